@@ -1,0 +1,75 @@
+package backend
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind classifies a failure by what the delivery loop does about it.
+type Kind uint8
+
+// The treatments: Transient backs off; Throttled waits until Error.Until; Unauthorized pauses the backend;
+// Rejected is isolated by halving the batch; Missing is a target that does not exist.
+const (
+	Transient Kind = iota + 1
+	Throttled
+	Unauthorized
+	Rejected
+	Missing
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Transient:
+		return "transient"
+	case Throttled:
+		return "throttled"
+	case Unauthorized:
+		return "unauthorized"
+	case Rejected:
+		return "rejected"
+	case Missing:
+		return "missing"
+	}
+	return "unknown"
+}
+
+// Error is the only failure a Backend returns. It never holds a vendor's body, a credential or a person: Code
+// is one of the vendor's documented words, or empty.
+type Error struct {
+	Kind   Kind
+	Doing  string    // what was being done: "changing roles"
+	Status int       // HTTP status, 0 where there was no answer
+	Code   string    // vendor's error code, at most 64 letters, digits and underscores
+	Until  time.Time // Throttled: not before
+	// Unsent is true where the call certainly never left: nothing can have been applied.
+	Unsent bool
+	Err    error // cause, without secrets; may be nil
+}
+
+func (e *Error) Error() string {
+	s := e.Doing + ": " + e.Kind.String()
+	if e.Status != 0 {
+		s += fmt.Sprintf(" (status %d", e.Status)
+		if e.Code != "" {
+			s += " " + e.Code
+		}
+		s += ")"
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf returns the Kind of err, Transient for anything that is not an *Error.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Transient
+}

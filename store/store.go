@@ -1,0 +1,256 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"time"
+)
+
+// What a Store can say. Test with errors.Is.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("already taken")                    // userName or displayName within one identity provider
+	ErrLocked   = errors.New("in use by another process")        // Open
+	ErrDamaged  = errors.New("damaged")                          // Open, and any read
+	ErrNewer    = errors.New("written by a newer version")       // Open, and any read
+	ErrFull     = errors.New("cannot be stored now")             // Update: nothing was changed, try again later
+	ErrPoisoned = errors.New("disk sync failed; restart needed") // Update: nothing more is accepted by this process
+	ErrClosed   = errors.New("closed")
+)
+
+// Store is the durable state. View and Update may be called concurrently.
+//
+// Update answers after everything its function did has been synced to disk, all of it or nothing. The function
+// may run more than once and on another goroutine, so it has no effects besides those on tx. Updates of
+// concurrent callers may share a disk sync. What a Tx returns is valid after the transaction; the Tx is not.
+// No network call belongs inside either.
+type Store interface {
+	View(ctx context.Context, fn func(tx Tx) error) error
+	Update(ctx context.Context, fn func(tx Tx) error) error
+	// Failed is closed when the store is poisoned: the process must stop.
+	Failed() <-chan struct{}
+	Close() error
+}
+
+// Tx is a transaction. Writing in a View is a programming error and panics.
+type Tx interface {
+	Directory(idp string) Directory
+	IdPs() []string // those with a directory, sorted
+	Work(backend string) Work
+	Ledger(backend string) Ledger
+	Accounts(backend string) Accounts
+	Events() Events
+	// Setting is a small named value of whoever needs one, such as the fingerprint of the mapping; nil if absent.
+	Setting(name string) []byte
+	SetSetting(name string, value []byte) error
+}
+
+// Index names a lookup of resources by value. Values are folded by the store: see Fold.
+type Index uint8
+
+// ByUserName and ByDisplayName (groups) are unique within an identity provider and compare without regard to
+// case (RFC 7643 section 4.1.1); ByExternalID is exact; ByEmail finds every address of a user.
+const (
+	ByUserName Index = iota + 1
+	ByExternalID
+	ByEmail
+	ByDisplayName
+)
+
+// User is a user as the identity provider last left it.
+type User struct {
+	ID         string // a UUID made by the server
+	UserName   string
+	ExternalID string
+	Emails     []string // the primary one first
+	Active     bool
+	// Attributes is the resource as JSON without id, meta, schemas and groups.
+	Attributes json.RawMessage
+	Version    uint64 // grows with every change
+	Created    time.Time
+	Modified   time.Time
+}
+
+// Group is a group without its members: those are rows of their own.
+type Group struct {
+	ID          string
+	DisplayName string
+	ExternalID  string
+	Attributes  json.RawMessage // as in User, without members
+	Version     uint64
+	Created     time.Time
+	Modified    time.Time
+}
+
+// Member is one membership: the value as the identity provider sent it, whether it is a user (yet) or not.
+type Member struct {
+	Value string
+	User  bool // a user of this directory has this id
+}
+
+// Directory is what one identity provider wants. Lists come in order of creation.
+type Directory interface {
+	User(id string) (User, error)
+	Users(skip int) iter.Seq2[User, error]
+	UserCount() int
+	FindUsers(by Index, value string) ([]User, error)
+	PutUser(u User) error       // creates or replaces; ErrConflict if the userName is another's
+	DeleteUser(id string) error // with its memberships; ErrNotFound
+
+	Group(id string) (Group, error)
+	Groups(skip int) iter.Seq2[Group, error]
+	GroupCount() int
+	FindGroups(by Index, value string) ([]Group, error)
+	PutGroup(g Group) error      // ErrConflict if the displayName is another's
+	DeleteGroup(id string) error // with its memberships, and with those it has in other groups
+
+	// AddMember and RemoveMember say whether they changed anything. The value may be any string up to 1 KiB.
+	AddMember(group, value string) (bool, error)
+	RemoveMember(group, value string) (bool, error)
+	IsMember(group, value string) (bool, error)
+	Members(group string) iter.Seq2[Member, error]
+	MemberCount(group string) (int, error)
+	GroupsOf(member string) iter.Seq2[Group, error]
+}
+
+// Subject is whom a Mark is about: a user of an identity provider, an account of the backend, or, when zero,
+// everybody who has or should have something on the target.
+type Subject struct {
+	IdP, User string
+	Account   string
+}
+
+// MarkState says what became of a Mark.
+type MarkState uint8
+
+// Pending work is to be done at Mark.NotBefore; Blocked work waits for somebody or something (Reason) and is
+// tried again then; Held work waits for an operator.
+const (
+	Pending MarkState = iota
+	Blocked
+	Held
+)
+
+// Mark says: "this subject's grants on this target may be wrong". It has no payload; what should be is
+// computed from the directory as it is when the mark is worked on.
+type Mark struct {
+	Target    string
+	Subject   Subject
+	Seq       uint64    // store-wide, new with every Touch
+	Since     time.Time // of the oldest Touch that is not settled
+	State     MarkState
+	NotBefore time.Time // zero: at once
+	Reason    string    // Blocked: a short stable word; Held: the hold's id
+	Tries     int
+}
+
+// Work is the marks of one backend.
+type Work interface {
+	// Touch marks the subject, with a new sequence number: Pending, due at once. Since stays if it was marked.
+	Touch(target string, s Subject, at time.Time) error
+	// Marks lists by target, then by sequence number where the implementation can, of one target or ("") of all.
+	Marks(target string) iter.Seq2[Mark, error]
+	Mark(target string, s Subject) (Mark, error)
+	// Settle removes the mark if it still has this sequence number, and says whether it did.
+	Settle(m Mark) (bool, error)
+	// Park writes State, NotBefore, Reason and Tries if the mark still has this sequence number.
+	Park(m Mark) (bool, error)
+	Counts() (pending, blocked, held int)
+}
+
+// EntryState is what the ledger knows of a grant.
+type EntryState uint8
+
+// Unknown: an attempt was made and nothing was ever confirmed; Present and Absent were confirmed by a clean
+// answer or by reading back.
+const (
+	Unknown EntryState = iota
+	Present
+	Absent
+)
+
+// Entry is a line of the ledger: a grant that is ours, is about to be, or was and may still be there. An entry
+// that is Absent, not open and not in doubt is deleted.
+type Entry struct {
+	Target  string
+	Account string
+	Role    string
+	Key     string     // the folded value that found the account
+	State   EntryState // what was confirmed last
+	Wanted  bool       // direction of the newest attempt: true add, false remove
+	Open    bool       // the newest attempt has no outcome yet
+	Attempt uint64     // number of the newest attempt, store-wide
+	// Doubt is the moment from which a read says the truth again about attempts without a clean answer; zero
+	// if there is none.
+	Doubt   time.Time
+	Sent    time.Time // start of the newest attempt
+	Since   time.Time // Present since
+	Adopted bool      // was there before a group gave it
+	Note    string    // the last outcome, one short word for the operator
+}
+
+// Ledger is the grants of one backend.
+type Ledger interface {
+	Entry(target, account, role string) (Entry, error)
+	Entries(target, account string) iter.Seq2[Entry, error] // "" means any; account needs target
+	TargetsOf(account string) ([]string, error)             // targets with an entry of the account
+	PutEntry(e Entry) error
+	DeleteEntry(target, account, role string) error
+	NextAttempt() (uint64, error)
+}
+
+// Link binds a user of the directory to the account that the bridge acts on for them.
+type Link struct {
+	IdP, User string
+	Key       string // folded value that was looked up
+	Account   string // "" while nobody was found
+	Seen      time.Time
+}
+
+// CachedAccount is an answer of the backend about who somebody is.
+type CachedAccount struct {
+	Target string // where the listing was read; "" if the backend has one listing
+	Key    string
+	ID     string
+	Status string
+	Seen   time.Time // when the backend last said so
+}
+
+// Accounts is the ID mapping of one backend: who is who, and since when we know.
+type Accounts interface {
+	Link(idp, user string) (Link, error)
+	PutLink(l Link) error
+	DeleteLink(idp, user string) error
+	Linked(account string) ([]Link, error) // everybody bound to the account
+
+	Cached(target, key string) (CachedAccount, error)
+	PutCached(c CachedAccount) error
+	DeleteCached(target, key string) error
+}
+
+// Event is a line of the audit trail, appended in the transaction of the change it tells of.
+type Event struct {
+	Seq     uint64
+	At      time.Time
+	Type    string // directory: "user.create", "group.members", …; delivery: "grant", "revoke", "adopt", …
+	Actor   string // identity provider, or "bridge"
+	Request string // request id, for directory events
+	IdP     string
+	Subject string   // id of the user or group
+	Name    string   // userName or displayName at the time
+	Added   []string // members
+	Removed []string
+	Backend string
+	Target  string
+	Account string
+	Role    string
+	Detail  string
+}
+
+// Events is the audit trail. There is no way to change or remove a line.
+type Events interface {
+	Append(e Event) error // Seq is set by the store
+	Since(seq uint64) iter.Seq2[Event, error]
+}
