@@ -1,0 +1,177 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// compute fills in what each account should have and what the ledger says, in one View that is closed before
+// any call, and decides what to send.
+func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error {
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		for id, a := range v.accounts {
+			if err := w.load(tx, target, id, a); err != nil {
+				return fmt.Errorf("computing what is wanted: %w", err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	now := w.Now()
+	for _, a := range v.accounts {
+		a.decide(now, w.Straggler)
+	}
+	return nil
+}
+
+// load reads one account: the union over all users of all identity providers that are bound to it.
+func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
+	a.want, a.mine = map[string]mapping.Grant{}, map[string]store.Entry{}
+	for e, err := range tx.Ledger(w.Name).Entries(target, id) {
+		if err != nil {
+			return err
+		}
+		a.mine[e.Role] = e
+		a.Key = e.Key
+	}
+	if id == settingsAccount {
+		return w.loadSettings(tx, target, a)
+	}
+	links, err := tx.Accounts(w.Name).Linked(id)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		a.Key = l.Key
+		user, groups, err := userAndGroups(tx, store.Subject{IdP: l.IdP, User: l.User})
+		if err != nil || w.key(user) != l.Key {
+			continue // gone, or about to be bound anew: nothing is wanted through this link
+		}
+		for _, g := range w.Rules().Desired(user, groups) {
+			if g.Target != (mapping.Target{Backend: w.Name, Target: target}) {
+				continue
+			}
+			old := a.want[g.Role]
+			g.Replace = g.Replace || old.Replace
+			a.want[g.Role] = g
+		}
+	}
+	if c, err := tx.Accounts(w.Name).Cached(target, a.Key); err == nil && c.ID == id {
+		a.Status = c.Status
+	}
+	return nil
+}
+
+func (w *Worker) loadSettings(tx store.Tx, target string, a *account) error {
+	var names []string
+	for _, idp := range tx.IdPs() {
+		for g, err := range tx.Directory(idp).Groups(0) {
+			if err != nil {
+				return err
+			}
+			names = append(names, g.DisplayName)
+		}
+	}
+	t := mapping.Target{Backend: w.Name, Target: target}
+	for _, set := range w.Rules().PermissionSets(t, names) {
+		a.want[set] = mapping.Grant{Target: t, Role: set}
+	}
+	return nil
+}
+
+// decide compares wanted and ledger. It is the heart of the bridge: see the state machine in doc.go.
+func (a *account) decide(now time.Time, straggler time.Duration) {
+	a.add, a.remove, a.replace, a.wait = nil, nil, false, time.Time{}
+	roles := map[string]bool{}
+	for r, g := range a.want {
+		roles[r] = true
+		a.replace = a.replace || g.Replace
+	}
+	for r, e := range a.mine {
+		roles[r] = true
+		a.recent = a.recent || now.Sub(e.Sent) < straggler
+	}
+	for role := range roles {
+		_, want := a.want[role]
+		e, known := a.mine[role]
+		switch {
+		case known && e.State == confirmed(want) && !e.Doubt.IsZero():
+			if a.wait.IsZero() || e.Doubt.Before(a.wait) {
+				a.wait = e.Doubt // right as far as we know, but something older may still land
+			}
+		case known && e.State == confirmed(want), !known && !want:
+		case want:
+			a.add = append(a.add, role)
+		default:
+			a.remove = append(a.remove, role)
+		}
+	}
+	a.replace = a.replace && len(a.add)+len(a.remove) > 0
+}
+
+func confirmed(want bool) store.EntryState {
+	if want {
+		return store.Present
+	}
+	return store.Absent
+}
+
+// verify settles doubt whose window has passed, before anything is computed: what the target shows becomes what
+// is known; where the vendor does not show it, the newest value is sent once more and its clean answer counts.
+func (w *Worker) verify(ctx context.Context, target string, v *visitWork) error {
+	now := w.Now()
+	var doubtful []store.Entry
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		doubtful = nil
+		for id := range v.accounts {
+			for e, err := range tx.Ledger(w.Name).Entries(target, id) {
+				if err != nil {
+					return fmt.Errorf("reading the ledger: %w", err)
+				}
+				if !e.Doubt.IsZero() && !e.Doubt.After(now) {
+					doubtful = append(doubtful, e)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil || len(doubtful) == 0 {
+		return err
+	}
+	var seen backend.Observation
+	if w.Backend.Traits().ShowsAll {
+		if seen, err = w.Backend.Observe(ctx, target); err != nil {
+			return fmt.Errorf("reading back after a doubtful call: %w", err)
+		}
+		w.succeeded(target)
+	}
+	return w.Store.Update(ctx, func(tx store.Tx) error {
+		for _, e := range doubtful {
+			now, err := tx.Ledger(w.Name).Entry(e.Target, e.Account, e.Role)
+			if err != nil || now.Attempt != e.Attempt {
+				continue // settled or sent again meanwhile
+			}
+			e.Doubt, e.Note = time.Time{}, "read_back"
+			e.State = store.Unknown
+			if has, known := seen.Has(e.Account, e.Role); known {
+				e.State = confirmed(has)
+			}
+			if e.State == store.Absent {
+				err = tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
+			} else {
+				err = tx.Ledger(w.Name).PutEntry(e)
+			}
+			if err != nil {
+				return fmt.Errorf("settling doubt: %w", err)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,365 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// deliver makes one call: the open attempt is committed before it, the outcome after it. A rejected batch is
+// halved until the offending entry stands alone. The error is one of the store or of ctx.
+func (w *Worker) deliver(ctx context.Context, s step) error {
+	if until := w.pausedUntil(s.delta.Target); !until.IsZero() {
+		s.leave()
+		return nil
+	}
+	if err := w.begin(ctx, s); err != nil {
+		return fmt.Errorf("recording an attempt: %w", err)
+	}
+	outcomes, err := w.call(ctx, s.delta)
+	var failure *backend.Error
+	switch {
+	case err == nil:
+		w.succeeded(s.delta.Target)
+		return w.confirm(ctx, s, outcomes)
+	case !errors.As(err, &failure):
+		failure = &backend.Error{Kind: backend.Transient, Doing: "changing roles", Err: err}
+	}
+	switch {
+	case failure.Kind == backend.Rejected && size(s) > 1:
+		if err := w.refused(ctx, s, false); err != nil {
+			return err
+		}
+		for _, half := range halves(s) {
+			if err := w.deliver(ctx, half); err != nil {
+				return err
+			}
+		}
+		return nil
+	case failure.Kind == backend.Rejected:
+		return w.single(ctx, s, failure)
+	case failure.Unsent, failure.Kind == backend.Throttled, failure.Kind == backend.Unauthorized, failure.Kind == backend.Missing:
+		w.failed(s.delta.Target, failure)
+		return w.refused(ctx, s, true)
+	}
+	w.failed(s.delta.Target, failure)
+	return w.doubt(ctx, s)
+}
+
+// call applies the delta with the call's deadline. It is not cut short by the end of ctx: a graceful stop waits
+// for the answer, so that nothing is left open needlessly.
+func (w *Worker) call(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.CallTimeout)
+	defer cancel()
+	return w.Backend.Apply(limited, d)
+}
+
+// leave ends a step without a call: its marks stay for the next round.
+func (s step) leave() {
+	for _, a := range s.accounts {
+		a.steps--
+		a.unfinished = true
+	}
+}
+
+// size counts what can be told apart by halving.
+func size(s step) int {
+	n := len(s.delta.Changes)
+	if n == 1 && s.delta.Changes[0].Op != backend.Replace {
+		n = len(s.delta.Changes[0].Roles)
+	}
+	if s.accounts[settingsAccount] != nil {
+		n++
+	}
+	return n
+}
+
+// halves splits a refused step. Permission sets are tried alone, away from the people.
+func halves(s step) []step {
+	if a := s.accounts[settingsAccount]; a != nil {
+		people := step{delta: backend.Delta{Target: s.delta.Target, Changes: s.delta.Changes}, accounts: s.accounts}
+		sets := step{delta: s.delta, accounts: map[string]*account{settingsAccount: a}}
+		sets.delta.Changes = nil
+		people.accounts = without(s.accounts, settingsAccount)
+		return []step{people, sets}
+	}
+	if len(s.delta.Changes) == 1 {
+		return halfRoles(s)
+	}
+	var out []step
+	for part := range slices.Chunk(s.delta.Changes, (len(s.delta.Changes)+1)/2) {
+		h := step{delta: backend.Delta{Target: s.delta.Target, Changes: part}, accounts: map[string]*account{}}
+		for _, c := range part {
+			h.accounts[c.Account.ID] = s.accounts[c.Account.ID]
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// halfRoles splits the roles of a single person, who then takes part in two steps.
+func halfRoles(s step) []step {
+	c := s.delta.Changes[0]
+	s.accounts[c.Account.ID].steps++
+	var out []step
+	for part := range slices.Chunk(c.Roles, (len(c.Roles)+1)/2) {
+		one := c
+		one.Roles = part
+		out = append(out, step{delta: backend.Delta{Target: s.delta.Target, Changes: []backend.Change{one}}, accounts: s.accounts})
+	}
+	return out
+}
+
+func without(m map[string]*account, id string) map[string]*account {
+	out := map[string]*account{}
+	for k, v := range m {
+		if k != id {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// each runs f over every grant that the step changes.
+func (s step) each(f func(a *account, role string, want bool) error) error {
+	for _, c := range s.delta.Changes {
+		a := s.accounts[c.Account.ID]
+		if err := eachRole(a, c, f); err != nil {
+			return err
+		}
+	}
+	for _, set := range s.delta.PermissionSetsToAdd {
+		if err := f(s.accounts[settingsAccount], set, true); err != nil {
+			return err
+		}
+	}
+	for _, set := range s.delta.PermissionSetsToRemove {
+		if err := f(s.accounts[settingsAccount], set, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func eachRole(a *account, c backend.Change, f func(*account, string, bool) error) error {
+	for _, role := range c.Roles {
+		if err := f(a, role, c.Op != backend.Remove); err != nil {
+			return err
+		}
+	}
+	if c.Op == backend.Replace {
+		for _, role := range a.remove {
+			if err := f(a, role, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// begin commits that an attempt has started, for every grant of the call.
+func (w *Worker) begin(ctx context.Context, s step) error {
+	now := w.Now()
+	return w.Store.Update(ctx, func(tx store.Tx) error {
+		ledger := tx.Ledger(w.Name)
+		attempt, err := ledger.NextAttempt()
+		if err != nil {
+			return err
+		}
+		return s.each(func(a *account, role string, want bool) error {
+			e, err := entry(ledger, s.delta.Target, a, role)
+			if err != nil {
+				return err
+			}
+			e.Open, e.Attempt, e.Wanted, e.Sent, e.Key = true, attempt, want, now, a.Key
+			return ledger.PutEntry(e)
+		})
+	})
+}
+
+func entry(ledger store.Ledger, target string, a *account, role string) (store.Entry, error) {
+	e, err := ledger.Entry(target, a.ID, role)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Entry{Target: target, Account: a.ID, Role: role, Key: a.Key}, nil
+	}
+	return e, err
+}
+
+// commit writes the outcome of a call: set changes each entry of the step, then the marks of every account that
+// has nothing left to do are settled, if they still have the sequence number that was worked on.
+func (w *Worker) commit(ctx context.Context, s step, set func(tx store.Tx, e *store.Entry, role string, want bool) error, also func(*account)) error {
+	for _, a := range s.accounts {
+		a.steps--
+		if also != nil {
+			also(a)
+		}
+	}
+	return w.outcome(ctx, s, set, true)
+}
+
+func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *store.Entry, role string, want bool) error, settle bool) error {
+	var done []store.Mark
+	err := w.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		done = nil
+		ledger := tx.Ledger(w.Name)
+		err := s.each(func(a *account, role string, want bool) error {
+			e, err := entry(ledger, s.delta.Target, a, role)
+			if err != nil || !e.Open {
+				return err
+			}
+			e.Open = false
+			if err := set(tx, &e, role, want); err != nil {
+				return err
+			}
+			if e.State == store.Absent && e.Doubt.IsZero() {
+				return ledger.DeleteEntry(e.Target, e.Account, e.Role)
+			}
+			return ledger.PutEntry(e)
+		})
+		if err != nil || !settle {
+			return err
+		}
+		for _, a := range s.accounts {
+			marks, err := w.settle(tx, s.delta.Target, a)
+			if err != nil {
+				return err
+			}
+			done = append(done, marks...)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recording an outcome: %w", err)
+	}
+	w.observe(done)
+	return nil
+}
+
+// confirm records a clean success. It takes back the doubt of earlier attempts only if their window has passed.
+func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome) error {
+	already := map[string]bool{}
+	for i, o := range outcomes {
+		already[s.delta.Changes[i].Account.ID] = o == backend.Already
+	}
+	now := w.Now()
+	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
+		_, known := s.accounts[e.Account].mine[role]
+		adopted := already[e.Account] && want && !known
+		e.State, e.Note = confirmed(want), "ok"
+		if !e.Doubt.After(now) {
+			e.Doubt = time.Time{}
+		}
+		if want {
+			e.Since, e.Adopted = now, adopted
+		}
+		return tx.Events().Append(w.event(*e, want, adopted, now))
+	}, nil)
+}
+
+func (w *Worker) event(e store.Entry, want, adopted bool, now time.Time) store.Event {
+	kind := "revoke"
+	switch {
+	case adopted:
+		kind = "adopt"
+	case want:
+		kind = "grant"
+	}
+	if e.Account == settingsAccount {
+		kind += ".permission_set"
+	}
+	return store.Event{At: now, Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key}
+}
+
+// refused closes the attempt of a call that was answered with a clear no, or never left: what was confirmed
+// before still is. If the call is over with that (last), its marks stay for another round.
+func (w *Worker) refused(ctx context.Context, s step, last bool) error {
+	set := func(_ store.Tx, e *store.Entry, _ string, _ bool) error {
+		e.Note = "refused"
+		return nil
+	}
+	if !last {
+		return w.outcome(ctx, s, set, false)
+	}
+	return w.commit(ctx, s, set, func(a *account) { a.unfinished = true })
+}
+
+// doubt records that nobody knows what became of the call, and that it may still take effect.
+func (w *Worker) doubt(ctx context.Context, s step) error {
+	until := w.Now().Add(w.Straggler)
+	return w.commit(ctx, s, func(_ store.Tx, e *store.Entry, _ string, _ bool) error {
+		e.State, e.Doubt, e.Note = store.Unknown, until, "no_clean_answer"
+		return nil
+	}, func(a *account) { a.unfinished = true })
+}
+
+// single deals with a change that the vendor refuses by itself. If the target is as wanted, there was nothing
+// to do; else the change is blocked and the person is looked up anew the next time.
+func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) error {
+	seen := backend.Observation{}
+	if failure.Code != "managed_elsewhere" && failure.Code != "super_admin" {
+		limited, cancel := context.WithTimeout(ctx, w.CallTimeout)
+		o, err := w.Backend.Observe(limited, s.delta.Target)
+		cancel()
+		if err == nil {
+			seen = o
+		}
+	}
+	right, blocked := map[string]string{}, false
+	_ = s.each(func(a *account, role string, want bool) error {
+		note, ok := settledByReading(seen, a, role, want, w.Now())
+		if ok {
+			right[role] = note
+		}
+		blocked = blocked || !ok
+		return nil
+	})
+	now := w.Now()
+	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
+		note, ok := right[role]
+		if !ok {
+			e.Note = "refused"
+			return nil
+		}
+		_, known := s.accounts[e.Account].mine[role]
+		adopted := want && !known
+		e.State, e.Note = confirmed(want), note
+		if !e.Doubt.After(now) {
+			e.Doubt = time.Time{}
+		}
+		return tx.Events().Append(w.event(*e, want, adopted, now))
+	}, func(a *account) {
+		if blocked {
+			a.block(reasonOf(failure))
+		}
+	})
+}
+
+func reasonOf(e *backend.Error) string {
+	switch e.Code {
+	case "managed_elsewhere", "super_admin", "locked":
+		return e.Code
+	}
+	return "rejected"
+}
+
+// settledByReading says whether what was refused is so already. A removal that no clean answer ever contradicted
+// counts as "absent, unverified" where the vendor shows no roles and the person is in a complete listing.
+func settledByReading(seen backend.Observation, a *account, role string, want bool, now time.Time) (note string, ok bool) {
+	if has, known := seen.Has(a.ID, role); known {
+		return "read_back", has == want
+	}
+	e := a.mine[role]
+	doubtful := e.State == store.Unknown || (!e.Doubt.IsZero() && !e.Doubt.After(now))
+	if !want && doubtful && seen.Complete && !seen.Roles {
+		return "absent_unverified", true
+	}
+	return "", false
+}
+
+// block parks the account's marks once its last step is committed.
+func (a *account) block(reason string) { a.park, a.reason = store.Blocked, reason }

@@ -1,0 +1,28 @@
+// Package delivery makes the backends agree with the directory. One Worker per backend runs a level-triggered
+// loop: it looks at marks ("this person's grants on this target may be wrong"), computes what should be from the
+// directory as it is at that moment, compares that with the ledger, and sends the smallest set of calls. Retries,
+// duplicates, crashes and changed rules are all the same path.
+//
+// It owns the ledger, the links between users and accounts, and what happens to a mark after it was made. It
+// does not own how a vendor is spoken to (package backend), what a group means (package mapping) or when a mark
+// is made for a request (package scim). It makes no call inside a transaction.
+//
+// A mark:
+//
+//	Touch ──▶ pending ──▶ settled (deleted; only at the sequence number that was worked on)
+//	             │ ▲
+//	             │ └─ retried: in memory, per target, with back-off
+//	             ├──▶ blocked: no account, refused by the vendor; tried again on a slow clock and on the next Touch
+//	             └──▶ held: waits for an operator
+//
+// An entry of the ledger (a grant of one account):
+//
+//	(none) ──begin──▶ open ──clean answer──▶ present ──begin──▶ open ──clean answer──▶ (deleted)
+//	                   │
+//	                   ├──refused by the vendor──▶ as it was before
+//	                   └──anything else, or a crash──▶ in doubt until the straggler window has passed;
+//	                       the newest value is sent at once all the same, then read back or sent once more
+//
+// The brakes on removals, the periodic resync and the operator's commands on held work are not here yet; their
+// places are plan (where a set of removals is seen whole before it is cut into calls) and Worker.Run.
+package delivery

@@ -1,0 +1,89 @@
+package delivery
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+)
+
+// pause keeps a target, or the whole backend, from being called after a failure.
+type pause struct {
+	until time.Time
+	fails int
+}
+
+// failed takes note of a failure of the backend and reports whether it was one: an error of the store or of
+// the context is not, and ends the round.
+func (w *Worker) failed(target string, err error) bool {
+	var e *backend.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	where := target
+	if e.Kind == backend.Throttled || e.Kind == backend.Unauthorized {
+		where = "" // the credential's or the tenant's, not the target's
+	}
+	p := w.pauses[where]
+	p.fails++
+	p.until = w.Now().Add(w.backoff(p.fails))
+	if e.Until.After(p.until) {
+		p.until = e.Until
+	}
+	w.pauses[where] = p
+	if e.Kind == backend.Rejected {
+		return true
+	}
+	w.health.set(e.Kind.String(), e.Error())
+	w.Log.Warn("backend call failed, will be tried again", "backend", w.Name, "target", target,
+		"kind", e.Kind.String(), "status", e.Status, "code", e.Code, "doing", e.Doing, "again_at", p.until, "fails", p.fails)
+	return true
+}
+
+// succeeded ends the pauses that a clean answer disproves.
+func (w *Worker) succeeded(target string) {
+	delete(w.pauses, target)
+	delete(w.pauses, "")
+	w.health.set("ok", "")
+}
+
+// pausedUntil returns when the target may be called again; zero: now.
+func (w *Worker) pausedUntil(target string) time.Time {
+	t := w.pauses[target].until
+	if b := w.pauses[""].until; b.After(t) {
+		t = b
+	}
+	if t.After(w.Now()) {
+		return t
+	}
+	return time.Time{}
+}
+
+// backoff doubles from RetryInitial to RetryMax, less up to a fifth at random so that replicas and targets do
+// not march in step.
+func (w *Worker) backoff(fails int) time.Duration {
+	d := w.RetryInitial
+	for i := 1; i < fails && d < w.RetryMax; i++ {
+		d *= 2
+	}
+	d = min(d, w.RetryMax)
+	return d - time.Duration(w.Jitter()*float64(d)/5)
+}
+
+type health struct {
+	mu            sync.Mutex
+	state, reason string
+}
+
+func (h *health) set(state, reason string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.state, h.reason = state, reason
+}
+
+func (h *health) get() (string, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.state, h.reason
+}

@@ -1,0 +1,114 @@
+package delivery
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// step is one call to make, with the accounts it concerns.
+type step struct {
+	delta    backend.Delta
+	accounts map[string]*account
+}
+
+// plan cuts what is to be done on a target into calls: removals before additions, at most BatchSize people in a
+// call. Here the whole set of removals of a target is seen at once; the brakes belong here, before the cutting.
+func (w *Worker) plan(target string, v *visitWork) []step {
+	w.restrain(v)
+	var settings []*account
+	var removals, additions, replacements []backend.Change
+	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+		a := v.accounts[id]
+		slices.Sort(a.add)
+		slices.Sort(a.remove)
+		change := func(op backend.Op, roles []string) backend.Change {
+			return backend.Change{Account: a.Account, Op: op, Roles: roles, Recent: a.recent}
+		}
+		switch {
+		case id == settingsAccount:
+			if len(a.add)+len(a.remove) > 0 {
+				settings = append(settings, a)
+			}
+		case a.replace:
+			replacements = append(replacements, change(backend.Replace, slices.Sorted(maps.Keys(a.want))))
+		default:
+			if len(a.remove) > 0 {
+				removals = append(removals, change(backend.Remove, a.remove))
+			}
+			if len(a.add) > 0 {
+				additions = append(additions, change(backend.Add, a.add))
+			}
+		}
+	}
+	var groups [][]backend.Change
+	if w.Backend.Traits().Mixed {
+		groups = [][]backend.Change{slices.Concat(removals, additions)}
+	} else {
+		groups = [][]backend.Change{removals, replacements, additions}
+	}
+	var steps []step
+	for _, changes := range groups {
+		slices.SortStableFunc(changes, func(a, b backend.Change) int { return -cmp.Compare(rank(a), rank(b)) })
+		for chunk := range slices.Chunk(changes, max(w.BatchSize, 1)) {
+			steps = append(steps, newStep(backend.Delta{Target: target, Changes: chunk}, v))
+		}
+	}
+	return withSettings(target, steps, settings, v)
+}
+
+func rank(c backend.Change) int {
+	if c.Op == backend.Remove {
+		return 1
+	}
+	return 0
+}
+
+func newStep(d backend.Delta, v *visitWork) step {
+	s := step{delta: d, accounts: map[string]*account{}}
+	for _, c := range d.Changes {
+		a := v.accounts[c.Account.ID]
+		a.steps++
+		s.accounts[c.Account.ID] = a
+	}
+	return s
+}
+
+// withSettings lets the target's permission sets travel with the first call; alone if there is none.
+func withSettings(target string, steps []step, settings []*account, v *visitWork) []step {
+	for _, a := range settings {
+		if len(steps) == 0 {
+			steps = append(steps, newStep(backend.Delta{Target: target}, v))
+		}
+		a.steps++
+		steps[0].delta.PermissionSetsToAdd = a.add
+		steps[0].delta.PermissionSetsToRemove = a.remove
+		steps[0].accounts[settingsAccount] = a
+	}
+	return steps
+}
+
+// restrain takes out what the mode, or the protection of a person, does not allow.
+func (w *Worker) restrain(v *visitWork) {
+	for id, a := range v.accounts {
+		if w.Mode == Observe && len(a.add)+len(a.remove) > 0 {
+			w.Log.Info("observe: would change roles", "backend", w.Name, "account", id, "add", a.add, "remove", a.remove)
+			a.add, a.remove, a.replace = nil, nil, false
+		}
+		if w.Mode == AddOnly {
+			a.remove, a.replace = nil, false
+		}
+		if len(a.remove) > 0 && w.protected(a) {
+			w.Log.Warn("removal from a protected person is held", "backend", w.Name, "account", id, "roles", a.remove)
+			a.remove, a.replace = nil, false
+			a.park, a.reason = store.Held, "protected"
+		}
+	}
+}
+
+func (w *Worker) protected(a *account) bool {
+	return slices.Contains(w.Protect, a.Key) || (w.OwnAccount != "" && (w.OwnAccount == a.ID || backend.Fold(w.OwnAccount) == a.Key))
+}

@@ -1,0 +1,270 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// settingsAccount stands in the ledger for the target itself: its "roles" are the permission sets on it.
+const settingsAccount = "*"
+
+// account is what one visit knows and does about one account of the target.
+type account struct {
+	backend.Account
+	marks []store.Mark // settled together when nothing is left to do for the account
+	want  map[string]mapping.Grant
+	mine  map[string]store.Entry // the ledger, by role
+
+	add, remove []string
+	replace     bool
+	wait        time.Time       // doubt that cannot be read back before this moment
+	steps       int             // calls that still concern the account
+	unfinished  bool            // something was not done cleanly: the marks stay
+	park        store.MarkState // Blocked or Held: the marks are parked, for this reason
+	reason      string
+	recent      bool // touched by the bridge within the straggler window: a read may lag
+}
+
+// visitWork is one visit to one target.
+type visitWork struct {
+	accounts map[string]*account
+	idle     []store.Mark // marks that concern no account: settled as they are
+}
+
+func (v *visitWork) account(id string) *account {
+	a := v.accounts[id]
+	if a == nil {
+		a = &account{Account: backend.Account{ID: id}}
+		v.accounts[id] = a
+	}
+	return a
+}
+
+// person is a user whom a mark is about, as the directory has them now.
+type person struct {
+	mark    store.Mark
+	link    store.Link // zero if there is none
+	exists  bool
+	key     string // "" if the user lacks the value that finds people
+	desired bool   // rules give something on the target
+	found   string // account id
+}
+
+// read turns the marks of a target into accounts to look at. Whoever should have something and is not yet known
+// at the backend is looked up there, in one listing for all; who is not found is parked.
+func (w *Worker) read(ctx context.Context, target string) (*visitWork, error) {
+	v := &visitWork{accounts: map[string]*account{}}
+	var people []*person
+	var sweeps []store.Mark
+	var missing []string
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		v.accounts, v.idle, people, sweeps, missing = map[string]*account{}, nil, nil, nil, nil
+		marks, err := w.marksOf(tx, target)
+		if err != nil {
+			return err
+		}
+		for _, m := range marks {
+			switch {
+			case m.Subject.Account != "":
+				a := v.account(m.Subject.Account)
+				a.marks = append(a.marks, m)
+			case m.Subject.User == "":
+				sweeps = append(sweeps, m)
+			default:
+				p, err := w.person(tx, target, m)
+				if err != nil {
+					return err
+				}
+				if p.desired && p.found == "" && p.key != "" {
+					missing = append(missing, p.key)
+				}
+				people = append(people, p)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range sweeps {
+		if err := w.sweep(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	found := map[string]backend.Account{}
+	if len(missing) > 0 {
+		if found, err = w.Backend.Resolve(ctx, target, missing); err != nil {
+			return nil, fmt.Errorf("looking people up: %w", err)
+		}
+		w.succeeded(target)
+	}
+	return v, w.bind(ctx, target, v, people, found)
+}
+
+// person reads what the directory, the links and the cache say about the subject of a mark.
+func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, error) {
+	p := &person{mark: m}
+	accounts := tx.Accounts(w.Name)
+	var err error
+	if p.link, err = accounts.Link(m.Subject.IdP, m.Subject.User); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	user, groups, err := userAndGroups(tx, m.Subject)
+	if errors.Is(err, store.ErrNotFound) {
+		return p, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.exists, p.key = true, w.key(user)
+	for _, g := range w.Rules().Desired(user, groups) {
+		p.desired = p.desired || g.Target == mapping.Target{Backend: w.Name, Target: target}
+	}
+	if m.State == store.Blocked {
+		return p, nil // what we knew did not do: ask the backend again
+	}
+	if p.link.Account != "" && p.link.Key == p.key {
+		p.found = p.link.Account
+	} else if c, err := accounts.Cached(target, p.key); err == nil {
+		p.found = c.ID
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	return p, nil
+}
+
+func userAndGroups(tx store.Tx, s store.Subject) (store.User, []store.Group, error) {
+	dir := tx.Directory(s.IdP)
+	user, err := dir.User(s.User)
+	if err != nil {
+		return user, nil, err
+	}
+	var groups []store.Group
+	for g, err := range dir.GroupsOf(s.User) {
+		if err != nil {
+			return user, nil, err
+		}
+		groups = append(groups, g)
+	}
+	return user, groups, nil
+}
+
+// key is the folded value that finds the user at this backend: design.md, `match`.
+func (w *Worker) key(u store.User) string {
+	v := u.UserName
+	switch {
+	case w.Match == "externalId":
+		v = u.ExternalID
+	case w.Match != "userName" && len(u.Emails) > 0 && u.Emails[0] != "":
+		v = u.Emails[0]
+	}
+	return backend.Fold(v)
+}
+
+// bind commits what was learnt: who is which account. If a user is another account's now, or nobody's, the
+// account they had is marked wherever it holds something: an e-mail change is a revoke and a grant.
+func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people []*person, found map[string]backend.Account) error {
+	now := w.Now()
+	var settled []store.Mark
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		settled = nil
+		if err := w.remember(tx, target, found, now); err != nil {
+			return err
+		}
+		for _, p := range people {
+			id := p.found
+			if a, ok := found[p.key]; ok && id == "" && p.key != "" {
+				id = a.ID
+			}
+			if !p.exists {
+				id = ""
+			}
+			if err := w.relink(tx, p, id, now); err != nil {
+				return err
+			}
+			switch {
+			case id == "" && p.desired:
+				if err := w.block(tx, p.mark, "no_account"); err != nil {
+					return err
+				}
+			case id == "":
+				settled = append(settled, p.mark)
+			}
+			p.found = id
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("remembering who is who: %w", err)
+	}
+	v.idle = append(v.idle, settled...)
+	for _, p := range people {
+		if p.found != "" {
+			a := v.account(p.found)
+			a.marks = append(a.marks, p.mark)
+		}
+	}
+	return nil
+}
+
+// remember caches a listing; entries that say the same as before are refreshed at most hourly.
+func (w *Worker) remember(tx store.Tx, target string, found map[string]backend.Account, now time.Time) error {
+	accounts := tx.Accounts(w.Name)
+	for key, a := range found {
+		old, err := accounts.Cached(target, key)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err == nil && old.ID == a.ID && old.Status == a.Status && now.Sub(old.Seen) < time.Hour {
+			continue
+		}
+		c := store.CachedAccount{Target: target, Key: key, ID: a.ID, Status: a.Status, Seen: now}
+		if err := accounts.PutCached(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error {
+	accounts, s := tx.Accounts(w.Name), p.mark.Subject
+	if old := p.link.Account; old != "" && old != id {
+		targets, err := tx.Ledger(w.Name).TargetsOf(old)
+		if err != nil {
+			return err
+		}
+		for _, t := range targets {
+			if err := tx.Work(w.Name).Touch(t, store.Subject{Account: old}, now); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case id == "" && p.link.Account == "" && p.link.Key == "":
+		return nil
+	case id == "":
+		return accounts.DeleteLink(s.IdP, s.User)
+	case p.link.Account == id && p.link.Key == p.key:
+		return nil
+	}
+	return accounts.PutLink(store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now})
+}
+
+// block parks a mark that cannot go on by itself; a Touch ends that at once, else it is tried again on a clock
+// that slows down from RetryMax to 6 h.
+func (w *Worker) block(tx store.Tx, m store.Mark, reason string) error {
+	m.State, m.Reason, m.Tries = store.Blocked, reason, m.Tries+1
+	wait := w.RetryMax
+	for i := 1; i < m.Tries && wait < 6*time.Hour; i++ {
+		wait *= 2
+	}
+	m.NotBefore = w.Now().Add(min(wait, 6*time.Hour))
+	_, err := tx.Work(w.Name).Park(m)
+	return err
+}

@@ -1,0 +1,181 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// sweepChunk bounds the transactions of a sweep, so that it does not delay requests.
+const sweepChunk = 500
+
+// sweep replaces the mark "everybody on this target" by marks for each: the members of every group that gives
+// something there, every account of the ledger, and the target's own settings. A crash in between leaves the
+// sweep marked, and it starts again.
+func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
+	var subjects []store.Subject
+	t := mapping.Target{Backend: w.Name, Target: m.Target}
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		subjects = []store.Subject{{Account: settingsAccount}}
+		seen := map[string]bool{settingsAccount: true}
+		for e, err := range tx.Ledger(w.Name).Entries(m.Target, "") {
+			if err != nil {
+				return err
+			}
+			if !seen[e.Account] {
+				seen[e.Account] = true
+				subjects = append(subjects, store.Subject{Account: e.Account})
+			}
+		}
+		return w.eachMember(tx, func(group string) bool { return slices.Contains(w.Rules().Targets(group), t) },
+			func(s store.Subject) { subjects = append(subjects, s) })
+	})
+	if err != nil {
+		return fmt.Errorf("sweeping a target: %w", err)
+	}
+	for chunk := range slices.Chunk(subjects, sweepChunk) {
+		err := w.Store.Update(ctx, func(tx store.Tx) error {
+			for _, s := range chunk {
+				if err := tx.Work(w.Name).Touch(m.Target, s, m.Since); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("sweeping a target: %w", err)
+		}
+	}
+	return w.Store.Update(ctx, func(tx store.Tx) error {
+		_, err := tx.Work(w.Name).Settle(m)
+		return err
+	})
+}
+
+func (w *Worker) eachMember(tx store.Tx, of func(group string) bool, yield func(store.Subject)) error {
+	seen := map[store.Subject]bool{}
+	for _, idp := range tx.IdPs() {
+		dir := tx.Directory(idp)
+		for g, err := range dir.Groups(0) {
+			if err != nil {
+				return err
+			}
+			if !of(g.DisplayName) {
+				continue
+			}
+			for member, err := range dir.Members(g.ID) {
+				if err != nil {
+					return err
+				}
+				if s := (store.Subject{IdP: idp, User: member.Value}); member.User && !seen[s] {
+					seen[s] = true
+					yield(s)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// start is the first round: every attempt without an outcome is in doubt, and if the rules are not those that
+// the last run delivered, every target they concern may be wrong.
+func (w *Worker) start(ctx context.Context) (time.Time, error) {
+	if err := w.recover(ctx); err != nil {
+		return time.Time{}, fmt.Errorf("recovering open attempts: %w", err)
+	}
+	if err := w.Remap(ctx); err != nil {
+		return time.Time{}, err
+	}
+	w.health.set("ok", "")
+	return w.RunOnce(ctx)
+}
+
+func (w *Worker) recover(ctx context.Context) error {
+	var open []store.Entry
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		open = nil
+		for e, err := range tx.Ledger(w.Name).Entries("", "") {
+			if err != nil {
+				return err
+			}
+			if e.Open {
+				open = append(open, e)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	now := w.Now()
+	return w.Store.Update(ctx, func(tx store.Tx) error {
+		for _, e := range open {
+			e.Open, e.State, e.Doubt, e.Note = false, store.Unknown, now.Add(w.Straggler), "interrupted"
+			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
+				return err
+			}
+			if err := tx.Work(w.Name).Touch(e.Target, store.Subject{Account: e.Account}, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Remap marks every target of this backend if the rules, or what the worker may do, differ from those last
+// marked for. It is called at the start and after a reload.
+func (w *Worker) Remap(ctx context.Context) error {
+	setting := "mapping/" + w.Name
+	want := fmt.Sprintf("%s %s %s", w.Rules().Fingerprint(w.Name), w.Match, w.Mode)
+	now := w.Now()
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		if string(tx.Setting(setting)) == want {
+			return nil
+		}
+		targets, err := w.targets(tx)
+		if err != nil {
+			return err
+		}
+		for _, t := range targets {
+			if err := tx.Work(w.Name).Touch(t, store.Subject{}, now); err != nil {
+				return err
+			}
+		}
+		return tx.SetSetting(setting, []byte(want))
+	})
+	if err != nil {
+		return fmt.Errorf("marking what a changed mapping concerns: %w", err)
+	}
+	return nil
+}
+
+// targets are those the rules name, those that groups give by a pattern, and those the ledger has.
+func (w *Worker) targets(tx store.Tx) ([]string, error) {
+	out := w.Rules().FixedTargets(w.Name)
+	for _, idp := range tx.IdPs() {
+		for g, err := range tx.Directory(idp).Groups(0) {
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range w.Rules().Targets(g.DisplayName) {
+				if t.Backend == w.Name {
+					out = append(out, t.Target)
+				}
+			}
+		}
+	}
+	for e, err := range tx.Ledger(w.Name).Entries("", "") {
+		if err != nil {
+			return nil, err
+		}
+		if len(out) == 0 || out[len(out)-1] != e.Target {
+			out = append(out, e.Target)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}

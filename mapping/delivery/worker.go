@@ -1,0 +1,162 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Mode says what a worker may do to its backend.
+type Mode string
+
+// Observe writes nothing, AddOnly never removes, Sync does both.
+const (
+	Observe Mode = "observe"
+	AddOnly Mode = "add_only"
+	Sync    Mode = "sync"
+)
+
+// Worker delivers to one backend. Its fields are set before Run and not changed afterwards; Run and RunOnce are
+// called from one goroutine, Nudge and Health from any.
+type Worker struct {
+	Name    string
+	Store   store.Store
+	Backend backend.Backend
+	Rules   func() *mapping.Rules // the mapping now in force
+	Match   string                // email | userName | externalId
+	Mode    Mode
+
+	BatchSize    int           // people in one call
+	BatchWait    time.Duration // how long to gather before calling
+	RetryInitial time.Duration
+	RetryMax     time.Duration
+	CallTimeout  time.Duration // deadline of one call
+	Straggler    time.Duration // how long a call without a clean answer may still take effect
+
+	Protect    []string // never lose a role: folded keys
+	OwnAccount string   // the credential's own account: id, or folded key
+
+	Now       func() time.Time // nil: time.Now
+	Jitter    func() float64   // in [0,1); nil: random
+	Log       *slog.Logger
+	Delivered func(time.Duration) // from the IdP's answer to the backend's; may be nil
+
+	nudge  chan struct{}
+	health health
+	pauses map[string]pause // by target; "" is the whole backend
+}
+
+// Init prepares a worker whose fields are set.
+func (w *Worker) Init() *Worker {
+	if w.Now == nil {
+		w.Now = time.Now
+	}
+	if w.Jitter == nil {
+		w.Jitter = rand.Float64
+	}
+	if w.Log == nil {
+		w.Log = slog.New(slog.DiscardHandler)
+	}
+	if w.Delivered == nil {
+		w.Delivered = func(time.Duration) {}
+	}
+	w.nudge = make(chan struct{}, 1)
+	w.pauses = map[string]pause{}
+	w.health.set("starting", "")
+	return w
+}
+
+// Nudge says that there may be something to do. It never blocks; many nudges are one.
+func (w *Worker) Nudge() {
+	select {
+	case w.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Health returns the state of the backend in one word, and why if it is not "ok".
+func (w *Worker) Health() (state, reason string) { return w.health.get() }
+
+// Run delivers until ctx ends. What a call leaves open then is in doubt at the next start and read back. The
+// error is one of the store that ends all work; nil after ctx ended.
+func (w *Worker) Run(ctx context.Context) error {
+	work := w.start
+	for {
+		next, err := work(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, store.ErrPoisoned), errors.Is(err, store.ErrClosed):
+			return err
+		case err != nil:
+			w.Log.Warn("delivery: round ended early, will be tried again", "backend", w.Name, "error", err)
+			next = w.Now().Add(w.RetryInitial)
+		default:
+			work = w.RunOnce // nothing is sent before the start has succeeded
+		}
+		if !w.sleep(ctx, next) {
+			return nil
+		}
+	}
+}
+
+// sleep waits for the moment, a nudge or the end, and reports whether to go on. A zero moment waits for ever.
+func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
+	var due <-chan time.Time
+	if !until.IsZero() {
+		t := time.NewTimer(until.Sub(w.Now()))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-w.nudge:
+	case <-due:
+	}
+	return ctx.Err() == nil
+}
+
+// RunOnce is the whole algorithm. It works on every target that is due and returns when to look again (zero: when
+// something is marked). An error is one of the store or of ctx; failures of the backend are remembered with the
+// work they concern.
+func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
+	targets, next, err := w.gather(ctx)
+	for _, target := range targets {
+		if err == nil {
+			err = w.Backend.Ready(ctx) // what arrives while the rate limit makes us wait joins the batch
+		}
+		if err != nil {
+			return next, err
+		}
+		work, err := w.read(ctx, target) // marks of the target, people resolved to accounts
+		if err == nil {
+			err = w.verify(ctx, target, work) // doubt whose window has passed
+		}
+		if err == nil {
+			err = w.compute(ctx, target, work) // desired against ledger, in one View
+		}
+		if err != nil {
+			if !w.failed(target, err) {
+				return next, err
+			}
+			continue
+		}
+		steps := w.plan(target, work) // removals first
+		if err := w.idle(ctx, target, work); err != nil {
+			return next, err
+		}
+		for _, s := range steps {
+			if err := w.deliver(ctx, s); err != nil {
+				return next, err
+			}
+		}
+	}
+	return next, err
+}

@@ -1,0 +1,10 @@
+// Package mapping turns rules into grants: Compile checks the rules of the configuration, Rules.Desired says
+// what a user's groups give, and Rules.Explain which group and which rule gave it.
+//
+// It is a pure function from the vocabulary of package store to that of package backend. It does no I/O, reads
+// no clock, and remembers nothing: that two groups giving the same role count twice follows from computing the
+// union anew each time, not from counting.
+//
+// It does not own delivery (package delivery), the configuration's form (package bridge) or the folding of
+// names (store.Fold).
+package mapping

@@ -1,0 +1,296 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Rule is one entry of `mappings` in the configuration. Exactly one of Group and Match is set.
+type Rule struct {
+	Group          string // displayName, compared with store.Fold
+	Match          string // RE2 that must match the whole displayName
+	Backend        string
+	Target         string // may use the named captures of Match as ${name}
+	Roles          []string
+	PermissionSets []string
+	Authoritative  bool
+	Replace        bool
+	Line           int // in the configuration, for messages; 0 if unknown
+}
+
+// Target is a group or role at a backend.
+type Target struct{ Backend, Target string }
+
+// Reason says which group, by which rule, gives a grant.
+type Reason struct {
+	Group store.Group
+	Rule  Rule // as configured, with its line
+}
+
+// Grant is one role on one target that somebody should have.
+type Grant struct {
+	Target  Target
+	Role    string
+	Replace bool     // a rule with replace gives it: the account has exactly the roles that rules give
+	From    []Reason // at least one
+}
+
+type rule struct {
+	Rule
+	folded string
+	match  *regexp.Regexp
+}
+
+// Rules is a compiled mapping. It is immutable and may be used concurrently. The zero value maps nothing.
+type Rules struct {
+	rules  []rule
+	byName map[string][]int // folded group name -> rules, for `group:`
+	loose  []int            // rules with `match:`
+}
+
+// Error is a mistake in one rule.
+type Error struct {
+	Line   int
+	Key    string // the key of the rule that is wrong
+	Detail string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("mappings: %s: %s", e.Key, e.Detail)
+	}
+	return fmt.Sprintf("line %d: mappings: %s: %s", e.Line, e.Key, e.Detail)
+}
+
+// Compile checks all rules and reports every mistake, each an *Error, joined.
+func Compile(rules []Rule) (*Rules, error) {
+	c := &Rules{byName: map[string][]int{}}
+	var errs []error
+	for _, r := range rules {
+		compiled, err := compile(r)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		n := len(c.rules)
+		c.rules = append(c.rules, compiled)
+		if compiled.match != nil {
+			c.loose = append(c.loose, n)
+		} else {
+			c.byName[compiled.folded] = append(c.byName[compiled.folded], n)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return c, nil
+}
+
+func compile(r Rule) (rule, error) {
+	bad := func(key, format string, args ...any) (rule, error) {
+		return rule{}, &Error{Line: r.Line, Key: key, Detail: fmt.Sprintf(format, args...)}
+	}
+	c := rule{Rule: r, folded: store.Fold(r.Group)}
+	switch {
+	case r.Group == "" && r.Match == "":
+		return bad("group", "a rule needs group or match")
+	case r.Group != "" && r.Match != "":
+		return bad("match", "a rule has either group or match, not both")
+	case r.Target == "":
+		return bad("target", "is missing")
+	case len(r.Roles) == 0:
+		return bad("roles", "is missing")
+	}
+	if r.Match != "" {
+		re, err := regexp.Compile(`\A(?:` + r.Match + `)\z`)
+		if err != nil {
+			return bad("match", "is not a valid RE2 expression: %v", err)
+		}
+		c.match = re
+	}
+	for _, v := range slices.Concat([]string{r.Target}, r.Roles, r.PermissionSets) {
+		if name, ok := unknownCapture(v, c.match); !ok {
+			return bad("target", "${%s} is not a named capture of match", name)
+		}
+	}
+	return c, nil
+}
+
+var capture = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+// unknownCapture returns the first ${name} of s that the expression does not capture.
+func unknownCapture(s string, re *regexp.Regexp) (string, bool) {
+	for _, m := range capture.FindAllStringSubmatch(s, -1) {
+		if re == nil || re.SubexpIndex(m[1]) < 0 {
+			return m[1], false
+		}
+	}
+	return "", true
+}
+
+// bound is a rule applied to a group: captures filled in.
+type bound struct {
+	rule           *rule
+	target         Target
+	roles          []string
+	permissionSets []string
+}
+
+// apply calls yield for each rule that the group's name satisfies, in the order of the configuration.
+func (r *Rules) apply(group string, yield func(bound)) {
+	exact := r.byName[store.Fold(group)]
+	for _, n := range merge(exact, r.loose) {
+		c := &r.rules[n]
+		if c.match == nil {
+			yield(bound{c, Target{c.Backend, c.Target}, c.Roles, c.PermissionSets})
+			continue
+		}
+		m := c.match.FindStringSubmatch(group)
+		if m == nil {
+			continue
+		}
+		fill := func(s string) string {
+			return capture.ReplaceAllStringFunc(s, func(v string) string {
+				return m[c.match.SubexpIndex(v[2:len(v)-1])]
+			})
+		}
+		b := bound{rule: c, target: Target{c.Backend, fill(c.Target)}, roles: each(c.Roles, fill), permissionSets: each(c.PermissionSets, fill)}
+		if b.target.Target != "" { // an empty capture names nothing
+			yield(b)
+		}
+	}
+}
+
+func each(in []string, f func(string) string) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = f(s)
+	}
+	return out
+}
+
+func merge(a, b []int) []int {
+	if len(a) == 0 {
+		return b
+	}
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return out
+}
+
+// Targets lists where membership of a group with this displayName counts, without duplicates.
+func (r *Rules) Targets(group string) []Target {
+	var out []Target
+	r.apply(group, func(b bound) {
+		if !slices.Contains(out, b.target) {
+			out = append(out, b.target)
+		}
+	})
+	return out
+}
+
+// Desired is what the user should have: the union over the groups, nothing for a user who is not active.
+func (r *Rules) Desired(user store.User, groups []store.Group) []Grant {
+	if !user.Active {
+		return nil
+	}
+	type key struct {
+		Target
+		role string
+	}
+	at := map[key]int{}
+	var out []Grant
+	for _, g := range groups {
+		r.apply(g.DisplayName, func(b bound) {
+			for _, role := range b.roles {
+				k := key{b.target, role}
+				n, seen := at[k]
+				if !seen {
+					n = len(out)
+					at[k] = n
+					out = append(out, Grant{Target: b.target, Role: role})
+				}
+				out[n].Replace = out[n].Replace || b.rule.Replace
+				out[n].From = append(out[n].From, Reason{Group: g, Rule: b.rule.Rule})
+			}
+		})
+	}
+	return out
+}
+
+// Explanation answers "why": what the user would have if active, which is what they have if they are.
+type Explanation struct {
+	Active bool
+	Grants []Grant
+}
+
+// Explain says what the groups give and why, also for a user who is not active and therefore gets nothing.
+func (r *Rules) Explain(user store.User, groups []store.Group) Explanation {
+	active := user
+	active.Active = true
+	return Explanation{Active: user.Active, Grants: r.Desired(active, groups)}
+}
+
+// PermissionSets lists the permission sets that a target carries while these groups exist. A rule with `group:`
+// counts whether its group exists or not.
+func (r *Rules) PermissionSets(target Target, groups []string) []string {
+	var out []string
+	add := func(sets []string) {
+		for _, s := range sets {
+			if !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	for i := range r.rules {
+		if c := &r.rules[i]; c.match == nil && c.Backend == target.Backend && c.Target == target.Target {
+			add(c.PermissionSets)
+		}
+	}
+	if len(r.loose) > 0 {
+		for _, g := range groups {
+			r.apply(g, func(b bound) {
+				if b.target == target {
+					add(b.permissionSets)
+				}
+			})
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// FixedTargets lists the targets of a backend that the rules name outright, without captures.
+func (r *Rules) FixedTargets(backend string) []string {
+	var out []string
+	for i := range r.rules {
+		c := &r.rules[i]
+		if c.Backend == backend && !strings.Contains(c.Target, "${") && !slices.Contains(out, c.Target) {
+			out = append(out, c.Target)
+		}
+	}
+	return out
+}
+
+// Fingerprint changes whenever the rules of a backend change in meaning or order.
+func (r *Rules) Fingerprint(backend string) string {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	for i := range r.rules {
+		c := r.rules[i].Rule
+		if c.Backend != backend {
+			continue
+		}
+		c.Line = 0
+		_ = enc.Encode(c) // a struct of strings and booleans, to a hash: cannot fail
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
