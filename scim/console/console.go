@@ -1,0 +1,109 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Backend is what the console needs to know of a configured backend.
+type Backend struct {
+	Name   string
+	Kind   string
+	Health func() (state, reason string)
+}
+
+// Console is the operator's listener. Its fields are set before Handler is called.
+type Console struct {
+	Store    store.Store
+	Backends []Backend // in the order to show them
+	Metrics  *Metrics
+	Version  string
+}
+
+// Handler serves /, /healthz, /readyz and /metrics.
+func (c *Console) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", c.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /{$}", c.first)
+	return http.NewCrossOriginProtection().Handler(headers(mux))
+}
+
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // the client went away: nobody to tell
+}
+
+type backendState struct {
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// ready answers 200 once SCIM requests can be stored durably. A backend that is down is named and never changes
+// the status: requests are accepted all the same.
+func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	status, body := http.StatusOK, struct {
+		Store    string                  `json:"store"`
+		Backends map[string]backendState `json:"backends"`
+	}{"ok", map[string]backendState{}}
+	for _, b := range c.Backends {
+		state, reason := b.Health()
+		body.Backends[b.Name] = backendState{state, reason}
+	}
+	select {
+	case <-c.Store.Failed():
+		status, body.Store = http.StatusServiceUnavailable, "failed"
+	default:
+		if err := c.Store.View(ctx, func(store.Tx) error { return nil }); err != nil {
+			status, body.Store = http.StatusServiceUnavailable, "unavailable"
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody to tell
+}
+
+var page = template.Must(template.New("first").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Scimbridge</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}table{border-collapse:collapse}td{padding:.2rem 1rem .2rem 0}</style>
+<h1>Scimbridge</h1>
+<p>Version {{.Version}}. This listener serves <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a> and <a href="/metrics">/metrics</a>.</p>
+<table>{{range .Backends}}<tr><td>{{.Name}}<td>{{.Kind}}<td>{{.State}}</tr>{{end}}</table>
+</html>
+`))
+
+func (c *Console) first(w http.ResponseWriter, _ *http.Request) {
+	type row struct{ Name, Kind, State string }
+	data := struct {
+		Version  string
+		Backends []row
+	}{Version: c.Version}
+	for _, b := range c.Backends {
+		state, _ := b.Health()
+		data.Backends = append(data.Backends, row{b.Name, b.Kind, state})
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = page.Execute(w, data) // the client went away: nobody to tell
+}
