@@ -1,0 +1,243 @@
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim"
+	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt"
+)
+
+// grace is how long a stop may take altogether.
+const grace = 10 * time.Second
+
+// Bridge is one running instance: the SCIM listener, the console's, one worker per backend. Fields are set before
+// Start.
+type Bridge struct {
+	Config  *Config
+	Log     *slog.Logger
+	Journal func(backend string) backend.Journal // nil: nobody listens
+	Version string
+
+	store   store.Store
+	workers map[string]*delivery.Worker
+	stops   []named // run in reverse order by Stop
+	errs    chan error
+	scim    net.Listener
+	console net.Listener
+}
+
+type named struct {
+	name string
+	stop func(context.Context) error
+}
+
+// Start opens everything and returns once requests are accepted. On an error everything opened is closed again.
+func (b *Bridge) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Stop())
+		}
+	}()
+	b.errs = make(chan error, 8)
+	s, err := bolt.Open(b.Config.Store.Path, bolt.Options{})
+	if err != nil {
+		return err
+	}
+	b.store = s
+	b.onStop("store", func(context.Context) error { return s.Close() })
+	rules, err := b.Config.rules(nil)
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(b.Config.Backends))
+	metrics := console.NewMetrics(s, names)
+	if err := b.startWorkers(names, rules, metrics); err != nil {
+		return err
+	}
+	handler, err := b.scimHandler(rules, metrics)
+	if err != nil {
+		return err
+	}
+	if b.scim, err = b.listen("server", b.Config.Server.Listen, b.Config.Server.TLS, handler); err != nil {
+		return err
+	}
+	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version}
+	for _, n := range names {
+		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Health: b.workers[n].Health})
+	}
+	b.console, err = b.listen("console", b.Config.Console.Listen, TLSConfig{}, c.Handler())
+	return err
+}
+
+// startWorkers makes the client and the worker of each backend and sets the workers going. They are stopped
+// after the listeners, so that what was answered is still marked and delivered, and before the store.
+func (b *Bridge) startWorkers(names []string, rules *mapping.Rules, metrics *console.Metrics) error {
+	b.workers = map[string]*delivery.Worker{}
+	for _, n := range names {
+		client, stop, err := b.client(n, metrics)
+		if err != nil {
+			return fmt.Errorf("backend %s: %w", n, err)
+		}
+		if stop != nil {
+			b.onStop("simulated "+n, func(context.Context) error { stop(); return nil })
+		}
+		b.workers[n] = b.worker(n, client, rules, metrics)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, w := range b.workers {
+		running.Go(func() {
+			if err := w.Run(ctx); err != nil {
+				b.errs <- fmt.Errorf("delivery to %s: %w", w.Name, err)
+			}
+		})
+	}
+	b.onStop("delivery", func(limit context.Context) error {
+		cancel()
+		done := make(chan struct{})
+		go func() { running.Wait(); close(done) }()
+		select {
+		case <-done:
+			return nil
+		case <-limit.Done():
+			b.Log.Warn("a call to a backend has not been answered; it is read back after the next start")
+			return nil
+		}
+	})
+	return nil
+}
+
+func (b *Bridge) worker(name string, client backend.Backend, rules *mapping.Rules, metrics *console.Metrics) *delivery.Worker {
+	c := b.Config.Backends[name]
+	w := &delivery.Worker{
+		Name: name, Store: b.store, Backend: client, Rules: func() *mapping.Rules { return rules },
+		Match: c.Match, Mode: delivery.Mode(c.Mode), BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait),
+		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
+		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
+		OwnAccount: c.OwnAccount, Log: b.Log, Delivered: metrics.Delivered,
+	}
+	for _, p := range c.Protect {
+		w.Protect = append(w.Protect, backend.Fold(p))
+	}
+	return w.Init()
+}
+
+func (b *Bridge) scimHandler(rules *mapping.Rules, metrics *console.Metrics) (http.Handler, error) {
+	var credentials []auth.Credential
+	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
+		for _, t := range b.Config.IdentityProviders[name].Tokens {
+			value, err := t.Secret.Value()
+			if err != nil {
+				return nil, fmt.Errorf("identity provider %s: %w", name, err)
+			}
+			c, err := auth.Parse(name, value)
+			if err != nil {
+				return nil, fmt.Errorf("identity provider %s: %w", name, err)
+			}
+			credentials = append(credentials, c)
+		}
+	}
+	public := b.Config.Server.PublicURL
+	if public == "" {
+		public = "http://" + b.Config.Server.Listen + "/scim/v2"
+	}
+	s := &scim.Server{
+		Store: b.store, Auth: auth.Verifier{Credentials: credentials}, PublicURL: public, Log: b.Log, Observed: metrics.Request,
+		Targets: func(_ string, g store.Group) []scim.Target {
+			var out []scim.Target
+			for _, t := range rules.Targets(g.DisplayName) {
+				out = append(out, scim.Target{Backend: t.Backend, Target: t.Target})
+			}
+			return out
+		},
+		Nudge: func(name string) {
+			if w := b.workers[name]; w != nil {
+				w.Nudge()
+			}
+		},
+	}
+	return s.Handler(), nil
+}
+
+// listen serves on an address with the timeouts that keep slow clients from holding connections; the identity
+// providers give up after 60 s themselves.
+func (b *Bridge) listen(name, address string, cert TLSConfig, h http.Handler) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s.listen: %w", name, err)
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 55 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 16 << 10,
+		ErrorLog:  slog.NewLogLogger(b.Log.Handler(), slog.LevelDebug),
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	go func() {
+		if cert.CertFile != "" {
+			err = srv.ServeTLS(l, cert.CertFile, cert.KeyFile)
+		} else {
+			err = srv.Serve(l)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			b.errs <- fmt.Errorf("%s: %w", name, err)
+		}
+	}()
+	b.onStop(name, func(ctx context.Context) error {
+		if err := srv.Shutdown(ctx); err != nil {
+			return errors.Join(err, srv.Close())
+		}
+		return nil
+	})
+	return l, nil
+}
+
+// Wait returns when ctx ends (nil) or something fails for good: the store, a listener, a worker.
+func (b *Bridge) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-b.store.Failed():
+		return fmt.Errorf("the store failed and nothing more can be accepted: %w", store.ErrPoisoned)
+	case err := <-b.errs:
+		return err
+	}
+}
+
+// Stop ends in the reverse order of the start: no new requests, those accepted are answered, deliveries end their
+// call, the store closes. It is idempotent and takes at most ten seconds.
+func (b *Bridge) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace-time.Second)
+	defer cancel()
+	var errs []error
+	for _, s := range slices.Backward(b.stops) {
+		if err := s.stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stopping %s: %w", s.name, err))
+		}
+	}
+	b.stops = nil
+	return errors.Join(errs...)
+}
+
+func (b *Bridge) onStop(name string, stop func(context.Context) error) {
+	b.stops = append(b.stops, named{name, stop})
+}
+
+// URL is where SCIM is served on this machine.
+func (b *Bridge) URL() string { return "http://" + b.scim.Addr().String() + "/scim/v2" }
+
+// ConsoleURL is where the console is served.
+func (b *Bridge) ConsoleURL() string { return "http://" + b.console.Addr().String() }

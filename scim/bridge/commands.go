@@ -1,0 +1,163 @@
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/scim/auth"
+)
+
+// Exit codes of the commands.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ error }
+
+// Main runs a command and returns its exit code.
+func Main(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	root := command(stdout, stderr)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "scimbridge: "+err.Error())
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(stderr, "run `scimbridge --help` for what there is")
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func command(stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use: "scimbridge", Short: "SCIM 2.0 in, VirusTotal and LogicGate Risk Cloud roles out",
+		SilenceErrors: true, SilenceUsage: true, Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	var config string
+	root.PersistentFlags().StringVar(&config, "config", "config.yaml", "configuration file")
+	root.AddCommand(
+		serveCommand(&config, stderr), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
+		tokenCommand(stdout), versionCommand(stdout))
+	return root
+}
+
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command or argument %q", clip(args[0]))}
+	}
+	return nil
+}
+
+func serveCommand(config *string, stderr io.Writer) *cobra.Command {
+	var level string
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the server until interrupted", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			log, err := logger(stderr, level)
+			if err != nil {
+				return usageError{err}
+			}
+			conf, warnings, err := LoadConfig(*config)
+			if err != nil {
+				return err
+			}
+			for _, w := range warnings {
+				log.Warn("configuration: " + w)
+			}
+			return serve(c.Context(), &Bridge{Config: conf, Log: log, Version: version()})
+		},
+	}
+	c.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+func logger(w io.Writer, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q is not one of debug, info, warn, error", clip(level))
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l})), nil
+}
+
+func serve(ctx context.Context, b *Bridge) error {
+	if err := b.Start(ctx); err != nil {
+		return err
+	}
+	b.Log.Info("serving", "scim", b.URL(), "console", b.ConsoleURL(), "version", b.Version)
+	err := b.Wait(ctx)
+	b.Log.Info("stopping")
+	return errors.Join(err, b.Stop())
+}
+
+func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "Validate the configuration, offline", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, warnings, err := LoadConfig(*config)
+			for _, w := range warnings {
+				fmt.Fprintln(stderr, "warning: "+w)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(stdout, "%s is fine: %d identity provider(s), %d backend(s), %d mapping(s)\n",
+				*config, len(c.IdentityProviders), len(c.Backends), len(c.Mappings))
+			return err
+		},
+	}
+}
+
+func tokenCommand(stdout io.Writer) *cobra.Command {
+	c := &cobra.Command{Use: "token", Short: "Tokens for identity providers", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(&cobra.Command{
+		Use: "new", Short: "Make a random token and print it with its sha256: form", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			token, hash, err := auth.NewToken(rand.Reader)
+			if err != nil {
+				return fmt.Errorf("making a token: %w", err)
+			}
+			_, err = fmt.Fprintf(stdout, "token (give it to the identity provider; it is not shown again):\n  %s\nhash (for `tokens` in the configuration):\n  %s\n", token, hash)
+			return err
+		},
+	})
+	return c
+}
+
+func versionCommand(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(stdout, "scimbridge "+version())
+			return err
+		},
+	}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,291 @@
+package bridge
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxConfig bounds the file before it is parsed: aliases of YAML can expand.
+const maxConfig = 1 << 20
+
+// Config is the configuration file. Every field has the default of config.example.yaml.
+type Config struct {
+	Server            ServerConfig              `yaml:"server"`
+	Console           ConsoleConfig             `yaml:"console"`
+	Store             StoreConfig               `yaml:"store"`
+	IdentityProviders map[string]IdPConfig      `yaml:"identity_providers"`
+	Backends          map[string]*BackendConfig `yaml:"backends"`
+	Mappings          []MappingConfig           `yaml:"mappings"`
+}
+
+// ServerConfig is where SCIM is served.
+type ServerConfig struct {
+	Listen    string    `yaml:"listen"`
+	PublicURL string    `yaml:"public_url"`
+	TLS       TLSConfig `yaml:"tls"`
+}
+
+// TLSConfig names the files of a certificate; both empty: plain HTTP, with TLS in front.
+type TLSConfig struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// ConsoleConfig is the operator's listener.
+type ConsoleConfig struct {
+	Listen string `yaml:"listen"`
+}
+
+// StoreConfig says where the state is kept.
+type StoreConfig struct {
+	Driver string `yaml:"driver"`
+	Path   string `yaml:"path"`
+	DSN    Secret `yaml:"dsn"`
+}
+
+// IdPConfig is who may call as one identity provider.
+type IdPConfig struct {
+	Tokens []TokenConfig `yaml:"tokens"`
+	JWT    JWTConfig     `yaml:"jwt"`
+}
+
+// JWTConfig describes tokens signed by the identity provider.
+type JWTConfig struct {
+	Issuer     string            `yaml:"issuer"`
+	Audience   string            `yaml:"audience"`
+	JWKSURL    string            `yaml:"jwks_url"`
+	Algorithms []string          `yaml:"algorithms"`
+	Claims     map[string]string `yaml:"claims"`
+}
+
+// BackendConfig is one vendor connection.
+type BackendConfig struct {
+	Kind            string        `yaml:"kind"`
+	URL             string        `yaml:"url"`
+	APIKey          Secret        `yaml:"api_key"`
+	ClientID        Secret        `yaml:"client_id"`
+	ClientSecret    Secret        `yaml:"client_secret"`
+	Token           Secret        `yaml:"token"`
+	UpdateRole      UpdateRole    `yaml:"update_role"`
+	Mode            string        `yaml:"mode"`
+	Match           string        `yaml:"match"`
+	RateLimit       string        `yaml:"rate_limit"`
+	Batch           Batch         `yaml:"batch"`
+	Retry           Retry         `yaml:"retry"`
+	CallTimeout     Duration      `yaml:"call_timeout"`
+	StragglerWindow Duration      `yaml:"straggler_window"`
+	ResyncEvery     Duration      `yaml:"resync_every"`
+	OnMissingUser   string        `yaml:"on_missing_user"`
+	OnDeactivate    string        `yaml:"on_deactivate"`
+	Protect         []string      `yaml:"protect"`
+	OwnAccount      string        `yaml:"own_account"`
+	MaxRemovals     RemovalsLimit `yaml:"max_removals"`
+	MaxOffboardings RemovalsLimit `yaml:"max_offboardings"`
+}
+
+// UpdateRole is how Risk Cloud's role update is addressed; the vendor's page omits it.
+type UpdateRole struct {
+	Method string `yaml:"method"`
+	Path   string `yaml:"path"`
+}
+
+// Batch is how changes are gathered into calls.
+type Batch struct {
+	Size int      `yaml:"size"`
+	Wait Duration `yaml:"wait"`
+}
+
+// Retry is the back-off after a failure.
+type Retry struct {
+	Initial Duration `yaml:"initial"`
+	Max     Duration `yaml:"max"`
+}
+
+// RemovalsLimit is a brake: more than the larger of Count and Percent within Window is held.
+type RemovalsLimit struct {
+	Count   int      `yaml:"count"`
+	Percent int      `yaml:"percent"`
+	Window  Duration `yaml:"window"`
+}
+
+// MappingConfig is one rule.
+type MappingConfig struct {
+	Group          string   `yaml:"group"`
+	Match          string   `yaml:"match"`
+	Backend        string   `yaml:"backend"`
+	Target         string   `yaml:"target"`
+	Roles          []string `yaml:"roles"`
+	PermissionSets []string `yaml:"permission_sets"`
+	Authoritative  bool     `yaml:"authoritative"`
+	Replace        bool     `yaml:"replace"`
+}
+
+// UnmarshalYAML fills in the defaults of a backend before reading it.
+func (b *BackendConfig) UnmarshalYAML(n *yaml.Node) error {
+	type plain BackendConfig
+	d := plain{
+		Match: "email", RateLimit: "60/min", Batch: Batch{25, Duration(time.Second)},
+		UpdateRole: UpdateRole{"PUT", "/api/v1/roles/{role}"},
+		Retry:      Retry{Duration(time.Second), Duration(5 * time.Minute)}, CallTimeout: Duration(30 * time.Second),
+		StragglerWindow: Duration(75 * time.Second), ResyncEvery: Duration(time.Hour), OnMissingUser: "wait",
+		OnDeactivate:    "remove_roles",
+		MaxRemovals:     RemovalsLimit{10, 20, Duration(time.Hour)},
+		MaxOffboardings: RemovalsLimit{100, 30, Duration(time.Hour)},
+	}
+	err := decodeStrict(n, &d)
+	*b = BackendConfig(d)
+	return err
+}
+
+// Duration is a time.Duration written as 30s, 5m or 1h; a bare 0 is zero.
+type Duration time.Duration
+
+// UnmarshalYAML reads the written form.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	if n.Value == "0" {
+		*d = 0
+		return nil
+	}
+	v, err := time.ParseDuration(n.Value)
+	if err != nil || v < 0 || n.Kind != yaml.ScalarNode {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: not a duration such as 30s, 5m or 1h", n.Line)}}
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// decodeStrict decodes a node whose unknown keys are errors. yaml.Node.Decode alone would let them pass below a
+// type with a method of its own, so the keys are compared here, with their lines.
+func decodeStrict(n *yaml.Node, into any) error {
+	err := n.Decode(into)
+	var typed *yaml.TypeError
+	if err != nil && !errors.As(err, &typed) {
+		return err
+	}
+	var problems []string
+	if typed != nil {
+		problems = typed.Errors
+	}
+	problems = append(problems, unknownKeys(n, into)...)
+	if len(problems) == 0 {
+		return nil
+	}
+	return &yaml.TypeError{Errors: problems}
+}
+
+// ConfigError holds every problem of a configuration file, in the order of lines.
+type ConfigError struct {
+	File     string
+	Problems []string // "line 12: …"
+}
+
+func (e *ConfigError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d problem(s)", e.File, len(e.Problems))
+	for _, p := range e.Problems {
+		b.WriteString("\n  " + p)
+	}
+	return b.String()
+}
+
+// LoadConfig reads and checks a configuration file. Warnings are about what works and should not stay. A wrong
+// file gives a *ConfigError with every problem.
+func LoadConfig(file string) (c *Config, warnings []string, err error) {
+	data, err := readBounded(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	var root yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&root); err != nil {
+		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}
+	}
+	c = &Config{
+		Server:  ServerConfig{Listen: "127.0.0.1:8080"},
+		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
+		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db"},
+	}
+	v := &validation{root: &root}
+	var typed *yaml.TypeError
+	switch err := decodeStrict(root.Content[0], c); {
+	case errors.As(err, &typed):
+		for _, p := range typed.Errors {
+			v.problems = append(v.problems, problem{lineOf(p), plainYAML(p)})
+		}
+	case err != nil:
+		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}
+	}
+	v.check(c)
+	if len(v.problems) > 0 {
+		slices.SortStableFunc(v.problems, func(a, b problem) int { return a.line - b.line })
+		e := &ConfigError{File: file}
+		for _, p := range v.problems {
+			if !slices.Contains(e.Problems, p.text) {
+				e.Problems = append(e.Problems, p.text)
+			}
+		}
+		return nil, v.warnings, e
+	}
+	return c, v.warnings, nil
+}
+
+func readBounded(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if info.Size() > maxConfig {
+		return nil, fmt.Errorf("reading the configuration: %s has %d bytes, more than 1 MiB", file, info.Size())
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, fmt.Errorf("reading the configuration: %s is empty; start from config.example.yaml", file)
+	}
+	return data, nil
+}
+
+var (
+	yamlLine  = regexp.MustCompile(`line (\d+)`)
+	yamlValue = regexp.MustCompile("cannot unmarshal !!(\\w+)(?: `[^`]*`)? into (\\S+)")
+)
+
+// plainYAML rewords the YAML library's messages: no Go types, and no part of a value, which may be a secret.
+func plainYAML(s string) string {
+	s = strings.TrimPrefix(s, "yaml: ")
+	return yamlValue.ReplaceAllStringFunc(s, func(m string) string {
+		parts := yamlValue.FindStringSubmatch(m)
+		is := map[string]string{"str": "a text", "int": "a number", "seq": "a list", "map": "a block of keys", "bool": "true or false", "float": "a number", "null": "empty"}[parts[1]]
+		want := "something else"
+		switch t := parts[2]; {
+		case strings.HasPrefix(t, "[]"):
+			want = "a list"
+		case t == "int":
+			want = "a whole number"
+		case t == "bool":
+			want = "true or false"
+		case t == "string":
+			want = "a text"
+		case strings.HasPrefix(t, "map") || strings.Contains(t, "."):
+			want = "a block of keys"
+		}
+		return "is " + is + ", should be " + want
+	})
+}
+
+func lineOf(s string) int {
+	n := 0
+	if m := yamlLine.FindStringSubmatch(s); m != nil {
+		_, _ = fmt.Sscan(m[1], &n) // digits only
+	}
+	return n
+}

@@ -1,0 +1,95 @@
+package bridge
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Secret is a value of the configuration that must not be seen: `env:NAME`, `file:/path` or, with a warning, the
+// value itself. It prints as stars.
+type Secret struct {
+	source string
+	line   int
+}
+
+// UnmarshalYAML keeps the source; the value is read by Value.
+func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.ScalarNode {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: a secret is env:NAME, file:/path or a text", n.Line)}}
+	}
+	s.source, s.line = n.Value, n.Line
+	return nil
+}
+
+// IsZero reports whether nothing is configured.
+func (s Secret) IsZero() bool { return s.source == "" }
+
+// String hides the value.
+func (s Secret) String() string {
+	if s.source == "" || strings.HasPrefix(s.source, "env:") || strings.HasPrefix(s.source, "file:") {
+		return s.source
+	}
+	return "***"
+}
+
+// GoString hides the value from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+func (s Secret) literal() bool { return s.source != "" && s.String() == "***" }
+
+// Value reads the secret. Errors name the source, never the value.
+func (s Secret) Value() (string, error) {
+	if name, ok := strings.CutPrefix(s.source, "env:"); ok {
+		v := os.Getenv(name)
+		if v == "" {
+			return "", fmt.Errorf("environment variable %s is not set", name)
+		}
+		return v, nil
+	}
+	if path, ok := strings.CutPrefix(s.source, "file:"); ok {
+		info, err := os.Stat(path)
+		if err != nil {
+			return "", fmt.Errorf("reading a secret: %w", err)
+		}
+		if info.Size() > 64<<10 {
+			return "", fmt.Errorf("reading a secret: %s is larger than 64 KiB", path)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("reading a secret: %w", err)
+		}
+		v := strings.TrimSpace(string(data))
+		if v == "" {
+			return "", fmt.Errorf("reading a secret: %s is empty", path)
+		}
+		return v, nil
+	}
+	return s.source, nil
+}
+
+// TokenConfig is a bearer token: a secret, or {value, expires}.
+type TokenConfig struct {
+	Secret  Secret
+	Expires time.Time
+}
+
+// UnmarshalYAML reads either form.
+func (t *TokenConfig) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return t.Secret.UnmarshalYAML(n)
+	}
+	var long struct {
+		Value   Secret    `yaml:"value"`
+		Expires time.Time `yaml:"expires"`
+	}
+	if err := decodeStrict(n, &long); err != nil {
+		return err
+	}
+	t.Secret, t.Expires = long.Value, long.Expires
+	t.Secret.line = n.Line
+	return nil
+}

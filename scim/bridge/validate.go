@@ -1,0 +1,286 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/scim/auth"
+)
+
+type problem struct {
+	line int
+	text string
+}
+
+// validation collects every problem of a configuration with its line.
+type validation struct {
+	root     *yaml.Node
+	problems []problem
+	warnings []string
+}
+
+// line finds the line of a key by its path; of the nearest parent if the key is absent.
+func (v *validation) line(path ...string) int {
+	n, line := v.root.Content[0], 1
+next:
+	for _, p := range path {
+		if n.Kind == yaml.SequenceNode {
+			var i int
+			if _, err := fmt.Sscan(p, &i); err != nil || i >= len(n.Content) {
+				return line
+			}
+			n = n.Content[i]
+			line = n.Line
+			continue
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == p {
+				line, n = n.Content[i].Line, n.Content[i+1]
+				continue next
+			}
+		}
+		return line
+	}
+	return line
+}
+
+func (v *validation) bad(path []string, format string, args ...any) {
+	line := v.line(path...)
+	v.problems = append(v.problems, problem{line, fmt.Sprintf("line %d: %s: %s", line, strings.Join(path, "."), fmt.Sprintf(format, args...))})
+}
+
+func (v *validation) warn(path []string, format string, args ...any) {
+	v.warnings = append(v.warnings, fmt.Sprintf("line %d: %s: %s", v.line(path...), strings.Join(path, "."), fmt.Sprintf(format, args...)))
+}
+
+func (v *validation) check(c *Config) {
+	v.listeners(c)
+	if c.Store.Driver != "bolt" {
+		v.bad([]string{"store", "driver"}, "%q is not available in this version; use bolt", clip(c.Store.Driver))
+	}
+	if c.Store.Path == "" {
+		v.bad([]string{"store", "path"}, "is missing")
+	}
+	if len(c.IdentityProviders) == 0 {
+		v.bad([]string{"identity_providers"}, "nobody may call: name at least one identity provider with a token")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.IdentityProviders)) {
+		v.idp(name, c.IdentityProviders[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
+		if c.Backends[name] == nil {
+			v.bad([]string{"backends", name}, "is empty")
+			continue
+		}
+		v.backend(name, c.Backends[name])
+	}
+	v.mappings(c)
+}
+
+func (v *validation) listeners(c *Config) {
+	for name, listen := range map[string]string{"server": c.Server.Listen, "console": c.Console.Listen} {
+		if _, _, err := net.SplitHostPort(listen); err != nil {
+			v.bad([]string{name, "listen"}, "is not an address such as 127.0.0.1:8080")
+		}
+	}
+	if c.Server.Listen == c.Console.Listen && !strings.HasSuffix(c.Server.Listen, ":0") {
+		v.bad([]string{"console", "listen"}, "is the same as server.listen; the console needs an address of its own")
+	}
+	if (c.Server.TLS.CertFile == "") != (c.Server.TLS.KeyFile == "") {
+		v.bad([]string{"server", "tls"}, "needs both cert_file and key_file, or neither")
+	}
+	if c.Server.PublicURL != "" {
+		u, err := url.Parse(c.Server.PublicURL)
+		if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+			v.bad([]string{"server", "public_url"}, "is not a URL such as https://scim.example.com/scim/v2")
+		}
+	}
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (v *validation) idp(name string, c IdPConfig) {
+	path := []string{"identity_providers", name}
+	if !plainName.MatchString(name) {
+		v.bad(path, "a name is 1 to 64 letters, digits, dots, dashes and underscores")
+	}
+	if c.JWT.Issuer != "" || c.JWT.JWKSURL != "" || c.JWT.Audience != "" {
+		v.bad(append(path, "jwt"), "signed tokens are not available in this version; use tokens")
+	} else if len(c.Tokens) == 0 {
+		v.warn(path, "has no token: it cannot call")
+	}
+	for i, t := range c.Tokens {
+		at := append(path, "tokens", fmt.Sprint(i))
+		value, err := t.Secret.Value()
+		switch {
+		case err != nil:
+			v.bad(at, "%v", err)
+			continue
+		case t.Secret.literal() && !strings.HasPrefix(value, "sha256:"):
+			v.warn(at, "is written in the file; prefer env:NAME, file:/path or sha256:<hex>")
+		}
+		if _, err := auth.Parse(name, value); err != nil {
+			v.bad(at, "%v", err)
+		}
+	}
+}
+
+func (v *validation) backend(name string, c *BackendConfig) {
+	path := []string{"backends", name}
+	at := func(key ...string) []string { return append(slices.Clone(path), key...) }
+	if !plainName.MatchString(name) {
+		v.bad(path, "a name is 1 to 64 letters, digits, dots, dashes and underscores")
+	}
+	oneOf := func(key, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			v.bad(at(key), "%q is not one of %s", clip(value), strings.Join(allowed, ", "))
+		}
+	}
+	if c.Mode == "" {
+		v.bad(at("mode"), "is missing: say what may happen there, one of observe, add_only, sync")
+	} else {
+		oneOf("mode", c.Mode, "observe", "add_only", "sync")
+	}
+	oneOf("kind", c.Kind, "virustotal", "riskcloud")
+	oneOf("match", c.Match, "email", "userName", "externalId")
+	if _, err := backend.ParseRate(c.RateLimit); err != nil {
+		v.bad(at("rate_limit"), "is not of the form 5/s, 60/min or 1000/h")
+	}
+	if c.Batch.Size < 1 || c.Batch.Size > 1000 {
+		v.bad(at("batch", "size"), "must be between 1 and 1000")
+	}
+	if c.Retry.Initial <= 0 || c.Retry.Max < c.Retry.Initial {
+		v.bad(at("retry"), "initial must be positive and not above max")
+	}
+	if c.CallTimeout <= 0 {
+		v.bad(at("call_timeout"), "must be positive")
+	}
+	for key, value := range map[string]string{"on_missing_user": c.OnMissingUser, "on_deactivate": c.OnDeactivate} {
+		if allowed := map[string]string{"on_missing_user": "wait", "on_deactivate": "remove_roles"}[key]; value != allowed {
+			v.bad(at(key), "%q is not available in this version; use %s", clip(value), allowed)
+		}
+	}
+	v.credentials(at, c)
+}
+
+func (v *validation) credentials(at func(...string) []string, c *BackendConfig) {
+	secrets := map[string]Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token}
+	for key, s := range secrets {
+		if s.IsZero() {
+			continue
+		}
+		if s.literal() && key != "client_id" {
+			v.warn(at(key), "is written in the file; prefer env:NAME or file:/path")
+		}
+		if strings.HasPrefix(c.URL, "simulated") {
+			continue
+		}
+		if _, err := s.Value(); err != nil {
+			v.bad(at(key), "%v", err)
+		}
+	}
+	if simulated, profile, _ := strings.Cut(c.URL, ":"); simulated == "simulated" {
+		if !slices.Contains([]string{"", "strict", "lenient", "partial"}, profile) {
+			v.bad(at("url"), "simulated:%s is not one of simulated, simulated:strict, simulated:lenient, simulated:partial", clip(profile))
+		}
+		return
+	}
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		v.bad(at("url"), "is not a URL, nor `simulated`")
+	case u.User != nil:
+		v.bad(at("url"), "must not hold a user name or password")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		v.bad(at("url"), "http:// is accepted on loopback only; use https://")
+	}
+	switch {
+	case c.Kind == "virustotal" && c.APIKey.IsZero():
+		v.bad(at("api_key"), "is missing")
+	case c.Kind == "riskcloud" && c.Token.IsZero() && (c.ClientID.IsZero() || c.ClientSecret.IsZero()):
+		v.bad(at("client_id"), "needs client_id and client_secret, or token")
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+func (v *validation) mappings(c *Config) {
+	for i, m := range c.Mappings {
+		at := func(key string) []string { return []string{"mappings", fmt.Sprint(i), key} }
+		b := c.Backends[m.Backend]
+		switch {
+		case m.Backend == "":
+			v.bad(at("backend"), "is missing")
+		case b == nil:
+			v.bad(at("backend"), "%q is not one of the backends above", clip(m.Backend))
+		case b.Kind == "riskcloud" && len(m.Roles) > 0:
+			v.bad(at("roles"), "belongs to virustotal; at Risk Cloud the target is the role")
+		case b.Kind == "riskcloud" && m.Replace:
+			v.bad(at("replace"), "is for virustotal only")
+		case b.Kind == "virustotal" && len(m.PermissionSets) > 0:
+			v.bad(at("permission_sets"), "is for riskcloud only")
+		case m.Authoritative:
+			v.bad(at("authoritative"), "is not available in this version")
+		}
+		for _, r := range m.Roles {
+			if b != nil && b.Kind == "virustotal" && !virusTotalRole.MatchString(r) {
+				v.bad(at("roles"), "%q does not look like USER_ROLE_…", clip(r))
+			}
+		}
+		if strings.HasPrefix(m.Match, ".*") || strings.HasSuffix(m.Match, ".*") {
+			v.warn(at("match"), "is open at an end: whoever may name groups at the identity provider may grant this")
+		}
+	}
+	_, err := c.rules(v)
+	for _, e := range unjoin(err) {
+		var wrong *mapping.Error
+		if errors.As(e, &wrong) {
+			v.problems = append(v.problems, problem{wrong.Line, wrong.Error()})
+		}
+	}
+}
+
+var virusTotalRole = regexp.MustCompile(`^(USER_ROLE_[A-Z0-9_]+|\$\{[^}]+\}|USER_ROLE_.*\$\{[^}]+\}.*)$`)
+
+func unjoin(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+// riskCloudRole stands in the ledger for "has the role": at Risk Cloud the target is the role.
+const riskCloudRole = "member"
+
+// rules compiles the mapping; v gives the lines and may be nil.
+func (c *Config) rules(v *validation) (*mapping.Rules, error) {
+	var rules []mapping.Rule
+	for i, m := range c.Mappings {
+		r := mapping.Rule{Group: m.Group, Match: m.Match, Backend: m.Backend, Target: m.Target, Roles: m.Roles,
+			PermissionSets: m.PermissionSets, Authoritative: m.Authoritative, Replace: m.Replace}
+		if v != nil {
+			r.Line = v.line("mappings", fmt.Sprint(i))
+		}
+		if b := c.Backends[m.Backend]; b != nil && b.Kind == "riskcloud" {
+			r.Roles = []string{riskCloudRole}
+		}
+		rules = append(rules, r)
+	}
+	return mapping.Compile(rules)
+}
