@@ -63,7 +63,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 			a.want[g.Role] = g
 		}
 	}
-	if c, err := tx.Accounts(w.Name).Cached(target, a.Key); err == nil && c.ID == id {
+	if c, err := tx.Accounts(w.Name).Cached(w.listing(target), a.Key); err == nil && c.ID == id {
 		a.Status = c.Status
 	}
 	return nil

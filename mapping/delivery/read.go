@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -126,17 +127,29 @@ func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, erro
 	for _, g := range w.Rules().Desired(user, groups) {
 		p.desired = p.desired || g.Target == mapping.Target{Backend: w.Name, Target: target}
 	}
+	if !p.desired {
+		if p.link.Key == p.key {
+			p.found = p.link.Account
+		}
+		return p, nil
+	}
 	if m.State == store.Blocked {
 		return p, nil // what we knew did not do: ask the backend again
 	}
-	if p.link.Account != "" && p.link.Key == p.key {
-		p.found = p.link.Account
-	} else if c, err := accounts.Cached(target, p.key); err == nil {
+	if c, err := accounts.Cached(w.listing(target), p.key); err == nil {
 		p.found = c.ID
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// listing names the list of people in which somebody on the target is found.
+func (w *Worker) listing(target string) string {
+	if w.Backend.Traits().OneListing {
+		return ""
+	}
+	return target
 }
 
 func userAndGroups(tx store.Tx, s store.Subject) (store.User, []store.Group, error) {
@@ -171,22 +184,24 @@ func (w *Worker) key(u store.User) string {
 // account they had is marked wherever it holds something: an e-mail change is a revoke and a grant.
 func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people []*person, found map[string]backend.Account) error {
 	now := w.Now()
-	var settled []store.Mark
+	var settled, former []store.Mark
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		settled = nil
-		if err := w.remember(tx, target, found, now); err != nil {
+		settled, former = nil, nil
+		if err := w.remember(tx, w.listing(target), found, now); err != nil {
 			return err
 		}
 		for _, p := range people {
-			id := p.found
-			if a, ok := found[p.key]; ok && id == "" && p.key != "" {
-				id = a.ID
-			}
-			if !p.exists {
-				id = ""
-			}
+			id := p.account(found)
 			if err := w.relink(tx, p, id, now); err != nil {
 				return err
+			}
+			if old := p.link.Account; old != "" && old != id {
+				m, err := tx.Work(w.Name).Mark(target, store.Subject{Account: old})
+				if err == nil {
+					former = append(former, m)
+				} else if !errors.Is(err, store.ErrNotFound) {
+					return err
+				}
 			}
 			switch {
 			case id == "" && p.desired:
@@ -196,7 +211,6 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 			case id == "":
 				settled = append(settled, p.mark)
 			}
-			p.found = id
 		}
 		return nil
 	})
@@ -205,12 +219,29 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 	}
 	v.idle = append(v.idle, settled...)
 	for _, p := range people {
-		if p.found != "" {
-			a := v.account(p.found)
+		if id := p.account(found); id != "" {
+			a := v.account(id)
 			a.marks = append(a.marks, p.mark)
 		}
 	}
+	for _, m := range former { // what they had goes in this visit, not in the next
+		a := v.account(m.Subject.Account)
+		if !slices.Contains(a.marks, m) {
+			a.marks = append(a.marks, m)
+		}
+	}
 	return nil
+}
+
+// account is who the person is at the backend, "" if nobody or not known.
+func (p *person) account(found map[string]backend.Account) string {
+	if !p.exists || p.key == "" {
+		return ""
+	}
+	if a, ok := found[p.key]; ok && p.found == "" {
+		return a.ID
+	}
+	return p.found
 }
 
 // remember caches a listing; entries that say the same as before are refreshed at most hourly.
@@ -232,26 +263,29 @@ func (w *Worker) remember(tx store.Tx, target string, found map[string]backend.A
 	return nil
 }
 
+// relink remembers that the user is this account now. Not finding somebody under the name they were found by
+// before is no evidence that they are somebody else: the link stays.
 func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error {
-	accounts, s := tx.Accounts(w.Name), p.mark.Subject
-	if old := p.link.Account; old != "" && old != id {
-		targets, err := tx.Ledger(w.Name).TargetsOf(old)
+	accounts, s, old := tx.Accounts(w.Name), p.mark.Subject, p.link
+	if id == "" && p.exists && p.key == old.Key || id == old.Account && p.key == old.Key {
+		return nil
+	}
+	if old.Account != "" && old.Account != id {
+		targets, err := tx.Ledger(w.Name).TargetsOf(old.Account)
 		if err != nil {
 			return err
 		}
 		for _, t := range targets {
-			if err := tx.Work(w.Name).Touch(t, store.Subject{Account: old}, now); err != nil {
+			if err := tx.Work(w.Name).Touch(t, store.Subject{Account: old.Account}, now); err != nil {
 				return err
 			}
 		}
 	}
-	switch {
-	case id == "" && p.link.Account == "" && p.link.Key == "":
-		return nil
-	case id == "":
+	if id == "" {
+		if old.Account == "" {
+			return nil
+		}
 		return accounts.DeleteLink(s.IdP, s.User)
-	case p.link.Account == id && p.link.Key == p.key:
-		return nil
 	}
 	return accounts.PutLink(store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now})
 }

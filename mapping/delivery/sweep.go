@@ -81,9 +81,9 @@ func (w *Worker) eachMember(tx store.Tx, of func(group string) bool, yield func(
 	return nil
 }
 
-// start is the first round: every attempt without an outcome is in doubt, and if the rules are not those that
+// Start is the first round: every attempt without an outcome is in doubt, and if the rules are not those that
 // the last run delivered, every target they concern may be wrong.
-func (w *Worker) start(ctx context.Context) (time.Time, error) {
+func (w *Worker) Start(ctx context.Context) (time.Time, error) {
 	if err := w.recover(ctx); err != nil {
 		return time.Time{}, fmt.Errorf("recovering open attempts: %w", err)
 	}

@@ -86,7 +86,7 @@ func (w *Worker) Health() (state, reason string) { return w.health.get() }
 // Run delivers until ctx ends. What a call leaves open then is in doubt at the next start and read back. The
 // error is one of the store that ends all work; nil after ctx ended.
 func (w *Worker) Run(ctx context.Context) error {
-	work := w.start
+	work := w.Start
 	for {
 		next, err := work(ctx)
 		switch {

@@ -1,0 +1,388 @@
+package delivery_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+var (
+	admins = mapping.Rule{Group: "Admins", Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}}
+	bosses = mapping.Rule{Group: "Bosses", Backend: "vt", Target: "acme", Roles: []string{"ADMIN", "SCAN"}}
+)
+
+// team makes n users u0… with accounts a0…, and the groups.
+func team(w *world, n int, groups ...string) {
+	w.t.Helper()
+	for i := range n {
+		w.user("okta", fmt.Sprint("u", i), fmt.Sprintf("u%d@example.com", i), true)
+		w.vendor.people[fmt.Sprintf("u%d@example.com", i)] = fmt.Sprint("a", i)
+	}
+	for _, g := range groups {
+		w.group("okta", g)
+	}
+}
+
+func failure(kind backend.Kind, status int) *backend.Error {
+	return &backend.Error{Kind: kind, Doing: "changing roles", Status: status}
+}
+
+func TestJoinGrantsAndLeaveRevokes(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.expectCalls("add acme: a0=ADMIN")
+	w.leave("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.expectCalls("remove acme: a0=ADMIN")
+	w.expect("")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestNothingIsSentForWhatCancelsOut(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.leave("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.expectCalls()
+}
+
+func TestARoleStaysUntilTheLastGroupIsLeft(t *testing.T) {
+	w := newWorld(t, admins, bosses)
+	team(w, 1, "Admins", "Bosses")
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u0", "Bosses")
+	w.pass(5 * time.Second)
+	w.leave("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.expect("acme/a0=ADMIN,SCAN")
+	w.leave("okta", "u0", "Bosses")
+	w.pass(5 * time.Second)
+	w.expect("")
+}
+
+// TestAnAccountIsTheUnionOverIdentityProviders: two identity providers know the same person.
+func TestAnAccountIsTheUnionOverIdentityProviders(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.user("entra", "e0", "U0@Example.com", true)
+	w.group("entra", "Admins")
+	w.join("okta", "u0", "Admins")
+	w.join("entra", "e0", "Admins")
+	w.pass(5 * time.Second)
+	w.calls()
+	w.leave("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.expectCalls()
+	w.expect("acme/a0=ADMIN")
+	w.update(func(tx store.Tx) error {
+		w.touch(tx, "entra", "e0", "Admins")
+		return tx.Directory("entra").DeleteUser("e0")
+	})
+	w.pass(5 * time.Second)
+	w.expect("")
+}
+
+func TestOffboardingRevokesAndReturnRestores(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.user("okta", "u0", "u0@example.com", false)
+	w.pass(5 * time.Second)
+	w.expect("")
+	w.user("okta", "u0", "u0@example.com", true)
+	w.pass(5 * time.Second)
+	w.expect("acme/a0=ADMIN")
+}
+
+func TestWhatWasGrantedByHandIsNotTouched(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 2, "Admins")
+	w.vendor.holds["acme/a1"] = map[string]bool{"ADMIN": true, "OTHER": true}
+	w.vendor.holds["acme/a0"] = map[string]bool{"OTHER": true}
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.leave("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.expect("acme/a0=OTHER acme/a1=ADMIN,OTHER")
+}
+
+func TestChangesAreGatheredIntoFullBatchesRemovalsFirst(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 60, "Admins")
+	for i := range 30 {
+		w.join("okta", fmt.Sprint("u", i), "Admins")
+	}
+	w.pass(5 * time.Second)
+	if got := w.calls(); len(got) != 2 {
+		t.Errorf("%d calls for 30 people with a batch of 25, want 2", len(got))
+	}
+	for i := range 60 {
+		if i < 30 {
+			w.leave("okta", fmt.Sprint("u", i), "Admins")
+		} else {
+			w.join("okta", fmt.Sprint("u", i), "Admins")
+		}
+	}
+	w.pass(5 * time.Second)
+	got := w.calls()
+	if len(got) != 4 || !strings.HasPrefix(got[0], "remove") || !strings.HasPrefix(got[1], "remove") || !strings.HasPrefix(got[2], "add") {
+		t.Errorf("calls %q, want two removals, then two additions", got)
+	}
+}
+
+func TestARejectedEntryIsIsolated(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 16, "Admins")
+	w.vendor.refuse["a5/ADMIN"] = true
+	for i := range 16 {
+		w.join("okta", fmt.Sprint("u", i), "Admins")
+	}
+	w.pass(30 * time.Second)
+	w.expectCounts("pending 0, blocked 1, held 0")
+	if n := strings.Count(w.roles(), "ADMIN"); n != 15 {
+		t.Errorf("%d of 15 got the role", n)
+	}
+	if n := len(w.calls()); n > 10 {
+		t.Errorf("isolating one of 16 took %d calls", n)
+	}
+	delete(w.vendor.refuse, "a5/ADMIN")
+	w.pass(11 * time.Minute)
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestARefusedRoleDoesNotKeepTheOthersOfThePersonBack(t *testing.T) {
+	w := newWorld(t, bosses)
+	team(w, 1, "Bosses")
+	w.vendor.refuse["a0/SCAN"] = true
+	w.join("okta", "u0", "Bosses")
+	w.pass(30 * time.Second)
+	w.expect("acme/a0=ADMIN")
+	w.expectCounts("pending 0, blocked 1, held 0")
+}
+
+func TestAPersonWithoutAnAccountIsBlockedAndFoundLater(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 2, "Admins")
+	delete(w.vendor.people, "u1@example.com")
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u1", "Admins")
+	w.pass(5 * time.Second)
+	w.expect("acme/a0=ADMIN")
+	w.expectCounts("pending 0, blocked 1, held 0")
+	w.vendor.people["u1@example.com"] = "a1"
+	w.pass(6 * time.Minute)
+	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestTransientFailuresBackOffAndSucceed(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.vendor.answers = []answer{{err: failure(backend.Transient, 503)}, {err: failure(backend.Transient, 503)}, {err: failure(backend.Transient, 503)}}
+	start := w.clock
+	w.join("okta", "u0", "Admins")
+	w.pass(4 * time.Second)
+	w.expect("")
+	w.pass(10 * time.Second)
+	w.expect("acme/a0=ADMIN")
+	if n := len(w.calls()); n != 4 {
+		t.Errorf("%d calls in %v, want 4: after 1 s, 1 s, 2 s and 4 s", n, w.clock.Sub(start))
+	}
+}
+
+func TestThrottlingPausesTheBackendUntilItMayGoOn(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	until := w.clock.Add(10 * time.Minute)
+	w.vendor.answers = []answer{{err: &backend.Error{Kind: backend.Throttled, Doing: "changing roles", Status: 429, Until: until}}}
+	w.join("okta", "u0", "Admins")
+	w.pass(9 * time.Minute)
+	if n := len(w.calls()); n != 1 {
+		t.Errorf("%d calls while throttled, want the one that was refused", n)
+	}
+	w.pass(2 * time.Minute)
+	w.expect("acme/a0=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+// TestAStragglerCannotUndoALaterRemoval: an addition times out, the person leaves, the removal is answered cleanly,
+// and then the addition lands after all.
+func TestAStragglerCannotUndoALaterRemoval(t *testing.T) {
+	for _, hidden := range []bool{false, true} {
+		t.Run(fmt.Sprintf("hidden=%v", hidden), func(t *testing.T) {
+			w := newWorld(t, admins)
+			team(w, 1, "Admins")
+			w.vendor.hidden = hidden
+			w.vendor.answers = []answer{{err: failure(backend.Transient, 0), late: true}}
+			w.join("okta", "u0", "Admins")
+			w.pass(1500 * time.Millisecond)
+			w.leave("okta", "u0", "Admins")
+			w.pass(10 * time.Second)
+			w.expect("")
+			w.vendor.late[0]()
+			w.expect("acme/a0=ADMIN")
+			w.expectCounts("pending 1, blocked 0, held 0")
+			w.pass(2 * time.Minute)
+			w.expect("")
+			w.expectCounts("pending 0, blocked 0, held 0")
+		})
+	}
+}
+
+func TestACrashDuringACallIsReadBack(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	// What a crash between the call and its outcome leaves behind.
+	w.update(func(tx store.Tx) error {
+		e, err := tx.Ledger("vt").Entry("acme", "a0", "ADMIN")
+		if err != nil {
+			return err
+		}
+		e.Open, e.Wanted = true, false
+		return tx.Ledger("vt").PutEntry(e)
+	})
+	delete(w.vendor.holds["acme/a0"], "ADMIN")
+	w.calls()
+	w.restart()
+	w.pass(2 * time.Minute)
+	w.expect("acme/a0=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestAChangedEmailRevokesTheOldAccountAndGrantsTheNew(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.vendor.people["new@example.com"] = "a9"
+	w.user("okta", "u0", "new@example.com", true)
+	w.pass(10 * time.Second)
+	w.expect("acme/a9=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestAChangedEmailOfTheSameAccountChangesNothing(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.calls()
+	w.vendor.people = map[string]string{"new@example.com": "a0"}
+	w.user("okta", "u0", "new@example.com", true)
+	w.pass(10 * time.Second)
+	w.expectCalls()
+	w.expect("acme/a0=ADMIN")
+}
+
+func TestAChangedMappingIsDeliveredAfterARestart(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 3, "Admins")
+	for i := range 3 {
+		w.join("okta", fmt.Sprint("u", i), "Admins")
+	}
+	w.pass(5 * time.Second)
+	other := admins
+	other.Target, other.Roles = "beta", []string{"SCAN"}
+	w.remap(other)
+	w.restart()
+	w.pass(10 * time.Second)
+	w.expect("beta/a0=SCAN beta/a1=SCAN beta/a2=SCAN")
+	w.calls()
+	w.restart()
+	w.pass(10 * time.Second)
+	w.expectCalls()
+}
+
+func TestProtectedPeopleKeepTheirRoles(t *testing.T) {
+	w := newWorld(t, admins)
+	w.config = func(d *delivery.Worker) { d.Protect, d.OwnAccount = []string{"u0@example.com"}, "a1" }
+	w.restart()
+	team(w, 3, "Admins")
+	for i := range 3 {
+		w.join("okta", fmt.Sprint("u", i), "Admins")
+	}
+	w.pass(5 * time.Second)
+	for i := range 3 {
+		w.leave("okta", fmt.Sprint("u", i), "Admins")
+	}
+	w.pass(time.Hour)
+	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 2")
+}
+
+func TestModes(t *testing.T) {
+	for mode, want := range map[delivery.Mode]string{
+		delivery.Observe: "acme/a1=ADMIN", delivery.AddOnly: "acme/a0=ADMIN acme/a1=ADMIN", delivery.Sync: "acme/a0=ADMIN",
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			w := newWorld(t, admins)
+			team(w, 2, "Admins")
+			w.join("okta", "u1", "Admins")
+			w.pass(5 * time.Second)
+			w.config = func(d *delivery.Worker) { d.Mode = mode }
+			w.restart()
+			w.leave("okta", "u1", "Admins")
+			w.join("okta", "u0", "Admins")
+			w.pass(5 * time.Second)
+			w.expect(want)
+		})
+	}
+}
+
+func TestReplaceSendsExactlyWhatTheRulesGive(t *testing.T) {
+	exact := bosses
+	exact.Replace = true
+	w := newWorld(t, exact)
+	team(w, 1, "Bosses")
+	w.vendor.holds["acme/a0"] = map[string]bool{"OTHER": true}
+	w.join("okta", "u0", "Bosses")
+	w.pass(5 * time.Second)
+	w.expectCalls("replace acme: a0=ADMIN,SCAN")
+	w.expect("acme/a0=ADMIN,SCAN")
+	w.leave("okta", "u0", "Bosses")
+	w.pass(5 * time.Second)
+	w.expect("")
+}
+
+func TestPermissionSetsTravelWithTheFirstCall(t *testing.T) {
+	rule := mapping.Rule{Group: "Admins", Backend: "vt", Target: "r1", Roles: []string{"member"}, PermissionSets: []string{"ps1"}}
+	w := newWorld(t)
+	w.vendor.mixed = true
+	team(w, 1, "Admins")
+	w.remap(rule)
+	w.restart()
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	got := strings.Join(w.calls(), " | ")
+	if !strings.Contains(got, "sets r1: +[ps1] -[]") || !strings.Contains(got, "add r1: a0=member") {
+		t.Errorf("calls %q, want the role and its permission set", got)
+	}
+	w.remap()
+	w.restart()
+	w.pass(5 * time.Second)
+	w.expectCalls("remove r1: a0=member; sets r1: +[] -[ps1]")
+}
+
+// TestASlowWorkerCannotClearNewerWork: the person leaves while the call that adds them is under way.
+func TestASlowWorkerCannotClearNewerWork(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.join("okta", "u0", "Admins")
+	during := &interrupted{vendor: w.vendor, during: func() { w.leave("okta", "u0", "Admins") }}
+	w.worker.Backend = during
+	w.pass(10 * time.Second)
+	w.expect("")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}

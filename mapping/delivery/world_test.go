@@ -1,0 +1,355 @@
+package delivery_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt"
+	"github.com/scimbridge/scimbridge/store/storetest"
+)
+
+// vendor is a backend in memory whose every answer a test may choose. It applies calls as a strict vendor would:
+// an unknown person fails the whole call.
+type vendor struct {
+	t       *testing.T
+	now     func() time.Time
+	people  map[string]string          // folded e-mail -> account id
+	holds   map[string]map[string]bool // "target/account" -> roles
+	hidden  bool                       // the vendor does not show who holds which role
+	mixed   bool
+	refuse  map[string]bool // "account/role" refused whenever it is in a call
+	answers []answer        // of the next calls that change something; then clean ones
+	late    []func()        // calls that take effect when the test says so
+	calls   []string        // "remove acme: a1=R a2=R,S"
+	inside  int
+}
+
+// answer is what the vendor says to one call instead of a clean success.
+type answer struct {
+	err   *backend.Error
+	apply bool // it takes effect all the same
+	late  bool // it takes effect later
+}
+
+func (v *vendor) Traits() backend.Traits {
+	return backend.Traits{Mixed: v.mixed, Replace: !v.mixed, ShowsAll: true}
+}
+
+func (v *vendor) Ready(ctx context.Context) error { return ctx.Err() }
+
+func (v *vendor) Resolve(context.Context, string, []string) (map[string]backend.Account, error) {
+	v.calls = append(v.calls, "list")
+	out := map[string]backend.Account{}
+	for key, id := range v.people {
+		out[key] = backend.Account{ID: id, Key: key, Status: "Active"}
+	}
+	return out, nil
+}
+
+func (v *vendor) Observe(_ context.Context, target string) (backend.Observation, error) {
+	v.calls = append(v.calls, "read "+target)
+	o := backend.Observation{Complete: true, Roles: !v.hidden, Members: map[string]backend.Account{}, Holders: map[string][]string{}}
+	for key, id := range v.people {
+		o.Members[id] = backend.Account{ID: id, Key: key}
+		for r := range v.holds[target+"/"+id] {
+			o.Holders[id] = append(o.Holders[id], r)
+		}
+	}
+	return o, nil
+}
+
+func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, error) {
+	v.inside++
+	defer func() { v.inside-- }()
+	if v.inside > 1 {
+		v.t.Error("two calls in flight at once")
+	}
+	v.calls = append(v.calls, describe(d))
+	apply := func() {
+		for _, c := range d.Changes {
+			v.change(d.Target, c)
+		}
+	}
+	if len(v.answers) > 0 {
+		a := v.answers[0]
+		v.answers = v.answers[1:]
+		if a.apply {
+			apply()
+		}
+		if a.late {
+			v.late = append(v.late, apply)
+		}
+		if a.err != nil {
+			return nil, a.err
+		}
+	}
+	for _, c := range d.Changes {
+		known := slices.Contains(slices.Collect(maps.Values(v.people)), c.Account.ID)
+		for _, r := range c.Roles {
+			if !known || v.refuse[c.Account.ID+"/"+r] {
+				return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Status: 400, Code: "InvalidArgumentError"}
+			}
+		}
+	}
+	apply()
+	out := make([]backend.Outcome, len(d.Changes))
+	for i := range out {
+		out[i] = backend.Applied
+	}
+	return out, nil
+}
+
+func (v *vendor) change(target string, c backend.Change) {
+	at := target + "/" + c.Account.ID
+	if v.holds[at] == nil || c.Op == backend.Replace {
+		v.holds[at] = map[string]bool{}
+	}
+	for _, r := range c.Roles {
+		if c.Op == backend.Remove {
+			delete(v.holds[at], r)
+		} else {
+			v.holds[at][r] = true
+		}
+	}
+}
+
+func describe(d backend.Delta) string {
+	parts := map[backend.Op][]string{}
+	for _, c := range d.Changes {
+		parts[c.Op] = append(parts[c.Op], c.Account.ID+"="+strings.Join(c.Roles, ","))
+	}
+	var out []string
+	for _, op := range []backend.Op{backend.Remove, backend.Replace, backend.Add} {
+		if len(parts[op]) > 0 {
+			slices.Sort(parts[op])
+			out = append(out, op.String()+" "+d.Target+": "+strings.Join(parts[op], " "))
+		}
+	}
+	if len(d.PermissionSetsToAdd)+len(d.PermissionSetsToRemove) > 0 {
+		out = append(out, fmt.Sprintf("sets %s: +%v -%v", d.Target, d.PermissionSetsToAdd, d.PermissionSetsToRemove))
+	}
+	return strings.Join(out, "; ")
+}
+
+// world is a store, a vendor and a worker with a clock of their own.
+type world struct {
+	t      *testing.T
+	clock  time.Time
+	store  store.Store
+	vendor *vendor
+	worker *delivery.Worker
+	rules  *mapping.Rules
+	config func(*delivery.Worker)
+}
+
+func newWorld(t *testing.T, rules ...mapping.Rule) *world {
+	t.Helper()
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "w.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, clock: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), store: s}
+	t.Cleanup(func() {
+		storetest.Check(t, s)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.vendor = &vendor{t: t, now: w.now, people: map[string]string{}, holds: map[string]map[string]bool{}, refuse: map[string]bool{}}
+	w.remap(rules...)
+	w.restart()
+	return w
+}
+
+func (w *world) now() time.Time { return w.clock }
+
+func (w *world) remap(rules ...mapping.Rule) {
+	w.t.Helper()
+	r, err := mapping.Compile(rules)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.rules = r
+}
+
+// restart begins a new worker on the same store, as a new process would, and lets it do its first round.
+func (w *world) restart() {
+	w.t.Helper()
+	w.worker = &delivery.Worker{
+		Name: "vt", Store: w.store, Backend: w.vendor, Rules: func() *mapping.Rules { return w.rules }, Mode: delivery.Sync,
+		BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
+		CallTimeout: 30 * time.Second, Straggler: 75 * time.Second, Now: w.now, Jitter: func() float64 { return 0 },
+	}
+	if w.config != nil {
+		w.config(w.worker)
+	}
+	w.worker.Init()
+	if _, err := w.worker.Start(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// update changes the directory as the SCIM edge does, and marks the user on the targets of the groups.
+func (w *world) update(fn func(tx store.Tx) error) {
+	w.t.Helper()
+	if err := w.store.Update(w.t.Context(), fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) user(idp, id, email string, active bool) {
+	w.t.Helper()
+	w.update(func(tx store.Tx) error {
+		u := store.User{ID: id, UserName: email, Emails: []string{email}, Active: active, Attributes: []byte(`{}`), Created: w.clock, Modified: w.clock}
+		if err := tx.Directory(idp).PutUser(u); err != nil {
+			return err
+		}
+		for g, err := range tx.Directory(idp).GroupsOf(id) {
+			if err != nil {
+				return err
+			}
+			w.touch(tx, idp, id, g.DisplayName)
+		}
+		return nil
+	})
+}
+
+func (w *world) touch(tx store.Tx, idp, user, group string) {
+	for _, t := range w.rules.Targets(group) {
+		if err := tx.Work(t.Backend).Touch(t.Target, store.Subject{IdP: idp, User: user}, w.clock); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) group(idp, name string) {
+	w.t.Helper()
+	w.update(func(tx store.Tx) error {
+		return tx.Directory(idp).PutGroup(store.Group{ID: name, DisplayName: name, Attributes: []byte(`{}`), Created: w.clock, Modified: w.clock})
+	})
+}
+
+func (w *world) join(idp, user, group string) {
+	w.t.Helper()
+	w.update(func(tx store.Tx) error {
+		if _, err := tx.Directory(idp).AddMember(group, user); err != nil {
+			return err
+		}
+		w.touch(tx, idp, user, group)
+		return nil
+	})
+}
+
+func (w *world) leave(idp, user, group string) {
+	w.t.Helper()
+	w.update(func(tx store.Tx) error {
+		if _, err := tx.Directory(idp).RemoveMember(group, user); err != nil {
+			return err
+		}
+		w.touch(tx, idp, user, group)
+		return nil
+	})
+}
+
+// pass lets time go by and the worker do what is due, until it has nothing to do before the end.
+func (w *world) pass(d time.Duration) {
+	w.t.Helper()
+	end := w.clock.Add(d)
+	for range 10_000 {
+		next, err := w.worker.RunOnce(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if next.IsZero() || next.After(end) {
+			w.clock = end
+			return
+		}
+		if next.After(w.clock) {
+			w.clock = next
+		}
+	}
+	w.t.Fatal("the worker never comes to rest")
+}
+
+// roles returns what the vendor holds, as "target/account=R,S", sorted.
+func (w *world) roles() string {
+	var out []string
+	for at, roles := range w.vendor.holds {
+		if len(roles) > 0 {
+			out = append(out, at+"="+strings.Join(slices.Sorted(maps.Keys(roles)), ","))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// calls returns and forgets the calls that changed something.
+func (w *world) calls() []string {
+	var out []string
+	for _, c := range w.vendor.calls {
+		if c != "list" && !strings.HasPrefix(c, "read ") {
+			out = append(out, c)
+		}
+	}
+	w.vendor.calls = nil
+	return out
+}
+
+func (w *world) counts() string {
+	w.t.Helper()
+	var out string
+	err := w.store.View(w.t.Context(), func(tx store.Tx) error {
+		p, b, h := tx.Work("vt").Counts()
+		out = fmt.Sprintf("pending %d, blocked %d, held %d", p, b, h)
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+func (w *world) expect(roles string) {
+	w.t.Helper()
+	if got := w.roles(); got != roles {
+		w.t.Errorf("the vendor holds %q, want %q (calls: %q)", got, roles, w.vendor.calls)
+	}
+}
+
+func (w *world) expectCalls(want ...string) {
+	w.t.Helper()
+	if got := w.calls(); !slices.Equal(got, want) {
+		w.t.Errorf("calls %q, want %q", got, want)
+	}
+}
+
+func (w *world) expectCounts(want string) {
+	w.t.Helper()
+	if got := w.counts(); got != want {
+		w.t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// interrupted lets something happen while its first call is under way.
+type interrupted struct {
+	*vendor
+	during func()
+}
+
+func (i *interrupted) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+	if f := i.during; f != nil {
+		i.during = nil
+		f()
+	}
+	return i.vendor.Apply(ctx, d)
+}
