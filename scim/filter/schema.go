@@ -1,0 +1,159 @@
+package filter
+
+import (
+	"strings"
+
+	"github.com/elimity-com/scim/schema"
+	fp "github.com/scim2/filter-parser/v2"
+)
+
+// Types of attributes, as schemas name them.
+const (
+	typeString    = "string"
+	typeBoolean   = "boolean"
+	typeDecimal   = "decimal"
+	typeInteger   = "integer"
+	typeDateTime  = "dateTime"
+	typeReference = "reference"
+	typeBinary    = "binary"
+	typeComplex   = "complex"
+)
+
+// Schema is what a filter or a path is about: the core schema of a resource type and its extensions. The attributes that every
+// resource has (id, externalId, meta, schemas) belong to it without being listed.
+type Schema struct {
+	Core       schema.Schema
+	Extensions []schema.Schema
+}
+
+// Attribute is what a schema says of one attribute.
+type Attribute struct {
+	URN         string // the extension that holds it, under which its value is nested; "" outside extensions
+	Name        string // as the schema writes it
+	Type        string // "string", "boolean", "complex", …
+	Mutability  string // "readWrite", "readOnly", "writeOnly", "immutable"
+	MultiValued bool
+	CaseExact   bool
+	Required    bool
+
+	subs schema.Attributes
+}
+
+// Find looks an attribute up, its name and URN compared without regard to case. Without a URN the core comes first and the
+// extensions follow, since Entra asks for an extension's manager by its bare name (E06, E21).
+func (s Schema) Find(urn, name string) (Attribute, bool) {
+	if urn == "" || strings.EqualFold(urn, s.Core.ID) {
+		if a, ok := find(s.Core.Attributes, name); ok {
+			return a, true
+		}
+		if a, ok := commonAttribute(name); ok {
+			return a, true
+		}
+	}
+	for _, ext := range s.Extensions {
+		if urn == "" || strings.EqualFold(urn, ext.ID) {
+			if a, ok := find(ext.Attributes, name); ok {
+				a.URN = ext.ID
+				return a, true
+			}
+		}
+	}
+	return Attribute{}, false
+}
+
+// Sub looks a sub-attribute up, its name compared without regard to case. An element of a simple multi-valued attribute counts
+// as having the sub-attribute value, itself.
+func (a Attribute) Sub(name string) (Attribute, bool) {
+	if a.Type != typeComplex {
+		a.MultiValued = false
+		return a, strings.EqualFold(name, "value")
+	}
+	if a.subs == nil && a.Name == schema.CommonAttributeMeta {
+		return metaAttribute(name)
+	}
+	return find(a.subs, name)
+}
+
+// HasValue says whether a is complex with a sub-attribute value, which is what a comparison without a sub-attribute is about.
+func (a Attribute) HasValue() bool {
+	if a.Type != typeComplex {
+		return false
+	}
+	_, ok := a.Sub("value")
+	return ok
+}
+
+func find(attributes schema.Attributes, name string) (Attribute, bool) {
+	for i := range attributes {
+		a := &attributes[i]
+		if strings.EqualFold(a.Name(), name) {
+			return Attribute{
+				Name:        a.Name(),
+				Type:        a.AttributeType(),
+				Mutability:  a.Mutability(),
+				MultiValued: a.MultiValued(),
+				CaseExact:   a.CaseExact(),
+				Required:    a.Required(),
+				subs:        a.SubAttributes(),
+			}, true
+		}
+	}
+	return Attribute{}, false
+}
+
+// commonAttribute knows the attributes of RFC 7643, section 3.1. The library's own list compiles a regular expression for each
+// of them whenever it is asked for.
+func commonAttribute(name string) (Attribute, bool) {
+	switch {
+	case strings.EqualFold(name, schema.CommonAttributeID):
+		return Attribute{Name: schema.CommonAttributeID, Type: typeString, Mutability: "readOnly", CaseExact: true}, true
+	case strings.EqualFold(name, schema.CommonAttributeExternalID):
+		return Attribute{Name: schema.CommonAttributeExternalID, Type: typeString, Mutability: "readWrite", CaseExact: true}, true
+	case strings.EqualFold(name, schema.CommonAttributeMeta):
+		return Attribute{Name: schema.CommonAttributeMeta, Type: typeComplex, Mutability: "readOnly"}, true
+	case strings.EqualFold(name, "schemas"):
+		return Attribute{Name: "schemas", Type: typeReference, Mutability: "readOnly", MultiValued: true}, true
+	}
+	return Attribute{}, false
+}
+
+func metaAttribute(name string) (Attribute, bool) {
+	for _, known := range [...]struct{ name, typ string }{
+		{"resourceType", typeString}, {"created", typeDateTime}, {"lastModified", typeDateTime},
+		{"location", typeReference}, {"version", typeString},
+	} {
+		if strings.EqualFold(name, known.name) {
+			return Attribute{Name: known.name, Type: known.typ, Mutability: "readOnly", CaseExact: true}, true
+		}
+	}
+	return Attribute{}, false
+}
+
+// scope is where the paths of an expression start: at a resource, or within brackets at an element of one attribute.
+type scope struct {
+	schema  Schema
+	element *Attribute
+}
+
+// attribute resolves path to an attribute and, if it names one, a sub-attribute.
+func (sc scope) attribute(path fp.AttributePath) (attr Attribute, sub *Attribute, err error) {
+	ok := false
+	if sc.element != nil {
+		if path.URIPrefix == nil {
+			attr, ok = sc.element.Sub(path.AttributeName)
+		}
+	} else {
+		attr, ok = sc.schema.Find(path.URI(), path.AttributeName)
+	}
+	if !ok {
+		return attr, nil, errorf("there is no attribute %q", clip(pathOf(path)))
+	}
+	if path.SubAttribute == nil {
+		return attr, nil, nil
+	}
+	found, ok := attr.Sub(*path.SubAttribute)
+	if !ok || attr.Type != typeComplex {
+		return attr, nil, errorf("there is no attribute %q", clip(pathOf(path)))
+	}
+	return attr, &found, nil
+}

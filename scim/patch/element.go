@@ -1,0 +1,182 @@
+package patch
+
+import (
+	"maps"
+	"strings"
+
+	fp "github.com/scim2/filter-parser/v2"
+
+	"github.com/scimbridge/scimbridge/scim/filter"
+)
+
+// merge returns m with changes applied, of which a nil unassigns; nil if nothing is left, or not the value that it stood for.
+func merge(a filter.Attribute, m, changes map[string]any) any {
+	merged := make(map[string]any, len(m)+len(changes))
+	maps.Copy(merged, m)
+	for name, v := range changes {
+		if v == nil {
+			delete(merged, name)
+		} else {
+			merged[name] = clone(v)
+		}
+	}
+	_, had := m["value"]
+	_, has := merged["value"]
+	if len(merged) == 0 || had && !has && a.HasValue() {
+		return nil
+	}
+	return merged
+}
+
+// mergeSingle is merge for a singular attribute. Another value in a reference such as manager takes the rest of it, $ref and the
+// name, with it.
+func mergeSingle(a filter.Attribute, cur any, changes map[string]any) any {
+	m, _ := cur.(map[string]any)
+	if v, given := changes["value"]; given && a.HasValue() && !same(v, m["value"]) {
+		kept := map[string]any{}
+		if old, had := m["value"]; had {
+			kept["value"] = old
+		}
+		m = kept
+	}
+	return merge(a, m, changes)
+}
+
+// addElement adds element to list unless it is there. One with the same value and type is completed rather than doubled.
+func addElement(a filter.Attribute, list []any, element any) []any {
+	for _, have := range list {
+		if covers(have, element) {
+			return list
+		}
+	}
+	at := -1
+	for i, have := range list {
+		if sameValue(a, have, element) {
+			at = i
+			break
+		}
+	}
+	if at < 0 {
+		at, list = len(list), append(list, element)
+	} else if given, ok := element.(map[string]any); ok {
+		m, _ := list[at].(map[string]any)
+		list[at] = merge(a, m, given)
+	}
+	if isPrimary(list[at]) {
+		demoteOthers(list, at)
+	}
+	return list
+}
+
+// elementToCreate makes the element that a path such as emails[type eq "work"].value presupposes, from its filter and the value:
+// Entra adds and replaces it without looking whether there is one (E19, E27). ok is false if the filter does not say what to make.
+// Being primary alone makes no element (E20): element is nil then.
+func (o Operation) elementToCreate() (element any, ok bool) {
+	t := o.target
+	m := map[string]any{}
+	if t.attr.Type != "complex" || !describe(t.attr, t.match, m) {
+		return nil, false
+	}
+	if t.sub != nil && t.sub.Name == "primary" {
+		return nil, true
+	}
+	changes, ok := o.value.(map[string]any)
+	if t.sub != nil {
+		changes, ok = map[string]any{t.sub.Name: o.value}, true
+	}
+	if !ok {
+		return nil, false
+	}
+	return merge(t.attr, m, changes), true
+}
+
+// describe collects into m what e demands, if e is a conjunction of equalities.
+func describe(a filter.Attribute, e fp.Expression, m map[string]any) bool {
+	switch e := e.(type) {
+	case *fp.LogicalExpression:
+		return e.Operator == fp.AND && describe(a, e.Left, m) && describe(a, e.Right, m)
+	case *fp.AttributeExpression:
+		sub, ok := a.Sub(e.AttributePath.AttributeName)
+		if !ok || e.Operator != fp.EQ || sub.MultiValued {
+			return false
+		}
+		if sub.Type == "boolean" {
+			m[sub.Name], ok = booleanOf(e.CompareValue)
+			return ok
+		}
+		m[sub.Name], ok = e.CompareValue.(string)
+		return ok && sub.Type == "string"
+	}
+	return false
+}
+
+// namedBy says whether element is one of those that a remove lists (E38, for other attributes than members).
+func namedBy(a filter.Attribute, element any, listed []any) bool {
+	for _, given := range listed {
+		if m, ok := given.(map[string]any); ok && m["value"] != nil {
+			if sameValue(a, element, given) {
+				return true
+			}
+		} else if covers(element, given) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameValue says whether two elements have the same value and no different types.
+func sameValue(a filter.Attribute, x, y any) bool {
+	mx, okx := x.(map[string]any)
+	my, oky := y.(map[string]any)
+	if !okx || !oky {
+		return sameText(a, x, y)
+	}
+	value, _ := a.Sub("value")
+	kind, _ := a.Sub("type")
+	return mx["value"] != nil && sameText(value, mx["value"], my["value"]) &&
+		(mx["type"] == nil || my["type"] == nil || sameText(kind, mx["type"], my["type"]))
+}
+
+// sameText compares as the schema says, with or without regard to case.
+func sameText(a filter.Attribute, x, y any) bool {
+	sx, okx := x.(string)
+	sy, oky := y.(string)
+	if okx && oky && !a.CaseExact {
+		return strings.EqualFold(sx, sy)
+	}
+	return same(x, y)
+}
+
+// covers says whether have has everything that given has.
+func covers(have, given any) bool {
+	mg, ok := given.(map[string]any)
+	if !ok {
+		return same(have, given)
+	}
+	mh, ok := have.(map[string]any)
+	if !ok {
+		return false
+	}
+	for name, v := range mg {
+		if !same(mh[name], v) {
+			return false
+		}
+	}
+	return true
+}
+
+func isPrimary(element any) bool {
+	m, ok := element.(map[string]any)
+	return ok && m["primary"] == true
+}
+
+// demoteOthers makes every element but the one at keep not primary: there can be one only (RFC 7644, section 3.5.2).
+func demoteOthers(list []any, keep int) {
+	for i, element := range list {
+		if m, ok := element.(map[string]any); ok && i != keep && isPrimary(m) {
+			m = maps.Clone(m)
+			m["primary"] = false
+			list[i] = m
+		}
+	}
+}

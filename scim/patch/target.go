@@ -1,0 +1,91 @@
+package patch
+
+import (
+	"strings"
+
+	"github.com/elimity-com/scim/errors"
+	fp "github.com/scim2/filter-parser/v2"
+
+	"github.com/scimbridge/scimbridge/scim/filter"
+)
+
+// target is what a path names: an attribute, perhaps some of its elements, perhaps a sub-attribute of them.
+type target struct {
+	attr    filter.Attribute
+	sub     *filter.Attribute
+	match   fp.Expression // which elements of attr; nil for attr as a whole
+	whole   bool          // all of the extension attr.URN; attr has no more than that
+	located bool          // the schema knows the attribute
+}
+
+func (t target) String() string {
+	s := t.attr.Name
+	if t.attr.URN != "" {
+		s = strings.TrimSuffix(t.attr.URN+":"+s, ":")
+	}
+	if t.sub != nil {
+		s += "." + t.sub.Name
+	}
+	return s
+}
+
+// attribute is the innermost attribute that t names.
+func (t target) attribute() filter.Attribute {
+	if t.sub != nil {
+		return *t.sub
+	}
+	return t.attr
+}
+
+// locate reads a path. A path that the schema does not know is no error: located is false then.
+func (r Resource) locate(path string) (target, error) {
+	for _, ext := range r.Schema.Extensions {
+		if strings.EqualFold(path, ext.ID) {
+			return target{attr: filter.Attribute{URN: ext.ID}, whole: true, located: true}, nil
+		}
+	}
+	parsed, err := filter.ParsePath(path)
+	if err != nil {
+		return target{}, fail(errors.ScimErrorInvalidPath, "the path cannot be read: %v", err)
+	}
+	attr, ok := r.Schema.Find(parsed.AttributePath.URI(), parsed.AttributePath.AttributeName)
+	if !ok {
+		return target{}, nil
+	}
+	t := target{attr: attr, match: parsed.ValueExpression}
+	name := parsed.AttributePath.SubAttribute
+	if parsed.SubAttribute != nil {
+		if name != nil {
+			return target{}, fail(errors.ScimErrorInvalidPath, "the path %q has a sub-attribute of a sub-attribute", clip(path))
+		}
+		name = parsed.SubAttribute
+	} else if name != nil && t.match != nil {
+		return target{}, fail(errors.ScimErrorInvalidPath, "the path %q has a filter on a sub-attribute", clip(path))
+	}
+	if name != nil {
+		sub, ok := attr.Sub(*name)
+		if !ok || attr.Type != "complex" {
+			return target{}, nil
+		}
+		t.sub = &sub
+	}
+	if t.match != nil {
+		if !attr.MultiValued {
+			return target{}, fail(errors.ScimErrorInvalidPath, "%q has a single value: it takes no filter", attr.Name)
+		}
+		if err := attr.Validate(t.match); err != nil {
+			return target{}, fail(errors.ScimErrorInvalidPath, "the filter of the path is wrong: %v", err)
+		}
+	}
+	t.located = true
+	return t, nil
+}
+
+// withoutCoreURN strips the URN of the core schema from a path: urn:…:Group:members is members.
+func (r Resource) withoutCoreURN(path string) string {
+	urn := r.Schema.Core.ID
+	if len(path) > len(urn) && path[len(urn)] == ':' && strings.EqualFold(path[:len(urn)], urn) {
+		return path[len(urn)+1:]
+	}
+	return path
+}
