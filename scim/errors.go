@@ -1,0 +1,85 @@
+package scim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// mediaType is the one of every answer (RFC 7644 section 3.1).
+const mediaType = "application/scim+json"
+
+// retryAfter is how long a client should wait after something could not be stored, in seconds. Okta understands whole
+// numbers only.
+const retryAfter = 60
+
+func notFound(detail string) scimerrors.ScimError {
+	return scimerrors.ScimError{Status: http.StatusNotFound, Detail: detail}
+}
+
+func badValue(detail string) scimerrors.ScimError {
+	return scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: scimerrors.ScimTypeInvalidValue, Detail: detail}
+}
+
+// toSCIM says how an error is answered. Texts of errors that are not meant for the client stay here.
+func toSCIM(err error) scimerrors.ScimError {
+	var known scimerrors.ScimError
+	var wrong *filter.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &wrong):
+		return scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: scimerrors.ScimTypeInvalidFilter, Detail: wrong.Detail}
+	case errors.Is(err, store.ErrNotFound):
+		return notFound("there is no such resource")
+	case errors.Is(err, store.ErrConflict):
+		return scimerrors.ScimError{Status: http.StatusConflict, ScimType: scimerrors.ScimTypeUniqueness, Detail: "the userName or displayName is taken"}
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return scimerrors.ScimError{Status: http.StatusTooManyRequests, Detail: "cannot be stored now, nothing was changed; send it again later"}
+	}
+	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "internal error"}
+}
+
+func writeError(w http.ResponseWriter, e scimerrors.ScimError) {
+	if e.Status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		body = []byte(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"500"}`)
+		e.Status = http.StatusInternalServerError
+	}
+	w.Header().Set("Content-Type", mediaType)
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(body) // the client went away: nobody to tell
+}
+
+// fail answers an error and logs what the client does not see.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := toSCIM(err)
+	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
+		s.Log.Error("request failed", "request", callOf(r).id, "status", e.Status, "error", err)
+	}
+	writeError(w, e)
+}
+
+func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	allow := "GET, HEAD"
+	switch segments(r.URL.Path) {
+	case 1:
+		if p := r.URL.Path[len(Root):]; p == userKind.endpoint || p == groupKind.endpoint {
+			allow = "GET, HEAD, POST"
+		}
+	case 2:
+		allow = "GET, HEAD, PUT, PATCH, DELETE"
+	}
+	w.Header().Set("Allow", allow)
+	writeError(w, scimerrors.ScimError{Status: http.StatusMethodNotAllowed, Detail: "the method is not allowed here"})
+}

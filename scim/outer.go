@@ -1,0 +1,166 @@
+package scim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	scimerrors "github.com/elimity-com/scim/errors"
+	"github.com/google/uuid"
+)
+
+// call is what is known of a request once it is let in.
+type call struct {
+	id    string // request id
+	idp   string
+	token string
+	// override replaces the error that the library would answer: it knows fewer statuses than RFC 7644 allows.
+	override *scimerrors.ScimError
+}
+
+type callKey struct{}
+
+func callOf(r *http.Request) *call {
+	c, ok := r.Context().Value(callKey{}).(*call)
+	if !ok {
+		return &call{}
+	}
+	return c
+}
+
+// outer wraps everything: no route is reached without a credential.
+func (s *Server) outer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{id: uuid.NewString()}
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c)) // also a shallow copy: what follows may change it
+		method := r.Method
+		rec := &recorder{ResponseWriter: w}
+		rec.Header().Set("X-Request-Id", c.id)
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.Error("panic in a request", "request", c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				if rec.status == 0 {
+					writeError(rec, scimerrors.ScimErrorInternal)
+				}
+			}
+			s.Observed(c.idp, method, resourceOf(r.URL.Path), rec.status)
+			s.Log.Info("request", "request", c.id, "idp", c.idp, "method", method, "resource", resourceOf(r.URL.Path), "status", rec.status)
+		}()
+		s.admit(rec, r, c, next)
+	})
+}
+
+// admit checks what can be checked before a request is routed.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next http.Handler) {
+	who, err := s.Auth.Identify(r)
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="scim"`)
+		writeError(w, scimerrors.ScimError{Status: http.StatusUnauthorized, Detail: "a valid credential is needed"})
+		return
+	}
+	c.idp, c.token = who.IdP, who.Token
+	if strings.Contains(r.URL.EscapedPath(), "%") || strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path, "..") {
+		writeError(w, notFound("there is no such endpoint"))
+		return
+	}
+	r.URL.Path, r.URL.RawPath = strings.TrimSuffix(r.URL.Path, "/"), ""
+	plusIsLiteral(r)
+	if r.Method == http.MethodHead {
+		r.Method = http.MethodGet // net/http sends no body for what came in as HEAD
+	}
+	if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
+		if err := readBody(r); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	next.ServeHTTP(w, r)
+}
+
+// plusIsLiteral keeps the + of an address that a client forgot to encode: where blanks are written as %20, a + is none.
+func plusIsLiteral(r *http.Request) {
+	if strings.Contains(r.URL.RawQuery, "%20") {
+		r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "+", "%2B")
+	}
+}
+
+// readBody checks media type, size, depth and keys before anything parses the body.
+func readBody(r *http.Request) error {
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "a compressed body is not accepted"}
+	}
+	if ct := r.Header.Get("Content-Type"); ct != "" {
+		media, _, err := mime.ParseMediaType(ct)
+		if err != nil || (media != mediaType && media != "application/json") {
+			return scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "the body must be application/scim+json or application/json"}
+		}
+	}
+	limit := int64(maxUserBody)
+	if resourceOf(r.URL.Path) == "Groups" {
+		limit = maxGroupBody
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return scimerrors.ScimError{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body has more than %d bytes", limit)}
+	case err != nil:
+		return badValue("the body ended early")
+	}
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark, as some clients on Windows send
+	if err := scanJSON(body, maxDepth); err != nil {
+		return err
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return nil
+}
+
+// bodyOf returns what readBody kept.
+func bodyOf(r *http.Request) []byte {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil // a bytes.Reader cannot fail
+	}
+	return body
+}
+
+func resourceOf(path string) string {
+	rest, ok := strings.CutPrefix(path, Root+"/")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	switch name {
+	case "Users", "Groups", "Schemas", "ResourceTypes", "ServiceProviderConfig", "Me", "Bulk":
+		return name
+	}
+	return ""
+}
+
+func segments(path string) int { return strings.Count(strings.TrimPrefix(path, Root), "/") }
+
+// recorder remembers the status.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}

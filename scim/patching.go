@@ -1,0 +1,180 @@
+package scim
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/scimbridge/scimbridge/scim/patch"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// patch serves PATCH (RFC 7644 section 3.5.2): all operations or none. A user is answered with 200 and the resource, a
+// group with 204, unless attributes are asked for.
+func (s *Server) patch(k *kind) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		asked, err := patch.Parse(bodyOf(r), k.patch)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		if len(asked.Ignored) > 0 {
+			s.Log.Debug("attributes ignored", "request", callOf(r).id, "attributes", asked.Ignored)
+		}
+		id, p := mux.Vars(r)["id"], projectionOf(r)
+		var b bytes.Buffer
+		var version uint64
+		body := k == userKind || len(p.only) > 0
+		err = s.update(scopeOf(r), func(c *change) error {
+			b.Reset()
+			if k == userKind {
+				u, err := c.patchUser(id, asked)
+				if err != nil {
+					return err
+				}
+				version = u.Version
+				return s.renderUser(&b, c.dir, u, p)
+			}
+			g, err := c.patchGroup(id, asked)
+			version = g.Version
+			if err != nil || !body {
+				return err
+			}
+			return s.renderGroup(&b, c.dir, g, p)
+		})
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		w.Header().Set("ETag", etag(version))
+		if !body {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		writeJSON(w, http.StatusOK, b.Bytes())
+	}
+}
+
+func (c *change) patchUser(id string, asked patch.Change) (store.User, error) {
+	old, err := c.dir.User(id)
+	if err != nil {
+		return old, err
+	}
+	attrs, err := unmarshalAttributes(old.Attributes)
+	if err != nil {
+		return old, err
+	}
+	attrs["userName"], attrs["active"] = old.UserName, old.Active
+	if old.ExternalID != "" {
+		attrs["externalId"] = old.ExternalID
+	}
+	changed, err := patch.Apply(attrs, asked.Attributes, userKind.patch)
+	if err != nil || !changed {
+		return old, err
+	}
+	next, err := userFrom(old, attrs)
+	if err != nil {
+		return old, err
+	}
+	return c.putUser(old, next, "user.patch")
+}
+
+func (c *change) patchGroup(id string, asked patch.Change) (store.Group, error) {
+	old, err := c.dir.Group(id)
+	if err != nil {
+		return old, err
+	}
+	next := old
+	if len(asked.Attributes) > 0 {
+		attrs, err := unmarshalAttributes(old.Attributes)
+		if err != nil {
+			return old, err
+		}
+		if _, err := patch.Apply(attrs, asked.Attributes, groupKind.patch); err != nil {
+			return old, err
+		}
+		if next, err = groupFrom(old, attrs); err != nil {
+			return old, err
+		}
+	}
+	var net delta
+	for _, op := range asked.Rows {
+		if err := c.applyRows(old, op, &net); err != nil {
+			return old, err
+		}
+	}
+	return c.putGroup(old, next, net.of(1), net.of(-1))
+}
+
+// delta is what several operations on rows come to.
+type delta struct {
+	order []string
+	sum   map[string]int
+}
+
+func (d *delta) add(values []string, by int) {
+	if d.sum == nil {
+		d.sum = map[string]int{}
+	}
+	for _, v := range values {
+		if _, seen := d.sum[v]; !seen {
+			d.order = append(d.order, v)
+		}
+		d.sum[v] += by
+	}
+}
+
+func (d *delta) of(sum int) []string {
+	var out []string
+	for _, v := range d.order {
+		if d.sum[v] == sum {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// applyRows applies one operation to the rows. Only the forms that speak of members not named read the group.
+func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
+	var added, removed []string
+	var err error
+	switch op.Kind {
+	case patch.AddRows:
+		added, err = c.addMembers(g, op.Values)
+	case patch.RemoveRows:
+		removed, err = c.removeMembers(g, op.Values)
+	case patch.ReplaceRows:
+		if removed, err = c.keepOnly(g, op.Values); err == nil {
+			added, err = c.addMembers(g, op.Values)
+		}
+	case patch.ClearRows:
+		removed, err = c.keepOnly(g, nil)
+	case patch.RemoveMatching:
+		removed, err = c.removeMatching(g, op)
+	}
+	net.add(added, 1)
+	net.add(removed, -1)
+	return err
+}
+
+func (c *change) removeMatching(g store.Group, op patch.RowOp) ([]string, error) {
+	var found []string
+	for m, err := range c.dir.Members(g.ID) {
+		if err != nil {
+			return nil, err
+		}
+		row := map[string]any{"value": m.Value}
+		if m.User {
+			row["type"], row["$ref"] = "User", c.location(userKind, m.Value)
+		}
+		ok, err := op.Matches(row)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found = append(found, m.Value)
+		}
+	}
+	return c.removeMembers(g, found)
+}

@@ -1,0 +1,226 @@
+package scim
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// projection is which attributes a client asked for (RFC 7644 section 3.9), as lower-case names, in full or with
+// their schema's URN.
+type projection struct{ only, without map[string]bool }
+
+func projectionOf(r *http.Request) projection {
+	read := func(name string) map[string]bool {
+		out := map[string]bool{}
+		for _, v := range r.URL.Query()[name] {
+			for a := range strings.SplitSeq(v, ",") {
+				if a = strings.ToLower(strings.TrimSpace(a)); a != "" {
+					out[strings.TrimPrefix(strings.TrimPrefix(a, userURN), groupURN)] = true
+				}
+			}
+		}
+		return out
+	}
+	return projection{read("attributes"), read("excludedAttributes")}
+}
+
+const (
+	userURN  = "urn:ietf:params:scim:schemas:core:2.0:user:"
+	groupURN = "urn:ietf:params:scim:schemas:core:2.0:group:"
+)
+
+// wants says whether an attribute, or any of its parts, is asked for.
+func (p projection) wants(name string) bool {
+	name = strings.ToLower(name)
+	if len(p.only) == 0 {
+		return !p.without[name]
+	}
+	for a := range p.only {
+		if a == name || strings.HasPrefix(a, name+".") || strings.HasPrefix(a, name+":") {
+			return true
+		}
+	}
+	return false
+}
+
+// apply keeps what is asked for. The map is the caller's own; nested values are replaced, not changed.
+func (p projection) apply(resource map[string]any) {
+	for name, v := range resource {
+		lower := strings.ToLower(name)
+		switch {
+		case name == "id" || name == "schemas": // always returned
+		case !p.wants(name):
+			delete(resource, name)
+		case len(p.only) > 0 && !p.only[lower]:
+			resource[name] = parts(v, func(sub string) bool { return p.only[lower+"."+sub] || p.only[lower+":"+sub] })
+		case len(p.only) == 0:
+			resource[name] = parts(v, func(sub string) bool { return !p.without[lower+"."+sub] && !p.without[lower+":"+sub] })
+		}
+	}
+}
+
+func parts(v any, keep func(string) bool) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range v {
+			if keep(strings.ToLower(k)) {
+				out[k] = e
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = parts(e, keep)
+		}
+		return out
+	}
+	return v
+}
+
+func (s *Server) meta(k *kind, id string, version uint64, created, modified time.Time) map[string]any {
+	return map[string]any{
+		"resourceType": k.name, "created": created.Format(time.RFC3339Nano), "lastModified": modified.Format(time.RFC3339Nano),
+		"location": s.location(k, id), "version": etag(version),
+	}
+}
+
+func (s *Server) location(k *kind, id string) string { return s.PublicURL + k.endpoint + "/" + id }
+
+func etag(version uint64) string { return fmt.Sprintf(`W/"%d"`, version) }
+
+// userResource is the user as a client sees it. groups is filled in by the caller if asked for.
+func (s *Server) userResource(u store.User) (map[string]any, error) {
+	out := map[string]any{}
+	if err := json.Unmarshal(u.Attributes, &out); err != nil {
+		return nil, fmt.Errorf("reading a stored user: %w", err)
+	}
+	schemas := []any{userKind.schema.Core.ID}
+	for _, e := range userKind.schema.Extensions {
+		if _, ok := out[e.ID]; ok {
+			schemas = append(schemas, e.ID)
+		}
+	}
+	out["schemas"], out["id"], out["active"], out["userName"] = schemas, u.ID, u.Active, u.UserName
+	out["meta"] = s.meta(userKind, u.ID, u.Version, u.Created, u.Modified)
+	return out, nil
+}
+
+// groupResource is the group without its members.
+func (s *Server) groupResource(g store.Group) (map[string]any, error) {
+	out := map[string]any{}
+	if err := json.Unmarshal(g.Attributes, &out); err != nil {
+		return nil, fmt.Errorf("reading a stored group: %w", err)
+	}
+	out["schemas"], out["id"], out["displayName"] = []any{groupKind.schema.Core.ID}, g.ID, g.DisplayName
+	out["meta"] = s.meta(groupKind, g.ID, g.Version, g.Created, g.Modified)
+	return out, nil
+}
+
+// userGroups are the groups of a user, as the read-only attribute `groups`.
+func (s *Server) userGroups(d store.Directory, id string) ([]any, error) {
+	out := []any{}
+	for g, err := range d.GroupsOf(id) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, map[string]any{"value": g.ID, "display": g.DisplayName, "type": "direct", "$ref": s.location(groupKind, g.ID)})
+	}
+	return out, nil
+}
+
+// appendMembers writes the members of a group as JSON, straight from the rows: a group can have a million.
+func (s *Server) appendMembers(b *bytes.Buffer, d store.Directory, group string) error {
+	b.WriteByte('[')
+	first := true
+	for m, err := range d.Members(group) {
+		if err != nil {
+			return err
+		}
+		if !first {
+			b.WriteByte(',')
+		}
+		first = false
+		b.WriteString(`{"value":`)
+		quoted, err := json.Marshal(m.Value)
+		if err != nil {
+			return err
+		}
+		b.Write(quoted)
+		if m.User {
+			b.WriteString(`,"type":"User","$ref":"`)
+			b.WriteString(s.location(userKind, m.Value))
+			b.WriteByte('"')
+		}
+		b.WriteByte('}')
+	}
+	b.WriteByte(']')
+	return nil
+}
+
+// appendResource writes a resource; members, if there are any to write, at its end.
+func appendResource(b *bytes.Buffer, resource map[string]any, members func(*bytes.Buffer) error) error {
+	b.WriteByte('{')
+	for i, name := range slices.Sorted(maps.Keys(resource)) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		v, err := json.Marshal(map[string]any{name: resource[name]})
+		if err != nil {
+			return fmt.Errorf("writing a resource: %w", err)
+		}
+		b.Write(v[1 : len(v)-1])
+	}
+	if members != nil {
+		b.WriteString(`,"members":`)
+		if err := members(b); err != nil {
+			return err
+		}
+	}
+	b.WriteByte('}')
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", mediaType)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client went away: nobody to tell
+}
+
+// renderUser writes one user, with the groups if they are asked for.
+func (s *Server) renderUser(b *bytes.Buffer, d store.Directory, u store.User, p projection) error {
+	out, err := s.userResource(u)
+	if err != nil {
+		return err
+	}
+	if p.wants("groups") {
+		if out["groups"], err = s.userGroups(d, u.ID); err != nil {
+			return err
+		}
+	}
+	p.apply(out)
+	return appendResource(b, out, nil)
+}
+
+// renderGroup writes one group. Members that are not asked for are not even read.
+func (s *Server) renderGroup(b *bytes.Buffer, d store.Directory, g store.Group, p projection) error {
+	out, err := s.groupResource(g)
+	if err != nil {
+		return err
+	}
+	p.apply(out)
+	var members func(*bytes.Buffer) error
+	if p.wants("members") {
+		members = func(b *bytes.Buffer) error { return s.appendMembers(b, d, g.ID) }
+	}
+	return appendResource(b, out, members)
+}

@@ -1,0 +1,88 @@
+package scim
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/mux"
+
+	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Root is where SCIM is served.
+const Root = "/scim/v2"
+
+// Limits of requests (design, section 3). All but the page sizes are in bytes or counts of one request.
+const (
+	maxUserBody  = 256 << 10
+	maxGroupBody = 16 << 20
+	maxDepth     = 64
+	maxPage      = 200
+	defaultPage  = 100
+	sweepAbove   = 1000 // more people than this are marked as one: the worker takes it apart
+)
+
+// Target is a backend's group or role in which membership of a group counts.
+type Target struct{ Backend, Target string }
+
+// Server is the service provider. Its fields are set before Handler is called.
+type Server struct {
+	Store     store.Store
+	Auth      auth.Verifier
+	PublicURL string // for meta.location, with the SCIM root and without a slash at the end
+	// Targets says where membership of a group counts; nil: nowhere.
+	Targets func(idp string, g store.Group) []Target
+	// Nudge is told of backends for which a committed request left marks; nil: nobody.
+	Nudge func(backend string)
+	// Observed counts answers; nil: nobody does.
+	Observed func(idp, method, resource string, code int)
+
+	Now   func() time.Time // nil: time.Now
+	NewID func() string    // nil: random UUIDs
+	Log   *slog.Logger     // nil: nothing is logged
+}
+
+// Handler serves everything under Root and nothing else.
+func (s Server) Handler() http.Handler {
+	if s.Targets == nil {
+		s.Targets = func(string, store.Group) []Target { return nil }
+	}
+	if s.Nudge == nil {
+		s.Nudge = func(string) {}
+	}
+	if s.Observed == nil {
+		s.Observed = func(string, string, string, int) {}
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.NewID == nil {
+		s.NewID = uuid.NewString
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	return s.outer(s.routes())
+}
+
+func (s *Server) routes() http.Handler {
+	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, notFound("there is no such endpoint"))
+	})
+	r.MethodNotAllowedHandler = http.HandlerFunc(methodNotAllowed)
+	api := r.PathPrefix(Root).Subrouter()
+	for _, k := range []*kind{userKind, groupKind} {
+		lib := http.StripPrefix(Root, s.library(k))
+		api.Handle(k.endpoint, lib).Methods("POST")
+		api.HandleFunc(k.endpoint, s.list(k)).Methods("GET")
+		api.Handle(k.endpoint+"/{id}", lib).Methods("PUT", "DELETE")
+		api.HandleFunc(k.endpoint+"/{id}", s.get(k)).Methods("GET")
+		api.HandleFunc(k.endpoint+"/{id}", s.patch(k)).Methods("PATCH")
+	}
+	s.discovery(api)
+	return r
+}

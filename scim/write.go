@@ -1,0 +1,217 @@
+package scim
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// change is one request's work on a directory, inside one store.Update. It collects what the request made wrong and
+// what the audit trail should say.
+type change struct {
+	*Server
+	tx      store.Tx
+	dir     store.Directory
+	call    *call
+	now     time.Time
+	touched map[string]bool // backends
+}
+
+// update runs fn in one transaction and nudges the workers of what it marked, after the commit.
+func (s *Server) update(r requestScope, fn func(c *change) error) error {
+	var touched map[string]bool
+	err := s.Store.Update(r.Context(), func(tx store.Tx) error {
+		c := &change{Server: s, tx: tx, dir: tx.Directory(r.call.idp), call: r.call, now: s.Now().UTC(), touched: map[string]bool{}}
+		touched = c.touched
+		return fn(c)
+	})
+	if err != nil {
+		return err
+	}
+	for b := range touched {
+		s.Nudge(b)
+	}
+	return nil
+}
+
+// mark says that the user's grants may be wrong wherever the group counts.
+func (c *change) mark(g store.Group, user string) error {
+	for _, t := range c.Targets(c.call.idp, g) {
+		if err := c.touch(t, store.Subject{IdP: c.call.idp, User: user}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep says that everybody's grants may be wrong wherever the group counts.
+func (c *change) sweep(g store.Group) error {
+	for _, t := range c.Targets(c.call.idp, g) {
+		if err := c.touch(t, store.Subject{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *change) touch(t Target, s store.Subject) error {
+	c.touched[t.Backend] = true
+	return c.tx.Work(t.Backend).Touch(t.Target, s, c.now)
+}
+
+// markUser marks the user wherever one of their groups counts.
+func (c *change) markUser(id string) error {
+	for g, err := range c.dir.GroupsOf(id) {
+		if err != nil {
+			return err
+		}
+		if err := c.mark(g, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *change) event(kind, subject, name string, added, removed []string) error {
+	return c.tx.Events().Append(store.Event{At: c.now, Type: kind, Actor: c.call.idp + "/" + c.call.token, Request: c.call.id,
+		IdP: c.call.idp, Subject: subject, Name: name, Added: added, Removed: removed})
+}
+
+// addMembers and removeMembers change rows, mark those whose membership really changed, and return them.
+func (c *change) addMembers(g store.Group, values []string) ([]string, error) {
+	return c.rows(g, values, c.dir.AddMember)
+}
+
+func (c *change) removeMembers(g store.Group, values []string) ([]string, error) {
+	return c.rows(g, values, c.dir.RemoveMember)
+}
+
+func (c *change) rows(g store.Group, values []string, do func(group, value string) (bool, error)) ([]string, error) {
+	targets := c.Targets(c.call.idp, g)
+	var changed []string
+	for _, v := range values {
+		ok, err := do(g.ID, v)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		changed = append(changed, v)
+		for _, t := range targets {
+			if err := c.touch(t, store.Subject{IdP: c.call.idp, User: v}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return changed, nil
+}
+
+// members lists the values of a group's members.
+func (c *change) members(group string) ([]string, error) {
+	var out []string
+	for m, err := range c.dir.Members(group) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m.Value)
+	}
+	return out, nil
+}
+
+// userFrom fills the typed fields of a user from its attributes. A missing `active` keeps what is given.
+func userFrom(u store.User, attrs map[string]any) (store.User, error) {
+	u.UserName, u.ExternalID = text(attrs, "userName"), text(attrs, "externalId")
+	if strings.TrimSpace(u.UserName) == "" {
+		return u, badValue("userName is required and must not be empty")
+	}
+	if active, ok := attrs["active"].(bool); ok {
+		u.Active = active
+	}
+	attrs["active"] = u.Active
+	u.Emails = emails(attrs["emails"])
+	for _, gone := range []string{"id", "meta", "schemas", "groups", "password"} {
+		delete(attrs, gone)
+	}
+	var err error
+	if u.Attributes, err = json.Marshal(attrs); err != nil {
+		return u, fmt.Errorf("keeping a user: %w", err)
+	}
+	return u, nil
+}
+
+func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
+	g.DisplayName, g.ExternalID = text(attrs, "displayName"), text(attrs, "externalId")
+	if strings.TrimSpace(g.DisplayName) == "" {
+		return g, badValue("displayName is required and must not be empty")
+	}
+	for _, gone := range []string{"id", "meta", "schemas", "members"} {
+		delete(attrs, gone)
+	}
+	var err error
+	if g.Attributes, err = json.Marshal(attrs); err != nil {
+		return g, fmt.Errorf("keeping a group: %w", err)
+	}
+	return g, nil
+}
+
+func text(attrs map[string]any, name string) string {
+	s, _ := attrs[name].(string)
+	return s
+}
+
+// emails lists the addresses, the primary one first.
+func emails(v any) []string {
+	var list []any
+	switch v := v.(type) {
+	case []any:
+		list = v
+	case []map[string]any:
+		for _, e := range v {
+			list = append(list, e)
+		}
+	case map[string]any: // the library lets a single object pass for a list
+		list = []any{v}
+	}
+	var out []string
+	for _, e := range list {
+		m, _ := e.(map[string]any)
+		address := text(m, "value")
+		if address == "" {
+			continue
+		}
+		if primary, _ := m["primary"].(bool); primary {
+			out = append([]string{address}, out...)
+		} else {
+			out = append(out, address)
+		}
+	}
+	return out
+}
+
+// memberValues reads the members of a whole group resource.
+func memberValues(v any) ([]string, error) {
+	var out []string
+	list, _ := v.([]any)
+	if typed, ok := v.([]map[string]any); ok {
+		for _, m := range typed {
+			list = append(list, m)
+		}
+	}
+	seen := map[string]bool{}
+	for _, e := range list {
+		m, _ := e.(map[string]any)
+		value := text(m, "value")
+		if strings.TrimSpace(value) == "" || len(value) > 1024 {
+			return nil, badValue("a member has no value of 1 to 1024 bytes")
+		}
+		if !seen[value] {
+			seen[value] = true
+			out = append(out, value)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,158 @@
+package bolt
+
+import (
+	"fmt"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// The buckets of a backend's ID mapping.
+const (
+	accLinks  = "links"      // idp, user -> link
+	accLinked = "by.account" // account, idp, user -> key of the link
+	accCached = "cached"     // target, key -> cached account
+)
+
+type accounts struct{ *space }
+
+func encodeLink(key []byte, l store.Link) []byte {
+	e := newRecord(128)
+	e.string(l.IdP)
+	e.string(l.User)
+	e.string(l.Key)
+	e.string(l.Account)
+	e.time(l.Seen)
+	return e.seal(key)
+}
+
+func decodeLink(key, record []byte) (l store.Link, err error) {
+	d, err := openRecord(key, record)
+	if err != nil {
+		return l, fmt.Errorf("link: %w", err)
+	}
+	l.IdP, l.User, l.Key, l.Account, l.Seen = d.string(), d.string(), d.string(), d.string(), d.time()
+	return l, d.end(key)
+}
+
+func encodeCached(key []byte, c store.CachedAccount) []byte {
+	e := newRecord(128)
+	e.string(c.Target)
+	e.string(c.Key)
+	e.string(c.ID)
+	e.string(c.Status)
+	e.time(c.Seen)
+	return e.seal(key)
+}
+
+func decodeCached(key, record []byte) (c store.CachedAccount, err error) {
+	d, err := openRecord(key, record)
+	if err != nil {
+		return c, fmt.Errorf("cached account: %w", err)
+	}
+	c.Target, c.Key, c.ID, c.Status, c.Seen = d.string(), d.string(), d.string(), d.string(), d.time()
+	return c, d.end(key)
+}
+
+func (a *accounts) Link(idp, user string) (store.Link, error) {
+	key := makeKey(idp, user)
+	record := get(a.bucket(accLinks), key)
+	if record == nil {
+		return store.Link{}, fmt.Errorf("link of %q of %q: %w", user, idp, store.ErrNotFound)
+	}
+	return decodeLink(key, record)
+}
+
+func (a *accounts) PutLink(l store.Link) error {
+	a.tx.write()
+	links, err := a.make(accLinks)
+	if err != nil {
+		return err
+	}
+	key := makeKey(l.IdP, l.User)
+	if err := a.unlink(key, l.Account); err != nil {
+		return fmt.Errorf("put link: %w", err)
+	}
+	if err := a.tx.put(links, key, encodeLink(key, l)); err != nil {
+		return err
+	}
+	if l.Account == "" {
+		return nil
+	}
+	linked, err := a.make(accLinked)
+	if err != nil {
+		return err
+	}
+	return a.tx.put(linked, makeKey(l.Account, l.IdP, l.User), key)
+}
+
+// unlink removes the way back from the account the link has now, unless it is the one it is going to have.
+func (a *accounts) unlink(key []byte, unless string) error {
+	record := get(a.bucket(accLinks), key)
+	if record == nil {
+		return nil
+	}
+	old, err := decodeLink(key, record)
+	if err != nil || old.Account == "" || old.Account == unless {
+		return err
+	}
+	return a.tx.del(a.bucket(accLinked), makeKey(old.Account, old.IdP, old.User))
+}
+
+func (a *accounts) DeleteLink(idp, user string) error {
+	a.tx.write()
+	key := makeKey(idp, user)
+	if get(a.bucket(accLinks), key) == nil {
+		return fmt.Errorf("delete link of %q of %q: %w", user, idp, store.ErrNotFound)
+	}
+	if err := a.unlink(key, ""); err != nil {
+		return fmt.Errorf("delete link: %w", err)
+	}
+	return a.tx.del(a.bucket(accLinks), key)
+}
+
+func (a *accounts) Linked(account string) ([]store.Link, error) {
+	var links []store.Link
+	for _, v := range a.tx.scan(a.bucket(accLinked), makeKey(account), 0) {
+		record := get(a.bucket(accLinks), v)
+		if record == nil {
+			return nil, fmt.Errorf("linked to %q: link missing: %w", account, store.ErrDamaged)
+		}
+		l, err := decodeLink(v, record)
+		if err == nil && l.Account != account {
+			err = store.ErrDamaged
+		}
+		if err != nil {
+			return nil, fmt.Errorf("linked to %q: %w", account, err)
+		}
+		links = append(links, l)
+	}
+	return links, nil
+}
+
+func (a *accounts) Cached(target, key string) (store.CachedAccount, error) {
+	k := makeKey(target, key)
+	record := get(a.bucket(accCached), k)
+	if record == nil {
+		return store.CachedAccount{}, fmt.Errorf("cached account on %q: %w", target, store.ErrNotFound)
+	}
+	return decodeCached(k, record)
+}
+
+func (a *accounts) PutCached(c store.CachedAccount) error {
+	a.tx.write()
+	b, err := a.make(accCached)
+	if err != nil {
+		return err
+	}
+	key := makeKey(c.Target, c.Key)
+	return a.tx.put(b, key, encodeCached(key, c))
+}
+
+func (a *accounts) DeleteCached(target, key string) error {
+	a.tx.write()
+	k := makeKey(target, key)
+	if get(a.bucket(accCached), k) == nil {
+		return fmt.Errorf("delete cached account on %q: %w", target, store.ErrNotFound)
+	}
+	return a.tx.del(a.bucket(accCached), k)
+}

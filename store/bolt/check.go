@@ -1,0 +1,242 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// maxProblems is how many problems Check reports: one is enough to stop, a few help to see what happened.
+const maxProblems = 20
+
+// Check reads everything and reports what does not fit: records that do not decode, index entries without a
+// resource and resources without an index entry, memberships that are there in one direction only, counts that
+// are not those of what they count. Its error is ErrDamaged (or ErrNewer).
+func (s *Store) Check() error {
+	c := &checker{}
+	err := s.View(context.Background(), func(st store.Tx) error {
+		t, ok := st.(*tx)
+		if !ok {
+			return errors.New("check: transaction of another store")
+		}
+		c.tx = t
+		c.each(topDirectories, func(name string) { c.directory(&directory{t.space(topDirectories, name)}) })
+		c.each(topWork, func(name string) { c.work(&work{t.space(topWork, name)}) })
+		c.each(topLedgers, func(name string) { c.ledger(&ledger{t.space(topLedgers, name)}) })
+		c.each(topAccounts, func(name string) { c.accounts(&accounts{t.space(topAccounts, name)}) })
+		for _, err := range t.Events().Since(0) {
+			c.note("events", err)
+		}
+		if b := t.btx.Bucket([]byte(topEvents)); b != nil {
+			if k, _ := b.Cursor().Last(); len(k) == 8 && binary.BigEndian.Uint64(k) != b.Sequence() {
+				c.wrong("events", "the last is not the last number given")
+			}
+		}
+		for k, v := range t.scan(t.btx.Bucket([]byte(topSettings)), nil, 0) {
+			_, err := unseal(k, v)
+			c.note("settings", err)
+		}
+		return nil
+	})
+	return errors.Join(append(c.problems, err)...)
+}
+
+type checker struct {
+	tx       *tx
+	problems []error
+}
+
+func (c *checker) note(where string, err error) {
+	if err != nil && len(c.problems) < maxProblems {
+		c.problems = append(c.problems, fmt.Errorf("check %s: %w", where, err))
+	}
+}
+
+func (c *checker) wrong(where, format string, args ...any) {
+	c.note(where, fmt.Errorf(format+": %w", append(args, store.ErrDamaged)...))
+}
+
+func (c *checker) each(top string, check func(name string)) {
+	for k := range c.tx.scan(c.tx.btx.Bucket([]byte(top)), nil, 0) {
+		check(string(k))
+	}
+}
+
+func (c *checker) count(b *bbolt.Bucket) int {
+	n := 0
+	for range c.tx.scan(b, nil, 0) {
+		n++
+	}
+	return n
+}
+
+func (c *checker) directory(d *directory) {
+	where := "directory " + d.name
+	for k, v := range c.tx.scan(d.bucket(dirNames), nil, 0) {
+		name, err := unseal(k, v)
+		if err != nil {
+			c.note(where, err)
+			continue
+		}
+		n, ok, err := d.number(string(name))
+		if c.note(where, err); err == nil && (!ok || n != toNumber(k)) {
+			c.wrong(where, "number %x and its name disagree", k)
+		}
+	}
+	if ids, names := c.count(d.bucket(dirIDs)), c.count(d.bucket(dirNames)); ids != names {
+		c.wrong(where, "%d ids and %d names", ids, names)
+	}
+	entries := map[string]int{}
+	checkRecords(c, d, userKind(), entries, d.readUser, userIndex, func(u store.User) string { return u.ID })
+	checkRecords(c, d, groupKind(), entries, d.readGroup, groupIndex, func(g store.Group) string { return g.ID })
+	for _, b := range []string{dirUserNames, dirUserExtIDs, dirEmails, dirGroupNames, dirGroupExtID} {
+		if n := c.count(d.bucket(b)); n != entries[b] {
+			c.wrong(where, "%s has %d entries for %d values", b, n, entries[b])
+		}
+	}
+	c.members(where, d)
+}
+
+// checkRecords counts into entries what every index has to have; that each is there is checked here.
+func checkRecords[T any](c *checker, d *directory, k kind, entries map[string]int, read func(number) (row[T], error), indexOf func(T, number) index, id func(T) string) {
+	where := "directory " + d.name
+	for key := range c.tx.scan(d.bucket(k.records), nil, 0) {
+		if len(key) != numberSize {
+			c.wrong(where, "%s with a key of %d bytes", k.word, len(key))
+			continue
+		}
+		n := toNumber(key)
+		r, err := read(n)
+		if err != nil {
+			c.note(where, err)
+			continue
+		}
+		if name, err := d.name(n); err != nil || name != id(r.val) {
+			c.wrong(where, "%s number %d has another's id", k.word, n)
+		}
+		if v := get(d.bucket(k.order), seqKey(r.order)); len(v) != numberSize || toNumber(v) != n {
+			c.wrong(where, "%s number %d has no place in the order", k.word, n)
+		}
+		for _, e := range indexOf(r.val, n) {
+			entries[e.bucket]++
+			if v := get(d.bucket(e.bucket), e.key); v == nil || e.unique && (len(v) != numberSize || toNumber(v) != n) {
+				c.wrong(where, "%s number %d is not in %s", k.word, n, e.bucket)
+			}
+		}
+	}
+	records, order, kept := c.count(d.bucket(k.records)), c.count(d.bucket(k.order)), d.count(k.counter)
+	if records != order || records != kept {
+		c.wrong(where, "%d %ss, %d in order, %d by the count", records, k.word, order, kept)
+	}
+}
+
+func (c *checker) members(where string, d *directory) {
+	sizes := map[number]int{}
+	forth := 0
+	for k := range c.tx.scan(d.bucket(dirMembers), nil, 0) {
+		if len(k) != 2*numberSize {
+			c.wrong(where, "membership with a key of %d bytes", len(k))
+			continue
+		}
+		g, m := toNumber(k), toNumber(k[numberSize:])
+		forth++
+		sizes[g]++
+		if sizes[g] == 1 && !d.exists(groupKind(), g) {
+			c.wrong(where, "members of group number %d, which is not there", g)
+		}
+		if get(d.bucket(dirNames), k[numberSize:]) == nil {
+			c.wrong(where, "member number %d has no name", m)
+		}
+		if get(d.bucket(dirMemberOf), pair(m, g)) == nil {
+			c.wrong(where, "member number %d does not know of group number %d", m, g)
+		}
+	}
+	if back := c.count(d.bucket(dirMemberOf)); back != forth {
+		c.wrong(where, "%d memberships one way, %d the other", forth, back)
+	}
+	for g, n := range sizes {
+		kept, err := d.size(g)
+		if c.note(where, err); err == nil && kept != n {
+			c.wrong(where, "group number %d has %d members, %d by the count", g, n, kept)
+		}
+	}
+	if n := c.count(d.bucket(dirSizes)); n != len(sizes) {
+		c.wrong(where, "%d groups with members, %d by the counts", len(sizes), n)
+	}
+}
+
+func (c *checker) work(w *work) {
+	where := "work " + w.name
+	var found [3]uint64
+	total := 0
+	for m, err := range w.Marks("") {
+		if err != nil {
+			c.note(where, err)
+			return
+		}
+		total++
+		found[m.State]++
+		if same, err := w.Mark(m.Target, m.Subject); err != nil || same.Seq != m.Seq {
+			c.wrong(where, "mark %d is not found by its subject", m.Seq)
+		}
+		if top := c.tx.btx.Bucket([]byte(topWork)); m.Seq > top.Sequence() {
+			c.wrong(where, "mark %d has a number that was not given", m.Seq)
+		}
+	}
+	if n := c.count(w.bucket(workSubjects)); n != total {
+		c.wrong(where, "%d marks, %d subjects", total, n)
+	}
+	kept, err := w.counts()
+	if c.note(where, err); err == nil && kept != found {
+		c.wrong(where, "marks are %v, by the counts %v", found, kept)
+	}
+}
+
+func (c *checker) ledger(l *ledger) {
+	where := "ledger " + l.name
+	total := 0
+	for e, err := range l.Entries("", "") {
+		if err != nil {
+			c.note(where, err)
+			return
+		}
+		total++
+		if string(get(l.bucket(ledgerAccounts), makeKey(e.Account, e.Target, e.Role))) != string(makeKey(e.Target, e.Account, e.Role)) {
+			c.wrong(where, "entry of %q on %q is not found by its account", e.Account, e.Target)
+		}
+	}
+	if n := c.count(l.bucket(ledgerAccounts)); n != total {
+		c.wrong(where, "%d entries, %d by account", total, n)
+	}
+}
+
+func (c *checker) accounts(a *accounts) {
+	where := "accounts " + a.name
+	bound := 0
+	for k, v := range c.tx.scan(a.bucket(accLinks), nil, 0) {
+		l, err := decodeLink(k, v)
+		if err != nil {
+			c.note(where, err)
+			continue
+		}
+		if l.Account == "" {
+			continue
+		}
+		bound++
+		if string(get(a.bucket(accLinked), makeKey(l.Account, l.IdP, l.User))) != string(k) {
+			c.wrong(where, "link of %q is not found by its account", l.User)
+		}
+	}
+	if n := c.count(a.bucket(accLinked)); n != bound {
+		c.wrong(where, "%d links to accounts, %d by account", bound, n)
+	}
+	for k, v := range c.tx.scan(a.bucket(accCached), nil, 0) {
+		_, err := decodeCached(k, v)
+		c.note(where, err)
+	}
+}

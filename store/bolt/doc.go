@@ -1,0 +1,41 @@
+// Package bolt is the store in one file, on go.etcd.io/bbolt.
+//
+// It owns the layout of that file, the group commit, and the refusal of a file that it cannot use. It does not
+// own what is stored: versions, times, ids and the meaning of marks and entries are the callers'. It makes no
+// network call, has no clock, and logs nothing.
+//
+// The buckets, each with its keys and values:
+//
+//	meta                    "format" -> 4 bytes
+//	settings                name -> value
+//	events                  seq (8) -> event; members and subject as numbers of the directory named in it
+//	directories/<idp>/
+//	  ids                   id or member value -> number (4), checksum
+//	  names                 number -> id or member value; kept for ever, the events refer to it
+//	  users                 number -> user
+//	  users.order           order of creation (8) -> number
+//	  users.userName        folded -> number
+//	  users.externalId      value, number -> nothing
+//	  users.emails          folded, number -> nothing
+//	  groups, groups.order, groups.displayName, groups.externalId likewise
+//	  members               group number (4), member number (4) -> nothing
+//	  member.of             member number (4), group number (4) -> nothing
+//	  members.count         group number -> count
+//	  counts                "users", "groups" -> count
+//	work/<backend>/         (the sequence of "work" numbers the marks of all)
+//	  marks                 target, seq (8) -> mark
+//	  subjects              target, idp, user, account -> seq
+//	  counts                "counts" -> pending, blocked, held
+//	ledgers/<backend>/      (the sequence of "ledgers" numbers the attempts of all)
+//	  entries               target, account, role -> entry
+//	  by.account            account, target, role -> key in entries
+//	accounts/<backend>/
+//	  links                 idp, user -> link
+//	  by.account            account, idp, user -> key in links
+//	  cached                target, key -> account
+//
+// Strings in keys are escaped and terminated so that keys sort part by part. Every record is a version byte, a
+// CRC-32C over version, key and payload, and the payload; it is checked at every read. What has no room for a
+// checksum is checked against something that has one: an index entry against its resource when it is used,
+// memberships by Check, the pages of the file by Open.
+package bolt

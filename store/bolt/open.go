@@ -1,0 +1,302 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+const (
+	// fileFormat is the version of the layout in doc.go.
+	fileFormat = 1
+	metaFormat = "format"
+
+	// initialMap is how much address space the file gets at once: growing the map waits for every reader.
+	initialMap = 1 << 30
+	// growStep is how much the file grows by. bbolt syncs the file every time.
+	growStep = 4 << 20
+)
+
+// Options tunes Open. The zero value is right for everybody who has no reason.
+type Options struct {
+	// LockTimeout is how long to wait for another process to let go of the file; zero means 900 ms.
+	LockTimeout time.Duration
+}
+
+// Store is a store.Store in one file.
+type Store struct {
+	db   *bbolt.DB
+	path string
+
+	mu     sync.Mutex
+	wake   sync.Cond // queue or closed has changed
+	queue  []*job
+	closed bool
+	views  sync.WaitGroup
+	idle   chan struct{} // closed when the committer has stopped
+
+	failed   chan struct{}
+	failOnce sync.Once
+	wedged   atomic.Bool
+
+	commitHook func(*bbolt.Tx) error // in tests
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the file, or creates it if nothing is there. What is there and cannot be used is refused and left
+// exactly as it is: a new, empty file in its place would be a mass removal as soon as a group arrives.
+func Open(path string, o Options) (*Store, error) {
+	if o.LockTimeout == 0 {
+		o.LockTimeout = 900 * time.Millisecond
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := create(path); err != nil {
+			return nil, fmt.Errorf("create store: %w", err)
+		}
+		info, err = os.Stat(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("open store: %s is not a file", path)
+	}
+	db, err := openFile(path, o.LockTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		if err := os.Chmod(path, 0o600); err != nil {
+			return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
+		}
+	}
+	s := &Store{db: db, path: path, idle: make(chan struct{}), failed: make(chan struct{})}
+	s.wake.L = &s.mu
+	go s.commitLoop()
+	return s, nil
+}
+
+// create makes a file with the format in it under another name and gives it its name when it is on disk: bbolt
+// can be interrupted while it initializes a file and cannot open what is left. It never replaces a file that
+// another process has created meanwhile.
+func create(path string) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	tmp := f.Name()
+	defer func() {
+		if rm := os.Remove(tmp); err == nil && !errors.Is(rm, fs.ErrNotExist) {
+			err = rm
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	db, err := bbolt.Open(tmp, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucket([]byte(topMeta))
+		if err != nil {
+			return err
+		}
+		return meta.Put([]byte(metaFormat), binary.BigEndian.AppendUint32(nil, fileFormat))
+	})
+	if err = errors.Join(err, db.Sync(), db.Close()); err != nil {
+		return err
+	}
+	switch err := os.Link(tmp, path); {
+	case err == nil, errors.Is(err, fs.ErrExist):
+	default: // a file system without hard links
+		if err := os.Rename(tmp, path); err != nil {
+			return err
+		}
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// openFile opens an existing file after its pages have been checked. They are read under a shared lock, which
+// keeps writers out.
+func openFile(path string, timeout time.Duration) (db *bbolt.DB, err error) {
+	var file *os.File
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			db, err = nil, damaged(path, fmt.Errorf("%v", p))
+			if file != nil {
+				_ = file.Close() // and with it the lock; what is mapped stays until the process ends
+			}
+		}
+	}()
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if info.Size() == 0 { // bbolt would start afresh
+		return nil, damaged(path, errors.New("it is empty"))
+	}
+	options := &bbolt.Options{
+		Timeout:         timeout,
+		ReadOnly:        true,
+		NoFreelistSync:  true,
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: initialMap,
+		NoStatistics:    true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
+			file = f
+			return f, err
+		},
+	}
+	probe, err := bbolt.Open(path, 0o600, options)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	pages := checkPages(file)
+	if err := probe.Close(); err != nil {
+		return nil, err
+	}
+	if pages != nil {
+		return nil, damaged(path, pages)
+	}
+	options.ReadOnly = false
+	if db, err = bbolt.Open(path, 0o600, options); err != nil {
+		return nil, openError(path, err)
+	}
+	db.AllocSize = growStep
+	if err := checkFormat(path, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// refusal is why a file is not opened: one sentence for the operator that is one of the port's errors.
+type refusal struct {
+	sentence string
+	is       error
+}
+
+func (r *refusal) Error() string { return r.sentence }
+func (r *refusal) Unwrap() error { return r.is }
+
+func damaged(path string, cause error) error {
+	return &refusal{fmt.Sprintf("%s is damaged (%v) and was left as it is; restore it from a backup", path, cause), store.ErrDamaged}
+}
+
+func openError(path string, err error) error {
+	var sys *fs.PathError
+	var no syscall.Errno
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return &refusal{fmt.Sprintf("%s is in use by another scimbridge; stop that one, or give this one a file of its own", path), store.ErrLocked}
+	case errors.As(err, &sys), errors.As(err, &no):
+		return err
+	}
+	return damaged(path, err)
+}
+
+func checkFormat(path string, db *bbolt.DB) error {
+	var format []byte
+	err := db.View(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket([]byte(topMeta)); b != nil {
+			format = append(format, b.Get([]byte(metaFormat))...)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(format) != 4:
+		return damaged(path, errors.New("it has no format number, so it may not be a store of scimbridge at all"))
+	case binary.BigEndian.Uint32(format) > fileFormat:
+		return &refusal{fmt.Sprintf("%s was written by a newer scimbridge (format %d, this one knows %d) and was left as it is; use the newer one",
+			path, binary.BigEndian.Uint32(format), fileFormat), store.ErrNewer}
+	case binary.BigEndian.Uint32(format) != fileFormat:
+		return damaged(path, fmt.Errorf("format number %d", binary.BigEndian.Uint32(format)))
+	}
+	return nil
+}
+
+// View implements store.Store. A View that runs long keeps the pages of its moment from being used again.
+func (s *Store) View(ctx context.Context, fn func(store.Tx) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("view: %w", err)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return fmt.Errorf("view: %w", store.ErrClosed)
+	}
+	s.views.Add(1)
+	s.mu.Unlock()
+	defer s.views.Done()
+
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	btx, err := s.db.Begin(false)
+	if err != nil {
+		return fmt.Errorf("view: %w", err)
+	}
+	defer s.rollback(btx)
+	defer func() {
+		if p := recover(); p != nil {
+			damage := asDamage(p)
+			if damage == nil {
+				panic(p)
+			}
+			err = fmt.Errorf("view: %w", damage)
+		}
+	}()
+	t := newTx(btx)
+	if err := fn(t); err != nil {
+		return err
+	}
+	return t.err
+}
+
+// Failed implements store.Store.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// Close waits for what has begun. It may be called again.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.wake.Broadcast()
+	s.mu.Unlock()
+	<-s.idle
+	s.views.Wait()
+	if s.wedged.Load() {
+		return nil // a transaction that could not be ended holds the locks; the process is about to stop
+	}
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close store: %w", err)
+	}
+	return nil
+}

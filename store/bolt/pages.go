@@ -1,0 +1,208 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+)
+
+// What bbolt writes, in the byte order of the machine. A page begins with its number (8 bytes), flags (2), count
+// of elements (2) and the number of pages that follow it as one (4).
+const (
+	pageHeader  = 16
+	elementSize = 16
+	metaSize    = 64
+
+	pageBranch = 0x01
+	pageLeaf   = 0x02
+	pageMeta   = 0x04
+
+	metaMagic   = 0xED0CDAED
+	metaVersion = 2
+
+	leafBucket   = 0x01 // flag of an element that is a bucket
+	bucketHeader = 16
+	maxDepth     = 64
+)
+
+// checkPages follows every page of the file as its newest meta page leads to them and reports the first thing
+// that is not as bbolt leaves it. bbolt itself follows them unchecked: on a page that is damaged it panics, also
+// in goroutines of its own, loops, or reads outside of the map.
+func checkPages(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	w := walker{f: f, seen: map[uint64]bool{}}
+	if err := w.meta(info.Size()); err != nil {
+		return err
+	}
+	if need := int64(w.high) * int64(w.pageSize); info.Size() < need {
+		return fmt.Errorf("it ends at %d of %d bytes", info.Size(), need)
+	}
+	return w.tree(w.root, nil, nil, 0)
+}
+
+type walker struct {
+	f        *os.File
+	pageSize int
+	root     uint64
+	high     uint64 // pages from here on are not in use
+	seen     map[uint64]bool
+}
+
+// meta finds the newest of the two meta pages that is whole.
+func (w *walker) meta(size int64) error {
+	newest := uint64(0)
+	found := false
+	offsets := []int64{0}
+	for i := range 15 { // the second is where the size of a page, which only a meta page tells, puts it
+		offsets = append(offsets, 1024<<i)
+	}
+	for _, off := range offsets {
+		b := make([]byte, pageHeader+metaSize)
+		if off+int64(len(b)) > size {
+			break
+		}
+		if _, err := w.f.ReadAt(b, off); err != nil {
+			return err
+		}
+		order := binary.NativeEndian
+		m := b[pageHeader:]
+		sum := fnv.New64a()
+		_, _ = sum.Write(m[:metaSize-8])
+		if order.Uint16(b[8:]) != pageMeta || order.Uint32(m) != metaMagic || order.Uint32(m[4:]) != metaVersion || order.Uint64(m[metaSize-8:]) != sum.Sum64() {
+			continue
+		}
+		pageSize := order.Uint32(m[8:])
+		if pageSize < 1024 || pageSize > 1<<24 || off != 0 && off != int64(pageSize) {
+			continue
+		}
+		if txid := order.Uint64(m[48:]); !found || txid > newest {
+			found, newest = true, txid
+			w.pageSize, w.root, w.high = int(pageSize), order.Uint64(m[16:]), order.Uint64(m[40:])
+		}
+	}
+	if !found {
+		return errors.New("neither of its two first pages is whole")
+	}
+	if w.high > uint64(size)/uint64(w.pageSize)+1 {
+		return fmt.Errorf("it ends at %d bytes and should have %d pages of %d", size, w.high, w.pageSize)
+	}
+	return nil
+}
+
+// tree checks the page and what is under it. Its keys lie in [low, high); nil is no bound.
+func (w *walker) tree(id uint64, low, high []byte, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("page %d: too deep", id)
+	}
+	if id < 2 || id >= w.high {
+		return fmt.Errorf("page %d: outside of the file", id)
+	}
+	page := make([]byte, w.pageSize)
+	if _, err := w.f.ReadAt(page, int64(id)*int64(w.pageSize)); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("page %d: %w", id, err)
+	}
+	order := binary.NativeEndian
+	overflow := uint64(order.Uint32(page[12:]))
+	if order.Uint64(page) != id || id+overflow >= w.high {
+		return fmt.Errorf("page %d: its number or length is wrong", id)
+	}
+	for p := id; p <= id+overflow; p++ {
+		if w.seen[p] {
+			return fmt.Errorf("page %d: used twice", p)
+		}
+		w.seen[p] = true
+	}
+	if overflow > 0 {
+		page = append(page, make([]byte, overflow*uint64(w.pageSize))...)
+		if _, err := w.f.ReadAt(page, int64(id)*int64(w.pageSize)); err != nil {
+			return fmt.Errorf("page %d: %w", id, err)
+		}
+	}
+	return w.page(id, page, low, high, depth)
+}
+
+// page checks a page that has been read, or the page of a small bucket that is kept in its parent.
+func (w *walker) page(id uint64, page, low, high []byte, depth int) error {
+	order := binary.NativeEndian
+	flags, count := order.Uint16(page[8:]), int(order.Uint16(page[10:]))
+	if flags != pageBranch && flags != pageLeaf {
+		return fmt.Errorf("page %d: of no known kind", id)
+	}
+	if pageHeader+count*elementSize > len(page) {
+		return fmt.Errorf("page %d: %d elements do not fit", id, count)
+	}
+	if flags == pageBranch && count == 0 {
+		return fmt.Errorf("page %d: empty branch", id)
+	}
+	type element struct {
+		key, value []byte
+		child      uint64
+		bucket     bool
+	}
+	elements := make([]element, count)
+	for i := range elements {
+		at := pageHeader + i*elementSize
+		e := page[at : at+elementSize]
+		var pos, ksize, vsize uint64
+		if flags == pageBranch {
+			pos, ksize = uint64(order.Uint32(e)), uint64(order.Uint32(e[4:]))
+			elements[i].child = order.Uint64(e[8:])
+		} else {
+			pos, ksize, vsize = uint64(order.Uint32(e[4:])), uint64(order.Uint32(e[8:])), uint64(order.Uint32(e[12:]))
+			elements[i].bucket = order.Uint32(e)&leafBucket != 0
+		}
+		from := uint64(at) + pos
+		if from < uint64(pageHeader+count*elementSize) || from+ksize+vsize > uint64(len(page)) {
+			return fmt.Errorf("page %d: element %d lies outside", id, i)
+		}
+		elements[i].key, elements[i].value = page[from:from+ksize], page[from+ksize:from+ksize+vsize]
+		before := low
+		if i > 0 {
+			before = elements[i-1].key
+		}
+		if c := bytes.Compare(before, elements[i].key); before != nil && (c > 0 || c == 0 && i > 0) || high != nil && bytes.Compare(elements[i].key, high) >= 0 {
+			return fmt.Errorf("page %d: element %d is out of order", id, i)
+		}
+	}
+	for i, e := range elements {
+		switch {
+		case flags == pageBranch:
+			next := high
+			if i+1 < count {
+				next = elements[i+1].key
+			}
+			if err := w.tree(e.child, e.key, next, depth+1); err != nil {
+				return err
+			}
+		case e.bucket:
+			if err := w.bucket(id, e.value, depth); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *walker) bucket(id uint64, value []byte, depth int) error {
+	if len(value) < bucketHeader {
+		return fmt.Errorf("page %d: bucket too short", id)
+	}
+	if root := binary.NativeEndian.Uint64(value); root != 0 {
+		return w.tree(root, nil, nil, depth+1)
+	}
+	inline := value[bucketHeader:]
+	if len(inline) < pageHeader || binary.NativeEndian.Uint16(inline[8:]) != pageLeaf {
+		return fmt.Errorf("page %d: bucket within it is no leaf", id)
+	}
+	if depth > maxDepth {
+		return fmt.Errorf("page %d: too deep", id)
+	}
+	return w.page(id, inline, nil, nil, depth+1)
+}

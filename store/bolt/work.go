@@ -1,0 +1,230 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// The buckets of a backend's work. A mark has its place by target and sequence number, so that a target's marks
+// are read oldest first, and is found by its subject.
+const (
+	workMarks    = "marks"    // target, seq -> mark
+	workSubjects = "subjects" // target, subject -> seq
+	workCounts   = "counts"   // how many in each state
+)
+
+type work struct{ *space }
+
+func markKey(target string, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(makeKey(target), seq)
+}
+
+func subjectKey(target string, s store.Subject) []byte {
+	return makeKey(target, s.IdP, s.User, s.Account)
+}
+
+func encodeMark(key []byte, m store.Mark) []byte {
+	e := newRecord(128)
+	e.string(m.Target)
+	e.string(m.Subject.IdP)
+	e.string(m.Subject.User)
+	e.string(m.Subject.Account)
+	e.uint(m.Seq)
+	e.time(m.Since)
+	e.byte(byte(m.State))
+	e.time(m.NotBefore)
+	e.string(m.Reason)
+	e.int(int64(m.Tries))
+	return e.seal(key)
+}
+
+func decodeMark(key, record []byte) (m store.Mark, err error) {
+	d, err := openRecord(key, record)
+	if err != nil {
+		return m, fmt.Errorf("mark: %w", err)
+	}
+	m.Target = d.string()
+	m.Subject.IdP, m.Subject.User, m.Subject.Account = d.string(), d.string(), d.string()
+	m.Seq, m.Since = d.uint(), d.time()
+	m.State, m.NotBefore = store.MarkState(d.byte()), d.time()
+	m.Reason, m.Tries = d.string(), int(d.int())
+	if m.State > store.Held {
+		d.fail()
+	}
+	return m, d.end(key)
+}
+
+// find gives the mark of the subject and false if there is none.
+func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
+	v := get(w.bucket(workSubjects), subjectKey(target, s))
+	if v == nil {
+		return store.Mark{}, false, nil
+	}
+	if len(v) != 8 {
+		return store.Mark{}, false, fmt.Errorf("place of mark: %w", store.ErrDamaged)
+	}
+	key := markKey(target, binary.BigEndian.Uint64(v))
+	record := get(w.bucket(workMarks), key)
+	if record == nil {
+		return store.Mark{}, false, fmt.Errorf("mark without record: %w", store.ErrDamaged)
+	}
+	m, err := decodeMark(key, record)
+	if err == nil && (m.Target != target || m.Subject != s) {
+		err = fmt.Errorf("mark of somebody else: %w", store.ErrDamaged)
+	}
+	return m, err == nil, err
+}
+
+func (w *work) counts() ([3]uint64, error) {
+	var n [3]uint64
+	key := []byte(workCounts)
+	record := get(w.bucket(workCounts), key)
+	if record == nil {
+		return n, nil
+	}
+	d, err := openRecord(key, record)
+	if err != nil {
+		return n, fmt.Errorf("counts of marks: %w", err)
+	}
+	for i := range n {
+		n[i] = d.uint()
+	}
+	return n, d.end(key)
+}
+
+// count takes one from a state and adds one to another; -1 stands for no state.
+func (w *work) count(from, to int) error {
+	if from == to {
+		return nil
+	}
+	n, err := w.counts()
+	if err != nil {
+		return err
+	}
+	if from >= 0 {
+		if n[from] == 0 {
+			return fmt.Errorf("counts of marks: too low: %w", store.ErrDamaged)
+		}
+		n[from]--
+	}
+	if to >= 0 {
+		n[to]++
+	}
+	b, err := w.make(workCounts)
+	if err != nil {
+		return err
+	}
+	key := []byte(workCounts)
+	e := newRecord(len(n) * binary.MaxVarintLen64)
+	for _, v := range n {
+		e.uint(v)
+	}
+	return w.tx.put(b, key, e.seal(key))
+}
+
+func (w *work) Touch(target string, s store.Subject, at time.Time) error {
+	w.tx.write()
+	old, found, err := w.find(target, s)
+	if err != nil {
+		return fmt.Errorf("touch: %w", err)
+	}
+	marks, err := w.make(workMarks)
+	if err != nil {
+		return err
+	}
+	subjects, err := w.make(workSubjects)
+	if err != nil {
+		return err
+	}
+	top, err := w.tx.top(topWork)
+	if err != nil {
+		return err
+	}
+	m := store.Mark{Target: target, Subject: s, Since: at, State: store.Pending}
+	if m.Seq, err = w.tx.next(top); err != nil { // of the top: the numbers are store-wide
+		return err
+	}
+	from := -1
+	if found {
+		m.Since, from = old.Since, int(old.State)
+		if err := w.tx.del(marks, markKey(target, old.Seq)); err != nil {
+			return err
+		}
+	}
+	key := markKey(target, m.Seq)
+	if err := w.tx.put(marks, key, encodeMark(key, m)); err != nil {
+		return err
+	}
+	if err := w.tx.put(subjects, subjectKey(target, s), seqKey(m.Seq)); err != nil {
+		return err
+	}
+	return w.count(from, int(store.Pending))
+}
+
+func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
+	return func(yield func(store.Mark, error) bool) {
+		var prefix []byte
+		if target != "" {
+			prefix = makeKey(target)
+		}
+		for k, v := range w.tx.scan(w.bucket(workMarks), prefix, 0) {
+			m, err := decodeMark(k, v)
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (w *work) Mark(target string, s store.Subject) (store.Mark, error) {
+	m, found, err := w.find(target, s)
+	if err == nil && !found {
+		err = fmt.Errorf("mark on %q: %w", target, store.ErrNotFound)
+	}
+	return m, err
+}
+
+func (w *work) Settle(m store.Mark) (bool, error) {
+	w.tx.write()
+	cur, found, err := w.find(m.Target, m.Subject)
+	if err != nil || !found || cur.Seq != m.Seq {
+		return false, err
+	}
+	if err := w.tx.del(w.bucket(workMarks), markKey(m.Target, m.Seq)); err != nil {
+		return false, err
+	}
+	if err := w.tx.del(w.bucket(workSubjects), subjectKey(m.Target, m.Subject)); err != nil {
+		return false, err
+	}
+	return true, w.count(int(cur.State), -1)
+}
+
+func (w *work) Park(m store.Mark) (bool, error) {
+	w.tx.write()
+	if m.State > store.Held {
+		return false, fmt.Errorf("park: no state %d", m.State)
+	}
+	cur, found, err := w.find(m.Target, m.Subject)
+	if err != nil || !found || cur.Seq != m.Seq {
+		return false, err
+	}
+	from := cur.State
+	cur.State, cur.NotBefore, cur.Reason, cur.Tries = m.State, m.NotBefore, m.Reason, m.Tries
+	key := markKey(m.Target, m.Seq)
+	if err := w.tx.put(w.bucket(workMarks), key, encodeMark(key, cur)); err != nil {
+		return false, err
+	}
+	return true, w.count(int(from), int(m.State))
+}
+
+func (w *work) Counts() (pending, blocked, held int) {
+	n, err := w.counts()
+	if err != nil {
+		w.tx.fail(err)
+	}
+	return int(n[store.Pending]), int(n[store.Blocked]), int(n[store.Held])
+}
