@@ -33,13 +33,16 @@ type Bridge struct {
 	Log     *slog.Logger
 	Journal func(backend string) backend.Journal // nil: nobody listens
 	Version string
+	// People and Roles exist at simulated vendors from the start.
+	People, Roles []string
 
-	store   store.Store
-	workers map[string]*delivery.Worker
-	stops   []named // run in reverse order by Stop
-	errs    chan error
-	scim    net.Listener
-	console net.Listener
+	store    store.Store
+	workers  map[string]*delivery.Worker
+	standIns map[string]standIn
+	stops    []named // run in reverse order by Stop
+	errs     chan error
+	scim     net.Listener
+	console  net.Listener
 }
 
 type named struct {
@@ -90,12 +93,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 func (b *Bridge) startWorkers(names []string, rules *mapping.Rules, metrics *console.Metrics) error {
 	b.workers = map[string]*delivery.Worker{}
 	for _, n := range names {
-		client, stop, err := b.client(n, metrics)
+		client, err := b.client(n, metrics)
 		if err != nil {
 			return fmt.Errorf("backend %s: %w", n, err)
-		}
-		if stop != nil {
-			b.onStop("simulated "+n, func(context.Context) error { stop(); return nil })
 		}
 		b.workers[n] = b.worker(n, client, rules, metrics)
 	}

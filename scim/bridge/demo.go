@@ -100,7 +100,7 @@ func (d *demo) start(ctx context.Context, dir string) error {
 			Mappings:          demoMappings,
 		},
 		Log:     slog.New(slog.NewTextHandler(d.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Journal: d.journal, Version: version(), People: demoPeople,
+		Journal: d.journal, Version: version(), People: demoPeople, Roles: []string{"approver"},
 	}
 	return d.bridge.Start(ctx)
 }

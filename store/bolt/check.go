@@ -76,7 +76,7 @@ func (c *checker) count(b *bbolt.Bucket) int {
 }
 
 func (c *checker) directory(d *directory) {
-	where := "directory " + d.name
+	where := "directory " + d.space.name
 	for k, v := range c.tx.scan(d.bucket(dirNames), nil, 0) {
 		name, err := unseal(k, v)
 		if err != nil {
@@ -104,7 +104,7 @@ func (c *checker) directory(d *directory) {
 
 // checkRecords counts into entries what every index has to have; that each is there is checked here.
 func checkRecords[T any](c *checker, d *directory, k kind, entries map[string]int, read func(number) (row[T], error), indexOf func(T, number) index, id func(T) string) {
-	where := "directory " + d.name
+	where := "directory " + d.space.name
 	for key := range c.tx.scan(d.bucket(k.records), nil, 0) {
 		if len(key) != numberSize {
 			c.wrong(where, "%s with a key of %d bytes", k.word, len(key))

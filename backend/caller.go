@@ -1,0 +1,238 @@
+package backend
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// maxAnswer bounds an answer after it was decompressed.
+const maxAnswer = 4 << 20
+
+// Caller makes the HTTP calls of a client: rate limited, with bounded answers and without following redirects, which
+// would carry a key to another host. Its fields are set before the first call; its methods may be called concurrently.
+type Caller struct {
+	URL       string            // of the vendor, without a slash at the end
+	Header    map[string]string // sent with every call
+	Rate      Rate
+	Timeout   time.Duration     // of one call; 0: 30 s
+	Transport http.RoundTripper // nil: one of its own, without a proxy
+	Journal   Journal
+	Counted   func(operation, outcome string) // nil: nobody counts
+	Now       func() time.Time                // nil: time.Now
+	// Throttle decides, from the vendor's code, until when a 429 without Retry-After lasts; nil: the caller backs off.
+	Throttle func(code string, now time.Time) time.Time
+
+	client  *http.Client
+	limiter *rate.Limiter
+}
+
+// Init prepares a caller whose fields are set.
+func (c *Caller) Init() {
+	if c.Timeout == 0 {
+		c.Timeout = 30 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Counted == nil {
+		c.Counted = func(string, string) {}
+	}
+	if c.Transport == nil {
+		t, ok := http.DefaultTransport.(*http.Transport)
+		if ok {
+			t = t.Clone()
+			t.Proxy = nil
+			c.Transport = t
+		}
+	}
+	c.URL = strings.TrimSuffix(c.URL, "/")
+	c.limiter = c.Rate.limiter()
+	c.client = &http.Client{Transport: c.Transport, Timeout: c.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// Ready returns when the rate limit would let a call through.
+func (c *Caller) Ready(ctx context.Context) error { return ready(ctx, c.limiter) }
+
+// Call is one call to a vendor.
+type Call struct {
+	Operation string // for metrics: "list_users"
+	Doing     string // for errors: "listing people"
+	Method    string
+	Path      string // below URL, or a whole URL below it
+	Body      any    // written as JSON; nil for none
+	Header    map[string]string
+	Changes   bool // it changes something: the journal is told
+}
+
+// Answer is a success: a status of 2xx and its body.
+type Answer struct {
+	Status int
+	Body   []byte
+}
+
+// Do makes the call. The error is an *Error.
+func (c *Caller) Do(ctx context.Context, call Call) (Answer, error) {
+	a, err := c.do(ctx, call)
+	outcome := "ok"
+	if err != nil {
+		outcome = KindOf(err).String()
+	}
+	c.Counted(call.Operation, outcome)
+	return a, err
+}
+
+func (c *Caller) do(ctx context.Context, call Call) (Answer, error) {
+	unsent := func(err error) error {
+		return &Error{Kind: Transient, Doing: call.Doing, Unsent: true, Err: plain(err)}
+	}
+	if err := c.limiter.Wait(ctx); err != nil {
+		return Answer{}, unsent(err)
+	}
+	var body []byte
+	if call.Body != nil {
+		var err error
+		if body, err = json.Marshal(call.Body); err != nil {
+			return Answer{}, unsent(errors.New("the body cannot be written"))
+		}
+	}
+	target := call.Path
+	if !strings.HasPrefix(target, c.URL+"/") {
+		target = c.URL + call.Path
+	}
+	var connected atomic.Bool // from then on the vendor may have seen something
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	req, err := http.NewRequestWithContext(traced, call.Method, target, bytes.NewReader(body))
+	if err != nil {
+		return Answer{}, unsent(errors.New("the address is not valid"))
+	}
+	for _, headers := range []map[string]string{c.Header, call.Header} {
+		for k, v := range headers {
+			req.Header.Set(k, v)
+		}
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	path := strings.TrimPrefix(target, c.URL)
+	if call.Changes && c.Journal.Sent != nil {
+		c.Journal.Sent(c.Now(), call.Method, path, body)
+	}
+	a, err := c.roundTrip(req, call.Doing, &connected)
+	if call.Changes && c.Journal.Answered != nil {
+		c.Journal.Answered(c.Now(), call.Method, path, a.Status, err)
+	}
+	return a, err
+}
+
+func (c *Caller) roundTrip(req *http.Request, doing string, connected *atomic.Bool) (Answer, error) {
+	res, err := c.client.Do(req)
+	if err != nil {
+		return Answer{}, &Error{Kind: Transient, Doing: doing, Unsent: !connected.Load(), Err: plain(err)}
+	}
+	defer func() { _ = res.Body.Close() }() // read as far as it matters
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return Answer{}, &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: errors.New("the answer ended early")}
+	}
+	if len(body) > maxAnswer {
+		return Answer{}, &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: errors.New("the answer is larger than 4 MiB")}
+	}
+	if res.StatusCode >= 200 && res.StatusCode < 300 {
+		return Answer{res.StatusCode, body}, nil
+	}
+	return Answer{Status: res.StatusCode}, c.refusal(res, body, doing)
+}
+
+// refusal classifies an answer that is no success, by its status alone; the vendor's code is only passed on.
+func (c *Caller) refusal(res *http.Response, body []byte, doing string) error {
+	e := &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Code: codeOf(body)}
+	switch s := res.StatusCode; {
+	case s == http.StatusUnauthorized, s == http.StatusForbidden:
+		e.Kind = Unauthorized
+	case s == http.StatusTooManyRequests:
+		e.Kind = Throttled
+		e.Until = retryAfter(res.Header.Get("Retry-After"), c.Now())
+		if e.Until.IsZero() && c.Throttle != nil {
+			e.Until = c.Throttle(e.Code, c.Now())
+		}
+	case s == http.StatusRequestTimeout, s == http.StatusFailedDependency, s == http.StatusTooEarly:
+	case s == http.StatusNotFound:
+		e.Kind = Missing
+	case s >= 400 && s < 500:
+		e.Kind = Rejected
+	case s == http.StatusServiceUnavailable:
+		e.Until = retryAfter(res.Header.Get("Retry-After"), c.Now())
+	}
+	return e
+}
+
+// retryAfter reads both forms (RFC 9110 section 10.2.3); zero if there is none. A day is the longest that is believed.
+func retryAfter(v string, now time.Time) time.Time {
+	var until time.Time
+	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+		until = now.Add(time.Duration(min(n, 86400)) * time.Second)
+	} else if t, err := http.ParseTime(v); err == nil {
+		until = t
+	}
+	if limit := now.Add(24 * time.Hour); until.After(limit) {
+		until = limit
+	}
+	return until
+}
+
+// codeOf finds the vendor's word for a failure: {"error":{"code":"X"}}, {"error":"x"}. Nothing else of the body is kept.
+func codeOf(body []byte) string {
+	var shape struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &shape) != nil {
+		return ""
+	}
+	var nested struct {
+		Code string `json:"code"`
+	}
+	var code string
+	if json.Unmarshal(shape.Error, &nested) == nil {
+		code = nested.Code
+	} else if json.Unmarshal(shape.Error, &code) != nil {
+		return ""
+	}
+	code = strings.Map(func(r rune) rune {
+		if r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return -1
+	}, code)
+	return code[:min(len(code), 64)]
+}
+
+// plain keeps of a transport's error what says something, and no address or key that could be in it.
+func plain(err error) error {
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	case errors.As(err, &dns):
+		return errors.New("the host name cannot be resolved")
+	case errors.As(err, &op):
+		return errors.New(op.Op + ": connection failed")
+	}
+	return errors.New("the call failed")
+}

@@ -1,0 +1,55 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Rate is a limit of N calls in any stretch of the length Per.
+type Rate struct {
+	N   int
+	Per time.Duration
+}
+
+// ParseRate reads 5/s, 60/min or 1000/h.
+func ParseRate(s string) (Rate, error) {
+	count, unit, _ := strings.Cut(s, "/")
+	n, err := strconv.Atoi(count)
+	per := map[string]time.Duration{"s": time.Second, "min": time.Minute, "h": time.Hour}[unit]
+	if err != nil || n < 1 || per == 0 {
+		return Rate{}, fmt.Errorf("%q is not a rate such as 5/s, 60/min or 1000/h", s)
+	}
+	return Rate{n, per}, nil
+}
+
+// limiter lets a tenth through at once and spreads the rest, so that no stretch of the unit sees more than N calls.
+func (r Rate) limiter() *rate.Limiter {
+	if r.N == 0 {
+		return rate.NewLimiter(rate.Inf, 1)
+	}
+	burst := max(1, r.N/10)
+	return rate.NewLimiter(rate.Limit(float64(r.N-burst+1)/r.Per.Seconds()), burst)
+}
+
+// ready waits until a call could begin, without beginning one.
+func ready(ctx context.Context, l *rate.Limiter) error {
+	for l.Limit() != rate.Inf {
+		missing := 1 - l.Tokens()
+		if missing <= 0 {
+			break
+		}
+		t := time.NewTimer(time.Duration(missing / float64(l.Limit()) * float64(time.Second)))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,387 @@
+package riskcloud
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+)
+
+// Member is what the ledger calls having a role: at Risk Cloud the target is the role.
+const Member = "member"
+
+const (
+	maxPages  = 1000
+	usersLive = time.Minute // how long a user list is good for statuses
+)
+
+// Config is how to reach Risk Cloud. Either Token or ClientID and ClientSecret are set.
+type Config struct {
+	backend.Caller
+	ClientID, ClientSecret string
+	Token                  string
+	UpdateMethod           string // "": PUT
+	UpdatePath             string // "": /api/v1/roles/{role}
+}
+
+// Client implements backend.Backend.
+type Client struct {
+	caller backend.Caller
+	config Config
+
+	tokens sync.Mutex // held while a token is made: one at a time
+	token  string
+
+	mu     sync.Mutex
+	users  map[string]user // by id
+	usedAt time.Time
+}
+
+var _ backend.Backend = (*Client)(nil)
+
+// New makes a client. It does not call.
+func New(c Config) (*Client, error) {
+	if c.Token == "" && (c.ClientID == "" || c.ClientSecret == "") {
+		return nil, errors.New("riskcloud: client id and secret, or a token, are needed")
+	}
+	if c.UpdateMethod == "" {
+		c.UpdateMethod = http.MethodPut
+	}
+	if c.UpdatePath == "" {
+		c.UpdatePath = "/api/v1/roles/{role}"
+	}
+	if !strings.Contains(c.UpdatePath, "{role}") {
+		return nil, errors.New("riskcloud: the path of the role update must contain {role}")
+	}
+	c.Caller.Init()
+	return &Client{caller: c.Caller, config: c, token: c.Token}, nil
+}
+
+// Traits implements backend.Backend.
+func (c *Client) Traits() backend.Traits {
+	return backend.Traits{Mixed: true, OneListing: true, ShowsAll: true, FixedRole: Member, Calls: []string{"token", "list_users", "list_roles", "update_role"}}
+}
+
+// Ready implements backend.Backend.
+func (c *Client) Ready(ctx context.Context) error { return c.caller.Ready(ctx) }
+
+// bearer returns the token, making one if there is none or the last one was refused. Only one is made at a time: making
+// one may invalidate the other.
+func (c *Client) bearer(ctx context.Context, refused string) (string, error) {
+	c.tokens.Lock()
+	defer c.tokens.Unlock()
+	if c.token != "" && c.token != refused {
+		return c.token, nil
+	}
+	basic := base64.StdEncoding.EncodeToString([]byte(c.config.ClientID + ":" + c.config.ClientSecret))
+	a, err := c.caller.Do(ctx, backend.Call{Operation: "token", Doing: "getting a token", Method: http.MethodPost,
+		Path: "/api/v1/account/token", Header: map[string]string{"Authorization": "Basic " + basic}})
+	if err != nil {
+		return "", err
+	}
+	var t struct {
+		AccessToken string `json:"access_token"`
+	}
+	if json.Unmarshal(a.Body, &t) != nil || t.AccessToken == "" {
+		return "", unclear("getting a token", a.Status)
+	}
+	c.token = t.AccessToken
+	return c.token, nil
+}
+
+// do calls with the token, and once more with a new one if it was refused with 401.
+func (c *Client) do(ctx context.Context, call backend.Call) (backend.Answer, error) {
+	token, err := c.bearer(ctx, "")
+	if err != nil {
+		return backend.Answer{}, err
+	}
+	call.Header = map[string]string{"Authorization": "Bearer " + token}
+	a, err := c.caller.Do(ctx, call)
+	if a.Status != http.StatusUnauthorized || c.config.Token != "" {
+		return a, err
+	}
+	if token, err = c.bearer(ctx, token); err != nil {
+		return backend.Answer{}, err
+	}
+	call.Header = map[string]string{"Authorization": "Bearer " + token}
+	return c.caller.Do(ctx, call)
+}
+
+func unclear(doing string, status int) error {
+	return &backend.Error{Kind: backend.Transient, Doing: doing, Status: status, Err: errors.New("the answer is not what it should be")}
+}
+
+func refused(code string) error {
+	return &backend.Error{Kind: backend.Rejected, Doing: "updating a role", Code: code, Unsent: true}
+}
+
+// list reads a list that comes as a plain array or in pages: {"content": [...], "number", "last", "totalPages"}.
+func list[T any](ctx context.Context, c *Client, operation, doing, path string) ([]T, error) {
+	var out []T
+	for n := range maxPages {
+		call := backend.Call{Operation: operation, Doing: doing, Method: http.MethodGet, Path: path}
+		if n > 0 {
+			call.Path = fmt.Sprintf("%s?page=%d", path, n)
+		}
+		a, err := c.do(ctx, call)
+		if err != nil {
+			return nil, err
+		}
+		var plain []T
+		if json.Unmarshal(a.Body, &plain) == nil && plain != nil {
+			return append(out, plain...), nil
+		}
+		var page struct {
+			Content    []T   `json:"content"`
+			Last       *bool `json:"last"`
+			TotalPages int   `json:"totalPages"`
+		}
+		if json.Unmarshal(a.Body, &page) != nil || page.Content == nil {
+			return nil, unclear(doing, a.Status)
+		}
+		out = append(out, page.Content...)
+		if page.Last != nil && *page.Last || page.Last == nil && n+1 >= page.TotalPages || len(page.Content) == 0 {
+			return out, nil
+		}
+	}
+	return nil, unclear(doing, 0)
+}
+
+// user is a person of the user list. The key status occurs twice in the vendor's JSON; the last one counts.
+type user struct {
+	ID              string `json:"id"`
+	Email           string `json:"email"`
+	Status          string `json:"status"`
+	Autoprovisioned bool   `json:"autoprovisioned"`
+}
+
+type role struct {
+	ID              string            `json:"id"`
+	Name            *string           `json:"name"`
+	Locked          bool              `json:"locked"`
+	SuperAdmin      bool              `json:"superAdmin"`
+	Autoprovisioned bool              `json:"autoprovisioned"`
+	Users           []user            `json:"users"`
+	UserCount       *int              `json:"userCount"`
+	Entitlements    []json.RawMessage `json:"moduleEntitlements"`
+}
+
+// listUsers reads the user list, from memory if it is young enough.
+func (c *Client) listUsers(ctx context.Context, fresh bool) (map[string]user, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !fresh && c.users != nil && c.caller.Now().Sub(c.usedAt) < usersLive {
+		return c.users, nil
+	}
+	all, err := list[user](ctx, c, "list_users", "listing people", "/api/v1/users")
+	if err != nil {
+		return nil, err
+	}
+	users := make(map[string]user, len(all))
+	for _, u := range all {
+		users[u.ID] = u
+	}
+	c.users, c.usedAt = users, c.caller.Now()
+	return users, nil
+}
+
+// Resolve implements backend.Backend.
+func (c *Client) Resolve(ctx context.Context, _ string, _ []string) (map[string]backend.Account, error) {
+	users, err := c.listUsers(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]backend.Account{}
+	for id, u := range users {
+		if key := backend.Fold(u.Email); key != "" && id != "" {
+			out[key] = backend.Account{ID: id, Key: key, Status: u.Status}
+		}
+	}
+	return out, nil
+}
+
+func (c *Client) role(ctx context.Context, id string) (role, bool, error) {
+	all, err := list[role](ctx, c, "list_roles", "reading roles", "/api/v1/roles")
+	if err != nil {
+		return role{}, false, err
+	}
+	for _, r := range all {
+		if r.ID == id {
+			return r, true, nil
+		}
+	}
+	return role{}, false, nil
+}
+
+// Observe implements backend.Backend. A role whose users are left out although it counts some does not show them.
+func (c *Client) Observe(ctx context.Context, target string) (backend.Observation, error) {
+	r, ok, err := c.role(ctx, target)
+	if err == nil && !ok {
+		err = &backend.Error{Kind: backend.Missing, Doing: "reading roles"}
+	}
+	if err != nil {
+		return backend.Observation{}, err
+	}
+	users, err := c.listUsers(ctx, true)
+	if err != nil {
+		return backend.Observation{}, err
+	}
+	o := backend.Observation{Members: map[string]backend.Account{}, Holders: map[string][]string{}, Roles: r.shows(), Complete: len(users) > 0}
+	for id, u := range users {
+		o.Members[id] = backend.Account{ID: id, Key: backend.Fold(u.Email), Status: u.Status}
+	}
+	for _, u := range r.Users {
+		o.Holders[u.ID] = []string{Member}
+	}
+	return o, nil
+}
+
+// shows says whether the list of users of a role can be believed.
+func (r role) shows() bool {
+	return len(r.Users) > 0 && (r.UserCount == nil || *r.UserCount == len(r.Users))
+}
+
+func (r role) holds(id string) bool {
+	for _, u := range r.Users {
+		if u.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// refusal names why the bridge does not write to a role, "" if it does.
+func (r role) refusal() string {
+	switch {
+	case r.SuperAdmin:
+		return "super_admin"
+	case r.Autoprovisioned:
+		return "managed_elsewhere"
+	}
+	for _, e := range r.Entitlements {
+		if strings.Contains(string(e), `"ADMIN_ALL"`) {
+			return "super_admin"
+		}
+	}
+	return ""
+}
+
+type userRef struct {
+	Status string `json:"status"`
+	ID     string `json:"id"`
+}
+
+type setRef struct {
+	ID string `json:"id"`
+}
+
+// update is the body of the role update (vendor's page Update Users and Permission Sets on Role).
+type update struct {
+	Name       *string   `json:"name,omitempty"`
+	Add        []userRef `json:"usersToAdd"`
+	Remove     []userRef `json:"usersToRemove"`
+	SetsAdd    []setRef  `json:"permissionSetsToAdd,omitempty"`
+	SetsRemove []setRef  `json:"permissionSetsToRemove,omitempty"`
+}
+
+// Apply implements backend.Backend with one role update, after reading the role: its name is echoed, since anything
+// else renames it, and each person's status, since it may be written.
+func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+	r, ok, err := c.role(ctx, d.Target)
+	switch {
+	case err != nil:
+		return nil, before(err)
+	case !ok:
+		return nil, &backend.Error{Kind: backend.Missing, Doing: "updating a role", Unsent: true}
+	case r.refusal() != "":
+		return nil, refused(r.refusal())
+	}
+	body := update{Name: r.Name, Add: []userRef{}, Remove: []userRef{}}
+	outcomes := make([]backend.Outcome, len(d.Changes))
+	for i, ch := range d.Changes {
+		outcomes[i] = backend.Applied
+		has, shown := r.holds(ch.Account.ID), r.shows() || r.holds(ch.Account.ID)
+		if shown && !ch.Recent && has == (ch.Op == backend.Add) {
+			outcomes[i] = backend.Already
+			continue
+		}
+		u, err := c.person(ctx, ch.Account.ID)
+		switch {
+		case err != nil:
+			return nil, before(err)
+		case u.Autoprovisioned:
+			return nil, refused("managed_elsewhere")
+		}
+		ref := userRef{Status: u.Status, ID: ch.Account.ID}
+		if ch.Op == backend.Add {
+			body.Add = append(body.Add, ref)
+		} else {
+			body.Remove = append(body.Remove, ref)
+		}
+	}
+	body.SetsAdd, body.SetsRemove = refs(d.PermissionSetsToAdd), refs(d.PermissionSetsToRemove)
+	if len(body.Add)+len(body.Remove)+len(body.SetsAdd)+len(body.SetsRemove) == 0 {
+		return outcomes, nil
+	}
+	return outcomes, c.send(ctx, d.Target, r, body)
+}
+
+// before marks a failure of the reads that come before the update: nothing was changed.
+func before(err error) error {
+	var e *backend.Error
+	if errors.As(err, &e) {
+		e.Unsent = true
+	}
+	return err
+}
+
+func refs(ids []string) []setRef {
+	var out []setRef
+	for _, id := range ids {
+		out = append(out, setRef{id})
+	}
+	return out
+}
+
+// person finds somebody in the user list, reading it again if they are missing from what is remembered.
+func (c *Client) person(ctx context.Context, id string) (user, error) {
+	for _, fresh := range []bool{false, true} {
+		users, err := c.listUsers(ctx, fresh)
+		if err != nil {
+			return user{}, err
+		}
+		if u, ok := users[id]; ok {
+			return u, nil
+		}
+	}
+	return user{}, &backend.Error{Kind: backend.Rejected, Doing: "updating a role", Code: "unknown_user"}
+}
+
+func (c *Client) send(ctx context.Context, target string, r role, body update) error {
+	const doing = "updating a role"
+	a, err := c.do(ctx, backend.Call{Operation: "update_role", Doing: doing, Method: c.config.UpdateMethod,
+		Path: strings.ReplaceAll(c.config.UpdatePath, "{role}", url.PathEscape(target)), Body: body, Changes: true})
+	var e *backend.Error
+	if errors.As(err, &e) {
+		if e.Kind == backend.Missing { // the role was there a moment ago: one of the people is meant, or the path is wrong
+			e.Kind = backend.Rejected
+		}
+		return e
+	}
+	var answer role
+	if json.Unmarshal(a.Body, &answer) != nil || answer.ID != target {
+		return unclear(doing, a.Status)
+	}
+	if r.Name != nil && answer.Name != nil && *answer.Name != *r.Name {
+		return &backend.Error{Kind: backend.Transient, Doing: doing, Status: a.Status, Err: errors.New("the role changed its name")}
+	}
+	return nil
+}

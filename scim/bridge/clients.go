@@ -1,0 +1,123 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/riskcloud"
+	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
+	"github.com/scimbridge/scimbridge/backend/virustotal"
+	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/scim/console"
+)
+
+// standIn is a simulated vendor as the demo sees it.
+type standIn interface {
+	http.Handler
+	Roles(email string) []string
+}
+
+// client makes the client of a backend, and for `url: simulated` the stand-in it talks to, over real HTTP on loopback.
+func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend, error) {
+	c := b.Config.Backends[name]
+	rate, err := backend.ParseRate(c.RateLimit)
+	if err != nil {
+		return nil, err
+	}
+	caller := backend.Caller{URL: c.URL, Rate: rate, Timeout: time.Duration(c.CallTimeout),
+		Counted: func(operation, outcome string) { metrics.Call(name, operation, outcome) }}
+	if b.Journal != nil {
+		caller.Journal = b.Journal(name)
+	}
+	secrets := map[string]string{}
+	for key, s := range map[string]Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token} {
+		if s.IsZero() {
+			continue
+		}
+		v, err := s.Value()
+		if err != nil && !c.simulated() {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		secrets[key] = v
+	}
+	if c.simulated() {
+		if caller.URL, err = b.simulate(name, c); err != nil {
+			return nil, err
+		}
+		secrets = map[string]string{"api_key": "simulated", "client_id": "simulated", "client_secret": "simulated"}
+	}
+	if c.Kind == "virustotal" {
+		return virustotal.New(virustotal.Config{Caller: caller, APIKey: secrets["api_key"]})
+	}
+	return riskcloud.New(riskcloud.Config{Caller: caller, ClientID: secrets["client_id"], ClientSecret: secrets["client_secret"],
+		Token: secrets["token"], UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
+}
+
+func (c *BackendConfig) simulated() bool {
+	kind, _, _ := strings.Cut(c.URL, ":")
+	return kind == "simulated"
+}
+
+// simulate starts a stand-in that knows b.People and stops with the bridge.
+func (b *Bridge) simulate(name string, c *BackendConfig) (string, error) {
+	_, profile, _ := strings.Cut(c.URL, ":")
+	var s interface {
+		standIn
+		AddPerson(email string) string
+	}
+	if c.Kind == "virustotal" {
+		s = vtsimulator.New(vtsimulator.Options{Profile: profile, AnyGroup: true})
+	} else {
+		rc := rcsimulator.New(rcsimulator.Options{Profile: profile, AnyRole: true, UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
+		for _, target := range b.simulatedTargets(name) {
+			rc.AddRole(target, "Role "+target)
+		}
+		s = rc
+	}
+	for _, p := range b.People {
+		s.AddPerson(p)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("starting the simulated vendor: %w", err)
+	}
+	srv := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			b.errs <- fmt.Errorf("simulated %s: %w", name, err)
+		}
+	}()
+	b.onStop("simulated "+name, srv.Shutdown)
+	if b.standIns == nil {
+		b.standIns = map[string]standIn{}
+	}
+	b.standIns[name] = s
+	return "http://" + l.Addr().String(), nil
+}
+
+// simulatedTargets are the roles that a simulated Risk Cloud has from the start: those the rules name.
+func (b *Bridge) simulatedTargets(name string) []string {
+	rules, err := b.Config.rules(nil)
+	if err != nil {
+		return nil
+	}
+	return append(rules.FixedTargets(name), b.Roles...)
+}
+
+// simulatedRoles lists what a person holds at all simulated vendors: "backend target role".
+func (b *Bridge) simulatedRoles(person string) []string {
+	out := []string{}
+	for name, s := range b.standIns {
+		for _, r := range s.Roles(person) {
+			out = append(out, name+" "+r)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,209 @@
+package storetest
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Check fails the test if what the store says is not consistent: indexes lead to their resource and back, counts
+// are those of what they count, memberships agree in both directions, marks and ledger entries and links are found
+// by every way to them. The port does not list backends, so they are named; the events name the rest.
+func Check(t testing.TB, s store.Store, backends ...string) {
+	t.Helper()
+	err := s.View(t.Context(), func(tx store.Tx) error {
+		deleted := map[string]bool{}
+		for e, err := range tx.Events().Since(0) {
+			if err != nil {
+				return err
+			}
+			deleted[e.IdP+"/"+e.Subject] = true
+			if e.Backend != "" && !slices.Contains(backends, e.Backend) {
+				backends = append(backends, e.Backend)
+			}
+		}
+		if !slices.IsSorted(tx.IdPs()) {
+			t.Errorf("identity providers are not sorted: %q", tx.IdPs())
+		}
+		for _, idp := range tx.IdPs() {
+			if err := checkDirectory(t, tx, idp, backends); err != nil {
+				return err
+			}
+		}
+		for _, b := range backends {
+			if err := checkWork(t, tx, b, deleted); err != nil {
+				return err
+			}
+			if err := checkLedger(t, tx, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, store.ErrClosed) {
+		t.Errorf("check: %v", err)
+	}
+}
+
+func checkDirectory(t testing.TB, tx store.Tx, idp string, backends []string) error {
+	d := tx.Directory(idp)
+	users := 0
+	for u, err := range d.Users(0) {
+		if err != nil {
+			return err
+		}
+		users++
+		has := func(by store.Index, value string) error {
+			found, err := d.FindUsers(by, value)
+			if err == nil && value != "" && !slices.ContainsFunc(found, func(f store.User) bool { return f.ID == u.ID }) {
+				t.Errorf("%s: user %s is not found by index %d, %q", idp, u.ID, by, value)
+			}
+			return err
+		}
+		err := errors.Join(has(store.ByUserName, u.UserName), has(store.ByExternalID, u.ExternalID))
+		for _, m := range u.Emails {
+			err = errors.Join(err, has(store.ByEmail, m))
+		}
+		if err != nil {
+			return err
+		}
+		if same, err := d.User(u.ID); err != nil || same.UserName != u.UserName {
+			t.Errorf("%s: user %s is not found by id: %v", idp, u.ID, err)
+		}
+		for g, err := range d.GroupsOf(u.ID) {
+			if err != nil {
+				return err
+			}
+			if in, err := d.IsMember(g.ID, u.ID); err != nil || !in {
+				t.Errorf("%s: group %s of user %s does not know of it: %v", idp, g.ID, u.ID, err)
+			}
+		}
+		for _, b := range backends {
+			if err := checkLink(t, tx.Accounts(b), idp, u.ID); err != nil {
+				return err
+			}
+		}
+	}
+	if n := d.UserCount(); n != users {
+		t.Errorf("%s: %d users, %d by the count", idp, users, n)
+	}
+	return checkGroups(t, d, idp)
+}
+
+func checkGroups(t testing.TB, d store.Directory, idp string) error {
+	groups := 0
+	for g, err := range d.Groups(0) {
+		if err != nil {
+			return err
+		}
+		groups++
+		for by, value := range map[store.Index]string{store.ByDisplayName: g.DisplayName, store.ByExternalID: g.ExternalID} {
+			found, err := d.FindGroups(by, value)
+			if err != nil {
+				return err
+			}
+			if value != "" && !slices.ContainsFunc(found, func(f store.Group) bool { return f.ID == g.ID }) {
+				t.Errorf("%s: group %s is not found by index %d, %q", idp, g.ID, by, value)
+			}
+		}
+		members := 0
+		for m, err := range d.Members(g.ID) {
+			if err != nil {
+				return err
+			}
+			members++
+			if in, err := d.IsMember(g.ID, m.Value); err != nil || !in {
+				t.Errorf("%s: member %q of group %s is none when asked for: %v", idp, m.Value, g.ID, err)
+			}
+			if _, err := d.User(m.Value); (err == nil) != m.User {
+				t.Errorf("%s: member %q: user %v, but looking it up says %v", idp, m.Value, m.User, err)
+			}
+			back := false
+			for of, err := range d.GroupsOf(m.Value) {
+				if err != nil {
+					return err
+				}
+				back = back || of.ID == g.ID
+			}
+			if !back {
+				t.Errorf("%s: member %q does not know of group %s", idp, m.Value, g.ID)
+			}
+		}
+		if n, err := d.MemberCount(g.ID); err != nil || n != members {
+			t.Errorf("%s: group %s has %d members, %d by the count: %v", idp, g.ID, members, n, err)
+		}
+	}
+	if n := d.GroupCount(); n != groups {
+		t.Errorf("%s: %d groups, %d by the count", idp, groups, n)
+	}
+	return nil
+}
+
+func checkLink(t testing.TB, a store.Accounts, idp, user string) error {
+	l, err := a.Link(idp, user)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil || l.Account == "" {
+		return err
+	}
+	back, err := a.Linked(l.Account)
+	if !slices.Contains(back, l) {
+		t.Errorf("%s: link of user %s is not found by its account %s", idp, user, l.Account)
+	}
+	return err
+}
+
+func checkWork(t testing.TB, tx store.Tx, backend string, deleted map[string]bool) error {
+	w := tx.Work(backend)
+	var counts [3]int
+	for m, err := range w.Marks("") {
+		if err != nil {
+			return err
+		}
+		counts[m.State]++
+		if same, err := w.Mark(m.Target, m.Subject); err != nil || same.Seq != m.Seq {
+			t.Errorf("%s: mark %d is not found by its subject: %v", backend, m.Seq, err)
+		}
+		if m.Subject.User == "" || deleted[m.Subject.IdP+"/"+m.Subject.User] {
+			continue
+		}
+		_, user := tx.Directory(m.Subject.IdP).User(m.Subject.User)
+		_, link := tx.Accounts(backend).Link(m.Subject.IdP, m.Subject.User)
+		if user != nil && link != nil {
+			t.Errorf("%s: mark %d is about a user that never was: %v, %v", backend, m.Seq, user, link)
+		}
+	}
+	if p, b, h := w.Counts(); [3]int{p, b, h} != counts {
+		t.Errorf("%s: marks are %v, by the counts %v", backend, counts, [3]int{p, b, h})
+	}
+	return nil
+}
+
+func checkLedger(t testing.TB, tx store.Tx, backend string) error {
+	l := tx.Ledger(backend)
+	for e, err := range l.Entries("", "") {
+		if err != nil {
+			return err
+		}
+		targets, err := l.TargetsOf(e.Account)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(targets, e.Target) {
+			t.Errorf("%s: entry of %s on %s is not among the targets of the account", backend, e.Account, e.Target)
+		}
+		links, err := tx.Accounts(backend).Linked(e.Account)
+		if err != nil {
+			return err
+		}
+		for _, link := range links {
+			if same, err := tx.Accounts(backend).Link(link.IdP, link.User); err != nil || same != link {
+				t.Errorf("%s: account %s is linked to user %s and not back: %v", backend, e.Account, link.User, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,349 @@
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// backend is the one of the contract's tests.
+const backend = "vt"
+
+// Run runs the contract. open gives a store that is empty and is closed by t.Cleanup.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	tests := []struct {
+		name string
+		test func(*testing.T, store.Store)
+	}{
+		{"nothing there", testNothing},
+		{"users", testUsers},
+		{"user indexes", testUserIndexes},
+		{"groups", testGroups},
+		{"members", testMembers},
+		{"member that becomes a user", testMemberBecomesUser},
+		{"deleting", testDeleting},
+		{"order and skip", testOrder},
+		{"identity providers apart", testApart},
+		{"odd strings", testOddStrings},
+		{"marks", testMarks},
+		{"ledger", testLedger},
+		{"accounts", testAccounts},
+		{"events", testEvents},
+		{"settings", testSettings},
+		{"changes while listing", testChangeWhileListing},
+		{"all or nothing", testAllOrNothing},
+		{"writing in a view", testWriteInView},
+		{"panic", testPanic},
+		{"cancelled", testCancelled},
+		{"closed", testClosed},
+		{"concurrent counter", testConcurrentCounter},
+		{"concurrent members", testConcurrentMembers},
+		{"failing among others", testFailingAmongOthers},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := open(t)
+			t.Cleanup(func() {
+				// t.Context is over when cleanup runs
+				Check(withContext{t}, s, backend)
+			})
+			test.test(t, s)
+		})
+	}
+}
+
+type withContext struct{ testing.TB }
+
+func (withContext) Context() context.Context { return context.Background() }
+
+func at(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 0).UTC() }
+
+func user(id, name string) store.User {
+	return store.User{ID: id, UserName: name, Active: true, Version: 1, Created: at(1), Modified: at(2)}
+}
+
+func group(id, name string) store.Group {
+	return store.Group{ID: id, DisplayName: name, Version: 1, Created: at(1), Modified: at(2)}
+}
+
+func update(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
+	t.Helper()
+	if err := s.Update(context.Background(), fn); err != nil {
+		t.Fatalf("update: %v", err)
+	}
+}
+
+func view(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
+	t.Helper()
+	if err := s.View(context.Background(), fn); err != nil {
+		t.Fatalf("view: %v", err)
+	}
+}
+
+func is(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: error %v, want %v", what, err, want)
+	}
+}
+
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
+	}
+}
+
+// all collects; the first error ends it.
+func all[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var list []T
+	for v, err := range seq {
+		if err != nil {
+			return list, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+func list[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
+	t.Helper()
+	l, err := all(seq)
+	if err != nil {
+		t.Errorf("list: %v", err)
+	}
+	return l
+}
+
+func userIDs(us []store.User) (ids []string) {
+	for _, u := range us {
+		ids = append(ids, u.ID)
+	}
+	return ids
+}
+
+func groupIDs(gs []store.Group) (ids []string) {
+	for _, g := range gs {
+		ids = append(ids, g.ID)
+	}
+	return ids
+}
+
+func testNothing(t *testing.T, s store.Store) {
+	read := func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		_, err := d.User("x")
+		is(t, "user", err, store.ErrNotFound)
+		_, err = d.Group("x")
+		is(t, "group", err, store.ErrNotFound)
+		_, err = d.MemberCount("x")
+		is(t, "member count", err, store.ErrNotFound)
+		_, err = d.IsMember("x", "y")
+		is(t, "is member", err, store.ErrNotFound)
+		_, err = all(d.Members("x"))
+		is(t, "members", err, store.ErrNotFound)
+		found, err := d.FindUsers(store.ByEmail, "x")
+		if len(found) != 0 || err != nil {
+			t.Errorf("find: %v, %v", found, err)
+		}
+		if len(list(t, d.Users(0))) != 0 || len(list(t, d.Groups(3))) != 0 || d.UserCount() != 0 || d.GroupCount() != 0 || len(list(t, d.GroupsOf("x"))) != 0 {
+			t.Error("a directory that nothing was written to is not empty")
+		}
+		_, err = tx.Work(backend).Mark("t", store.Subject{})
+		is(t, "mark", err, store.ErrNotFound)
+		if p, b, h := tx.Work(backend).Counts(); p+b+h != 0 || len(list(t, tx.Work(backend).Marks(""))) != 0 {
+			t.Error("marks")
+		}
+		_, err = tx.Ledger(backend).Entry("t", "a", "r")
+		is(t, "entry", err, store.ErrNotFound)
+		if targets, err := tx.Ledger(backend).TargetsOf("a"); len(targets) != 0 || err != nil || len(list(t, tx.Ledger(backend).Entries("", ""))) != 0 {
+			t.Error("ledger")
+		}
+		_, err = tx.Accounts(backend).Link("idp", "u")
+		is(t, "link", err, store.ErrNotFound)
+		_, err = tx.Accounts(backend).Cached("t", "k")
+		is(t, "cached", err, store.ErrNotFound)
+		if links, err := tx.Accounts(backend).Linked("a"); len(links) != 0 || err != nil {
+			t.Error("linked")
+		}
+		if len(list(t, tx.Events().Since(0))) != 0 || tx.Setting("x") != nil || len(tx.IdPs()) != 0 {
+			t.Error("events, settings, identity providers")
+		}
+		return nil
+	}
+	view(t, s, read)
+	update(t, s, read)
+	update(t, s, func(tx store.Tx) error {
+		is(t, "delete user", tx.Directory("idp").DeleteUser("x"), store.ErrNotFound)
+		is(t, "delete group", tx.Directory("idp").DeleteGroup("x"), store.ErrNotFound)
+		_, err := tx.Directory("idp").AddMember("x", "y")
+		is(t, "add member", err, store.ErrNotFound)
+		_, err = tx.Directory("idp").RemoveMember("x", "y")
+		is(t, "remove member", err, store.ErrNotFound)
+		is(t, "delete entry", tx.Ledger(backend).DeleteEntry("t", "a", "r"), store.ErrNotFound)
+		is(t, "delete link", tx.Accounts(backend).DeleteLink("idp", "u"), store.ErrNotFound)
+		is(t, "delete cached", tx.Accounts(backend).DeleteCached("t", "k"), store.ErrNotFound)
+		return nil
+	})
+	view(t, s, read)
+}
+
+func testUsers(t *testing.T, s store.Store) {
+	u := user("1", "Alice@Example.com")
+	u.ExternalID, u.Emails, u.Version = "ext", []string{"a@example.com", "b@example.com"}, 7
+	u.Attributes = json.RawMessage(`{"userName":"Alice@Example.com"}`)
+	u.Modified = time.Unix(1_700_000_000, 123_456_789).UTC()
+	plain := store.User{ID: "2"}
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Directory("idp").PutUser(u), tx.Directory("idp").PutUser(plain))
+	})
+	view(t, s, func(tx store.Tx) error {
+		got, err := tx.Directory("idp").User("1")
+		same(t, "user", got, u)
+		same(t, "listed", list(t, tx.Directory("idp").Users(0)), []store.User{u, plain})
+		same(t, "identity providers", tx.IdPs(), []string{"idp"})
+		return err
+	})
+	u.Active, u.Emails, u.Attributes = false, nil, nil
+	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").PutUser(u) })
+	view(t, s, func(tx store.Tx) error {
+		got, err := tx.Directory("idp").User("1")
+		same(t, "replaced", got, u)
+		same(t, "count", tx.Directory("idp").UserCount(), 2)
+		return err
+	})
+}
+
+func testUserIndexes(t *testing.T, s store.Store) {
+	a, b := user("a", "Alice"), user("b", "Bob")
+	a.ExternalID, b.ExternalID = "X", "X"
+	a.Emails, b.Emails = []string{"One@example.com", "ONE@example.com", "two@example.com"}, []string{"one@EXAMPLE.com"}
+	find := func(by store.Index, value string, want ...string) {
+		t.Helper()
+		view(t, s, func(tx store.Tx) error {
+			found, err := tx.Directory("idp").FindUsers(by, value)
+			same(t, value, userIDs(found), want)
+			return err
+		})
+	}
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Directory("idp").PutUser(b), tx.Directory("idp").PutUser(a))
+	})
+	find(store.ByUserName, "aLICE", "a")
+	find(store.ByUserName, "alic")
+	find(store.ByUserName, "alice2")
+	find(store.ByExternalID, "X", "b", "a")
+	find(store.ByExternalID, "x")
+	find(store.ByEmail, "oNe@example.com", "b", "a")
+	find(store.ByEmail, "two@example.com", "a")
+	err := s.Update(t.Context(), func(tx store.Tx) error { return tx.Directory("idp").PutUser(user("c", "ALICE")) })
+	is(t, "userName of another", err, store.ErrConflict)
+	a.UserName, a.ExternalID, a.Emails = "alice", "", []string{"three@example.com"}
+	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").PutUser(a) })
+	find(store.ByUserName, "ALICE", "a")
+	find(store.ByEmail, "two@example.com")
+	find(store.ByEmail, "three@example.com", "a")
+	find(store.ByExternalID, "X", "b")
+	a.UserName = "Alison"
+	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").PutUser(a) })
+	find(store.ByUserName, "ALICE")
+	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").PutUser(user("c", "ALICE")) })
+	find(store.ByUserName, "ALICE", "c")
+	view(t, s, func(tx store.Tx) error {
+		if _, err := tx.Directory("idp").FindUsers(store.ByDisplayName, "x"); err == nil {
+			t.Error("users have no displayName index")
+		}
+		return nil
+	})
+}
+
+func testGroups(t *testing.T, s store.Store) {
+	g := group("g", "Admins")
+	g.ExternalID, g.Attributes = "ext", json.RawMessage(`{"displayName":"Admins"}`)
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Directory("idp").PutGroup(g), tx.Directory("idp").PutGroup(group("h", "Others")))
+	})
+	err := s.Update(t.Context(), func(tx store.Tx) error { return tx.Directory("idp").PutGroup(group("h", "ADMINS")) })
+	is(t, "displayName of another", err, store.ErrConflict)
+	view(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		got, err := d.Group("g")
+		same(t, "group", got, g)
+		byName, err2 := d.FindGroups(store.ByDisplayName, "aDMINS")
+		same(t, "by displayName", byName, []store.Group{g})
+		byExt, err3 := d.FindGroups(store.ByExternalID, "ext")
+		same(t, "by externalId", byExt, []store.Group{g})
+		same(t, "count", d.GroupCount(), 2)
+		return errors.Join(err, err2, err3)
+	})
+	g.DisplayName, g.ExternalID = "Operators", ""
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Directory("idp").PutGroup(g), tx.Directory("idp").PutGroup(group("i", "admins")))
+	})
+	view(t, s, func(tx store.Tx) error {
+		byName, err := tx.Directory("idp").FindGroups(store.ByDisplayName, "Admins")
+		same(t, "the name is free for another", groupIDs(byName), []string{"i"})
+		byExt, err2 := tx.Directory("idp").FindGroups(store.ByExternalID, "ext")
+		same(t, "by the former externalId", len(byExt), 0)
+		return errors.Join(err, err2)
+	})
+}
+
+func testOddStrings(t *testing.T, s store.Store) {
+	odd := []string{"a", "a\x00", "a\x00\x01", "a\x00\xff", "a\x01", "ab", "\xff\xfe", "ä", strings.Repeat("x", 1024), strings.Repeat("x", 1023)}
+	long := strings.Repeat("n", 5000)
+	update(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp\x00")
+		if err := d.PutGroup(group("g", long)); err != nil {
+			return err
+		}
+		for i, v := range odd {
+			u := user(v, v+"!")
+			u.ExternalID, u.Emails = v, []string{v + "@" + long + string(rune('a'+i))}
+			if err := d.PutUser(u); err != nil {
+				return err
+			}
+			if _, err := d.AddMember("g", v); err != nil {
+				return err
+			}
+			if err := tx.Work(backend).Touch(v, store.Subject{IdP: "idp\x00", User: v}, at(1)); err != nil {
+				return err
+			}
+			if err := tx.Ledger(backend).PutEntry(store.Entry{Target: v, Account: v, Role: v}); err != nil {
+				return err
+			}
+		}
+		_, err := d.AddMember("g", "")
+		return err
+	})
+	view(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp\x00")
+		same(t, "in order", userIDs(list(t, d.Users(0))), odd)
+		for _, v := range odd {
+			found, err := d.FindUsers(store.ByExternalID, v)
+			if err != nil {
+				return err
+			}
+			same(t, "by externalId", userIDs(found), []string{v})
+			same(t, "marks", len(list(t, tx.Work(backend).Marks(v))), 1)
+			same(t, "entries", len(list(t, tx.Ledger(backend).Entries(v, v))), 1)
+		}
+		n, err := d.MemberCount("g")
+		same(t, "members", n, len(odd)+1)
+		return err
+	})
+	err := s.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Directory("idp\x00").AddMember("g", strings.Repeat("x", 1025))
+		return err
+	})
+	if err == nil {
+		t.Error("a member value over 1 KiB was taken")
+	}
+}

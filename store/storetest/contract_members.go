@@ -1,0 +1,242 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// members maps values to whether they are users.
+func members(t *testing.T, tx store.Tx, idp, group string) map[string]bool {
+	t.Helper()
+	m := map[string]bool{}
+	for _, v := range list(t, tx.Directory(idp).Members(group)) {
+		if _, twice := m[v.Value]; twice {
+			t.Errorf("member %q is listed twice", v.Value)
+		}
+		m[v.Value] = v.User
+	}
+	return m
+}
+
+func testMembers(t *testing.T, s store.Store) {
+	change := func(what string, want bool, fn func(d store.Directory) (bool, error)) {
+		t.Helper()
+		update(t, s, func(tx store.Tx) error {
+			changed, err := fn(tx.Directory("idp"))
+			same(t, what, changed, want)
+			return err
+		})
+	}
+	update(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		return errors.Join(d.PutUser(user("u", "u")), d.PutGroup(group("g", "g")), d.PutGroup(group("h", "h")))
+	})
+	change("add user", true, func(d store.Directory) (bool, error) { return d.AddMember("g", "u") })
+	change("add user again", false, func(d store.Directory) (bool, error) { return d.AddMember("g", "u") })
+	change("add stranger", true, func(d store.Directory) (bool, error) { return d.AddMember("g", "nobody") })
+	change("add group", true, func(d store.Directory) (bool, error) { return d.AddMember("g", "h") })
+	change("add to another", true, func(d store.Directory) (bool, error) { return d.AddMember("h", "u") })
+	change("remove unknown", false, func(d store.Directory) (bool, error) { return d.RemoveMember("g", "else") })
+	change("remove from another", false, func(d store.Directory) (bool, error) { return d.RemoveMember("h", "nobody") })
+	change("values are exact", false, func(d store.Directory) (bool, error) { return d.RemoveMember("g", "U") })
+	view(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		same(t, "members", members(t, tx, "idp", "g"), map[string]bool{"u": true, "nobody": false, "h": false})
+		n, err := d.MemberCount("g")
+		same(t, "count", n, 3)
+		same(t, "groups of", groupIDs(list(t, d.GroupsOf("u"))), []string{"g", "h"})
+		same(t, "groups of stranger", groupIDs(list(t, d.GroupsOf("nobody"))), []string{"g"})
+		in, err2 := d.IsMember("h", "nobody")
+		same(t, "is member", in, false)
+		return errors.Join(err, err2)
+	})
+	change("remove", true, func(d store.Directory) (bool, error) { return d.RemoveMember("g", "u") })
+	change("remove again", false, func(d store.Directory) (bool, error) { return d.RemoveMember("g", "u") })
+	view(t, s, func(tx store.Tx) error {
+		same(t, "groups of", groupIDs(list(t, tx.Directory("idp").GroupsOf("u"))), []string{"h"})
+		return nil
+	})
+}
+
+func testMemberBecomesUser(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		err := d.PutGroup(group("g", "g"))
+		for _, v := range []string{"later", "alice@example.com"} {
+			_, add := d.AddMember("g", v)
+			err = errors.Join(err, add)
+		}
+		return err
+	})
+	update(t, s, func(tx store.Tx) error {
+		same(t, "before", members(t, tx, "idp", "g"), map[string]bool{"later": false, "alice@example.com": false})
+		u := user("later", "alice@example.com") // matched by id, and by nothing else
+		return tx.Directory("idp").PutUser(u)
+	})
+	view(t, s, func(tx store.Tx) error {
+		same(t, "after", members(t, tx, "idp", "g"), map[string]bool{"later": true, "alice@example.com": false})
+		return nil
+	})
+}
+
+func testDeleting(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		err := errors.Join(d.PutUser(user("u", "u")), d.PutUser(user("v", "v")), d.PutGroup(group("g", "g")), d.PutGroup(group("h", "h")))
+		for _, m := range [][2]string{{"g", "u"}, {"g", "v"}, {"h", "u"}, {"g", "h"}, {"h", "x"}} {
+			_, add := d.AddMember(m[0], m[1])
+			err = errors.Join(err, add)
+		}
+		return err
+	})
+	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").DeleteUser("u") })
+	view(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		_, err := d.User("u")
+		is(t, "deleted user", err, store.ErrNotFound)
+		same(t, "members of g", members(t, tx, "idp", "g"), map[string]bool{"v": true, "h": false})
+		same(t, "members of h", members(t, tx, "idp", "h"), map[string]bool{"x": false})
+		found, err := d.FindUsers(store.ByUserName, "u")
+		same(t, "by userName", len(found), 0)
+		return err
+	})
+	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").DeleteGroup("h") })
+	view(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		same(t, "members of g", members(t, tx, "idp", "g"), map[string]bool{"v": true})
+		same(t, "groups of x", len(list(t, d.GroupsOf("x"))), 0)
+		_, err := d.MemberCount("h")
+		is(t, "deleted group", err, store.ErrNotFound)
+		same(t, "counts", [2]int{d.UserCount(), d.GroupCount()}, [2]int{1, 1})
+		return nil
+	})
+	update(t, s, func(tx store.Tx) error { // what comes again starts without members and at the end
+		d := tx.Directory("idp")
+		return errors.Join(d.PutGroup(group("h", "h")), d.PutUser(user("u", "u")))
+	})
+	view(t, s, func(tx store.Tx) error {
+		same(t, "members of the new h", members(t, tx, "idp", "h"), map[string]bool{})
+		same(t, "users", userIDs(list(t, tx.Directory("idp").Users(0))), []string{"v", "u"})
+		return nil
+	})
+}
+
+func testOrder(t *testing.T, s store.Store) {
+	var want []string
+	update(t, s, func(tx store.Tx) error {
+		want = nil
+		if err := tx.Directory("idp").PutGroup(group("g", "g")); err != nil {
+			return err
+		}
+		if _, err := tx.Directory("idp").AddMember("g", "id-03"); err != nil { // known before it is created
+			return err
+		}
+		for i := 20; i > 0; i-- {
+			id := fmt.Sprintf("id-%02d", i)
+			want = append(want, id)
+			if err := tx.Directory("idp").PutUser(user(id, id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	update(t, s, func(tx store.Tx) error { // a change does not move it
+		return errors.Join(tx.Directory("idp").PutUser(user("id-07", "other")), tx.Directory("idp").DeleteUser("id-12"))
+	})
+	want = slices.DeleteFunc(want, func(id string) bool { return id == "id-12" })
+	view(t, s, func(tx store.Tx) error {
+		for skip := range 22 {
+			var rest []string
+			if skip < len(want) {
+				rest = want[skip:]
+			}
+			same(t, fmt.Sprint("skip ", skip), userIDs(list(t, tx.Directory("idp").Users(skip))), rest)
+		}
+		for u, err := range tx.Directory("idp").Users(2) { // ending early
+			same(t, "third", u.ID, want[2])
+			return err
+		}
+		return nil
+	})
+}
+
+func testApart(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error {
+		err := errors.Join(
+			tx.Directory("two").PutUser(user("u", "same")), tx.Directory("one").PutUser(user("u", "same")),
+			tx.Directory("one").PutGroup(group("g", "same")), tx.Directory("two").PutGroup(group("g", "same")))
+		_, add := tx.Directory("one").AddMember("g", "u")
+		return errors.Join(err, add)
+	})
+	view(t, s, func(tx store.Tx) error {
+		same(t, "identity providers", tx.IdPs(), []string{"one", "two"})
+		same(t, "members", len(members(t, tx, "two", "g")), 0)
+		return nil
+	})
+	update(t, s, func(tx store.Tx) error { return tx.Directory("two").DeleteUser("u") })
+	view(t, s, func(tx store.Tx) error {
+		same(t, "members", members(t, tx, "one", "g"), map[string]bool{"u": true})
+		return nil
+	})
+}
+
+func testChangeWhileListing(t *testing.T, s store.Store) {
+	const n = 300
+	fill := func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		if err := d.PutGroup(group("g", "g")); err != nil {
+			return err
+		}
+		for i := range n {
+			id := fmt.Sprint("u", i)
+			if err := d.PutUser(user(id, id)); err != nil {
+				return err
+			}
+			if _, err := d.AddMember("g", id); err != nil {
+				return err
+			}
+			if err := tx.Work(backend).Touch("t", store.Subject{IdP: "idp", User: id}, at(1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	update(t, s, fill)
+	update(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		settled, removed, deleted := 0, 0, 0
+		for m, err := range tx.Work(backend).Marks("t") {
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Work(backend).Settle(m); err != nil {
+				return err
+			}
+			settled++
+		}
+		for m, err := range d.Members("g") {
+			if err != nil {
+				return err
+			}
+			if _, err := d.RemoveMember("g", m.Value); err != nil {
+				return err
+			}
+			removed++
+		}
+		for u, err := range d.Users(0) {
+			if err != nil {
+				return err
+			}
+			if err := d.DeleteUser(u.ID); err != nil {
+				return err
+			}
+			deleted++
+		}
+		same(t, "settled, removed, deleted", [3]int{settled, removed, deleted}, [3]int{n, n, n})
+		return nil
+	})
+}

@@ -1,0 +1,365 @@
+package storetest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// op makes one change to both, and fails if the store answers otherwise than the model.
+type op func(tx store.Tx, m *model) error
+
+func differs(what string, got, want any) error {
+	if got == want {
+		return nil
+	}
+	return fmt.Errorf("%s: got %v, want %v", what, got, want)
+}
+
+// expect wants the error to be the sentinel, or none.
+func expect(what string, err, want error) error {
+	if want == nil || err == nil {
+		return differs(what, err, want)
+	}
+	if !errors.Is(err, want) {
+		return fmt.Errorf("%s: got %w, want %w", what, err, want)
+	}
+	return nil
+}
+
+func drop(list []string, id string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return s == id })
+}
+
+func randomOp(r *rand.Rand) op {
+	makers := []func(*rand.Rand) op{
+		opPutUser, opPutUser, opPutGroup, opDeleteUser, opDeleteGroup,
+		opAddMember, opAddMember, opAddMember, opAddMember, opRemoveMember,
+		opTouch, opTouch, opSettle, opPark, opEntry, opDeleteEntry, opAttempt, opLink, opDeleteLink, opCached, opDeleteCached,
+		opEvent, opSetting,
+	}
+	return makers[r.IntN(len(makers))](r)
+}
+
+func idp(r *rand.Rand) string { return named(r, "idp", 2) }
+
+// folded draws names that differ in letter case only.
+func folded(r *rand.Rand, prefix string, n int) string {
+	s := named(r, prefix, n)
+	if r.IntN(2) == 0 {
+		return strings.ToUpper(s)
+	}
+	return s
+}
+
+func opPutUser(r *rand.Rand) op {
+	in := idp(r)
+	u := store.User{
+		ID: named(r, "u", 12), UserName: folded(r, "name", 14), ExternalID: named(r, "x", 5), Active: r.IntN(2) == 0,
+		Version: r.Uint64N(100), Created: at(r.Int64N(1000)), Modified: at(r.Int64N(1000)),
+		Attributes: json.RawMessage(`{"n":` + strconv.Itoa(r.IntN(100)) + `}`),
+	}
+	for range r.IntN(3) {
+		u.Emails = append(u.Emails, folded(r, "mail", 6))
+	}
+	return func(tx store.Tx, m *model) error {
+		d := m.dir(in)
+		var want error
+		for id, o := range d.users {
+			if id != u.ID && store.Fold(o.UserName) == store.Fold(u.UserName) {
+				want = store.ErrConflict
+			}
+		}
+		if want == nil {
+			if _, known := d.users[u.ID]; !known {
+				d.userOrder = append(d.userOrder, u.ID)
+			}
+			d.users[u.ID] = u
+		}
+		return expect("put user", tx.Directory(in).PutUser(u), want)
+	}
+}
+
+func opPutGroup(r *rand.Rand) op {
+	in := idp(r)
+	g := store.Group{ID: named(r, "g", 5), DisplayName: folded(r, "group", 6), ExternalID: named(r, "x", 3), Version: r.Uint64N(100), Created: at(r.Int64N(1000))}
+	return func(tx store.Tx, m *model) error {
+		d := m.dir(in)
+		var want error
+		for id, o := range d.groups {
+			if id != g.ID && store.Fold(o.DisplayName) == store.Fold(g.DisplayName) {
+				want = store.ErrConflict
+			}
+		}
+		if want == nil {
+			if _, known := d.groups[g.ID]; !known {
+				d.groupOrder = append(d.groupOrder, g.ID)
+			}
+			d.groups[g.ID] = g
+		}
+		return expect("put group", tx.Directory(in).PutGroup(g), want)
+	}
+}
+
+// missing is what the store says of something that the model has or has not.
+func missing(there bool) error {
+	if there {
+		return nil
+	}
+	return store.ErrNotFound
+}
+
+func opDeleteUser(r *rand.Rand) op {
+	in, id := idp(r), named(r, "u", 12)
+	return func(tx store.Tx, m *model) error {
+		d := m.dir(in)
+		_, there := d.users[id]
+		if there {
+			delete(d.users, id)
+			d.userOrder = drop(d.userOrder, id)
+			for _, ms := range d.members {
+				delete(ms, id)
+			}
+			// what Check asks of a mark: its user is there, or was deleted
+			e := store.Event{Type: "user.delete", IdP: in, Subject: id}
+			m.events = append(m.events, e)
+			if err := tx.Events().Append(e); err != nil {
+				return err
+			}
+		}
+		return expect("delete user", tx.Directory(in).DeleteUser(id), missing(there))
+	}
+}
+
+func opDeleteGroup(r *rand.Rand) op {
+	in, id := idp(r), named(r, "g", 5)
+	return func(tx store.Tx, m *model) error {
+		d := m.dir(in)
+		_, there := d.groups[id]
+		if there {
+			delete(d.groups, id)
+			delete(d.members, id)
+			d.groupOrder = drop(d.groupOrder, id)
+			for _, ms := range d.members {
+				delete(ms, id)
+			}
+		}
+		return expect("delete group", tx.Directory(in).DeleteGroup(id), missing(there))
+	}
+}
+
+// someValue is a user's id, a group's, or a stranger's.
+func someValue(r *rand.Rand) string {
+	switch r.IntN(8) {
+	case 0:
+		return named(r, "g", 5)
+	case 1:
+		return named(r, "stranger", 4)
+	}
+	return named(r, "u", 12)
+}
+
+func opAddMember(r *rand.Rand) op {
+	in, g, v := idp(r), named(r, "g", 5), someValue(r)
+	return func(tx store.Tx, m *model) error {
+		d := m.dir(in)
+		_, there := d.groups[g]
+		want := there && !d.members[g][v]
+		if want {
+			if d.members[g] == nil {
+				d.members[g] = map[string]bool{}
+			}
+			d.members[g][v] = true
+		}
+		changed, err := tx.Directory(in).AddMember(g, v)
+		return errors.Join(expect("add member", err, missing(there)), differs("added", changed, want))
+	}
+}
+
+func opRemoveMember(r *rand.Rand) op {
+	in, g, v := idp(r), named(r, "g", 5), someValue(r)
+	return func(tx store.Tx, m *model) error {
+		d := m.dir(in)
+		_, there := d.groups[g]
+		want := there && d.members[g][v]
+		delete(d.members[g], v)
+		changed, err := tx.Directory(in).RemoveMember(g, v)
+		return errors.Join(expect("remove member", err, missing(there)), differs("removed", changed, want))
+	}
+}
+
+func someMark(r *rand.Rand) markID {
+	id := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}
+	switch r.IntN(6) {
+	case 0: // everybody
+	case 1:
+		id.subject.Account = named(r, "a", 4)
+	default:
+		id.subject = store.Subject{IdP: idp(r), User: named(r, "u", 12)}
+	}
+	return id
+}
+
+func opTouch(r *rand.Rand) op {
+	id, when := someMark(r), at(r.Int64N(1000))
+	return func(tx store.Tx, m *model) error {
+		if id.subject.User != "" {
+			if _, there := m.dir(id.subject.IdP).users[id.subject.User]; !there {
+				return nil
+			}
+		}
+		old, there := m.marks[id]
+		mark := store.Mark{Target: id.target, Subject: id.subject, Since: when}
+		if there {
+			mark.Since = old.Since
+		}
+		w := tx.Work(id.backend)
+		if err := w.Touch(id.target, id.subject, when); err != nil {
+			return err
+		}
+		got, err := w.Mark(id.target, id.subject)
+		if err != nil {
+			return err
+		}
+		if got.Seq <= m.seq {
+			return fmt.Errorf("touch: number %d after %d", got.Seq, m.seq)
+		}
+		m.seq, mark.Seq = got.Seq, got.Seq
+		m.marks[id] = mark
+		return differs("touched", got, mark)
+	}
+}
+
+func opSettle(r *rand.Rand) op {
+	id, stale := someMark(r), r.IntN(4) == 0
+	return func(tx store.Tx, m *model) error {
+		mark, there := m.marks[id]
+		if stale || !there {
+			mark = store.Mark{Target: id.target, Subject: id.subject, Seq: mark.Seq + 1_000_000}
+		}
+		if there && !stale {
+			delete(m.marks, id)
+		}
+		settled, err := tx.Work(id.backend).Settle(mark)
+		return errors.Join(err, differs("settled", settled, there && !stale))
+	}
+}
+
+func opPark(r *rand.Rand) op {
+	id, state, tries := someMark(r), store.MarkState(r.IntN(3)), r.IntN(9)
+	return func(tx store.Tx, m *model) error {
+		mark, there := m.marks[id]
+		mark.Target, mark.Subject = id.target, id.subject
+		mark.State, mark.Tries, mark.Reason, mark.NotBefore = state, tries, "reason", at(int64(tries))
+		if there {
+			m.marks[id] = mark
+		}
+		parked, err := tx.Work(id.backend).Park(mark)
+		return errors.Join(err, differs("parked", parked, there))
+	}
+}
+
+func someEntry(r *rand.Rand) entryID {
+	return entryID{modelBackends()[r.IntN(2)], named(r, "t", 3), named(r, "a", 4), named(r, "r", 2)}
+}
+
+func opEntry(r *rand.Rand) op {
+	id := someEntry(r)
+	e := store.Entry{
+		Target: id.target, Account: id.account, Role: id.role, Key: named(r, "k", 9), State: store.EntryState(r.IntN(3)), Wanted: r.IntN(2) == 0,
+		Open: r.IntN(2) == 0, Attempt: r.Uint64N(1000), Sent: at(r.Int64N(99)), Adopted: r.IntN(2) == 0, Note: named(r, "note", 3),
+	}
+	return func(tx store.Tx, m *model) error {
+		m.entries[id] = e
+		return tx.Ledger(id.backend).PutEntry(e)
+	}
+}
+
+func opDeleteEntry(r *rand.Rand) op {
+	id := someEntry(r)
+	return func(tx store.Tx, m *model) error {
+		_, there := m.entries[id]
+		delete(m.entries, id)
+		return expect("delete entry", tx.Ledger(id.backend).DeleteEntry(id.target, id.account, id.role), missing(there))
+	}
+}
+
+func opAttempt(r *rand.Rand) op {
+	b := modelBackends()[r.IntN(2)]
+	return func(tx store.Tx, m *model) error {
+		n, err := tx.Ledger(b).NextAttempt()
+		if err == nil && n <= m.attempt {
+			err = fmt.Errorf("attempt %d after %d", n, m.attempt)
+		}
+		m.attempt = n
+		return err
+	}
+}
+
+func someTriple(r *rand.Rand, a, b string) triple {
+	return triple{modelBackends()[r.IntN(2)], named(r, a, 2), named(r, b, 8)}
+}
+
+func opLink(r *rand.Rand) op {
+	id := someTriple(r, "idp", "u")
+	l := store.Link{IdP: id[1], User: id[2], Key: named(r, "k", 5), Seen: at(r.Int64N(99))}
+	if r.IntN(4) > 0 {
+		l.Account = named(r, "a", 4)
+	}
+	return func(tx store.Tx, m *model) error {
+		m.links[id] = l
+		return tx.Accounts(id[0]).PutLink(l)
+	}
+}
+
+func opDeleteLink(r *rand.Rand) op {
+	id := someTriple(r, "idp", "u")
+	return func(tx store.Tx, m *model) error {
+		_, there := m.links[id]
+		delete(m.links, id)
+		return expect("delete link", tx.Accounts(id[0]).DeleteLink(id[1], id[2]), missing(there))
+	}
+}
+
+func opCached(r *rand.Rand) op {
+	id := someTriple(r, "t", "k")
+	c := store.CachedAccount{Target: id[1], Key: id[2], ID: named(r, "a", 4), Status: named(r, "s", 3), Seen: at(r.Int64N(99))}
+	return func(tx store.Tx, m *model) error {
+		m.cached[id] = c
+		return tx.Accounts(id[0]).PutCached(c)
+	}
+}
+
+func opDeleteCached(r *rand.Rand) op {
+	id := someTriple(r, "t", "k")
+	return func(tx store.Tx, m *model) error {
+		_, there := m.cached[id]
+		delete(m.cached, id)
+		return expect("delete cached", tx.Accounts(id[0]).DeleteCached(id[1], id[2]), missing(there))
+	}
+}
+
+func opEvent(r *rand.Rand) op {
+	e := store.Event{At: at(r.Int64N(1000)), Type: "group.members", IdP: idp(r), Subject: named(r, "g", 5), Detail: named(r, "d", 9)}
+	for range r.IntN(4) {
+		e.Added = append(e.Added, someValue(r))
+	}
+	return func(tx store.Tx, m *model) error {
+		m.events = append(m.events, e)
+		return tx.Events().Append(e)
+	}
+}
+
+func opSetting(r *rand.Rand) op {
+	name, value := named(r, "s", 4), named(r, "v", 50)
+	return func(tx store.Tx, m *model) error {
+		m.settings[name] = value
+		return tx.SetSetting(name, []byte(value))
+	}
+}
