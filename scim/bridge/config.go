@@ -89,6 +89,8 @@ type BackendConfig struct {
 	OwnAccount      string        `yaml:"own_account"`
 	MaxRemovals     RemovalsLimit `yaml:"max_removals"`
 	MaxOffboardings RemovalsLimit `yaml:"max_offboardings"`
+
+	problems []string // found while reading, with their lines
 }
 
 // UpdateRole is how Risk Cloud's role update is addressed; the vendor's page omits it.
@@ -142,6 +144,11 @@ func (b *BackendConfig) UnmarshalYAML(n *yaml.Node) error {
 	}
 	err := decodeStrict(n, &d)
 	*b = BackendConfig(d)
+	var typed *yaml.TypeError
+	if errors.As(err, &typed) { // kept for later, so that what is right is checked all the same
+		b.problems = typed.Errors
+		return nil
+	}
 	return err
 }
 

@@ -138,6 +138,9 @@ func (v *validation) idp(name string, c IdPConfig) {
 func (v *validation) backend(name string, c *BackendConfig) {
 	path := []string{"backends", name}
 	at := func(key ...string) []string { return append(slices.Clone(path), key...) }
+	for _, p := range c.problems {
+		v.problems = append(v.problems, problem{lineOf(p), plainYAML(p)})
+	}
 	if !plainName.MatchString(name) {
 		v.bad(path, "a name is 1 to 64 letters, digits, dots, dashes and underscores")
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // by every way to them. The port does not list backends, so they are named; the events name the rest.
 func Check(t testing.TB, s store.Store, backends ...string) {
 	t.Helper()
-	err := s.View(t.Context(), func(tx store.Tx) error {
+	err := s.View(context.Background(), func(tx store.Tx) error {
 		deleted := map[string]bool{}
 		for e, err := range tx.Events().Since(0) {
 			if err != nil {

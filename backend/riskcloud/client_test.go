@@ -1,0 +1,104 @@
+package riskcloud_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/backendtest"
+	"github.com/scimbridge/scimbridge/backend/riskcloud"
+	"github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
+)
+
+func newClient(t *testing.T, url string) backend.Backend {
+	t.Helper()
+	c, err := riskcloud.New(riskcloud.Config{Caller: backend.Caller{URL: url}, ClientID: "id", ClientSecret: backendtest.Secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestContract(t *testing.T) {
+	backendtest.Run(t, backendtest.Harness{New: newClient, Prepare: func(w http.ResponseWriter, r *http.Request) bool {
+		body := ""
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/token"):
+			body = `{"access_token":"SECRET-token"}`
+		case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/users"):
+			body = `[{"status":"Active","id":"a1","email":"a@example.com","status":"Active"}]`
+		case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/roles"):
+			body = `[{"id":"t1","name":"Role","users":[],"userCount":0}]`
+		default:
+			return false
+		}
+		_, _ = w.Write([]byte(body)) // nobody to tell
+		return true
+	}})
+}
+
+func TestAllProfiles(t *testing.T) {
+	for _, profile := range []string{"strict", "lenient", "partial"} {
+		t.Run(profile, func(t *testing.T) {
+			sim := simulator.New(simulator.Options{Profile: profile, ClientID: "id", ClientSecret: backendtest.Secret})
+			ids := []string{sim.AddPerson("a@Example.com"), sim.AddPerson("b@example.com"), sim.AddPerson("c@example.com")}
+			for _, r := range []string{"r0", "r1", "r2"} {
+				sim.AddRole(r, "Role "+r)
+			}
+			sim.Grant("r1", ids[2])
+			srv := httptest.NewServer(sim)
+			defer srv.Close()
+			c := newClient(t, srv.URL)
+			found, err := c.Resolve(t.Context(), "r1", nil)
+			if err != nil || len(found) != 3 || found["a@example.com"] != (backend.Account{ID: ids[0], Key: "a@example.com", Status: "Active"}) {
+				t.Fatalf("found %v, %v", found, err)
+			}
+			member := func(id string, op backend.Op) backend.Change {
+				return backend.Change{Account: backend.Account{ID: id}, Op: op, Roles: []string{riskcloud.Member}}
+			}
+			d := backend.Delta{Target: "r1", Changes: []backend.Change{member(ids[0], backend.Add), member(ids[2], backend.Add)}, PermissionSetsToAdd: []string{"ps1"}}
+			out, err := c.Apply(t.Context(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if profile != "partial" && !slices.Equal(out, []backend.Outcome{backend.Applied, backend.Already}) {
+				t.Errorf("outcomes %v: who was there already is not told", out)
+			}
+			sim.ForgetTokens()
+			d = backend.Delta{Target: "r1", Changes: []backend.Change{member(ids[0], backend.Remove), member(ids[1], backend.Add)}, PermissionSetsToRemove: []string{"ps1"}}
+			if _, err := c.Apply(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range []int{0, 1, 1} {
+				if got := sim.Roles(string(rune('a'+i)) + "@example.com"); len(got) != want {
+					t.Errorf("person %d has %v", i, got)
+				}
+			}
+			if name, sets := sim.Role("r1"); name != "Role r1" || len(sets) != 0 {
+				t.Errorf("the role is called %q and carries %v", name, sets)
+			}
+			if sim.Status(ids[1]) != "Active" {
+				t.Error("a status was changed")
+			}
+			if n := len(sim.Calls()); n != 2 {
+				t.Errorf("%d updates, want one for each delta", n)
+			}
+		})
+	}
+}
+
+func TestPeopleOfTheVendorsOwnProvisioningAreLeftAlone(t *testing.T) {
+	sim := simulator.New(simulator.Options{})
+	id := sim.AddPerson("a@example.com")
+	sim.AddRole("r1", "Role")
+	sim.Autoprovision(id)
+	srv := httptest.NewServer(sim)
+	defer srv.Close()
+	_, err := newClient(t, srv.URL).Apply(t.Context(), backend.Delta{Target: "r1", Changes: []backend.Change{{Account: backend.Account{ID: id}, Op: backend.Add, Roles: []string{riskcloud.Member}}}})
+	if e, ok := err.(*backend.Error); !ok || e.Code != "managed_elsewhere" || len(sim.Calls()) != 0 { //nolint:errorlint // the type itself is the contract
+		t.Errorf("%v, with %d updates sent", err, len(sim.Calls()))
+	}
+}

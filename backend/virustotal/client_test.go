@@ -1,0 +1,78 @@
+package virustotal_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/backendtest"
+	"github.com/scimbridge/scimbridge/backend/virustotal"
+	"github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+)
+
+func newClient(t *testing.T, url string) backend.Backend {
+	t.Helper()
+	c, err := virustotal.New(virustotal.Config{Caller: backend.Caller{URL: url}, APIKey: backendtest.Secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestContract(t *testing.T) {
+	backendtest.Run(t, backendtest.Harness{New: newClient, Prepare: func(http.ResponseWriter, *http.Request) bool { return false }})
+}
+
+func TestAllProfiles(t *testing.T) {
+	for _, profile := range []string{"strict", "lenient", "partial"} {
+		t.Run(profile, func(t *testing.T) {
+			now := time.Now()
+			sim := simulator.New(simulator.Options{Profile: profile, APIKey: backendtest.Secret, Now: func() time.Time { return now }})
+			var ids []string
+			for _, n := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"} {
+				ids = append(ids, sim.AddPerson(n+"@Example.com"))
+				sim.Join("g1", ids[len(ids)-1])
+			}
+			sim.Grant("g1", ids[0], "USER_ROLE_BY_HAND")
+			srv := httptest.NewServer(sim)
+			defer srv.Close()
+			c := newClient(t, srv.URL)
+			found, err := c.Resolve(t.Context(), "g1", nil)
+			if err != nil || len(found) != len(ids) || found["m@example.com"].ID != ids[12] {
+				t.Fatalf("found %v, %v", found, err)
+			}
+			change := func(op backend.Op, roles ...string) {
+				t.Helper()
+				_, err := c.Apply(t.Context(), backend.Delta{Target: "g1", Changes: []backend.Change{
+					{Account: backend.Account{ID: ids[0]}, Op: op, Roles: roles}, {Account: backend.Account{ID: ids[1]}, Op: op, Roles: roles}}})
+				if err != nil {
+					t.Fatalf("%v: %v", op, err)
+				}
+				now = now.Add(3 * time.Second)
+			}
+			change(backend.Add, "USER_ROLE_X")
+			change(backend.Add, "USER_ROLE_X") // documented: not an error
+			if got := sim.Roles("a@example.com"); !slices.Equal(got, []string{"g1 USER_ROLE_BY_HAND", "g1 USER_ROLE_X"}) {
+				t.Errorf("a holds %v", got)
+			}
+			o, err := c.Observe(t.Context(), "g1")
+			if err != nil || !o.Complete || o.Roles == (profile == "strict") {
+				t.Errorf("observed %+v, %v", o, err)
+			}
+			if has, known := o.Has(ids[1], "USER_ROLE_X"); known && !has {
+				t.Error("a shown role is not seen")
+			}
+			change(backend.Remove, "USER_ROLE_X")
+			if got := sim.Roles("a@example.com"); !slices.Equal(got, []string{"g1 USER_ROLE_BY_HAND"}) {
+				t.Errorf("a holds %v", got)
+			}
+			change(backend.Replace, "USER_ROLE_Y")
+			if got := sim.Roles("a@example.com"); !slices.Equal(got, []string{"g1 USER_ROLE_Y"}) {
+				t.Errorf("a holds %v", got)
+			}
+		})
+	}
+}
