@@ -38,11 +38,26 @@ func decoders() map[string]func(key, record []byte) ([]byte, error) {
 			r, err := decodeGroup(key, payload)
 			return encodeGroup(key, r), err
 		},
-		"mark":   func(key, record []byte) ([]byte, error) { m, err := decodeMark(key, record); return encodeMark(key, m), err },
-		"entry":  func(key, record []byte) ([]byte, error) { e, err := decodeEntry(key, record); return encodeEntry(key, e), err },
-		"link":   func(key, record []byte) ([]byte, error) { l, err := decodeLink(key, record); return encodeLink(key, l), err },
-		"cached": func(key, record []byte) ([]byte, error) { c, err := decodeCached(key, record); return encodeCached(key, c), err },
-		"count":  func(key, record []byte) ([]byte, error) { n, err := openUint(key, record); return sealUint(key, n), err },
+		"mark": func(key, record []byte) ([]byte, error) {
+			m, err := decodeMark(key, record)
+			return encodeMark(key, m), err
+		},
+		"entry": func(key, record []byte) ([]byte, error) {
+			e, err := decodeEntry(key, record)
+			return encodeEntry(key, e), err
+		},
+		"link": func(key, record []byte) ([]byte, error) {
+			l, err := decodeLink(key, record)
+			return encodeLink(key, l), err
+		},
+		"cached": func(key, record []byte) ([]byte, error) {
+			c, err := decodeCached(key, record)
+			return encodeCached(key, c), err
+		},
+		"count": func(key, record []byte) ([]byte, error) {
+			n, err := openUint(key, record)
+			return sealUint(key, n), err
+		},
 		"event": func(key, record []byte) ([]byte, error) {
 			e, err := decodeEvent(key, record, numbered)
 			if err != nil {

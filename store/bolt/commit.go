@@ -30,11 +30,16 @@ type job struct {
 }
 
 // Update implements store.Store. It does not return before the outcome is known, even when ctx ends: an answer
-// "perhaps" is of no use to anybody.
+// "perhaps" is of no use to anybody. Who comes while nobody commits does it at once and on their own goroutine, so
+// that a single client waits for nobody; who comes meanwhile shares the next commit.
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
-	if err := s.enqueue(j); err != nil {
+	first, err := s.enqueue(j)
+	if err != nil {
 		return err
+	}
+	if first {
+		s.alone(j)
 	}
 	<-j.done
 	if j.panicked != nil {
@@ -43,26 +48,41 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return j.err
 }
 
-func (s *Store) enqueue(j *job) error {
+// enqueue says whether the caller is the first and has to commit; otherwise somebody else will.
+func (s *Store) enqueue(j *job) (first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return fmt.Errorf("update: %w", store.ErrClosed)
+		return false, fmt.Errorf("update: %w", store.ErrClosed)
+	}
+	if !s.committing {
+		s.committing = true
+		return true, nil
 	}
 	s.queue = append(s.queue, j)
-	s.wake.Signal()
-	return nil
+	return false, nil
 }
 
-// next waits for work and takes what is there; nil once the store is closed and nothing waits.
+// alone commits one job on the caller's goroutine. What has come meanwhile is left to a goroutine of its own, also if
+// the function ended this one.
+func (s *Store) alone(j *job) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if batch := s.next(); batch != nil {
+			go s.commitLoop(batch)
+		}
+	}()
+	s.round([]*job{j}, new([][]*job))
+}
+
+// next takes what waits. If nothing does it gives nil, and whoever comes next commits.
 func (s *Store) next() []*job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.queue) == 0 {
-		if s.closed {
-			return nil
-		}
-		s.wake.Wait()
+	if len(s.queue) == 0 {
+		s.committing = false
+		s.quiet.Broadcast()
+		return nil
 	}
 	n := min(len(s.queue), maxBatch)
 	batch := s.queue[:n:n]
@@ -73,16 +93,16 @@ func (s *Store) next() []*job {
 	return batch
 }
 
-// commitLoop is the one goroutine that writes. Each round runs on a goroutine of its own, because a function may
-// end the goroutine it runs on (t.FailNow does) and must not take the committer with it.
-func (s *Store) commitLoop() {
-	defer close(s.idle)
-	for batch := s.next(); batch != nil; batch = s.next() {
+// commitLoop commits until nothing waits. Each round runs on a goroutine of its own, because a function may
+// end the goroutine it runs on (t.FailNow does) and must not take the others with it.
+func (s *Store) commitLoop(batch []*job) {
+	for ; batch != nil; batch = s.next() {
 		for todo := [][]*job{batch}; len(todo) > 0; {
 			var left [][]*job
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
+				debug.SetPanicOnFault(true)
 				s.round(todo[0], &left)
 			}()
 			<-ended
@@ -99,7 +119,6 @@ func (s *Store) commitLoop() {
 // that is its answer. So however many fail, no function runs much more than twice. What is still to be done is
 // put into left.
 func (s *Store) round(batch []*job, left *[][]*job) {
-	debug.SetPanicOnFault(true)
 	if s.poisoned() {
 		answer(batch, fmt.Errorf("update: %w", store.ErrPoisoned))
 		return

@@ -42,12 +42,12 @@ type Store struct {
 	db   *bbolt.DB
 	path string
 
-	mu     sync.Mutex
-	wake   sync.Cond // queue or closed has changed
-	queue  []*job
-	closed bool
-	views  sync.WaitGroup
-	idle   chan struct{} // closed when the committer has stopped
+	mu         sync.Mutex
+	quiet      sync.Cond // committing has become false
+	queue      []*job    // what came while somebody committed
+	committing bool
+	closed     bool
+	views      sync.WaitGroup
 
 	failed   chan struct{}
 	failOnce sync.Once
@@ -86,9 +86,8 @@ func Open(path string, o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
 		}
 	}
-	s := &Store{db: db, path: path, idle: make(chan struct{}), failed: make(chan struct{})}
-	s.wake.L = &s.mu
-	go s.commitLoop()
+	s := &Store{db: db, path: path, failed: make(chan struct{})}
+	s.quiet.L = &s.mu
 	return s, nil
 }
 
@@ -288,9 +287,10 @@ func (s *Store) Failed() <-chan struct{} { return s.failed }
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closed = true
-	s.wake.Broadcast()
+	for s.committing {
+		s.quiet.Wait()
+	}
 	s.mu.Unlock()
-	<-s.idle
 	s.views.Wait()
 	if s.wedged.Load() {
 		return nil // a transaction that could not be ended holds the locks; the process is about to stop
