@@ -11,7 +11,7 @@ import (
 )
 
 // discovery serves what a client can learn about the server (RFC 7644 section 4), and says no to what it does not do.
-func (s *Server) discovery(api *mux.Router) {
+func (s *Server) discovery(r *mux.Router) {
 	lib, err := elimity.NewServer(&elimity.ServerArgs{
 		ServiceProviderConfig: &elimity.ServiceProviderConfig{},
 		ResourceTypes:         []elimity.ResourceType{s.resourceType(userKind), s.resourceType(groupKind)},
@@ -29,14 +29,14 @@ func (s *Server) discovery(api *mux.Router) {
 		})
 	}
 	for _, p := range []string{"/Schemas", "/Schemas/{id}", "/ResourceTypes", "/ResourceTypes/{id}"} {
-		api.Handle(p, unfiltered(http.StripPrefix(Root, lib))).Methods("GET")
+		r.Handle(Root+p, unfiltered(http.StripPrefix(Root, lib))).Methods("GET")
 	}
 	config := s.providerConfig()
-	api.Handle("/ServiceProviderConfig", unfiltered(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	r.Handle(Root+"/ServiceProviderConfig", unfiltered(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, config)
 	}))).Methods("GET")
 	for _, p := range []string{"/Me", "/Bulk"} {
-		api.HandleFunc(p, func(w http.ResponseWriter, _ *http.Request) {
+		r.HandleFunc(Root+p, func(w http.ResponseWriter, _ *http.Request) {
 			writeError(w, scimerrors.ScimError{Status: http.StatusNotImplemented, Detail: "not supported"})
 		})
 	}

@@ -64,10 +64,14 @@ func writeError(w http.ResponseWriter, e scimerrors.ScimError) {
 // fail answers an error and logs what the client does not see.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := toSCIM(err)
+	s.logFailure(r, e, err)
+	writeError(w, e)
+}
+
+func (s *Server) logFailure(r *http.Request, e scimerrors.ScimError, err error) {
 	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
 		s.Log.Error("request failed", "request", callOf(r).id, "status", e.Status, "error", err)
 	}
-	writeError(w, e)
 }
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {

@@ -3,7 +3,6 @@ package scim
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -17,11 +16,13 @@ import (
 
 // call is what is known of a request once it is let in.
 type call struct {
-	id    string // request id
-	idp   string
-	token string
-	// override replaces the error that the library would answer: it knows fewer statuses than RFC 7644 allows.
-	override *scimerrors.ScimError
+	id      string // request id
+	idp     string
+	token   string
+	members *[]string // of a group in a POST or PUT; nil: not given
+	// One of these replaces what the library would answer.
+	refused *scimerrors.ScimError
+	written *written
 }
 
 type callKey struct{}
@@ -105,10 +106,10 @@ func readBody(r *http.Request) error {
 	if resourceOf(r.URL.Path) == "Groups" {
 		limit = maxGroupBody
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
-	var large *http.MaxBytesError
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	switch {
-	case errors.As(err, &large):
+	case int64(len(body)) > limit:
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard) // or the client would see its connection break instead of the answer
 		return scimerrors.ScimError{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body has more than %d bytes", limit)}
 	case err != nil:
 		return badValue("the body ended early")

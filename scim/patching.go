@@ -1,7 +1,6 @@
 package scim
 
 import (
-	"bytes"
 	"net/http"
 
 	"github.com/gorilla/mux"
@@ -22,86 +21,48 @@ func (s *Server) patch(k *kind) http.HandlerFunc {
 		if len(asked.Ignored) > 0 {
 			s.Log.Debug("attributes ignored", "request", callOf(r).id, "attributes", asked.Ignored)
 		}
-		id, p := mux.Vars(r)["id"], projectionOf(r)
-		var b bytes.Buffer
-		var version uint64
-		body := k == userKind || len(p.only) > 0
-		err = s.update(scopeOf(r), func(c *change) error {
-			b.Reset()
+		id, body := mux.Vars(r)["id"], k == userKind || len(projectionOf(r).only) > 0
+		done, err := s.write(r, body, func(c *change) (resource, error) {
 			if k == userKind {
-				u, err := c.patchUser(id, asked)
-				if err != nil {
-					return err
-				}
-				version = u.Version
-				return s.renderUser(&b, c.dir, u, p)
+				return c.patchUser(id, asked)
 			}
-			g, err := c.patchGroup(id, asked)
-			version = g.Version
-			if err != nil || !body {
-				return err
-			}
-			return s.renderGroup(&b, c.dir, g, p)
+			return c.patchGroup(id, asked)
 		})
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		w.Header().Set("ETag", etag(version))
+		w.Header().Set("ETag", etag(done.version))
 		if !body {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		writeJSON(w, http.StatusOK, b.Bytes())
+		writeJSON(w, http.StatusOK, done.body)
 	}
 }
 
-func (c *change) patchUser(id string, asked patch.Change) (store.User, error) {
-	old, err := c.dir.User(id)
-	if err != nil {
-		return old, err
-	}
-	attrs, err := unmarshalAttributes(old.Attributes)
-	if err != nil {
-		return old, err
-	}
-	attrs["userName"], attrs["active"] = old.UserName, old.Active
-	if old.ExternalID != "" {
-		attrs["externalId"] = old.ExternalID
-	}
-	changed, err := patch.Apply(attrs, asked.Attributes, userKind.patch)
-	if err != nil || !changed {
-		return old, err
-	}
-	next, err := userFrom(old, attrs)
-	if err != nil {
-		return old, err
-	}
-	return c.putUser(old, next, "user.patch")
-}
-
-func (c *change) patchGroup(id string, asked patch.Change) (store.Group, error) {
+func (c *change) patchGroup(id string, asked patch.Change) (resource, error) {
 	old, err := c.dir.Group(id)
 	if err != nil {
-		return old, err
+		return resource{}, err
 	}
 	next := old
 	if len(asked.Attributes) > 0 {
 		attrs, err := unmarshalAttributes(old.Attributes)
 		if err != nil {
-			return old, err
+			return resource{}, err
 		}
 		if _, err := patch.Apply(attrs, asked.Attributes, groupKind.patch); err != nil {
-			return old, err
+			return resource{}, err
 		}
 		if next, err = groupFrom(old, attrs); err != nil {
-			return old, err
+			return resource{}, err
 		}
 	}
 	var net delta
 	for _, op := range asked.Rows {
 		if err := c.applyRows(old, op, &net); err != nil {
-			return old, err
+			return resource{}, err
 		}
 	}
 	return c.putGroup(old, next, net.of(1), net.of(-1))
@@ -145,9 +106,7 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 	case patch.RemoveRows:
 		removed, err = c.removeMembers(g, op.Values)
 	case patch.ReplaceRows:
-		if removed, err = c.keepOnly(g, op.Values); err == nil {
-			added, err = c.addMembers(g, op.Values)
-		}
+		return c.replaceMembers(g, op.Values, net)
 	case patch.ClearRows:
 		removed, err = c.keepOnly(g, nil)
 	case patch.RemoveMatching:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,16 +14,6 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/store"
 )
-
-// requestScope is a request and what is known of its caller.
-type requestScope struct {
-	*http.Request
-	call *call
-}
-
-func scopeOf(r *http.Request) requestScope { return requestScope{r, callOf(r)} }
-
-func cloneMap(m map[string]any) map[string]any { return maps.Clone(m) }
 
 func (s *Server) get(k *kind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -19,6 +19,7 @@ const Root = "/scim/v2"
 const (
 	maxUserBody  = 256 << 10
 	maxGroupBody = 16 << 20
+	maxDiscard   = 64 << 20 // read and thrown away so that the answer "too large" arrives
 	maxDepth     = 64
 	maxPage      = 200
 	defaultPage  = 100
@@ -74,15 +75,14 @@ func (s *Server) routes() http.Handler {
 		writeError(w, notFound("there is no such endpoint"))
 	})
 	r.MethodNotAllowedHandler = http.HandlerFunc(methodNotAllowed)
-	api := r.PathPrefix(Root).Subrouter()
 	for _, k := range []*kind{userKind, groupKind} {
 		lib := http.StripPrefix(Root, s.library(k))
-		api.Handle(k.endpoint, lib).Methods("POST")
-		api.HandleFunc(k.endpoint, s.list(k)).Methods("GET")
-		api.Handle(k.endpoint+"/{id}", lib).Methods("PUT", "DELETE")
-		api.HandleFunc(k.endpoint+"/{id}", s.get(k)).Methods("GET")
-		api.HandleFunc(k.endpoint+"/{id}", s.patch(k)).Methods("PATCH")
+		r.Handle(Root+k.endpoint, lib).Methods("POST")
+		r.HandleFunc(Root+k.endpoint, s.list(k)).Methods("GET")
+		r.Handle(Root+k.endpoint+"/{id}", lib).Methods("PUT", "DELETE")
+		r.HandleFunc(Root+k.endpoint+"/{id}", s.get(k)).Methods("GET")
+		r.HandleFunc(Root+k.endpoint+"/{id}", s.patch(k)).Methods("PATCH")
 	}
-	s.discovery(api)
+	s.discovery(r)
 	return r
 }

@@ -1,8 +1,11 @@
 package scim
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
 	"strings"
 	"time"
 
@@ -21,10 +24,11 @@ type change struct {
 }
 
 // update runs fn in one transaction and nudges the workers of what it marked, after the commit.
-func (s *Server) update(r requestScope, fn func(c *change) error) error {
+func (s *Server) update(r *http.Request, fn func(c *change) error) error {
 	var touched map[string]bool
+	who := callOf(r)
 	err := s.Store.Update(r.Context(), func(tx store.Tx) error {
-		c := &change{Server: s, tx: tx, dir: tx.Directory(r.call.idp), call: r.call, now: s.Now().UTC(), touched: map[string]bool{}}
+		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, now: s.Now().UTC(), touched: map[string]bool{}}
 		touched = c.touched
 		return fn(c)
 	})
@@ -35,6 +39,51 @@ func (s *Server) update(r requestScope, fn func(c *change) error) error {
 		s.Nudge(b)
 	}
 	return nil
+}
+
+// resource is a user or group inside a transaction, as a request leaves it.
+type resource struct {
+	id       string
+	version  uint64
+	location string
+	render   func(*bytes.Buffer, projection) error
+}
+
+func (c *change) userResult(u store.User) resource {
+	return resource{u.ID, u.Version, c.location(userKind, u.ID), func(b *bytes.Buffer, p projection) error { return c.renderUser(b, c.dir, u, p) }}
+}
+
+func (c *change) groupResult(g store.Group) resource {
+	return resource{g.ID, g.Version, c.location(groupKind, g.ID), func(b *bytes.Buffer, p projection) error { return c.renderGroup(b, c.dir, g, p) }}
+}
+
+// written is what a request that wrote is answered with.
+type written struct {
+	id, location string
+	version      uint64
+	body         []byte
+}
+
+// write runs fn in one transaction and, if a body is wanted, renders what it left there.
+func (s *Server) write(r *http.Request, body bool, fn func(*change) (resource, error)) (written, error) {
+	var out written
+	err := s.update(r, func(c *change) error {
+		res, err := fn(c)
+		if err != nil {
+			return err
+		}
+		out = written{id: res.id, location: res.location, version: res.version}
+		if !body {
+			return nil
+		}
+		var b bytes.Buffer
+		if err := res.render(&b, projectionOf(r)); err != nil {
+			return err
+		}
+		out.body = b.Bytes()
+		return nil
+	})
+	return out, err
 }
 
 // mark says that the user's grants may be wrong wherever the group counts.
@@ -133,9 +182,7 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	}
 	attrs["active"] = u.Active
 	u.Emails = emails(attrs["emails"])
-	for _, gone := range []string{"id", "meta", "schemas", "groups", "password"} {
-		delete(attrs, gone)
-	}
+	unassign(attrs, "id", "meta", "schemas", "groups", "password")
 	var err error
 	if u.Attributes, err = json.Marshal(attrs); err != nil {
 		return u, fmt.Errorf("keeping a user: %w", err)
@@ -148,14 +195,31 @@ func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 	if strings.TrimSpace(g.DisplayName) == "" {
 		return g, badValue("displayName is required and must not be empty")
 	}
-	for _, gone := range []string{"id", "meta", "schemas", "members"} {
-		delete(attrs, gone)
-	}
+	unassign(attrs, "id", "meta", "schemas", "members")
 	var err error
 	if g.Attributes, err = json.Marshal(attrs); err != nil {
 		return g, fmt.Errorf("keeping a group: %w", err)
 	}
 	return g, nil
+}
+
+// unassign drops what is kept elsewhere or not at all, and what has no value: null and an empty list mean "unassigned"
+// (RFC 7643 section 2.5).
+func unassign(attrs map[string]any, names ...string) {
+	for _, n := range names {
+		delete(attrs, n)
+	}
+	maps.DeleteFunc(attrs, func(_ string, v any) bool {
+		switch v := v.(type) {
+		case nil:
+			return true
+		case []any:
+			return len(v) == 0
+		case []map[string]any:
+			return len(v) == 0
+		}
+		return false
+	})
 }
 
 func text(attrs map[string]any, name string) string {
@@ -190,28 +254,4 @@ func emails(v any) []string {
 		}
 	}
 	return out
-}
-
-// memberValues reads the members of a whole group resource.
-func memberValues(v any) ([]string, error) {
-	var out []string
-	list, _ := v.([]any)
-	if typed, ok := v.([]map[string]any); ok {
-		for _, m := range typed {
-			list = append(list, m)
-		}
-	}
-	seen := map[string]bool{}
-	for _, e := range list {
-		m, _ := e.(map[string]any)
-		value := text(m, "value")
-		if strings.TrimSpace(value) == "" || len(value) > 1024 {
-			return nil, badValue("a member has no value of 1 to 1024 bytes")
-		}
-		if !seen[value] {
-			seen[value] = true
-			out = append(out, value)
-		}
-	}
-	return out, nil
 }

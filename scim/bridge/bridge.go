@@ -183,7 +183,7 @@ func (b *Bridge) listen(name, address string, cert TLSConfig, h http.Handler) (n
 		return nil, fmt.Errorf("%s.listen: %w", name, err)
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 55 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 16 << 10,
+		WriteTimeout: 55 * time.Second, IdleTimeout: 120 * time.Second, // headers up to 1 MiB: a filter that is too long gets a SCIM error
 		ErrorLog:  slog.NewLogLogger(b.Log.Handler(), slog.LevelDebug),
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	go func() {

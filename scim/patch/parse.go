@@ -185,6 +185,10 @@ func (rd *reader) byKey(verb verb, key string, value raw) error {
 			return twice(path)
 		}
 		rd.named = true
+		if value.isNull() { // says nothing about them, as when a whole resource has them null
+			rd.ignore(path)
+			return nil
+		}
 		return rd.rows(verb, rest, value)
 	}
 	if strings.EqualFold(path, rd.Schema.Core.ID) {

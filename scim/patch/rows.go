@@ -31,11 +31,14 @@ func (rd *reader) rows(verb verb, rest string, value raw) error {
 	if verb != remove && value == nil {
 		return fail(errors.ScimErrorInvalidValue, "%q needs a value", rd.Rows)
 	}
-	if value == nil || value.isNull() {
-		if verb != add {
-			rd.emitRows(RowOp{Kind: ClearRows})
-		}
+	switch {
+	case value == nil:
+		rd.emitRows(RowOp{Kind: ClearRows})
 		return nil
+	case value.isNull() && verb == add:
+		return nil
+	case value.isNull():
+		return fail(errors.ScimErrorInvalidValue, "null names no value of %s; to take all of them away, replace with [] or remove without a value", rd.Rows)
 	}
 	values, err := rd.rowValues(value)
 	if err != nil {
@@ -161,6 +164,28 @@ func isRowValue(id string) bool {
 		}
 	}
 	return true
+}
+
+// RowValues reads what a whole resource says of the rows, as it came from JSON: a list of {"value": "x"} or "x", or one of them.
+// It is given only if it is neither absent nor null: a client that leaves members out must not thereby empty a group.
+func (r Resource) RowValues(attrs map[string]any) (values []string, given bool, err error) {
+	for key, v := range attrs {
+		if r.Rows == "" || v == nil || !strings.EqualFold(key, r.Rows) {
+			continue
+		}
+		for _, element := range listOf(v) {
+			if m, ok := element.(map[string]any); ok {
+				element = m["value"]
+			}
+			id, ok := element.(string)
+			if !ok || !isRowValue(id) {
+				return nil, true, fail(errors.ScimErrorInvalidValue, "an element of %s has no value of 1 to %d bytes", r.Rows, maxRowValue)
+			}
+			values = append(values, id)
+		}
+		return distinct(values), true, nil
+	}
+	return nil, false, nil
 }
 
 // emitRows keeps op. A run of additions or of removals becomes one operation.

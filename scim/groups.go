@@ -1,0 +1,128 @@
+package scim
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+func (c *change) createGroup(id string, attrs map[string]any) (resource, error) {
+	g, err := groupFrom(store.Group{}, attrs)
+	if err != nil {
+		return resource{}, err
+	}
+	g.ID, g.Version, g.Created, g.Modified = id, 1, c.now, c.now
+	if err := c.dir.PutGroup(g); err != nil {
+		return resource{}, err
+	}
+	var added []string
+	if c.call.members != nil {
+		if added, err = c.addMembers(g, *c.call.members); err != nil {
+			return resource{}, err
+		}
+	}
+	return c.groupResult(g), c.event("group.create", id, g.DisplayName, added, nil)
+}
+
+// replaceGroup serves PUT. Members that are not given stay as they are: no ambiguous request empties a group.
+func (c *change) replaceGroup(id string, attrs map[string]any) (resource, error) {
+	old, err := c.dir.Group(id)
+	if err != nil {
+		return resource{}, err
+	}
+	next, err := groupFrom(old, attrs)
+	if err != nil {
+		return resource{}, err
+	}
+	var net delta
+	if c.call.members != nil {
+		if err := c.replaceMembers(old, *c.call.members, &net); err != nil {
+			return resource{}, err
+		}
+	}
+	return c.putGroup(old, next, net.of(1), net.of(-1))
+}
+
+// replaceMembers makes the rows those given, by their difference.
+func (c *change) replaceMembers(g store.Group, values []string, net *delta) error {
+	removed, err := c.keepOnly(g, values)
+	if err != nil {
+		return err
+	}
+	added, err := c.addMembers(g, values)
+	net.add(added, 1)
+	net.add(removed, -1)
+	return err
+}
+
+// keepOnly removes every member that is not listed.
+func (c *change) keepOnly(g store.Group, values []string) ([]string, error) {
+	keep := map[string]bool{}
+	for _, v := range values {
+		keep[v] = true
+	}
+	all, err := c.members(g.ID)
+	if err != nil {
+		return nil, err
+	}
+	return c.removeMembers(g, slices.DeleteFunc(all, func(v string) bool { return keep[v] }))
+}
+
+// putGroup stores a changed group; a new name moves everybody, so both names' targets are swept.
+func (c *change) putGroup(old, next store.Group, added, removed []string) (resource, error) {
+	if bytes.Equal(old.Attributes, next.Attributes) && len(added)+len(removed) == 0 {
+		return c.groupResult(old), nil
+	}
+	next.Version, next.Modified = old.Version+1, c.now
+	if err := c.dir.PutGroup(next); err != nil {
+		return resource{}, err
+	}
+	if old.DisplayName != next.DisplayName {
+		if err := errors.Join(c.sweep(old), c.sweep(next)); err != nil {
+			return resource{}, err
+		}
+	}
+	kind := "group.members"
+	if !bytes.Equal(old.Attributes, next.Attributes) {
+		kind = "group.replace"
+	}
+	return c.groupResult(next), c.event(kind, next.ID, next.DisplayName, added, removed)
+}
+
+func (c *change) deleteGroup(id string) error {
+	g, err := c.dir.Group(id)
+	if err != nil {
+		return err
+	}
+	n, err := c.dir.MemberCount(id)
+	if err != nil {
+		return err
+	}
+	if n > sweepAbove {
+		err = c.sweep(g)
+	} else {
+		err = c.markMembers(g)
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.dir.DeleteGroup(id); err != nil {
+		return err
+	}
+	return c.event("group.delete", id, g.DisplayName, nil, nil)
+}
+
+func (c *change) markMembers(g store.Group) error {
+	values, err := c.members(g.ID)
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		if err := c.mark(g, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
