@@ -186,7 +186,6 @@ func (rd *reader) byKey(verb verb, key string, value raw) error {
 		}
 		rd.named = true
 		if value.isNull() { // says nothing about them, as when a whole resource has them null
-			rd.ignore(path)
 			return nil
 		}
 		return rd.rows(verb, rest, value)
