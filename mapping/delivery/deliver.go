@@ -26,6 +26,7 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 	switch {
 	case err == nil:
 		w.succeeded(s.delta.Target)
+		w.Log.Info("delivered", "backend", w.Name, "target", s.delta.Target, "people", len(s.delta.Changes))
 		return w.confirm(ctx, s, outcomes)
 	case !errors.As(err, &failure):
 		failure = &backend.Error{Kind: backend.Transient, Doing: "changing roles", Err: err}

@@ -33,7 +33,7 @@ type Bridge struct {
 	Log     *slog.Logger
 	Journal func(backend string) backend.Journal // nil: nobody listens
 	Version string
-	// People and Roles exist at simulated vendors from the start.
+	// People and Roles exist at simulated vendors from the start. Without People everybody has an account there.
 	People, Roles []string
 
 	store    store.Store

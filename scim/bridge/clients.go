@@ -1,12 +1,14 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -20,6 +22,7 @@ import (
 // standIn is a simulated vendor as the demo sees it.
 type standIn interface {
 	http.Handler
+	AddPerson(email string) (id string)
 	Roles(email string) []string
 }
 
@@ -52,11 +55,40 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 		}
 		secrets = map[string]string{"api_key": "simulated", "client_id": "simulated", "client_secret": "simulated"}
 	}
+	var client backend.Backend
 	if c.Kind == "virustotal" {
-		return virustotal.New(virustotal.Config{Caller: caller, APIKey: secrets["api_key"]})
+		client, err = virustotal.New(virustotal.Config{Caller: caller, APIKey: secrets["api_key"]})
+	} else {
+		client, err = riskcloud.New(riskcloud.Config{Caller: caller, ClientID: secrets["client_id"], ClientSecret: secrets["client_secret"],
+			Token: secrets["token"], UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
 	}
-	return riskcloud.New(riskcloud.Config{Caller: caller, ClientID: secrets["client_id"], ClientSecret: secrets["client_secret"],
-		Token: secrets["token"], UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
+	if err == nil && c.simulated() && b.People == nil {
+		client = &openHouse{Backend: client, vendor: b.standIns[name], known: map[string]bool{}}
+	}
+	return client, err
+}
+
+// openHouse is a simulated vendor at which everybody who is looked for has an account, so that one can try the bridge
+// without making accounts first.
+type openHouse struct {
+	backend.Backend
+	vendor standIn
+
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+// Resolve makes the accounts that are missing and then asks the vendor.
+func (o *openHouse) Resolve(ctx context.Context, target string, keys []string) (map[string]backend.Account, error) {
+	o.mu.Lock()
+	for _, k := range keys {
+		if !o.known[k] {
+			o.known[k] = true
+			o.vendor.AddPerson(k)
+		}
+	}
+	o.mu.Unlock()
+	return o.Backend.Resolve(ctx, target, keys)
 }
 
 func (c *BackendConfig) simulated() bool {
@@ -67,10 +99,7 @@ func (c *BackendConfig) simulated() bool {
 // simulate starts a stand-in that knows b.People and stops with the bridge.
 func (b *Bridge) simulate(name string, c *BackendConfig) (string, error) {
 	_, profile, _ := strings.Cut(c.URL, ":")
-	var s interface {
-		standIn
-		AddPerson(email string) string
-	}
+	var s standIn
 	if c.Kind == "virustotal" {
 		s = vtsimulator.New(vtsimulator.Options{Profile: profile, AnyGroup: true})
 	} else {

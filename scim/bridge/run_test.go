@@ -1,0 +1,371 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
+	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+)
+
+const (
+	oktaToken  = "okta-token-of-the-tests"
+	entraToken = "entra-token-of-the-tests"
+)
+
+// patience bounds how long a test waits for what must happen; it is no claim about speed.
+const patience = 60 * time.Second
+
+// setup is a bridge between the tests and the two vendors, all over HTTP, configured by nothing but a file.
+type setup struct {
+	t        *testing.T
+	vt       *vtsimulator.Server
+	rc       *rcsimulator.Server
+	path     string // of the configuration
+	bridge   *Bridge
+	console  string
+	scim     string
+	vendorID map[string][2]string // e-mail -> account at each vendor
+}
+
+// newSetup starts the vendors in a profile and the bridge before them; extra goes into both backends.
+func newSetup(t *testing.T, profile, extra string) *setup {
+	t.Helper()
+	s := &setup{t: t, vt: vtsimulator.New(vtsimulator.Options{Profile: profile}), rc: rcsimulator.New(rcsimulator.Options{Profile: profile}),
+		vendorID: map[string][2]string{}}
+	vt, rc := httptest.NewServer(s.vt), httptest.NewServer(s.rc)
+	t.Cleanup(vt.Close)
+	t.Cleanup(rc.Close)
+	for _, role := range []string{"approver", "reviewer"} {
+		s.rc.AddRole(role, "Role "+role)
+	}
+	dir := t.TempDir()
+	s.path = filepath.Join(dir, "config.yaml")
+	config := fmt.Sprintf(`
+server: {listen: 127.0.0.1:0}
+console: {listen: 127.0.0.1:0}
+store: {path: %s}
+identity_providers:
+  okta: {tokens: [%s]}
+  entra: {tokens: [%s]}
+backends:
+  vt: {kind: virustotal, url: %s, api_key: key-of-the-tests, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, %s}
+  rc: {kind: riskcloud, url: %s, client_id: id, client_secret: secret, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, %s}
+mappings:
+  - {group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}
+  - {group: VT Owners, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN, USER_ROLE_INTELLIGENCE]}
+  - {match: 'team-\d+', backend: vt, target: acme, roles: [USER_ROLE_INTELLIGENCE]}
+  - {match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'}
+`, filepath.Join(dir, "scimbridge.db"), oktaToken, entraToken, vt.URL, extra, rc.URL, extra)
+	if err := os.WriteFile(s.path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// person has an account at both vendors.
+func (s *setup) person(email string) {
+	id := s.vt.AddPerson(email)
+	s.vt.Join("acme", id)
+	s.vendorID[email] = [2]string{id, s.rc.AddPerson(email)}
+}
+
+// start starts the bridge; the test stops it.
+func (s *setup) start() {
+	s.t.Helper()
+	c, _, err := LoadConfig(s.path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.bridge = &Bridge{Config: c, Log: slog.New(slog.DiscardHandler)}
+	if err := s.bridge.Start(context.Background()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.scim, s.console = s.bridge.URL(), s.bridge.ConsoleURL()
+	s.t.Cleanup(s.stop)
+}
+
+func (s *setup) stop() {
+	s.t.Helper()
+	if err := s.bridge.Stop(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// send makes a request and returns the status and the body.
+func (s *setup) send(token, method, path, body string) (int, []byte) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, s.scim+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/scim+json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Errorf("%s %s: %v", method, path, err)
+		return 0, nil
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Error(err)
+	}
+	return res.StatusCode, got
+}
+
+// must sends as Entra and returns the id of what is answered, if it has one.
+func (s *setup) must(want int, method, path, body string) string {
+	s.t.Helper()
+	status, got := s.send(entraToken, method, path, body)
+	if status != want {
+		s.t.Fatalf("%s %s: %d, want %d: %s", method, path, status, want, got)
+	}
+	var resource struct{ ID string }
+	_ = json.Unmarshal(got, &resource) // not every answer is a resource
+	return resource.ID
+}
+
+func (s *setup) user(email string) string {
+	s.t.Helper()
+	return s.must(201, "POST", "/Users", fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":%q,"emails":[{"value":%q,"primary":true,"type":"work"}],"active":true}`, email, email))
+}
+
+func (s *setup) group(name string, members ...string) string {
+	s.t.Helper()
+	list := []string{}
+	for _, m := range members {
+		list = append(list, fmt.Sprintf(`{"value":%q}`, m))
+	}
+	return s.must(201, "POST", "/Groups", fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":%q,"members":[%s]}`, name, strings.Join(list, ",")))
+}
+
+func (s *setup) patch(path, operations string) {
+	s.t.Helper()
+	want := 204
+	if strings.HasPrefix(path, "/Users") {
+		want = 200
+	}
+	s.must(want, "PATCH", path, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+operations+`]}`)
+}
+
+// roles are what a person holds at both vendors.
+func (s *setup) roles(email string) string {
+	all := []string{}
+	for _, r := range s.vt.Roles(email) {
+		all = append(all, strings.Replace(r, "USER_ROLE_", "", 1))
+	}
+	all = append(all, s.rc.Roles(email)...)
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+// metric reads a gauge of the console.
+func (s *setup) metric(name string) string {
+	s.t.Helper()
+	res, err := http.Get(s.console + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(body)) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return "absent"
+}
+
+// eventually waits until the vendors show the roles, the bridge says it has converged, and nothing more happens.
+func (s *setup) eventually(step string, want map[string]string) {
+	s.t.Helper()
+	wrong := ""
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for limit := time.Now().Add(patience); time.Now().Before(limit); <-look.C {
+		wrong = ""
+		for email, roles := range want {
+			if got := s.roles(email); got != roles {
+				wrong += fmt.Sprintf("%s has %q, want %q\n", email, got, roles)
+			}
+		}
+		for _, b := range []string{"vt", "rc"} {
+			if n := s.metric(`scimbridge_pending_changes{backend="` + b + `"}`); n != "0" {
+				wrong += fmt.Sprintf("%s: %s pending\n", b, n)
+			}
+		}
+		if wrong == "" {
+			return
+		}
+	}
+	s.t.Fatalf("%s:\n%s\nvirustotal: %v\nriskcloud: %v", step, wrong, s.vt.Calls(), s.rc.Calls())
+}
+
+var profiles = []string{"strict", "lenient", "partial"}
+
+// TestProvisioning makes a real provisioning run. After every step the vendors' roles are exactly those of the groups,
+// and what was granted by hand before is still there.
+func TestProvisioning(t *testing.T) {
+	for _, profile := range profiles {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, profile, "batch: {size: 25, wait: 50ms}")
+			for _, p := range []string{"ada", "grace", "linus", "root"} {
+				s.person(p + "@example.com")
+			}
+			s.vt.Grant("acme", s.vendorID["root@example.com"][0], "USER_ROLE_GROUP_ADMIN")
+			s.vt.Grant("acme", s.vendorID["grace@example.com"][0], "USER_ROLE_HUNTING")
+			s.rc.Grant("approver", s.vendorID["root@example.com"][1])
+			s.start()
+			s.run()
+		})
+	}
+}
+
+func (s *setup) run() {
+	s.t.Helper()
+	want := map[string]string{"ada@example.com": "", "grace@example.com": "acme HUNTING", "linus@example.com": "", "root@example.com": "acme GROUP_ADMIN, approver"}
+	check := func(step string, changes ...string) {
+		s.t.Helper()
+		for i := 0; i < len(changes); i += 2 {
+			want[changes[i]+"@example.com"] = changes[i+1]
+		}
+		s.eventually(step, want)
+	}
+	ada, grace, linus := s.user("ada@example.com"), s.user("grace@example.com"), s.user("linus@example.com")
+	admins, owners, risk := s.group("VT Admins"), s.group("VT Owners"), s.group("risk-approver")
+	check("users and groups alone give nothing")
+
+	value := func(ids ...string) string {
+		return `[{"value":"` + strings.Join(ids, `"},{"value":"`) + `"}]`
+	}
+	s.patch("/Groups/"+admins, `{"op":"Add","path":"members","value":`+value(ada, grace)+`}`)
+	s.patch("/Groups/"+risk, `{"op":"add","path":"members","value":`+value(ada)+`}`)
+	check("add", "ada", "acme GROUP_ADMIN, approver", "grace", "acme GROUP_ADMIN, acme HUNTING")
+
+	s.patch("/Groups/"+owners, `{"op":"add","path":"members","value":`+value(ada)+`}`)
+	check("a second group that gives the same and more", "ada", "acme GROUP_ADMIN, acme INTELLIGENCE, approver")
+
+	s.patch("/Groups/"+admins, `{"op":"remove","path":"members[value eq \"`+ada+`\"]"}`)
+	check("out of one of two", "ada", "acme GROUP_ADMIN, acme INTELLIGENCE, approver")
+
+	s.patch("/Groups/"+owners, `{"op":"Remove","path":"members","value":[{"$ref":null,"value":"`+ada+`"}]}`)
+	check("out of the last", "ada", "approver")
+
+	s.patch("/Groups/"+admins, `{"op":"replace","path":"members","value":`+value(linus, ada)+`}`)
+	check("full replace", "ada", "acme GROUP_ADMIN, approver", "grace", "acme HUNTING", "linus", "acme GROUP_ADMIN")
+
+	s.patch("/Groups/"+risk, `{"op":"replace","value":{"displayName":"risk-reviewer"}}`)
+	check("rename to what another rule matches", "ada", "acme GROUP_ADMIN, reviewer")
+
+	s.patch("/Users/"+ada, `{"op":"Replace","path":"active","value":"False"}`)
+	check("deactivate", "ada", "")
+	s.patch("/Users/"+ada, `{"op":"replace","value":{"active":true}}`)
+	check("reactivate", "ada", "acme GROUP_ADMIN, reviewer")
+
+	s.must(204, "DELETE", "/Groups/"+admins, "")
+	check("delete a group", "ada", "reviewer", "linus", "")
+	s.must(204, "DELETE", "/Users/"+ada, "")
+	check("delete a user", "ada", "")
+}
+
+// TestBatching counts calls: 2,000 single-member PATCHes over ten mapped groups cost at most half as many calls again
+// as the batch size allows, and ten.
+func TestBatching(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 1s}")
+	const people = 200
+	for i := range people {
+		s.person(fmt.Sprintf("p%d@example.com", i))
+	}
+	for g := range 10 {
+		s.rc.AddRole(string(rune('a'+g)), fmt.Sprint("Role ", g))
+	}
+	s.start()
+	var ids, groups []string
+	for i := range people {
+		ids = append(ids, s.user(fmt.Sprintf("p%d@example.com", i)))
+	}
+	for g := range 10 {
+		groups = append(groups, s.group("risk-"+string(rune('a'+g))))
+	}
+	before := len(s.rc.Calls())
+	var wg sync.WaitGroup
+	for g, group := range groups {
+		wg.Go(func() {
+			for i := range people {
+				id := ids[(i+g*17)%people]
+				status, body := s.send(oktaToken, "GET", "/Groups/"+group, "")
+				if status != 404 {
+					s.t.Errorf("another provider reads the group: %d %s", status, body)
+				}
+				status, body = s.send(entraToken, "PATCH", "/Groups/"+group, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"add","path":"members","value":[{"value":"`+id+`"}]}]}`)
+				if status != 204 {
+					s.t.Errorf("%d %s", status, body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	want := map[string]string{}
+	for i := range people {
+		want[fmt.Sprintf("p%d@example.com", i)] = "a, b, c, d, e, f, g, h, i, j"
+	}
+	s.eventually("2,000 additions", want)
+	if calls, most := len(s.rc.Calls())-before, 10*people/25*3/2+10; calls > most {
+		t.Errorf("%d calls, at most %d are needed", calls, most)
+	} else {
+		t.Logf("%d calls for 2,000 PATCHes", calls)
+	}
+}
+
+// A stopped and started bridge goes on where it was, also after work that came while the vendor was away.
+func TestRestart(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 50ms}, retry: {initial: 50ms, max: 200ms}")
+	s.person("ada@example.com")
+	s.person("grace@example.com")
+	s.start()
+	ada, grace := s.user("ada@example.com"), s.user("grace@example.com")
+	admins := s.group("VT Admins", ada)
+	s.eventually("before", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
+	s.vt.Fail(slices.Repeat([]vtsimulator.Fault{{Status: 503}}, 10)...)
+	s.patch("/Groups/"+admins, `{"op":"replace","path":"members","value":[{"value":"`+grace+`"}]}`)
+	s.stop()
+	s.start()
+	s.eventually("after", map[string]string{"ada@example.com": "", "grace@example.com": "acme GROUP_ADMIN"})
+}
+
+// A configuration changed between two starts is applied to everybody it concerns.
+func TestRestartWithOtherRules(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 50ms}")
+	s.person("ada@example.com")
+	s.start()
+	s.group("VT Admins", s.user("ada@example.com"))
+	s.eventually("before", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
+	s.stop()
+	config, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(config), "target: acme, roles: [USER_ROLE_GROUP_ADMIN]}", "target: acme, roles: [USER_ROLE_HUNTING]}", 1)
+	if err := os.WriteFile(s.path, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	s.eventually("after", map[string]string{"ada@example.com": "acme HUNTING"})
+}
