@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // maxHeader bounds a credential before anything is computed from it.
@@ -24,8 +25,9 @@ var ErrUnknown = errors.New("no valid credential")
 
 // Credential is a token of an identity provider; only its hash is kept.
 type Credential struct {
-	IdP  string
-	Hash [sha256.Size]byte
+	IdP     string
+	Hash    [sha256.Size]byte
+	Expires time.Time // zero: never
 }
 
 // Identity is who is calling.
@@ -52,7 +54,10 @@ func Parse(idp, token string) (Credential, error) {
 }
 
 // Verifier knows the credentials of all identity providers. It may be used concurrently.
-type Verifier struct{ Credentials []Credential }
+type Verifier struct {
+	Credentials []Credential
+	Now         func() time.Time // nil: time.Now
+}
 
 // Identify finds who sends the request, by its Authorization header: "Bearer <token>", or the bare token as Okta's
 // header application sends it. A token in the query is not looked at. The comparison takes the same time for all
@@ -74,10 +79,22 @@ func (v Verifier) Identify(r *http.Request) (Identity, error) {
 	for i, c := range v.Credentials {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], c.Hash[:]), i, found)
 	}
-	if found < 0 {
+	if found < 0 || v.expired(found) {
 		return Identity{}, ErrUnknown
 	}
 	return Identity{IdP: v.Credentials[found].IdP, Token: hex.EncodeToString(hash[:4])}, nil
+}
+
+func (v Verifier) expired(i int) bool {
+	end := v.Credentials[i].Expires
+	if end.IsZero() {
+		return false
+	}
+	now := time.Now
+	if v.Now != nil {
+		now = v.Now
+	}
+	return !now().Before(end)
 }
 
 // NewToken makes a token of 256 random bits, and the form in which the configuration keeps it. The fixed prefix and

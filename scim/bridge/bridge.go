@@ -150,6 +150,7 @@ func (b *Bridge) scimHandler(rules *mapping.Rules, metrics *console.Metrics) (ht
 			if err != nil {
 				return nil, fmt.Errorf("identity provider %s: %w", name, err)
 			}
+			c.Expires = t.Expires
 			credentials = append(credentials, c)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -23,6 +22,7 @@ import (
 type standIn interface {
 	http.Handler
 	AddPerson(email string) (id string)
+	AddTarget(id string)
 	Roles(email string) []string
 }
 
@@ -63,32 +63,39 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 			Token: secrets["token"], UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
 	}
 	if err == nil && c.simulated() && b.People == nil {
-		client = &openHouse{Backend: client, vendor: b.standIns[name], known: map[string]bool{}}
+		client = openHouse{Backend: client, vendor: b.standIns[name]}
 	}
 	return client, err
 }
 
-// openHouse is a simulated vendor at which everybody who is looked for has an account, so that one can try the bridge
-// without making accounts first.
+// openHouse is a simulated vendor at which everybody who is looked for has an account and every target exists, so that
+// one can try the bridge without making them first.
 type openHouse struct {
 	backend.Backend
 	vendor standIn
-
-	mu    sync.Mutex
-	known map[string]bool
 }
 
 // Resolve makes the accounts that are missing and then asks the vendor.
-func (o *openHouse) Resolve(ctx context.Context, target string, keys []string) (map[string]backend.Account, error) {
-	o.mu.Lock()
+func (o openHouse) Resolve(ctx context.Context, target string, keys []string) (map[string]backend.Account, error) {
 	for _, k := range keys {
-		if !o.known[k] {
-			o.known[k] = true
-			o.vendor.AddPerson(k)
-		}
+		o.vendor.AddPerson(k)
 	}
-	o.mu.Unlock()
 	return o.Backend.Resolve(ctx, target, keys)
+}
+
+// Observe reads a target, which exists from then on.
+func (o openHouse) Observe(ctx context.Context, target string) (backend.Observation, error) {
+	o.vendor.AddTarget(target)
+	return o.Backend.Observe(ctx, target)
+}
+
+// Apply makes also the accounts that an earlier process, whose stand-in is gone, found.
+func (o openHouse) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+	o.vendor.AddTarget(d.Target)
+	for _, c := range d.Changes {
+		o.vendor.AddPerson(c.Account.Key)
+	}
+	return o.Backend.Apply(ctx, d)
 }
 
 func (c *BackendConfig) simulated() bool {
@@ -103,9 +110,9 @@ func (b *Bridge) simulate(name string, c *BackendConfig) (string, error) {
 	if c.Kind == "virustotal" {
 		s = vtsimulator.New(vtsimulator.Options{Profile: profile, AnyGroup: true})
 	} else {
-		rc := rcsimulator.New(rcsimulator.Options{Profile: profile, AnyRole: true, UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
+		rc := rcsimulator.New(rcsimulator.Options{Profile: profile, UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
 		for _, target := range b.simulatedTargets(name) {
-			rc.AddRole(target, "Role "+target)
+			rc.AddTarget(target)
 		}
 		s = rc
 	}

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -219,7 +220,7 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
 		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db"},
 	}
-	v := &validation{root: &root}
+	v := &validation{root: &root, tokens: map[[sha256.Size]byte]string{}, now: time.Now()}
 	var typed *yaml.TypeError
 	switch err := decodeStrict(root.Content[0], c); {
 	case errors.As(err, &typed):

@@ -74,7 +74,7 @@ var demoScript = []demoScene{
 		show: []string{"grace@example.com", "linus@example.com"},
 	},
 	{
-		title: "Okta's form with both directions in one request becomes one role update at Risk Cloud: Linus in, Grace out.",
+		title: "Both directions in one request become one role update at Risk Cloud: Linus in, Grace out.",
 		requests: []demoRequest{{idp: "entra", method: "PATCH", path: "/Groups/{risk}", // O15
 			body: patchOp + `[{"op":"remove","path":"members[value eq \"{grace-e}\"]"},{"op":"add","path":"members","value":[{"value":"{linus}","display":"linus@example.com"}]}]}`}},
 		show: []string{"grace@example.com", "linus@example.com"},

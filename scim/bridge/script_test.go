@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
 func TestMain(m *testing.M) {
@@ -18,5 +21,13 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the commands as a user would: testdata/script.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	var held store.Store // by `hold FILE`, until `release`
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		"hold": func(ts *testscript.TestScript, _ bool, args []string) {
+			s, err := bolt.Open(ts.MkAbs(args[0]), bolt.Options{})
+			ts.Check(err)
+			held = s
+		},
+		"release": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(held.Close()) },
+	}})
 }

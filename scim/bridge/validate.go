@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -27,6 +29,8 @@ type validation struct {
 	root     *yaml.Node
 	problems []problem
 	warnings []string
+	tokens   map[[sha256.Size]byte]string // whose token it is
+	now      time.Time
 }
 
 // line finds the line of a key by its path; of the nearest parent if the key is absent.
@@ -129,9 +133,30 @@ func (v *validation) idp(name string, c IdPConfig) {
 		case t.Secret.literal() && !strings.HasPrefix(value, "sha256:"):
 			v.warn(at, "is written in the file; prefer env:NAME, file:/path or sha256:<hex>")
 		}
-		if _, err := auth.Parse(name, value); err != nil {
+		parsed, err := auth.Parse(name, value)
+		if err != nil {
 			v.bad(at, "%v", err)
+			continue
 		}
+		if other, taken := v.tokens[parsed.Hash]; taken && other != name {
+			v.bad(at, "is a token of %s too: a credential names exactly one identity provider", other)
+		}
+		v.tokens[parsed.Hash] = name
+		v.expiry(at, t.Expires)
+	}
+}
+
+// expiryWarning is how long before its end a token is warned about.
+const expiryWarning = 30 * 24 * time.Hour
+
+func (v *validation) expiry(at []string, end time.Time) {
+	left := end.Sub(v.now)
+	switch {
+	case end.IsZero() || left > expiryWarning:
+	case left <= 0:
+		v.warn(at, "expired on %s: requests with it are answered 401", end.Format(time.DateOnly))
+	default:
+		v.warn(at, "expires on %s", end.Format(time.DateOnly))
 	}
 }
 

@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net/http"
 	"slices"
@@ -17,8 +18,6 @@ type Options struct {
 	ClientSecret string
 	UpdateMethod string // "": PUT
 	UpdatePath   string // "": /api/v1/roles/{role}
-	// AnyRole lets every role exist, as `url: simulated` needs it.
-	AnyRole bool
 }
 
 // Server is the stand-in. It may be used concurrently.
@@ -84,13 +83,26 @@ func New(o Options) *Server {
 // ServeHTTP answers as the vendor does, as far as it is documented, and as the profile does where it is not.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// AddPerson makes an active user and returns the id.
+// AddPerson makes an active user, if the address has none, and returns the id, which is always the same for an address.
 func (s *Server) AddPerson(email string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := fmt.Sprintf("rcUser%02d", len(s.people)+1)
-	s.people[id] = &person{email: email, status: "Active"}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(strings.ToLower(email))) // a hash never fails
+	id := fmt.Sprintf("rcUser%016x", h.Sum64())
+	if s.people[id] == nil {
+		s.people[id] = &person{email: email, status: "Active"}
+	}
 	return id
+}
+
+// AddTarget makes a role if it does not exist.
+func (s *Server) AddTarget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.roles[id] == nil {
+		s.roles[id] = &role{name: "Role " + id, users: map[string]bool{}, sets: map[string]bool{}}
+	}
 }
 
 // AddRole makes a role.
@@ -104,7 +116,7 @@ func (s *Server) AddRole(id, name string) {
 func (s *Server) Grant(roleID, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.role(roleID).users[id] = true
+	s.roles[roleID].users[id] = true
 }
 
 // Autoprovision marks a person as managed by the vendor's own SCIM.
@@ -148,7 +160,7 @@ func (s *Server) Roles(email string) []string {
 func (s *Server) Role(id string) (name string, sets []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.role(id)
+	r := s.roles[id]
 	return r.name, slices.Sorted(maps.Keys(r.sets))
 }
 
@@ -164,15 +176,6 @@ func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
-}
-
-func (s *Server) role(id string) *role {
-	r := s.roles[id]
-	if r == nil && s.options.AnyRole {
-		r = &role{name: "Role " + id, users: map[string]bool{}, sets: map[string]bool{}}
-		s.roles[id] = r
-	}
-	return r
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
@@ -298,7 +301,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("role")
 	status := 0
 	defer func() { s.calls = append(s.calls, Call{r.Method, r.URL.Path, raw, status}) }()
-	target := s.role(id)
+	target := s.roles[id]
 	if target == nil {
 		status = http.StatusNotFound
 		refuse(w, status)

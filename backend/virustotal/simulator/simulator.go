@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net/http"
 	"net/mail"
@@ -76,14 +77,27 @@ func New(o Options) *Server {
 	return s
 }
 
-// AddPerson makes an account and returns its id.
+// AddPerson makes an account, if the address has none, and returns its id, which is always the same for an address.
 func (s *Server) AddPerson(email string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := fmt.Sprintf("vtuser%04d", len(s.order)+1)
-	s.people[id] = email
-	s.order = append(s.order, id)
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(strings.ToLower(email))) // a hash never fails
+	id := fmt.Sprintf("vtuser%016x", h.Sum64())
+	if _, ok := s.people[id]; !ok {
+		s.people[id] = email
+		s.order = append(s.order, id)
+	}
 	return id
+}
+
+// AddTarget makes a group if it does not exist.
+func (s *Server) AddTarget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.groups[id] == nil {
+		s.groups[id] = map[string]*member{}
+	}
 }
 
 // Join makes a person a member of a group.

@@ -1,0 +1,105 @@
+package auth
+
+import (
+	"bytes"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+const secret = "a-literal-token-of-some-length"
+
+func TestParse(t *testing.T) {
+	for token, want := range map[string]string{
+		secret:                               "",
+		"sha256:" + strings.Repeat("ab", 32): "",
+		"sha256:" + strings.Repeat("ab", 31): "64 hexadecimal digits",
+		"sha256:" + strings.Repeat("xy", 32): "64 hexadecimal digits",
+		"short":                              "at least 16 characters",
+		"":                                   "at least 16 characters",
+	} {
+		_, err := Parse("okta", token)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", token, err, want)
+		}
+		if err != nil && token != "" && strings.Contains(err.Error(), token) {
+			t.Errorf("the error repeats the token: %v", err)
+		}
+	}
+}
+
+func TestIdentify(t *testing.T) {
+	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	var all []Credential
+	for idp, token := range map[string]string{"okta": secret, "entra": "another-token-of-some-length"} {
+		c, err := Parse(idp, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	for token, end := range map[string]time.Time{"a-token-that-ended-just-now": now, "a-token-that-ends-in-a-moment": now.Add(time.Nanosecond)} {
+		c, err := Parse("okta", token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Expires = end
+		all = append(all, c)
+	}
+	v := Verifier{Credentials: all, Now: func() time.Time { return now }}
+	for _, c := range []struct {
+		name    string
+		headers []string
+		idp     string
+	}{
+		{"bearer", []string{"Bearer " + secret}, "okta"},
+		{"the scheme's letter case does not count", []string{"bEARER  " + secret}, "okta"},
+		{"bare, as Okta's header application sends it", []string{secret}, "okta"},
+		{"the other provider's", []string{"Bearer another-token-of-some-length"}, "entra"},
+		{"none", nil, ""},
+		{"empty", []string{""}, ""},
+		{"only the scheme", []string{"Bearer "}, ""},
+		{"another letter", []string{"Bearer " + secret + "x"}, ""},
+		{"a prefix", []string{"Bearer " + secret[:len(secret)-1]}, ""},
+		{"two headers, both good", []string{"Bearer " + secret, "Bearer " + secret}, ""},
+		{"the hash is no credential", []string{"Bearer sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec"}, ""},
+		{"far too long", []string{"Bearer " + strings.Repeat("a", 9000)}, ""},
+		{"expired this moment", []string{"Bearer a-token-that-ended-just-now"}, ""},
+		{"about to expire", []string{"Bearer a-token-that-ends-in-a-moment"}, "okta"},
+	} {
+		r := httptest.NewRequest("GET", "/scim/v2/Users?access_token="+secret, nil)
+		for _, h := range c.headers {
+			r.Header.Add("Authorization", h)
+		}
+		id, err := v.Identify(r)
+		if id.IdP != c.idp || (err == nil) != (c.idp != "") {
+			t.Errorf("%s: %q, %v", c.name, id.IdP, err)
+		}
+		if strings.Contains(id.Token, secret[:8]) {
+			t.Errorf("%s: the identity shows the token", c.name)
+		}
+	}
+}
+
+func TestNewToken(t *testing.T) {
+	random := bytes.NewReader(bytes.Repeat([]byte{7}, 32))
+	token, hash, err := NewToken(random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(token, "scb_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc_") || len(token) != len("scb__")+43+8 {
+		t.Errorf("%q", token)
+	}
+	plain, err := Parse("okta", token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashed, err := Parse("okta", hash)
+	if err != nil || plain != hashed {
+		t.Errorf("the token and its hash are not the same credential: %v", err)
+	}
+	if _, _, err := NewToken(random); err == nil {
+		t.Error("a token without randomness")
+	}
+}

@@ -1,0 +1,162 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt"
+)
+
+// failing is a store whose disk is gone.
+type failing struct {
+	store.Store
+	failed chan struct{}
+}
+
+func (f failing) Failed() <-chan struct{} { return f.failed }
+
+func newConsole(t *testing.T) (*Console, *httptest.Server) {
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "store.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Console{Store: s, Metrics: NewMetrics(s, []string{"vt", "rc"}), Version: "v<1>",
+		Backends: []Backend{
+			{Name: "vt", Kind: "virustotal", Health: func() (string, string) { return "ok", "" }},
+			{Name: "rc", Kind: "riskcloud", Health: func() (string, string) { return "unauthorized", "listing people: unauthorized (status 401)" }},
+		}}
+	server := httptest.NewServer(c.Handler())
+	t.Cleanup(func() {
+		server.Close()
+		if err := s.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return c, server
+}
+
+func get(t *testing.T, url string) (int, string, http.Header) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body), res.Header
+}
+
+func TestReady(t *testing.T) {
+	c, server := newConsole(t)
+	status, body, _ := get(t, server.URL+"/readyz")
+	var answer struct {
+		Store    string
+		Backends map[string]struct{ State, Reason string }
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if status != 200 || answer.Store != "ok" || answer.Backends["vt"].State != "ok" {
+		t.Errorf("%d %s", status, body)
+	}
+	if rc := answer.Backends["rc"]; rc.State != "unauthorized" || !strings.Contains(rc.Reason, "401") {
+		t.Errorf("a backend that is down is named and does not change the status: %s", body)
+	}
+	gone := failing{c.Store, make(chan struct{})}
+	c.Store = gone
+	if status, _, _ = get(t, server.URL+"/readyz"); status != 200 {
+		t.Errorf("before the failure: %d", status)
+	}
+	close(gone.failed)
+	if status, body, _ = get(t, server.URL+"/readyz"); status != 503 || !strings.Contains(body, `"store":"failed"`) {
+		t.Errorf("after a failed sync: %d %s", status, body)
+	}
+	if err := gone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Store = gone.Store
+	if status, body, _ = get(t, server.URL+"/readyz"); status != 503 {
+		t.Errorf("closed: %d %s", status, body)
+	}
+	if status, body, _ = get(t, server.URL+"/healthz"); status != 200 || body != "ok\n" {
+		t.Errorf("healthz: %d %q", status, body)
+	}
+}
+
+func TestFirstPage(t *testing.T) {
+	_, server := newConsole(t)
+	status, body, header := get(t, server.URL+"/")
+	if status != 200 || !strings.Contains(body, "v&lt;1&gt;") || !strings.Contains(body, "unauthorized") {
+		t.Errorf("%d %s", status, body)
+	}
+	if strings.Contains(body, "401") || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+		t.Errorf("%v %s", header, body)
+	}
+	if status, _, _ = get(t, server.URL+"/scim/v2/Users"); status != 404 {
+		t.Errorf("the console serves SCIM: %d", status)
+	}
+}
+
+// The metrics of the contract exist from the start, at 0, for every backend.
+func TestMetricsFromTheStart(t *testing.T) {
+	c, server := newConsole(t)
+	_, body, _ := get(t, server.URL+"/metrics")
+	for _, b := range []string{"vt", "rc"} {
+		for _, m := range []string{
+			`scimbridge_pending_changes{backend="` + b + `"} 0`, `scimbridge_held_changes{backend="` + b + `"} 0`,
+			`scimbridge_blocked_users{backend="` + b + `",reason="no_account"} 0`, `scimbridge_drift_total{backend="` + b + `",kind="missing"} 0`,
+		} {
+			if !strings.Contains(body, m+"\n") {
+				t.Errorf("no %s", m)
+			}
+		}
+	}
+	c.Metrics.Request("okta", "PATCH", "Group", 204)
+	c.Metrics.Call("vt", "change_roles", "ok")
+	c.Metrics.Delivered(2 * time.Second)
+	now := time.Now()
+	err := c.Store.Update(t.Context(), func(tx store.Tx) error {
+		w := tx.Work("vt")
+		for _, u := range []string{"a", "b", "c"} {
+			if err := w.Touch("acme", store.Subject{IdP: "okta", User: u}, now); err != nil {
+				return err
+			}
+		}
+		for u, state := range map[string]store.MarkState{"a": store.Blocked, "b": store.Held} {
+			m, err := w.Mark("acme", store.Subject{IdP: "okta", User: u})
+			if err != nil {
+				return err
+			}
+			m.State, m.Reason = state, "no_account"
+			if _, err := w.Park(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ = get(t, server.URL+"/metrics")
+	for _, m := range []string{
+		`scimbridge_scim_requests_total{code="204",idp="okta",method="PATCH",resource="Group"} 1`,
+		`scimbridge_backend_calls_total{backend="vt",operation="change_roles",outcome="ok"} 1`,
+		`scimbridge_delivery_seconds_sum 2`, `scimbridge_pending_changes{backend="vt"} 1`, `scimbridge_held_changes{backend="vt"} 1`,
+		`scimbridge_blocked_users{backend="vt",reason="no_account"} 1`, `scimbridge_pending_changes{backend="rc"} 0`,
+	} {
+		if !strings.Contains(body, m+"\n") {
+			t.Errorf("no %s", m)
+		}
+	}
+}
