@@ -198,7 +198,7 @@ func TestStop(t *testing.T) {
 	}
 	wg.Wait()
 	cancel()
-	p = s.launch()
+	s.launch()
 	s.compare(group, [][]string{{id}}, []map[string]string{last})
 	s.eventually("after", map[string]string{"ada@example.com": map[string]string{"in": "acme GROUP_ADMIN"}[last[id]]})
 }
