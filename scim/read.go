@@ -147,7 +147,7 @@ func (l *listing) users() error {
 		return l.add(func(b *bytes.Buffer) error { return l.s.renderUser(b, l.dir, u, l.query.projection) })
 	}
 	if l.query.filter == nil {
-		return page(l, l.dir.UserCount(), l.dir.Users(l.query.start-1), add)
+		return page(l, l.dir.UserCount(), l.dir.Users(store.From{Skip: l.query.start-1}), add)
 	}
 	candidates, indexed, err := l.userCandidates()
 	if err != nil {
@@ -168,7 +168,7 @@ func (l *listing) users() error {
 		}
 		return nil
 	}
-	for u, err := range l.dir.Users(0) {
+	for u, err := range l.dir.Users(store.From{}) {
 		if err != nil {
 			return err
 		}
@@ -240,7 +240,7 @@ func (l *listing) groups() error {
 		return l.add(func(b *bytes.Buffer) error { return l.s.renderGroup(b, l.dir, g, l.query.projection) })
 	}
 	if l.query.filter == nil {
-		return page(l, l.dir.GroupCount(), l.dir.Groups(l.query.start-1), add)
+		return page(l, l.dir.GroupCount(), l.dir.Groups(store.From{Skip: l.query.start-1}), add)
 	}
 	members := namesMembers(l.query.filter)
 	each := func(g store.Group) error {
@@ -262,7 +262,7 @@ func (l *listing) groups() error {
 		}
 		return nil
 	}
-	for g, err := range l.dir.Groups(0) {
+	for g, err := range l.dir.Groups(store.From{}) {
 		if err != nil {
 			return err
 		}

@@ -193,14 +193,14 @@ func (w *world) state() state {
 		st = state{members: map[string][]string{}, active: map[string]bool{}}
 		var b bytes.Buffer
 		d := tx.Directory("acme")
-		for u, err := range d.Users(0) {
+		for u, err := range d.Users(store.From{}) {
 			if err != nil {
 				return err
 			}
 			st.active[u.ID] = u.Active
 			fmt.Fprintf(&b, "%+v\n", u)
 		}
-		for g, err := range d.Groups(0) {
+		for g, err := range d.Groups(store.From{}) {
 			if err != nil {
 				return err
 			}

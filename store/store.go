@@ -59,6 +59,19 @@ const (
 	ByDisplayName
 )
 
+// From is where a list begins and how it is ordered. The zero value is the order of creation, from the first.
+type From struct {
+	// By is 0 for the order of creation, else an index that is unique within an identity provider: ByUserName for
+	// users, ByDisplayName for groups.
+	By         Index
+	Descending bool
+	// AfterPlace (By 0) or AfterName begins after that place or folded name, whether anything is still there; zero: at
+	// the beginning.
+	AfterPlace uint64
+	AfterName  string
+	Skip       int // passed over after that: counted, not read
+}
+
 // User is a user as the identity provider last left it.
 type User struct {
 	ID         string // a UUID made by the server
@@ -90,17 +103,21 @@ type Member struct {
 	User  bool // a user of this directory has this id
 }
 
-// Directory is what one identity provider wants. Lists come in order of creation.
+// Directory is what one identity provider wants. Where no From says otherwise, lists come in order of creation.
 type Directory interface {
 	User(id string) (User, error)
-	Users(skip int) iter.Seq2[User, error]
+	Users(from From) iter.Seq2[User, error]
 	UserCount() int
 	FindUsers(by Index, value string) ([]User, error)
 	PutUser(u User) error       // creates or replaces; ErrConflict if the userName is another's
 	DeleteUser(id string) error // with its memberships; ErrNotFound
 
+	// Place is where a user or group stands in the order of creation: see From.AfterPlace. It never changes and is
+	// never given again.
+	Place(id string) (uint64, error)
+
 	Group(id string) (Group, error)
-	Groups(skip int) iter.Seq2[Group, error]
+	Groups(from From) iter.Seq2[Group, error]
 	GroupCount() int
 	FindGroups(by Index, value string) ([]Group, error)
 	PutGroup(g Group) error      // ErrConflict if the displayName is another's

@@ -72,7 +72,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 func (w *Worker) loadSettings(tx store.Tx, target string, a *account) error {
 	var names []string
 	for _, idp := range tx.IdPs() {
-		for g, err := range tx.Directory(idp).Groups(0) {
+		for g, err := range tx.Directory(idp).Groups(store.From{}) {
 			if err != nil {
 				return err
 			}

@@ -60,7 +60,7 @@ func (w *Worker) eachMember(tx store.Tx, of func(group string) bool, yield func(
 	seen := map[store.Subject]bool{}
 	for _, idp := range tx.IdPs() {
 		dir := tx.Directory(idp)
-		for g, err := range dir.Groups(0) {
+		for g, err := range dir.Groups(store.From{}) {
 			if err != nil {
 				return err
 			}
@@ -157,7 +157,7 @@ func (w *Worker) Remap(ctx context.Context) error {
 func (w *Worker) targets(tx store.Tx) ([]string, error) {
 	out := w.Rules().FixedTargets(w.Name)
 	for _, idp := range tx.IdPs() {
-		for g, err := range tx.Directory(idp).Groups(0) {
+		for g, err := range tx.Directory(idp).Groups(store.From{}) {
 			if err != nil {
 				return nil, err
 			}

@@ -124,10 +124,17 @@ func (d *directory) addCount(what string, by int) error {
 type kind struct {
 	word                    string
 	records, order, counter string
+	names                   string
+	byName                  store.Index
 }
 
-func userKind() kind  { return kind{"user", dirUsers, dirUserOrder, countUsers} }
-func groupKind() kind { return kind{"group", dirGroups, dirGroupOrder, countGroups} }
+func userKind() kind {
+	return kind{"user", dirUsers, dirUserOrder, countUsers, dirUserNames, store.ByUserName}
+}
+
+func groupKind() kind {
+	return kind{"group", dirGroups, dirGroupOrder, countGroups, dirGroupNames, store.ByDisplayName}
+}
 
 // row is a user or group with what the file keeps besides.
 type row[T any] struct {
@@ -258,10 +265,25 @@ func resolve[T any](bucket string, found []number, read func(number) (row[T], er
 	return vals, nil
 }
 
-// list yields in order of creation. What is skipped is counted, not decoded.
-func list[T any](d *directory, k kind, skip int, read func(number) (row[T], error)) iter.Seq2[T, error] {
+// list yields in the order asked for. What is skipped is counted, not decoded.
+func list[T any](d *directory, k kind, from store.From, read func(number) (row[T], error)) iter.Seq2[T, error] {
+	bucket, after := k.order, []byte(nil)
+	switch {
+	case from.By == 0 && from.AfterPlace > 0:
+		after = seqKey(from.AfterPlace)
+	case from.By != 0:
+		bucket = k.names
+		if from.AfterName != "" {
+			after = makeKey(from.AfterName)
+		}
+	}
 	return func(yield func(T, error) bool) {
-		for key, v := range d.tx.scan(d.bucket(k.order), nil, skip) {
+		if from.By != 0 && from.By != k.byName {
+			var none T
+			yield(none, fmt.Errorf("list %ss: no order by index %d", k.word, from.By))
+			return
+		}
+		for key, v := range d.tx.walk(d.bucket(bucket), after, from.Skip, from.Descending) {
 			var r row[T]
 			err := fmt.Errorf("%s in place %x: %w", k.word, key, store.ErrDamaged)
 			if len(v) == numberSize {

@@ -223,11 +223,11 @@ func dump(t *testing.T, s *Store) string {
 		put(tx.IdPs(), nil)
 		put(tx.Setting("a"), nil)
 		d := tx.Directory("idp")
-		for u, err := range d.Users(0) {
+		for u, err := range d.Users(store.From{}) {
 			put(u, err)
 			put(d.FindUsers(store.ByEmail, u.Emails[0]))
 		}
-		for g, err := range d.Groups(0) {
+		for g, err := range d.Groups(store.From{}) {
 			put(g, err)
 			put(d.MemberCount(g.ID))
 			for m, err := range d.Members(g.ID) {

@@ -136,8 +136,17 @@ func (d *directory) User(id string) (store.User, error) {
 	return r.val, err
 }
 
-func (d *directory) Users(skip int) iter.Seq2[store.User, error] {
-	return list(d, userKind(), skip, d.readUser)
+func (d *directory) Users(from store.From) iter.Seq2[store.User, error] {
+	return list(d, userKind(), from, d.readUser)
+}
+
+func (d *directory) Place(id string) (uint64, error) {
+	_, u, err := lookup(d, userKind(), id, d.readUser)
+	if !isMissing(err) {
+		return u.order, err
+	}
+	_, g, err := lookup(d, groupKind(), id, d.readGroup)
+	return g.order, err
 }
 
 func (d *directory) UserCount() int { return d.count(countUsers) }
@@ -224,8 +233,8 @@ func (d *directory) Group(id string) (store.Group, error) {
 	return r.val, err
 }
 
-func (d *directory) Groups(skip int) iter.Seq2[store.Group, error] {
-	return list(d, groupKind(), skip, d.readGroup)
+func (d *directory) Groups(from store.From) iter.Seq2[store.Group, error] {
+	return list(d, groupKind(), from, d.readGroup)
 }
 
 func (d *directory) GroupCount() int { return d.count(countGroups) }

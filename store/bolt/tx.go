@@ -118,6 +118,56 @@ func (t *tx) scanFrom(b *bbolt.Bucket, start, prefix []byte, skip int) iter.Seq2
 	}
 }
 
+// walk yields a whole bucket in either direction, from beyond a key (nil: from its end), after passing over skip. Like
+// scan it bears changes meanwhile.
+func (t *tx) walk(b *bbolt.Bucket, after []byte, skip int, descending bool) iter.Seq2[[]byte, []byte] {
+	return func(yield func([]byte, []byte) bool) {
+		if b == nil {
+			return
+		}
+		c := b.Cursor()
+		step := c.Next
+		if descending {
+			step = c.Prev
+		}
+		k, v := beyond(c, after, descending)
+		for ; skip > 0 && k != nil; skip-- {
+			k, v = step()
+		}
+		for k != nil {
+			before := t.writes
+			if !yield(k, v) {
+				return
+			}
+			if t.writes == before {
+				k, v = step()
+			} else {
+				k, v = beyond(c, k, descending)
+			}
+		}
+	}
+}
+
+// beyond places a cursor on the next key after one that need not exist.
+func beyond(c *bbolt.Cursor, after []byte, descending bool) (k, v []byte) {
+	switch {
+	case after == nil && descending:
+		return c.Last()
+	case after == nil:
+		return c.First()
+	}
+	k, v = c.Seek(after)
+	switch {
+	case descending && k == nil:
+		return c.Last()
+	case descending:
+		return c.Prev()
+	case bytes.Equal(k, after):
+		return c.Next()
+	}
+	return k, v
+}
+
 // space is a named bucket with buckets in it: the directory of an identity provider, the marks of a backend.
 // None of them exists before the first write.
 type space struct {

@@ -51,7 +51,7 @@ func Check(t testing.TB, s store.Store, backends ...string) {
 func checkDirectory(t testing.TB, tx store.Tx, idp string, backends []string) error {
 	d := tx.Directory(idp)
 	users := 0
-	for u, err := range d.Users(0) {
+	for u, err := range d.Users(store.From{}) {
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func checkDirectory(t testing.TB, tx store.Tx, idp string, backends []string) er
 
 func checkGroups(t testing.TB, d store.Directory, idp string) error {
 	groups := 0
-	for g, err := range d.Groups(0) {
+	for g, err := range d.Groups(store.From{}) {
 		if err != nil {
 			return err
 		}

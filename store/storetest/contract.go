@@ -153,7 +153,7 @@ func testNothing(t *testing.T, s store.Store) {
 		if len(found) != 0 || err != nil {
 			t.Errorf("find: %v, %v", found, err)
 		}
-		if len(list(t, d.Users(0))) != 0 || len(list(t, d.Groups(3))) != 0 || d.UserCount() != 0 || d.GroupCount() != 0 || len(list(t, d.GroupsOf("x"))) != 0 {
+		if len(list(t, d.Users(store.From{}))) != 0 || len(list(t, d.Groups(store.From{Skip: 3}))) != 0 || d.UserCount() != 0 || d.GroupCount() != 0 || len(list(t, d.GroupsOf("x"))) != 0 {
 			t.Error("a directory that nothing was written to is not empty")
 		}
 		_, err = tx.Work(backend).Mark("t", store.Subject{})
@@ -207,7 +207,7 @@ func testUsers(t *testing.T, s store.Store) {
 	view(t, s, func(tx store.Tx) error {
 		got, err := tx.Directory("idp").User("1")
 		same(t, "user", got, u)
-		same(t, "listed", list(t, tx.Directory("idp").Users(0)), []store.User{u, plain})
+		same(t, "listed", list(t, tx.Directory("idp").Users(store.From{})), []store.User{u, plain})
 		same(t, "identity providers", tx.IdPs(), []string{"idp"})
 		return err
 	})
@@ -325,7 +325,7 @@ func testOddStrings(t *testing.T, s store.Store) {
 	})
 	view(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp\x00")
-		same(t, "in order", userIDs(list(t, d.Users(0))), odd)
+		same(t, "in order", userIDs(list(t, d.Users(store.From{}))), odd)
 		for _, v := range odd {
 			found, err := d.FindUsers(store.ByExternalID, v)
 			if err != nil {

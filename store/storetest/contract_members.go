@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -120,7 +121,7 @@ func testDeleting(t *testing.T, s store.Store) {
 	})
 	view(t, s, func(tx store.Tx) error {
 		same(t, "members of the new h", members(t, tx, "idp", "h"), map[string]bool{})
-		same(t, "users", userIDs(list(t, tx.Directory("idp").Users(0))), []string{"v", "u"})
+		same(t, "users", userIDs(list(t, tx.Directory("idp").Users(store.From{}))), []string{"v", "u"})
 		return nil
 	})
 }
@@ -154,14 +155,68 @@ func testOrder(t *testing.T, s store.Store) {
 			if skip < len(want) {
 				rest = want[skip:]
 			}
-			same(t, fmt.Sprint("skip ", skip), userIDs(list(t, tx.Directory("idp").Users(skip))), rest)
+			same(t, fmt.Sprint("skip ", skip), userIDs(list(t, tx.Directory("idp").Users(store.From{Skip: skip}))), rest)
 		}
-		for u, err := range tx.Directory("idp").Users(2) { // ending early
+		testOrders(t, tx.Directory("idp"), want)
+		for u, err := range tx.Directory("idp").Users(store.From{Skip: 2}) { // ending early
 			same(t, "third", u.ID, want[2])
 			return err
 		}
 		return nil
 	})
+}
+
+// testOrders lists in both orders and directions, from everywhere: the ids in order of creation are given.
+func testOrders(t *testing.T, d store.Directory, created []string) {
+	t.Helper()
+	named := slices.Clone(created)
+	slices.SortFunc(named, func(a, b string) int { return strings.Compare(nameOf(a), nameOf(b)) })
+	for _, descending := range []bool{false, true} {
+		if descending {
+			created, named = slices.Clone(created), slices.Clone(named)
+			slices.Reverse(created)
+			slices.Reverse(named)
+		}
+		for i, id := range created {
+			place, err := d.Place(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := userIDs(list(t, d.Users(store.From{AfterPlace: place, Descending: descending})))
+			same(t, fmt.Sprint("after place ", place, descending), got, append([]string(nil), created[i+1:]...))
+		}
+		same(t, "by name", userIDs(list(t, d.Users(store.From{By: store.ByUserName, Descending: descending}))), named)
+		for i, id := range named {
+			got := userIDs(list(t, d.Users(store.From{By: store.ByUserName, AfterName: nameOf(id), Skip: 1, Descending: descending})))
+			same(t, fmt.Sprint("after name ", id, descending), got, append([]string(nil), named[min(i+2, len(named)):]...))
+		}
+	}
+	same(t, "after a name that nobody has", userIDs(list(t, d.Users(store.From{By: store.ByUserName, AfterName: "id-05x"}))), namedAfter(created, "id-05x"))
+	_, err := all(d.Users(store.From{By: store.ByEmail}))
+	if err == nil {
+		t.Error("listed by an index that is not unique")
+	}
+	_, err = d.Place("nobody")
+	is(t, "place", err, store.ErrNotFound)
+}
+
+// nameOf is the userName that testOrder gave.
+func nameOf(id string) string {
+	if id == "id-07" {
+		return "other"
+	}
+	return id
+}
+
+func namedAfter(ids []string, after string) []string {
+	var out []string
+	for _, id := range ids {
+		if nameOf(id) > after {
+			out = append(out, id)
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return strings.Compare(nameOf(a), nameOf(b)) })
+	return out
 }
 
 func testApart(t *testing.T, s store.Store) {
@@ -227,7 +282,7 @@ func testChangeWhileListing(t *testing.T, s store.Store) {
 			}
 			removed++
 		}
-		for u, err := range d.Users(0) {
+		for u, err := range d.Users(store.From{}) {
 			if err != nil {
 				return err
 			}

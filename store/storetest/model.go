@@ -177,8 +177,8 @@ func (m *model) compare(t *testing.T, tx store.Tx) error {
 
 func (md *modelDir) compare(t *testing.T, idp string, d store.Directory) error {
 	t.Helper()
-	same(t, idp+" users", userIDs(list(t, d.Users(0))), append([]string(nil), md.userOrder...))
-	same(t, idp+" groups", groupIDs(list(t, d.Groups(0))), append([]string(nil), md.groupOrder...))
+	same(t, idp+" users", userIDs(list(t, d.Users(store.From{}))), append([]string(nil), md.userOrder...))
+	same(t, idp+" groups", groupIDs(list(t, d.Groups(store.From{}))), append([]string(nil), md.groupOrder...))
 	same(t, idp+" counts", [2]int{d.UserCount(), d.GroupCount()}, [2]int{len(md.users), len(md.groups)})
 	for id, u := range md.users {
 		got, err := d.User(id)
