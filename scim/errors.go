@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 
@@ -76,12 +77,13 @@ func (s *Server) logFailure(r *http.Request, e scimerrors.ScimError, err error) 
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	allow := "GET, HEAD"
-	switch segments(r.URL.Path) {
-	case 1:
-		if p := r.URL.Path[len(Root):]; p == userKind.endpoint || p == groupKind.endpoint {
-			allow = "GET, HEAD, POST"
-		}
-	case 2:
+	path := strings.TrimPrefix(r.URL.Path, Root)
+	switch kind := path == userKind.endpoint || path == groupKind.endpoint; {
+	case kind:
+		allow = "GET, HEAD, POST"
+	case path == "/Bulk" || strings.HasSuffix(path, "/.search"):
+		allow = "POST"
+	case strings.HasPrefix(path, userKind.endpoint+"/"), strings.HasPrefix(path, groupKind.endpoint+"/"):
 		allow = "GET, HEAD, PUT, PATCH, DELETE"
 	}
 	w.Header().Set("Allow", allow)

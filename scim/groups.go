@@ -28,7 +28,7 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 
 // replaceGroup serves PUT. Members that are not given stay as they are: no ambiguous request empties a group.
 func (c *change) replaceGroup(id string, attrs map[string]any) (resource, error) {
-	old, err := c.dir.Group(id)
+	old, err := c.group(id)
 	if err != nil {
 		return resource{}, err
 	}
@@ -92,7 +92,7 @@ func (c *change) putGroup(old, next store.Group, added, removed []string) (resou
 }
 
 func (c *change) deleteGroup(id string) error {
-	g, err := c.dir.Group(id)
+	g, err := c.group(id)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -108,7 +109,7 @@ type handler struct {
 }
 
 func (h handler) Create(r *http.Request, attrs elimity.ResourceAttributes) (elimity.Resource, error) {
-	id := h.s.NewID()
+	id := cmp.Or(callOf(r).newID, h.s.NewID())
 	return h.write(r, func(c *change) (resource, error) {
 		if h.k == userKind {
 			return c.createUser(id, maps.Clone(attrs))

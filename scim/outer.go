@@ -20,9 +20,16 @@ type call struct {
 	idp     string
 	token   string
 	members *[]string // of a group in a POST or PUT; nil: not given
+	newID   string    // of a resource in a POST; "": any
+	// The conditions of RFC 9110 section 13.1, checked in the transaction of the change.
+	ifMatch, ifNoneMatch []string
 	// One of these replaces what the library would answer.
 	refused *scimerrors.ScimError
 	written *written
+}
+
+func (c *call) conditions(h http.Header) {
+	c.ifMatch, c.ifNoneMatch = h.Values("If-Match"), h.Values("If-None-Match")
 }
 
 type callKey struct{}
@@ -66,6 +73,12 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next htt
 		return
 	}
 	c.idp, c.token = who.IdP, who.Token
+	c.conditions(r.Header)
+	s.serve(w, r, next)
+}
+
+// serve is everything but the credential: the requests within a bulk request come this way too.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	if strings.Contains(r.URL.EscapedPath(), "%") || strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path, "..") {
 		writeError(w, notFound("there is no such endpoint"))
 		return
@@ -103,8 +116,11 @@ func readBody(r *http.Request) error {
 		}
 	}
 	limit := int64(maxUserBody)
-	if resourceOf(r.URL.Path) == "Groups" {
+	switch resourceOf(r.URL.Path) {
+	case "Groups":
 		limit = maxGroupBody
+	case "Bulk":
+		limit = maxBulkBody
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	switch {
@@ -143,8 +159,6 @@ func resourceOf(path string) string {
 	}
 	return ""
 }
-
-func segments(path string) int { return strings.Count(strings.TrimPrefix(path, Root), "/") }
 
 // recorder remembers the status.
 type recorder struct {

@@ -21,7 +21,7 @@ func (s *Server) patch(k *kind) http.HandlerFunc {
 		if len(asked.Ignored) > 0 {
 			s.Log.Debug("attributes ignored", "request", callOf(r).id, "attributes", asked.Ignored)
 		}
-		id, body := mux.Vars(r)["id"], k == userKind || len(projectionOf(r).only) > 0
+		id, body := mux.Vars(r)["id"], k == userKind || len(projectionOf(r.URL.Query()).only) > 0
 		done, err := s.write(r, body, func(c *change) (resource, error) {
 			if k == userKind {
 				return c.patchUser(id, asked)
@@ -42,7 +42,7 @@ func (s *Server) patch(k *kind) http.HandlerFunc {
 }
 
 func (c *change) patchGroup(id string, asked patch.Change) (resource, error) {
-	old, err := c.dir.Group(id)
+	old, err := c.group(id)
 	if err != nil {
 		return resource{}, err
 	}
@@ -123,11 +123,7 @@ func (c *change) removeMatching(g store.Group, op patch.RowOp) ([]string, error)
 		if err != nil {
 			return nil, err
 		}
-		row := map[string]any{"value": m.Value}
-		if m.User {
-			row["type"], row["$ref"] = "User", c.location(userKind, m.Value)
-		}
-		ok, err := op.Matches(row)
+		ok, err := op.Matches(c.member(m))
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -17,10 +18,10 @@ import (
 // their schema's URN.
 type projection struct{ only, without map[string]bool }
 
-func projectionOf(r *http.Request) projection {
+func projectionOf(values url.Values) projection {
 	read := func(name string) map[string]bool {
 		out := map[string]bool{}
-		for _, v := range r.URL.Query()[name] {
+		for _, v := range values[name] {
 			for a := range strings.SplitSeq(v, ",") {
 				if a = strings.ToLower(strings.TrimSpace(a)); a != "" {
 					out[strings.TrimPrefix(strings.TrimPrefix(a, userURN), groupURN)] = true
@@ -151,19 +152,37 @@ func (s *Server) appendMembers(b *bytes.Buffer, d store.Directory, group string)
 		}
 		first = false
 		b.WriteString(`{"value":`)
-		quoted, err := json.Marshal(m.Value)
-		if err != nil {
+		if err := appendString(b, m.Value); err != nil {
 			return err
 		}
-		b.Write(quoted)
-		if m.User {
-			b.WriteString(`,"type":"User","$ref":"`)
-			b.WriteString(s.location(userKind, m.Value))
+		if k := kindOf(m); k != nil {
+			b.WriteString(`,"type":"`)
+			b.WriteString(k.name)
+			b.WriteString(`","$ref":"`)
+			b.WriteString(s.PublicURL)
+			b.WriteString(k.endpoint)
+			b.WriteByte('/')
+			b.WriteString(m.Value) // the id of a resource: one that this server made
 			b.WriteByte('"')
 		}
 		b.WriteByte('}')
 	}
 	b.WriteByte(']')
+	return nil
+}
+
+// appendString writes a JSON string: an id as it is, anything else through the encoder.
+func appendString(b *bytes.Buffer, s string) error {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+			quoted, err := json.Marshal(s)
+			b.Write(quoted)
+			return err
+		}
+	}
+	b.WriteByte('"')
+	b.WriteString(s)
+	b.WriteByte('"')
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -58,7 +59,6 @@ func TestErrors(t *testing.T) {
 		"method on a resource":        {"POST", "/Users/" + ada, "{}", nil, 405, ""},
 		"method of discovery":         {"POST", "/Schemas", "{}", nil, 405, ""},
 		"me":                          {"GET", "/Me", "", nil, 501, ""},
-		"bulk":                        {"POST", "/Bulk", "{}", nil, 501, ""},
 		"media type":                  {"POST", "/Users", "<user/>", []string{"Content-Type", "text/xml"}, 415, ""},
 		"compressed":                  {"POST", "/Users", "xxx", []string{"Content-Encoding", "gzip"}, 415, ""},
 		"no JSON":                     {"POST", "/Users", "hello", nil, 400, "invalidSyntax"},
@@ -386,13 +386,17 @@ func TestDiscovery(t *testing.T) {
 			id, _ := r.(map[string]any)["id"].(string)
 			one := w.must(200, "GET", list+"/"+id, "")
 			var got any
-			if err := json.Unmarshal(one.body, &got); err != nil {
-				t.Error(err)
+			if err := json.Unmarshal(one.body, &got); err != nil || !reflect.DeepEqual(got, r) {
+				t.Errorf("%s: %v, in the list %v (%v)", id, got, r, err)
+			}
+			meta, _ := r.(map[string]any)["meta"].(map[string]any)
+			if meta["location"] != "https://scim.example.com/scim/v2"+list+"/"+id || meta["resourceType"] != strings.TrimSuffix(list[1:], "s") {
+				t.Errorf("%s: %v", id, meta)
 			}
 		}
 	}
 	config := w.must(200, "GET", "/ServiceProviderConfig", "").json(t)
-	for feature, want := range map[string]bool{"patch": true, "filter": true, "bulk": false, "sort": false, "changePassword": false} {
+	for feature, want := range map[string]bool{"patch": true, "filter": true, "bulk": true, "sort": true, "etag": true, "changePassword": false} {
 		if got := config[feature].(map[string]any)["supported"]; got != want {
 			t.Errorf("%s: %v", feature, got)
 		}

@@ -79,10 +79,14 @@ func (s *Server) routes() http.Handler {
 		lib := http.StripPrefix(Root, s.library(k))
 		r.Handle(Root+k.endpoint, lib).Methods("POST")
 		r.HandleFunc(Root+k.endpoint, s.list(k)).Methods("GET")
+		r.HandleFunc(Root+k.endpoint+"/.search", s.search(k)).Methods("POST")
 		r.Handle(Root+k.endpoint+"/{id}", lib).Methods("PUT", "DELETE")
 		r.HandleFunc(Root+k.endpoint+"/{id}", s.get(k)).Methods("GET")
 		r.HandleFunc(Root+k.endpoint+"/{id}", s.patch(k)).Methods("PATCH")
 	}
+	r.HandleFunc(Root, s.list(userKind, groupKind)).Methods("GET")
+	r.HandleFunc(Root+"/.search", s.search(userKind, groupKind)).Methods("POST")
+	r.HandleFunc(Root+"/Bulk", s.bulk(http.HandlerFunc(func(w http.ResponseWriter, inner *http.Request) { s.serve(w, inner, r) }))).Methods("POST")
 	s.discovery(r)
 	return r
 }

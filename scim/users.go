@@ -44,7 +44,7 @@ func (c *change) comesBack(u store.User) (*store.User, error) {
 }
 
 func (c *change) replaceUser(id string, attrs map[string]any) (resource, error) {
-	old, err := c.dir.User(id)
+	old, err := c.user(id)
 	if err != nil {
 		return resource{}, err
 	}
@@ -56,7 +56,7 @@ func (c *change) replaceUser(id string, attrs map[string]any) (resource, error) 
 }
 
 func (c *change) patchUser(id string, asked patch.Change) (resource, error) {
-	old, err := c.dir.User(id)
+	old, err := c.user(id)
 	if err != nil {
 		return resource{}, err
 	}
@@ -106,7 +106,7 @@ func (c *change) putUser(old, next store.User, kind string) (resource, error) {
 }
 
 func (c *change) deleteUser(id string) error {
-	u, err := c.dir.User(id)
+	u, err := c.user(id)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	scimerrors "github.com/elimity-com/scim/errors"
+
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -77,13 +79,38 @@ func (s *Server) write(r *http.Request, body bool, fn func(*change) (resource, e
 			return nil
 		}
 		var b bytes.Buffer
-		if err := res.render(&b, projectionOf(r)); err != nil {
+		if err := res.render(&b, projectionOf(r.URL.Query())); err != nil {
 			return err
 		}
 		out.body = b.Bytes()
 		return nil
 	})
 	return out, err
+}
+
+// user and group read what a request changes, if it has the version that the client wants to change.
+func (c *change) user(id string) (store.User, error) {
+	u, err := c.dir.User(id)
+	if err != nil {
+		return u, err
+	}
+	return u, c.call.precondition(u.Version)
+}
+
+func (c *change) group(id string) (store.Group, error) {
+	g, err := c.dir.Group(id)
+	if err != nil {
+		return g, err
+	}
+	return g, c.call.precondition(g.Version)
+}
+
+// precondition is RFC 7644 section 3.14: 412 if the resource has changed since the client read it.
+func (c *call) precondition(version uint64) error {
+	if len(c.ifMatch) > 0 && !matches(c.ifMatch, version) || matches(c.ifNoneMatch, version) {
+		return scimerrors.ScimError{Status: http.StatusPreconditionFailed, Detail: "the resource has changed: it is " + etag(version) + " now"}
+	}
+	return nil
 }
 
 // mark says that the user's grants may be wrong wherever the group counts.

@@ -101,6 +101,7 @@ type Group struct {
 type Member struct {
 	Value string
 	User  bool // a user of this directory has this id
+	Group bool // a group of this directory has this id; it grants its members nothing here
 }
 
 // Directory is what one identity provider wants. Where no From says otherwise, lists come in order of creation.

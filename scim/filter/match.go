@@ -95,6 +95,9 @@ func (sc scope) bracketed(e *fp.ValuePath) (Attribute, error) {
 
 // member is the value of attr in from, a resource or an element; nil if there is none.
 func member(from any, attr Attribute) any {
+	if attr.elsewhere {
+		return nil
+	}
 	m, ok := from.(map[string]any)
 	if !ok {
 		if attr.Type != typeComplex && !attr.MultiValued {

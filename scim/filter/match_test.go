@@ -24,6 +24,8 @@ func userSchema() Schema {
 	}
 }
 
+func groupSchema() schema.Schema { return schema.CoreGroupSchema() }
+
 func ada() map[string]any {
 	var m map[string]any
 	err := json.Unmarshal([]byte(`{

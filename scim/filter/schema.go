@@ -24,6 +24,9 @@ const (
 type Schema struct {
 	Core       schema.Schema
 	Extensions []schema.Schema
+	// Others are the other kinds of resources of a query over several (RFC 7644 section 3.4.2.1): their attributes are
+	// known, and a resource of this kind has no value of them.
+	Others []Schema
 }
 
 // Attribute is what a schema says of one attribute.
@@ -36,7 +39,8 @@ type Attribute struct {
 	CaseExact   bool
 	Required    bool
 
-	subs schema.Attributes
+	subs      schema.Attributes
+	elsewhere bool // an attribute of another kind of resource: it never has a value here
 }
 
 // Find looks an attribute up, its name and URN compared without regard to case. Without a URN the core comes first and the
@@ -56,6 +60,20 @@ func (s Schema) Find(urn, name string) (Attribute, bool) {
 				a.URN = ext.ID
 				return a, true
 			}
+		}
+	}
+	return Attribute{}, false
+}
+
+// known is Find that also looks among the attributes of other kinds.
+func (s Schema) known(urn, name string) (Attribute, bool) {
+	if a, ok := s.Find(urn, name); ok {
+		return a, true
+	}
+	for _, o := range s.Others {
+		if a, ok := o.Find(urn, name); ok {
+			a.elsewhere = true
+			return a, true
 		}
 	}
 	return Attribute{}, false
@@ -143,7 +161,7 @@ func (sc scope) attribute(path fp.AttributePath) (attr Attribute, sub *Attribute
 			attr, ok = sc.element.Sub(path.AttributeName)
 		}
 	} else {
-		attr, ok = sc.schema.Find(path.URI(), path.AttributeName)
+		attr, ok = sc.schema.known(path.URI(), path.AttributeName)
 	}
 	if !ok {
 		return attr, nil, errorf("there is no attribute %q", clip(pathOf(path)))

@@ -174,6 +174,7 @@ func (d *directory) Members(group string) iter.Seq2[store.Member, error] {
 			if len(k) == 2*numberSize {
 				n := toNumber(k[numberSize:])
 				m.User = d.exists(userKind(), n)
+				m.Group = !m.User && d.exists(groupKind(), n)
 				m.Value, err = d.name(n)
 			}
 			if !yield(m, err) || err != nil {

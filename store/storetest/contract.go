@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"groups", testGroups},
 		{"members", testMembers},
 		{"member that becomes a user", testMemberBecomesUser},
+		{"member that is a group", testMemberIsGroup},
 		{"deleting", testDeleting},
 		{"order and skip", testOrder},
 		{"identity providers apart", testApart},

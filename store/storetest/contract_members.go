@@ -63,6 +63,26 @@ func testMembers(t *testing.T, s store.Store) {
 	})
 }
 
+func testMemberIsGroup(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		err := errors.Join(d.PutGroup(group("g", "g")), d.PutGroup(group("h", "h")), d.PutUser(user("u", "u")))
+		for _, v := range []string{"u", "h", "nobody"} {
+			_, add := d.AddMember("g", v)
+			err = errors.Join(err, add)
+		}
+		return err
+	})
+	view(t, s, func(tx store.Tx) error {
+		for _, m := range list(t, tx.Directory("idp").Members("g")) {
+			if m.User != (m.Value == "u") || m.Group != (m.Value == "h") {
+				t.Errorf("%+v", m)
+			}
+		}
+		return nil
+	})
+}
+
 func testMemberBecomesUser(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp")
