@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
@@ -100,19 +101,24 @@ func (s *Server) schemas() []map[string]any {
 		m := one.ToMap()
 		m["schemas"], m["meta"] = []string{schema.Definition().ID}, s.documentMeta("Schema", "/Schemas/"+one.ID)
 		if one.ID == groupKind.schema.Core.ID {
-			uniqueName(m)
+			trueGroup(m)
 		}
 		out = append(out, m)
 	}
 	return out
 }
 
-// uniqueName says of a group's displayName what RFC 7643 leaves open: no two have the same here.
-func uniqueName(m map[string]any) {
+// trueGroup says of groups what RFC 7643 leaves open: no two have the same displayName here, and members have no display,
+// which is accepted and not kept.
+func trueGroup(m map[string]any) {
 	list, _ := m["attributes"].([]map[string]any)
 	for _, a := range list {
-		if a["name"] == "displayName" {
+		switch a["name"] {
+		case "displayName":
 			a["uniqueness"] = "server"
+		case "members":
+			subs, _ := a["subAttributes"].([]map[string]any)
+			a["subAttributes"] = slices.DeleteFunc(subs, func(sub map[string]any) bool { return sub["name"] == "display" })
 		}
 	}
 }

@@ -88,13 +88,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	if r.Method == http.MethodHead {
 		r.Method = http.MethodGet // net/http sends no body for what came in as HEAD
 	}
-	if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
+	next.ServeHTTP(w, r)
+}
+
+// withBody reads the body before a route that has one.
+func (s *Server) withBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := readBody(r); err != nil {
 			s.fail(w, r, err)
 			return
 		}
-	}
-	next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // plusIsLiteral keeps the + of an address that a client forgot to encode: where blanks are written as %20, a + is none.

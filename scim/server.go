@@ -75,18 +75,21 @@ func (s *Server) routes() http.Handler {
 		writeError(w, notFound("there is no such endpoint"))
 	})
 	r.MethodNotAllowedHandler = http.HandlerFunc(methodNotAllowed)
+	get := func(path string, h http.HandlerFunc) { r.HandleFunc(Root+path, h).Methods("GET") }
+	with := func(method, path string, h http.Handler) { r.Handle(Root+path, s.withBody(h)).Methods(method) }
 	for _, k := range []*kind{userKind, groupKind} {
 		lib := http.StripPrefix(Root, s.library(k))
-		r.Handle(Root+k.endpoint, lib).Methods("POST")
-		r.HandleFunc(Root+k.endpoint, s.list(k)).Methods("GET")
-		r.HandleFunc(Root+k.endpoint+"/.search", s.search(k)).Methods("POST")
-		r.Handle(Root+k.endpoint+"/{id}", lib).Methods("PUT", "DELETE")
-		r.HandleFunc(Root+k.endpoint+"/{id}", s.get(k)).Methods("GET")
-		r.HandleFunc(Root+k.endpoint+"/{id}", s.patch(k)).Methods("PATCH")
+		with("POST", k.endpoint, lib)
+		get(k.endpoint, s.list(k))
+		with("POST", k.endpoint+"/.search", s.search(k))
+		with("PUT", k.endpoint+"/{id}", lib)
+		with("PATCH", k.endpoint+"/{id}", s.patch(k))
+		get(k.endpoint+"/{id}", s.get(k))
+		r.Handle(Root+k.endpoint+"/{id}", lib).Methods("DELETE")
 	}
-	r.HandleFunc(Root, s.list(userKind, groupKind)).Methods("GET")
-	r.HandleFunc(Root+"/.search", s.search(userKind, groupKind)).Methods("POST")
-	r.HandleFunc(Root+"/Bulk", s.bulk(http.HandlerFunc(func(w http.ResponseWriter, inner *http.Request) { s.serve(w, inner, r) }))).Methods("POST")
+	get("", s.list(userKind, groupKind))
+	with("POST", "/.search", s.search(userKind, groupKind))
+	with("POST", "/Bulk", s.bulk(http.HandlerFunc(func(w http.ResponseWriter, inner *http.Request) { s.serve(w, inner, r) })))
 	s.discovery(r)
 	return r
 }
