@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -24,6 +25,7 @@ type Rule struct {
 	Authoritative  bool
 	Replace        bool
 	Line           int // in the configuration, for messages; 0 if unknown
+	Index          int // in the configuration, likewise
 }
 
 // Target is a group or role at a backend.
@@ -59,15 +61,16 @@ type Rules struct {
 // Error is a mistake in one rule.
 type Error struct {
 	Line   int
+	Index  int    // of the rule, from 0
 	Key    string // the key of the rule that is wrong
 	Detail string
 }
 
 func (e *Error) Error() string {
 	if e.Line == 0 {
-		return fmt.Sprintf("mappings: %s: %s", e.Key, e.Detail)
+		return fmt.Sprintf("mappings.%d.%s: %s", e.Index, e.Key, e.Detail)
 	}
-	return fmt.Sprintf("line %d: mappings: %s: %s", e.Line, e.Key, e.Detail)
+	return fmt.Sprintf("line %d: mappings.%d.%s: %s", e.Line, e.Index, e.Key, e.Detail)
 }
 
 // Compile checks all rules and reports every mistake, each an *Error, joined.
@@ -96,7 +99,7 @@ func Compile(rules []Rule) (*Rules, error) {
 
 func compile(r Rule) (rule, error) {
 	bad := func(key, format string, args ...any) (rule, error) {
-		return rule{}, &Error{Line: r.Line, Key: key, Detail: fmt.Sprintf(format, args...)}
+		return rule{}, &Error{Line: r.Line, Index: r.Index, Key: key, Detail: fmt.Sprintf(format, args...)}
 	}
 	c := rule{Rule: r, folded: store.Fold(r.Group)}
 	switch {
@@ -110,7 +113,11 @@ func compile(r Rule) (rule, error) {
 		return bad("roles", "is missing")
 	}
 	if r.Match != "" {
-		re, err := regexp.Compile(`\A(?:` + r.Match + `)\z`)
+		_, err := regexp.Compile(r.Match) // by itself first: its errors speak of what was written
+		var re *regexp.Regexp
+		if err == nil {
+			re, err = regexp.Compile(`\A(?:` + r.Match + `)\z`)
+		}
 		if err != nil {
 			return bad("match", "is not a valid RE2 expression: %v", err)
 		}
@@ -163,10 +170,16 @@ func (r *Rules) apply(group string, yield func(bound)) {
 			})
 		}
 		b := bound{rule: c, target: Target{c.Backend, fill(c.Target)}, roles: each(c.Roles, fill), permissionSets: each(c.PermissionSets, fill)}
-		if b.target.Target != "" { // an empty capture names nothing
+		if usable(b.target.Target) {
 			yield(b)
 		}
 	}
+}
+
+// usable says whether a target that a group's name makes can be one: an empty one names nothing, and one of dots would be
+// another place in a vendor's address.
+func usable(target string) bool {
+	return target != "" && target != "." && target != ".." && len(target) <= 256 && !strings.ContainsFunc(target, unicode.IsControl)
 }
 
 func each(in []string, f func(string) string) []string {
@@ -289,7 +302,7 @@ func (r *Rules) Fingerprint(backend string) string {
 		if c.Backend != backend {
 			continue
 		}
-		c.Line = 0
+		c.Line, c.Index = 0, 0
 		_ = enc.Encode(c) // a struct of strings and booleans, to a hash: cannot fail
 	}
 	return hex.EncodeToString(h.Sum(nil))

@@ -124,7 +124,7 @@ func TestCompileReportsEveryMistake(t *testing.T) {
 		t.Fatalf("%d problems, want 8:\n%v", len(lines), err)
 	}
 	for i, l := range lines {
-		if !strings.HasPrefix(l, fmt.Sprintf("line %d: mappings: ", i+1)) {
+		if !strings.HasPrefix(l, fmt.Sprintf("line %d: mappings.0.", i+1)) {
 			t.Errorf("problem %d does not name its line: %s", i+1, l)
 		}
 	}

@@ -17,6 +17,9 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 	if err := c.dir.PutGroup(g); err != nil {
 		return resource{}, err
 	}
+	if err := c.markTargets(g); err != nil {
+		return resource{}, err
+	}
 	var added []string
 	if c.call.members != nil {
 		if added, err = c.addMembers(g, *c.call.members); err != nil {
@@ -108,7 +111,7 @@ func (c *change) deleteGroup(id string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.dir.DeleteGroup(id); err != nil {
+	if err := errors.Join(c.markTargets(g), c.dir.DeleteGroup(id)); err != nil {
 		return err
 	}
 	return c.event("group.delete", id, g.DisplayName, nil, nil)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 
@@ -85,10 +86,28 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	}
 	r.URL.Path, r.URL.RawPath = strings.TrimSuffix(r.URL.Path, "/"), ""
 	plusIsLiteral(r)
+	if err := readableQuery(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	if r.Method == http.MethodHead {
 		r.Method = http.MethodGet // net/http sends no body for what came in as HEAD
 	}
 	next.ServeHTTP(w, r)
+}
+
+// readableQuery refuses a query that cannot be read as a whole: a filter that is dropped would answer everything. A
+// semicolon separates nothing (WHATWG URL): it belongs to the value.
+func readableQuery(r *http.Request) error {
+	r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, ";", "%3B")
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		e := badValue("the query of the address cannot be read: a % must be followed by two hexadecimal digits")
+		if strings.Contains(r.URL.RawQuery, "filter=") {
+			return scimerrors.ScimError{Status: e.Status, ScimType: scimerrors.ScimTypeInvalidFilter, Detail: e.Detail}
+		}
+		return e
+	}
+	return nil
 }
 
 // withBody reads the body before a route that has one.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 )
@@ -13,6 +14,9 @@ import (
 func scanJSON(body []byte, depth int) error {
 	bad := func(detail string) error {
 		return scimerrors.ScimError{Status: 400, ScimType: scimerrors.ScimTypeInvalidSyntax, Detail: detail}
+	}
+	if !utf8.Valid(body) {
+		return bad("the body is not UTF-8")
 	}
 	level, inString := 0, false
 	for i := 0; i < len(body); i++ {

@@ -218,7 +218,7 @@ func (w *world) state() state {
 			if err != nil {
 				return err
 			}
-			st.marks = append(st.marks, m.Target+" "+m.Subject.User)
+			st.marks = append(st.marks, m.Target+" "+m.Subject.User+m.Subject.Account)
 		}
 		slices.Sort(st.marks)
 		for e, err := range tx.Events().Since(0) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 
@@ -133,6 +134,16 @@ func (c *change) sweep(g store.Group) error {
 	return nil
 }
 
+// markTargets says that what a group's mere existence gives, the settings of its targets, may be wrong.
+func (c *change) markTargets(g store.Group) error {
+	for _, t := range c.Targets(c.call.idp, g) {
+		if err := c.touch(t, store.Subject{Account: store.TargetItself}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *change) touch(t Target, s store.Subject) error {
 	c.touched[t.Backend] = true
 	return c.tx.Work(t.Backend).Touch(t.Target, s, c.now)
@@ -209,6 +220,9 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	}
 	attrs["active"] = u.Active
 	u.Emails = emails(attrs["emails"])
+	if err := identifiers(append([]string{u.UserName, u.ExternalID}, u.Emails...)...); err != nil {
+		return u, err
+	}
 	unassign(attrs, "id", "meta", "schemas", "groups", "password")
 	var err error
 	if u.Attributes, err = json.Marshal(attrs); err != nil {
@@ -222,12 +236,34 @@ func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 	if strings.TrimSpace(g.DisplayName) == "" {
 		return g, badValue("displayName is required and must not be empty")
 	}
+	if err := identifiers(g.DisplayName, g.ExternalID); err != nil {
+		return g, err
+	}
 	unassign(attrs, "id", "meta", "schemas", "members")
 	var err error
 	if g.Attributes, err = json.Marshal(attrs); err != nil {
 		return g, fmt.Errorf("keeping a group: %w", err)
 	}
 	return g, nil
+}
+
+// maxIdentifier is the longest userName, displayName of a group, externalId or address, in bytes.
+const maxIdentifier = 1024
+
+// identifiers refuses values by which people and groups are told apart that are too long for that, or that hold control
+// characters or what a decoder puts in the place of text that is none: two different ones would become the same.
+func identifiers(values ...string) error {
+	for _, v := range values {
+		if len(v) > maxIdentifier {
+			return badValue(fmt.Sprintf("userName, displayName, externalId and addresses have at most %d bytes", maxIdentifier))
+		}
+		for _, r := range v {
+			if r < ' ' || r == 0x7f || r == utf8.RuneError {
+				return badValue("userName, displayName, externalId and addresses have no control characters and are valid text")
+			}
+		}
+	}
+	return nil
 }
 
 // unassign drops what is kept elsewhere or not at all, and what has no value: null and an empty list mean "unassigned"

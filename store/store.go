@@ -37,7 +37,8 @@ type Store interface {
 // Tx is a transaction. Writing in a View is a programming error and panics.
 type Tx interface {
 	Directory(idp string) Directory
-	IdPs() []string // those with a directory, sorted
+	IdPs() []string     // those with a directory, sorted
+	Backends() []string // those with marks or a ledger, sorted
 	Work(backend string) Work
 	Ledger(backend string) Ledger
 	Accounts(backend string) Accounts
@@ -139,6 +140,9 @@ type Subject struct {
 	IdP, User string
 	Account   string
 }
+
+// TargetItself is the account under which a target's own settings, such as permission sets, stand in marks and ledger.
+const TargetItself = "*"
 
 // MarkState says what became of a Mark.
 type MarkState uint8

@@ -41,7 +41,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 		a.mine[e.Role] = e
 		a.Key = e.Key
 	}
-	if id == settingsAccount {
+	if id == store.TargetItself {
 		return w.loadSettings(tx, target, a)
 	}
 	links, err := tx.Accounts(w.Name).Linked(id)

@@ -33,7 +33,7 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 	}
 	switch {
 	case failure.Kind == backend.Rejected && size(s) > 1:
-		if err := w.refused(ctx, s, false); err != nil {
+		if err := w.outcome(ctx, s, s.untouched(failure), false); err != nil {
 			return err
 		}
 		for _, half := range halves(s) {
@@ -44,9 +44,11 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 		return nil
 	case failure.Kind == backend.Rejected:
 		return w.single(ctx, s, failure)
-	case failure.Unsent, failure.Kind == backend.Throttled, failure.Kind == backend.Unauthorized, failure.Kind == backend.Missing:
+	case failure.Kind == backend.Missing:
+		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) })
+	case failure.Unsent, failure.Kind == backend.Throttled, failure.Kind == backend.Unauthorized:
 		w.failed(s.delta.Target, failure)
-		return w.refused(ctx, s, true)
+		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 	}
 	w.failed(s.delta.Target, failure)
 	return w.doubt(ctx, s)
@@ -74,7 +76,7 @@ func size(s step) int {
 	if n == 1 && s.delta.Changes[0].Op != backend.Replace {
 		n = len(s.delta.Changes[0].Roles)
 	}
-	if s.accounts[settingsAccount] != nil {
+	if s.accounts[store.TargetItself] != nil {
 		n++
 	}
 	return n
@@ -82,11 +84,11 @@ func size(s step) int {
 
 // halves splits a refused step. Permission sets are tried alone, away from the people.
 func halves(s step) []step {
-	if a := s.accounts[settingsAccount]; a != nil {
+	if a := s.accounts[store.TargetItself]; a != nil {
 		people := step{delta: backend.Delta{Target: s.delta.Target, Changes: s.delta.Changes}, accounts: s.accounts}
-		sets := step{delta: s.delta, accounts: map[string]*account{settingsAccount: a}}
+		sets := step{delta: s.delta, accounts: map[string]*account{store.TargetItself: a}}
 		sets.delta.Changes = nil
-		people.accounts = without(s.accounts, settingsAccount)
+		people.accounts = without(s.accounts, store.TargetItself)
 		return []step{people, sets}
 	}
 	if len(s.delta.Changes) == 1 {
@@ -135,12 +137,12 @@ func (s step) each(f func(a *account, role string, want bool) error) error {
 		}
 	}
 	for _, set := range s.delta.PermissionSetsToAdd {
-		if err := f(s.accounts[settingsAccount], set, true); err != nil {
+		if err := f(s.accounts[store.TargetItself], set, true); err != nil {
 			return err
 		}
 	}
 	for _, set := range s.delta.PermissionSetsToRemove {
-		if err := f(s.accounts[settingsAccount], set, false); err != nil {
+		if err := f(s.accounts[store.TargetItself], set, false); err != nil {
 			return err
 		}
 	}
@@ -270,23 +272,22 @@ func (w *Worker) event(e store.Entry, want, adopted bool, now time.Time) store.E
 	case want:
 		kind = "grant"
 	}
-	if e.Account == settingsAccount {
+	if e.Account == store.TargetItself {
 		kind += ".permission_set"
 	}
 	return store.Event{At: now, Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key}
 }
 
-// refused closes the attempt of a call that was answered with a clear no, or never left: what was confirmed
-// before still is. If the call is over with that (last), its marks stay for another round.
-func (w *Worker) refused(ctx context.Context, s step, last bool) error {
-	set := func(_ store.Tx, e *store.Entry, _ string, _ bool) error {
+// untouched closes the attempt of a call that was answered with a clear no, or never left: what was confirmed before still
+// is. An entry that was made for a call that never left goes again.
+func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, string, bool) error {
+	return func(_ store.Tx, e *store.Entry, role string, _ bool) error {
 		e.Note = "refused"
+		if _, known := s.accounts[e.Account].mine[role]; failure.Unsent && !known {
+			e.State = store.Absent
+		}
 		return nil
 	}
-	if !last {
-		return w.outcome(ctx, s, set, false)
-	}
-	return w.commit(ctx, s, set, func(a *account) { a.unfinished = true })
 }
 
 // doubt records that nobody knows what became of the call, and that it may still take effect.

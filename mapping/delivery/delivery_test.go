@@ -322,6 +322,66 @@ func TestProtectedPeopleKeepTheirRoles(t *testing.T) {
 	w.expectCounts("pending 0, blocked 0, held 2")
 }
 
+// What was held under other rules is decided anew: a protection that ends releases the removal, and a rule that goes takes
+// what it held with it.
+func TestHeldWorkIsDecidedAnewUnderOtherRules(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		w := newWorld(t, admins)
+		w.config = func(d *delivery.Worker) { d.Protect = []string{"u0@example.com"} }
+		w.restart()
+		team(w, 1, "Admins")
+		w.join("okta", "u0", "Admins")
+		w.pass(5 * time.Second)
+		w.leave("okta", "u0", "Admins")
+		w.pass(5 * time.Second)
+		w.expectCounts("pending 0, blocked 0, held 1")
+		w.restart() // nothing has changed
+		w.pass(5 * time.Second)
+		w.expectCounts("pending 0, blocked 0, held 1")
+		w.config = nil
+		if elsewhere {
+			other := admins
+			other.Target = "beta"
+			w.remap(other)
+		}
+		w.restart()
+		w.pass(5 * time.Second)
+		w.expect("")
+		w.expectCounts("pending 0, blocked 0, held 0")
+	}
+}
+
+// A target that the vendor does not have keeps nobody else waiting, is shown as blocked, and leaves nothing behind when
+// nobody wants it any more.
+func TestATargetThatDoesNotExistIsBlocked(t *testing.T) {
+	other := admins
+	other.Group, other.Target = "Others", "beta"
+	w := newWorld(t, admins, other)
+	team(w, 2, "Admins", "Others")
+	w.vendor.gone["acme"] = true
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u1", "Others")
+	w.pass(5 * time.Second)
+	w.expect("beta/a1=ADMIN")
+	w.expectCounts("pending 0, blocked 1, held 0")
+	if state, _ := w.worker.Health(); state != "ok" {
+		t.Errorf("the backend is %s", state)
+	}
+	w.leave("okta", "u0", "Admins")
+	w.remap(other)
+	w.restart()
+	w.pass(5 * time.Second)
+	w.expectCounts("pending 0, blocked 0, held 0")
+	w.remap(admins, other)
+	w.restart()
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	delete(w.vendor.gone, "acme") // it is made at the vendor: no new request is needed
+	w.pass(7 * time.Hour)
+	w.expect("acme/a0=ADMIN beta/a1=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
 func TestModes(t *testing.T) {
 	for mode, want := range map[delivery.Mode]string{
 		delivery.Observe: "acme/a1=ADMIN", delivery.AddOnly: "acme/a0=ADMIN acme/a1=ADMIN", delivery.Sync: "acme/a0=ADMIN",

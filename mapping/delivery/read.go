@@ -12,9 +12,6 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// settingsAccount stands in the ledger for the target itself: its "roles" are the permission sets on it.
-const settingsAccount = "*"
-
 // account is what one visit knows and does about one account of the target.
 type account struct {
 	backend.Account
@@ -288,6 +285,27 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 		return accounts.DeleteLink(s.IdP, s.User)
 	}
 	return accounts.PutLink(store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now})
+}
+
+// noTarget is why everything waits on a target that the vendor does not have.
+const noTarget = "no_target"
+
+// blockTarget parks everything on a target that does not exist: no other target waits for it, and it is tried again.
+func (w *Worker) blockTarget(ctx context.Context, target string) error {
+	w.Log.Warn("the backend has no such target; what concerns it waits", "backend", w.Name, "target", target)
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		marks, err := w.marksOf(tx, target)
+		for _, m := range marks {
+			if err := w.block(tx, m, noTarget); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("parking what concerns a missing target: %w", err)
+	}
+	return nil
 }
 
 // block parks a mark that cannot go on by itself; a Touch ends that at once, else it is tried again on a clock

@@ -14,14 +14,14 @@ import (
 const sweepChunk = 500
 
 // sweep replaces the mark "everybody on this target" by marks for each: the members of every group that gives
-// something there, every account of the ledger, and the target's own settings. A crash in between leaves the
-// sweep marked, and it starts again.
+// something there, every account of the ledger, the target's own settings, and whoever waits: what was held or
+// blocked under other rules is decided anew. A crash in between leaves the sweep marked, and it starts again.
 func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 	var subjects []store.Subject
 	t := mapping.Target{Backend: w.Name, Target: m.Target}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
-		subjects = []store.Subject{{Account: settingsAccount}}
-		seen := map[string]bool{settingsAccount: true}
+		subjects = []store.Subject{{Account: store.TargetItself}}
+		seen := map[string]bool{store.TargetItself: true}
 		for e, err := range tx.Ledger(w.Name).Entries(m.Target, "") {
 			if err != nil {
 				return err
@@ -29,6 +29,14 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 			if !seen[e.Account] {
 				seen[e.Account] = true
 				subjects = append(subjects, store.Subject{Account: e.Account})
+			}
+		}
+		for parked, err := range tx.Work(w.Name).Marks(m.Target) {
+			if err != nil {
+				return err
+			}
+			if parked.State != store.Pending && !seen[parked.Subject.Account] {
+				subjects = append(subjects, parked.Subject)
 			}
 		}
 		return w.eachMember(tx, func(group string) bool { return slices.Contains(w.Rules().Targets(group), t) },
@@ -130,7 +138,7 @@ func (w *Worker) recover(ctx context.Context) error {
 // marked for. It is called at the start and after a reload.
 func (w *Worker) Remap(ctx context.Context) error {
 	setting := "mapping/" + w.Name
-	want := fmt.Sprintf("%s %s %s", w.Rules().Fingerprint(w.Name), w.Match, w.Mode)
+	want := fmt.Sprintf("%s %s %s %q %q", w.Rules().Fingerprint(w.Name), w.Match, w.Mode, w.Protect, w.OwnAccount)
 	now := w.Now()
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		if string(tx.Setting(setting)) == want {
@@ -174,6 +182,14 @@ func (w *Worker) targets(tx store.Tx) ([]string, error) {
 		}
 		if len(out) == 0 || out[len(out)-1] != e.Target {
 			out = append(out, e.Target)
+		}
+	}
+	for m, err := range tx.Work(w.Name).Marks("") { // also what waits where nothing is given any more
+		if err != nil {
+			return nil, err
+		}
+		if out = append(out, m.Target); len(out) > 1 && out[len(out)-2] == m.Target {
+			out = out[:len(out)-1]
 		}
 	}
 	slices.Sort(out)

@@ -142,6 +142,12 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 		if err == nil {
 			err = w.compute(ctx, target, work) // desired against ledger, in one View
 		}
+		if backend.KindOf(err) == backend.Missing && err != nil {
+			if err := w.blockTarget(ctx, target); err != nil {
+				return next, err
+			}
+			continue
+		}
 		if err != nil {
 			if !w.failed(target, err) {
 				return next, err

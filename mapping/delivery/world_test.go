@@ -28,6 +28,7 @@ type vendor struct {
 	hidden  bool                       // the vendor does not show who holds which role
 	mixed   bool
 	refuse  map[string]bool // "account/role" refused whenever it is in a call
+	gone    map[string]bool // targets that do not exist
 	answers []answer        // of the next calls that change something; then clean ones
 	late    []func()        // calls that take effect when the test says so
 	calls   []string        // "remove acme: a1=R a2=R,S"
@@ -73,6 +74,9 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 	defer func() { v.inside-- }()
 	if v.inside > 1 {
 		v.t.Error("two calls in flight at once")
+	}
+	if v.gone[d.Target] {
+		return nil, &backend.Error{Kind: backend.Missing, Doing: "changing roles", Unsent: true}
 	}
 	v.calls = append(v.calls, describe(d))
 	apply := func() {
@@ -165,7 +169,7 @@ func newWorld(t *testing.T, rules ...mapping.Rule) *world {
 			t.Error(err)
 		}
 	})
-	w.vendor = &vendor{t: t, now: w.now, people: map[string]string{}, holds: map[string]map[string]bool{}, refuse: map[string]bool{}}
+	w.vendor = &vendor{t: t, now: w.now, people: map[string]string{}, holds: map[string]map[string]bool{}, refuse: map[string]bool{}, gone: map[string]bool{}}
 	w.remap(rules...)
 	w.restart()
 	return w

@@ -68,6 +68,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := b.warnOfOrphans(ctx); err != nil {
+		return err
+	}
 	names := slices.Sorted(maps.Keys(b.Config.Backends))
 	metrics := console.NewMetrics(s, names)
 	if err := b.startWorkers(names, rules, metrics); err != nil {
@@ -86,6 +89,31 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	b.console, err = b.listen("console", b.Config.Console.Listen, TLSConfig{}, c.Handler())
 	return err
+}
+
+// warnOfOrphans names what the store remembers and the configuration does not: grants under a backend that nobody serves any
+// more stay at the vendor, and a directory that nobody can change any more goes on giving.
+func (b *Bridge) warnOfOrphans(ctx context.Context) error {
+	return b.store.View(ctx, func(tx store.Tx) error {
+		for _, name := range tx.Backends() {
+			grants := 0
+			for _, err := range tx.Ledger(name).Entries("", "") {
+				if err != nil {
+					return err
+				}
+				grants++
+			}
+			if b.Config.Backends[name] == nil && grants > 0 {
+				b.Log.Warn("the store has grants under a backend that is not configured; they stay as they are: configure it again, without rules, to have them revoked", "backend", name, "grants", grants)
+			}
+		}
+		for _, idp := range tx.IdPs() {
+			if _, ok := b.Config.IdentityProviders[idp]; !ok {
+				b.Log.Warn("the store has the directory of an identity provider that is not configured; its groups go on giving: configure it again and delete them to end that", "idp", idp, "groups", tx.Directory(idp).GroupCount())
+			}
+		}
+		return nil
+	})
 }
 
 // startWorkers makes the client and the worker of each backend and sets the workers going. They are stopped

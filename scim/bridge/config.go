@@ -164,10 +164,15 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	}
 	v, err := time.ParseDuration(n.Value)
 	if err != nil || v < 0 || n.Kind != yaml.ScalarNode {
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: not a duration such as 30s, 5m or 1h", n.Line)}}
+		return wrongValue(n, "is not a duration such as 30s, 5m or 1h")
 	}
 	*d = Duration(v)
 	return nil
+}
+
+// wrongValue is a mistake in one value, at its place: named below, once the whole file is known.
+func wrongValue(n *yaml.Node, detail string) error {
+	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d column %d: %s", n.Line, n.Column, detail)}}
 }
 
 // decodeStrict decodes a node whose unknown keys are errors. yaml.Node.Decode alone would let them pass below a
@@ -225,7 +230,7 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 	switch err := decodeStrict(root.Content[0], c); {
 	case errors.As(err, &typed):
 		for _, p := range typed.Errors {
-			v.problems = append(v.problems, problem{lineOf(p), plainYAML(p)})
+			v.problems = append(v.problems, problem{lineOf(p), v.located(p)})
 		}
 	case err != nil:
 		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}

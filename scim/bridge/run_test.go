@@ -287,6 +287,46 @@ func (s *setup) run() {
 
 // TestBatching counts calls: 2,000 single-member PATCHes over ten mapped groups cost at most half as many calls again
 // as the batch size allows, and ten.
+// Permission sets are on a role while a group gives it, whoever is in that group.
+func TestPermissionSetsFollowTheGroup(t *testing.T) {
+	for _, profile := range []string{"strict", "lenient", "partial"} {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, profile, "batch: {size: 5, wait: 10ms}")
+			raw, err := os.ReadFile(s.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(s.path, []byte(strings.Replace(string(raw), "target: '${role}'}", "target: '${role}', permission_sets: [ps1]}", 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.start()
+			s.person("ada@example.com")
+			sets := func(role string) string {
+				_, sets := s.rc.Role(role)
+				return strings.Join(sets, ",")
+			}
+			for _, members := range [][]string{nil, {s.user("ada@example.com")}} {
+				group := s.group("risk-approver", members...)
+				s.eventually("created", nil)
+				if got := sets("approver"); got != "ps1" {
+					t.Errorf("created with %d members: %q", len(members), got)
+				}
+				s.must(204, "PATCH", "/Groups/"+group, `{"Operations":[{"op":"replace","path":"displayName","value":"risk-reviewer"}]}`)
+				s.eventually("renamed", nil)
+				if got := sets("approver") + "/" + sets("reviewer"); got != "/ps1" {
+					t.Errorf("renamed: %q", got)
+				}
+				s.must(204, "DELETE", "/Groups/"+group, "")
+				s.eventually("deleted", nil)
+				if got := sets("reviewer"); got != "" {
+					t.Errorf("deleted: %q", got)
+				}
+			}
+		})
+	}
+}
+
 func TestBatching(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 1s}")
 	const people = 200

@@ -77,19 +77,33 @@ type TokenConfig struct {
 	Expires time.Time
 }
 
+// day is a date, or a moment as RFC 3339 writes it.
+type day time.Time
+
+// UnmarshalYAML reads either form.
+func (d *day) UnmarshalYAML(n *yaml.Node) error {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, n.Value); err == nil {
+			*d = day(t)
+			return nil
+		}
+	}
+	return wrongValue(n, "is not a date such as 2027-01-31")
+}
+
 // UnmarshalYAML reads either form.
 func (t *TokenConfig) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
 		return t.Secret.UnmarshalYAML(n)
 	}
 	var long struct {
-		Value   Secret    `yaml:"value"`
-		Expires time.Time `yaml:"expires"`
+		Value   Secret `yaml:"value"`
+		Expires day    `yaml:"expires"`
 	}
 	if err := decodeStrict(n, &long); err != nil {
 		return err
 	}
-	t.Secret, t.Expires = long.Value, long.Expires
+	t.Secret, t.Expires = long.Value, time.Time(long.Expires)
 	t.Secret.line = n.Line
 	return nil
 }

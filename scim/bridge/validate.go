@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,6 +59,46 @@ next:
 	return line
 }
 
+var yamlPlace = regexp.MustCompile(`^line (\d+)(?: column (\d+))?: `)
+
+// located rewords a problem of the YAML library, or of a value, and names the key it is about, where that is certain.
+func (v *validation) located(text string) string {
+	m := yamlPlace.FindStringSubmatch(text)
+	if m == nil {
+		return plainYAML(text)
+	}
+	rest := plainYAML(text[len(m[0]):])
+	keys := keysAt(v.root.Content[0], nil, m[1], m[2])
+	if len(keys) == 1 && !strings.HasPrefix(rest, "unknown key") {
+		rest = keys[0] + ": " + rest
+	}
+	return "line " + m[1] + ": " + rest
+}
+
+// keysAt lists the keys whose values stand at a line, and at a column of it if that is known.
+func keysAt(n *yaml.Node, path []string, line, column string) (keys []string) {
+	for i, c := range n.Content {
+		at := slices.Clone(path)
+		switch n.Kind {
+		case yaml.MappingNode:
+			if i%2 == 0 {
+				continue
+			}
+			at = append(at, n.Content[i-1].Value)
+		case yaml.SequenceNode:
+			at = append(at, strconv.Itoa(i))
+		}
+		if strconv.Itoa(c.Line) == line && (column == "" || strconv.Itoa(c.Column) == column) {
+			keys = append(keys, strings.Join(at, "."))
+		}
+		if column == "" && c.Kind == yaml.SequenceNode && !slices.ContainsFunc(c.Content, func(n *yaml.Node) bool { return n.Kind != yaml.ScalarNode }) {
+			continue // a list of values is one
+		}
+		keys = append(keys, keysAt(c, at, line, column)...)
+	}
+	return keys
+}
+
 func (v *validation) bad(path []string, format string, args ...any) {
 	line := v.line(path...)
 	v.problems = append(v.problems, problem{line, fmt.Sprintf("line %d: %s: %s", line, strings.Join(path, "."), fmt.Sprintf(format, args...))})
@@ -93,7 +134,8 @@ func (v *validation) check(c *Config) {
 
 func (v *validation) listeners(c *Config) {
 	for name, listen := range map[string]string{"server": c.Server.Listen, "console": c.Console.Listen} {
-		if _, _, err := net.SplitHostPort(listen); err != nil {
+		_, port, err := net.SplitHostPort(listen)
+		if n, notNumber := strconv.Atoi(port); err != nil || notNumber != nil || n < 0 || n > 65535 {
 			v.bad([]string{name, "listen"}, "is not an address such as 127.0.0.1:8080")
 		}
 	}
@@ -107,6 +149,8 @@ func (v *validation) listeners(c *Config) {
 		u, err := url.Parse(c.Server.PublicURL)
 		if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
 			v.bad([]string{"server", "public_url"}, "is not a URL such as https://scim.example.com/scim/v2")
+		} else if !strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/scim/v2") {
+			v.warn([]string{"server", "public_url"}, "does not end in /scim/v2: right only if something in front rewrites the path")
 		}
 	}
 }
@@ -164,14 +208,14 @@ func (v *validation) backend(name string, c *BackendConfig) {
 	path := []string{"backends", name}
 	at := func(key ...string) []string { return append(slices.Clone(path), key...) }
 	for _, p := range c.problems {
-		v.problems = append(v.problems, problem{lineOf(p), plainYAML(p)})
+		v.problems = append(v.problems, problem{lineOf(p), v.located(p)})
 	}
 	if !plainName.MatchString(name) {
 		v.bad(path, "a name is 1 to 64 letters, digits, dots, dashes and underscores")
 	}
 	oneOf := func(key, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {
-			v.bad(at(key), "%q is not one of %s", clip(value), strings.Join(allowed, ", "))
+			v.bad(at(strings.Split(key, ".")...), "%q is not one of %s", clip(value), strings.Join(allowed, ", "))
 		}
 	}
 	if c.Mode == "" {
@@ -192,6 +236,14 @@ func (v *validation) backend(name string, c *BackendConfig) {
 	}
 	if c.CallTimeout <= 0 {
 		v.bad(at("call_timeout"), "must be positive")
+	} else if c.StragglerWindow < c.CallTimeout {
+		v.warn(at("straggler_window"), "is shorter than call_timeout: a call would be read back while it may still be under way")
+	}
+	if u := c.UpdateRole; c.Kind == "riskcloud" {
+		if !strings.HasPrefix(u.Path, "/") || !strings.Contains(u.Path, "{role}") {
+			v.bad(at("update_role", "path"), "must begin with / and contain {role}")
+		}
+		oneOf("update_role.method", u.Method, "PUT", "PATCH", "POST")
 	}
 	for key, value := range map[string]string{"on_missing_user": c.OnMissingUser, "on_deactivate": c.OnDeactivate} {
 		if allowed := map[string]string{"on_missing_user": "wait", "on_deactivate": "remove_roles"}[key]; value != allowed {
@@ -268,7 +320,7 @@ func (v *validation) mappings(c *Config) {
 				v.bad(at("roles"), "%q does not look like USER_ROLE_…", clip(r))
 			}
 		}
-		if strings.HasPrefix(m.Match, ".*") || strings.HasSuffix(m.Match, ".*") {
+		if mapping.Open(m.Match) {
 			v.warn(at("match"), "is open at an end: whoever may name groups at the identity provider may grant this")
 		}
 	}
@@ -303,10 +355,10 @@ func (c *Config) rules(v *validation) (*mapping.Rules, error) {
 		r := mapping.Rule{Group: m.Group, Match: m.Match, Backend: m.Backend, Target: m.Target, Roles: m.Roles,
 			PermissionSets: m.PermissionSets, Authoritative: m.Authoritative, Replace: m.Replace}
 		if v != nil {
-			r.Line = v.line("mappings", fmt.Sprint(i))
+			r.Line, r.Index = v.line("mappings", fmt.Sprint(i)), i
 		}
-		if b := c.Backends[m.Backend]; b != nil && b.Kind == "riskcloud" {
-			r.Roles = []string{riskCloudRole}
+		if b := c.Backends[m.Backend]; b == nil || b.Kind != "virustotal" {
+			r.Roles = []string{riskCloudRole} // also where the backend is a mistake, which is reported by itself
 		}
 		rules = append(rules, r)
 	}

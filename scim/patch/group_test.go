@@ -57,6 +57,18 @@ func checkGroup(t *testing.T, operations, rows, after string) {
 	}
 }
 
+// Members written as JSON within a text name nobody: keeping the text as a member would leave the one in that was to go.
+func TestMembersInAText(t *testing.T) {
+	for _, verb := range []string{"add", "remove", "replace"} {
+		for _, value := range []string{`"[{\"value\":\"x\"}]"`, `"[]"`, `["{\"value\":\"x\"}"]`, `[{"value":" []"}]`} {
+			body := `{"Operations":[{"op":"` + verb + `","path":"members","value":` + value + `}]}`
+			if change, err := Parse([]byte(body), groups()); err == nil {
+				t.Errorf("%s: %+v", body, change.Rows)
+			}
+		}
+	}
+}
+
 func TestGroupRows(t *testing.T) {
 	for _, tt := range []struct{ name, operations, rows string }{
 		{"strings", `{"op":"add","path":"members","value":["a","b","a"]}`, "add [a b]"},

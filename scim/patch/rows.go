@@ -153,9 +153,11 @@ func (rd *reader) rowValue(element raw) (string, error) {
 	return id, nil
 }
 
-// isRowValue says whether id can be the value of a row: not blank, not huge, without control characters.
+// isRowValue says whether id can be the value of a row: not blank, not huge, without control characters, and not a JSON list or
+// object written as text, which would add or keep a member of that name where it should have named others.
 func isRowValue(id string) bool {
-	if len(id) > maxRowValue || strings.TrimSpace(id) == "" {
+	trimmed := strings.TrimSpace(id)
+	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' {
 		return false
 	}
 	for i := range len(id) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -259,6 +260,17 @@ func (t *tx) IdPs() []string {
 		names = append(names, string(k))
 	}
 	return names
+}
+
+func (t *tx) Backends() []string {
+	var names []string
+	for _, top := range []string{topWork, topLedgers} {
+		for k := range t.scan(t.btx.Bucket([]byte(top)), nil, 0) {
+			names = append(names, string(k))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (t *tx) Setting(name string) []byte {

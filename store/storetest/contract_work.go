@@ -222,6 +222,7 @@ func testEvents(t *testing.T, s store.Store) {
 		same(t, "since the last", len(list(t, tx.Events().Since(got[3].Seq))), 0)
 		same(t, "since for ever", len(list(t, tx.Events().Since(math.MaxUint64))), 0)
 		same(t, "identity providers", tx.IdPs(), []string{"idp"})
+		same(t, "backends", tx.Backends(), []string(nil))
 		return nil
 	})
 }
