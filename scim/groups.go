@@ -122,10 +122,5 @@ func (c *change) markMembers(g store.Group) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range values {
-		if err := c.mark(g, v); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.mark(g, values...)
 }

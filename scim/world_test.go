@@ -113,7 +113,7 @@ func (w *world) seed() {
 			return err
 		}
 		for _, m := range []string{linus, margaret, grace, "u3", "not-yet-a-user"} {
-			if _, err := d.AddMember("gid", m); err != nil {
+			if _, err := d.AddMembers("gid", m); err != nil {
 				return err
 			}
 		}

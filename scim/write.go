@@ -114,39 +114,34 @@ func (c *call) precondition(version uint64) error {
 	return nil
 }
 
-// mark says that the user's grants may be wrong wherever the group counts.
-func (c *change) mark(g store.Group, user string) error {
-	for _, t := range c.Targets(c.call.idp, g) {
-		if err := c.touch(t, store.Subject{IdP: c.call.idp, User: user}); err != nil {
-			return err
-		}
+// mark says that the users' grants may be wrong wherever the group counts.
+func (c *change) mark(g store.Group, users ...string) error {
+	subjects := make([]store.Subject, len(users))
+	for i, u := range users {
+		subjects[i] = store.Subject{IdP: c.call.idp, User: u}
 	}
-	return nil
+	return c.touch(g, subjects...)
 }
 
 // sweep says that everybody's grants may be wrong wherever the group counts.
-func (c *change) sweep(g store.Group) error {
-	for _, t := range c.Targets(c.call.idp, g) {
-		if err := c.touch(t, store.Subject{}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (c *change) sweep(g store.Group) error { return c.touch(g, store.Subject{}) }
 
 // markTargets says that what a group's mere existence gives, the settings of its targets, may be wrong.
 func (c *change) markTargets(g store.Group) error {
+	return c.touch(g, store.Subject{Account: store.TargetItself})
+}
+
+func (c *change) touch(g store.Group, subjects ...store.Subject) error {
+	if len(subjects) == 0 {
+		return nil
+	}
 	for _, t := range c.Targets(c.call.idp, g) {
-		if err := c.touch(t, store.Subject{Account: store.TargetItself}); err != nil {
+		c.touched[t.Backend] = true
+		if err := c.tx.Work(t.Backend).Touch(t.Target, c.now, subjects...); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (c *change) touch(t Target, s store.Subject) error {
-	c.touched[t.Backend] = true
-	return c.tx.Work(t.Backend).Touch(t.Target, s, c.now)
 }
 
 // markUser marks the user wherever one of their groups counts.
@@ -169,32 +164,19 @@ func (c *change) event(kind, subject, name string, added, removed []string) erro
 
 // addMembers and removeMembers change rows, mark those whose membership really changed, and return them.
 func (c *change) addMembers(g store.Group, values []string) ([]string, error) {
-	return c.rows(g, values, c.dir.AddMember)
+	added, err := c.dir.AddMembers(g.ID, values...)
+	if err != nil {
+		return nil, err
+	}
+	return added, c.mark(g, added...)
 }
 
 func (c *change) removeMembers(g store.Group, values []string) ([]string, error) {
-	return c.rows(g, values, c.dir.RemoveMember)
-}
-
-func (c *change) rows(g store.Group, values []string, do func(group, value string) (bool, error)) ([]string, error) {
-	targets := c.Targets(c.call.idp, g)
-	var changed []string
-	for _, v := range values {
-		ok, err := do(g.ID, v)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		changed = append(changed, v)
-		for _, t := range targets {
-			if err := c.touch(t, store.Subject{IdP: c.call.idp, User: v}); err != nil {
-				return nil, err
-			}
-		}
+	removed, err := c.dir.RemoveMembers(g.ID, values...)
+	if err != nil {
+		return nil, err
 	}
-	return changed, nil
+	return removed, c.mark(g, removed...)
 }
 
 // members lists the values of a group's members.

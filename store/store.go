@@ -125,9 +125,10 @@ type Directory interface {
 	PutGroup(g Group) error      // ErrConflict if the displayName is another's
 	DeleteGroup(id string) error // with its memberships, and with those it has in other groups
 
-	// AddMember and RemoveMember say whether they changed anything. The value may be any string up to 1 KiB.
-	AddMember(group, value string) (bool, error)
-	RemoveMember(group, value string) (bool, error)
+	// AddMembers and RemoveMembers return the values for which they changed anything, in the order given. A value may
+	// be any string up to 1 KiB.
+	AddMembers(group string, values ...string) (added []string, err error)
+	RemoveMembers(group string, values ...string) (removed []string, err error)
 	IsMember(group, value string) (bool, error)
 	Members(group string) iter.Seq2[Member, error]
 	MemberCount(group string) (int, error)
@@ -170,8 +171,8 @@ type Mark struct {
 
 // Work is the marks of one backend.
 type Work interface {
-	// Touch marks the subject, with a new sequence number: Pending, due at once. Since stays if it was marked.
-	Touch(target string, s Subject, at time.Time) error
+	// Touch marks the subjects, each with a new sequence number: Pending, due at once. Since stays if it was marked.
+	Touch(target string, at time.Time, subjects ...Subject) error
 	// Marks lists by target, then by sequence number where the implementation can, of one target or ("") of all.
 	Marks(target string) iter.Seq2[Mark, error]
 	Mark(target string, s Subject) (Mark, error)

@@ -273,7 +273,7 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 			return err
 		}
 		for _, t := range targets {
-			if err := tx.Work(w.Name).Touch(t, store.Subject{Account: old.Account}, now); err != nil {
+			if err := tx.Work(w.Name).Touch(t, now, store.Subject{Account: old.Account}); err != nil {
 				return err
 			}
 		}

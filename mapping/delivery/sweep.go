@@ -47,12 +47,7 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 	}
 	for chunk := range slices.Chunk(subjects, sweepChunk) {
 		err := w.Store.Update(ctx, func(tx store.Tx) error {
-			for _, s := range chunk {
-				if err := tx.Work(w.Name).Touch(m.Target, s, m.Since); err != nil {
-					return err
-				}
-			}
-			return nil
+			return tx.Work(w.Name).Touch(m.Target, m.Since, chunk...)
 		})
 		if err != nil {
 			return fmt.Errorf("sweeping a target: %w", err)
@@ -126,7 +121,7 @@ func (w *Worker) recover(ctx context.Context) error {
 			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
 				return err
 			}
-			if err := tx.Work(w.Name).Touch(e.Target, store.Subject{Account: e.Account}, now); err != nil {
+			if err := tx.Work(w.Name).Touch(e.Target, now, store.Subject{Account: e.Account}); err != nil {
 				return err
 			}
 		}
@@ -149,7 +144,7 @@ func (w *Worker) Remap(ctx context.Context) error {
 			return err
 		}
 		for _, t := range targets {
-			if err := tx.Work(w.Name).Touch(t, store.Subject{}, now); err != nil {
+			if err := tx.Work(w.Name).Touch(t, now, store.Subject{}); err != nil {
 				return err
 			}
 		}

@@ -230,7 +230,7 @@ func (w *world) user(idp, id, email string, active bool) {
 
 func (w *world) touch(tx store.Tx, idp, user, group string) {
 	for _, t := range w.rules.Targets(group) {
-		if err := tx.Work(t.Backend).Touch(t.Target, store.Subject{IdP: idp, User: user}, w.clock); err != nil {
+		if err := tx.Work(t.Backend).Touch(t.Target, w.clock, store.Subject{IdP: idp, User: user}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -246,7 +246,7 @@ func (w *world) group(idp, name string) {
 func (w *world) join(idp, user, group string) {
 	w.t.Helper()
 	w.update(func(tx store.Tx) error {
-		if _, err := tx.Directory(idp).AddMember(group, user); err != nil {
+		if _, err := tx.Directory(idp).AddMembers(group, user); err != nil {
 			return err
 		}
 		w.touch(tx, idp, user, group)
@@ -257,7 +257,7 @@ func (w *world) join(idp, user, group string) {
 func (w *world) leave(idp, user, group string) {
 	w.t.Helper()
 	w.update(func(tx store.Tx) error {
-		if _, err := tx.Directory(idp).RemoveMember(group, user); err != nil {
+		if _, err := tx.Directory(idp).RemoveMembers(group, user); err != nil {
 			return err
 		}
 		w.touch(tx, idp, user, group)

@@ -129,7 +129,7 @@ func TestMetricsFromTheStart(t *testing.T) {
 	err := c.Store.Update(t.Context(), func(tx store.Tx) error {
 		w := tx.Work("vt")
 		for _, u := range []string{"a", "b", "c"} {
-			if err := w.Touch("acme", store.Subject{IdP: "okta", User: u}, now); err != nil {
+			if err := w.Touch("acme", now, store.Subject{IdP: "okta", User: u}); err != nil {
 				return err
 			}
 		}

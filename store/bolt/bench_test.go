@@ -25,7 +25,7 @@ func uuid(kind byte, n int) string {
 func members(group string, values ...string) func(store.Tx) error {
 	return func(tx store.Tx) error {
 		for _, v := range values {
-			if _, err := tx.Directory("idp").AddMember(group, v); err != nil {
+			if _, err := tx.Directory("idp").AddMembers(group, v); err != nil {
 				return err
 			}
 		}
@@ -85,7 +85,7 @@ func BenchmarkAddMember(b *testing.B) {
 		for g, group := range []string{small, large} {
 			value := fmt.Sprintf("new-%d", i%10)
 			err := s.Update(b.Context(), func(tx store.Tx) error { // so that the small one stays small
-				_, err := tx.Directory("idp").RemoveMember(group, value)
+				_, err := tx.Directory("idp").RemoveMembers(group, value)
 				return err
 			})
 			if err != nil {

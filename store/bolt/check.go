@@ -78,14 +78,17 @@ func (c *checker) count(b *bbolt.Bucket) int {
 func (c *checker) directory(d *directory) {
 	where := "directory " + d.space.name
 	for k, v := range c.tx.scan(d.bucket(dirNames), nil, 0) {
-		name, err := unseal(k, v)
+		name, is, err := openName(k, v)
 		if err != nil {
 			c.note(where, err)
 			continue
 		}
-		n, ok, err := d.number(string(name))
+		n, ok, err := d.number(name)
 		if c.note(where, err); err == nil && (!ok || n != toNumber(k)) {
 			c.wrong(where, "number %x and its name disagree", k)
+		}
+		if d.exists(userKind(), n) != (is == nameOfUser) || d.exists(groupKind(), n) != (is == nameOfGroup) {
+			c.wrong(where, "number %x is not what its name says", k)
 		}
 	}
 	if ids, names := c.count(d.bucket(dirIDs)), c.count(d.bucket(dirNames)); ids != names {

@@ -75,27 +75,54 @@ func (d *directory) intern(id string) (number, error) {
 		return 0, fmt.Errorf("number %q: no numbers left: %w", id, store.ErrFull)
 	}
 	n = number(next)
-	e := newRecord(len(id))
-	e.raw([]byte(id))
-	if err := d.tx.put(names, n.key(), e.seal(n.key())); err != nil {
+	if err := d.tx.put(names, n.key(), sealName(n, id, nameOfNothing)); err != nil {
 		return 0, err
 	}
 	key := makeKey(id)
 	return n, d.tx.put(ids, key, binary.BigEndian.AppendUint32(n.key(), checksum(recordVersion, key, n.key())))
 }
 
-// name is the way back from a number.
-func (d *directory) name(n number) (string, error) {
-	key := n.key()
-	record := get(d.bucket(dirNames), key)
+// What a name is of: kept with it, so that a list of members need not look for each.
+const (
+	nameOfNothing byte = iota
+	nameOfUser
+	nameOfGroup
+)
+
+func sealName(n number, id string, is byte) []byte {
+	e := newRecord(1 + len(id))
+	e.byte(is)
+	e.raw([]byte(id))
+	return e.seal(n.key())
+}
+
+func openName(key, record []byte) (id string, is byte, err error) {
 	if record == nil {
-		return "", fmt.Errorf("name of number %d: missing: %w", n, store.ErrDamaged)
+		return "", 0, fmt.Errorf("name of number %x: missing: %w", key, store.ErrDamaged)
 	}
 	payload, err := unseal(key, record)
-	if err != nil {
-		return "", fmt.Errorf("name of number %d: %w", n, err)
+	if err == nil && (len(payload) == 0 || payload[0] > nameOfGroup) {
+		err = store.ErrDamaged
 	}
-	return string(payload), nil
+	if err != nil {
+		return "", 0, fmt.Errorf("name of number %x: %w", key, err)
+	}
+	return string(payload[1:]), payload[0], nil
+}
+
+// name is the way back from a number.
+func (d *directory) name(n number) (string, error) {
+	id, _, err := openName(n.key(), get(d.bucket(dirNames), n.key()))
+	return id, err
+}
+
+// label says in the name of a number what it is of.
+func (d *directory) label(n number, is byte) error {
+	id, old, err := openName(n.key(), get(d.bucket(dirNames), n.key()))
+	if err != nil || old == is {
+		return err
+	}
+	return d.tx.put(d.bucket(dirNames), n.key(), sealName(n, id, is))
 }
 
 func (d *directory) count(what string) int {
@@ -126,14 +153,15 @@ type kind struct {
 	records, order, counter string
 	names                   string
 	byName                  store.Index
+	label                   byte
 }
 
 func userKind() kind {
-	return kind{"user", dirUsers, dirUserOrder, countUsers, dirUserNames, store.ByUserName}
+	return kind{"user", dirUsers, dirUserOrder, countUsers, dirUserNames, store.ByUserName, nameOfUser}
 }
 
 func groupKind() kind {
-	return kind{"group", dirGroups, dirGroupOrder, countGroups, dirGroupNames, store.ByDisplayName}
+	return kind{"group", dirGroups, dirGroupOrder, countGroups, dirGroupNames, store.ByDisplayName, nameOfGroup}
 }
 
 // row is a user or group with what the file keeps besides.
@@ -311,6 +339,9 @@ func (d *directory) create(k kind, n number) (uint64, error) {
 	if err := d.tx.put(b, seqKey(order), n.key()); err != nil {
 		return 0, err
 	}
+	if err := d.label(n, k.label); err != nil {
+		return 0, err
+	}
 	return order, d.addCount(k.counter, 1)
 }
 
@@ -320,6 +351,9 @@ func (d *directory) forget(k kind, n number, order uint64) error {
 		return err
 	}
 	if err := d.tx.del(d.bucket(k.order), seqKey(order)); err != nil {
+		return err
+	}
+	if err := d.label(n, nameOfNothing); err != nil {
 		return err
 	}
 	return d.addCount(k.counter, -1)

@@ -1,8 +1,10 @@
 package bolt
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -47,57 +49,110 @@ func (d *directory) setSize(group number, size int) error {
 	return d.tx.put(b, key, sealUint(key, uint64(size)))
 }
 
-func (d *directory) AddMember(group, value string) (bool, error) {
+// AddMembers works through the values in the order of their numbers, in which their rows lie side by side.
+func (d *directory) AddMembers(group string, values ...string) ([]string, error) {
 	d.tx.write()
-	if len(value) > maxValue {
-		return false, fmt.Errorf("add member: value of %d bytes, over %d", len(value), maxValue)
-	}
 	g, err := d.group(group)
 	if err != nil {
-		return false, fmt.Errorf("add member: %w", err)
+		return nil, fmt.Errorf("add members: %w", err)
 	}
-	m, err := d.intern(value)
-	if err != nil {
-		return false, fmt.Errorf("add member: %w", err)
-	}
-	if get(d.bucket(dirMembers), pair(g, m)) != nil {
-		return false, nil
-	}
-	size, err := d.size(g)
-	if err != nil {
-		return false, err
+	all := make([]candidate, 0, len(values))
+	for i, v := range values {
+		if len(v) > maxValue {
+			return nil, fmt.Errorf("add members: value of %d bytes, over %d", len(v), maxValue)
+		}
+		m, err := d.intern(v)
+		if err != nil {
+			return nil, fmt.Errorf("add members: %w", err)
+		}
+		all = append(all, candidate{m, i})
 	}
 	members, err := d.make(dirMembers)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	memberOf, err := d.make(dirMemberOf)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if err := d.tx.put(members, pair(g, m), []byte{}); err != nil {
-		return false, err
-	}
-	if err := d.tx.put(memberOf, pair(m, g), []byte{}); err != nil {
-		return false, err
-	}
-	return true, d.setSize(g, size+1)
+	return d.change(g, values, all, 1, func(m number) (bool, error) {
+		if members.Get(pair(g, m)) != nil {
+			return false, nil
+		}
+		if err := d.tx.put(members, pair(g, m), []byte{}); err != nil {
+			return false, err
+		}
+		return true, d.tx.put(memberOf, pair(m, g), []byte{})
+	})
 }
 
-func (d *directory) RemoveMember(group, value string) (bool, error) {
+func (d *directory) RemoveMembers(group string, values ...string) ([]string, error) {
 	d.tx.write()
 	g, err := d.group(group)
 	if err != nil {
-		return false, fmt.Errorf("remove member: %w", err)
+		return nil, fmt.Errorf("remove members: %w", err)
 	}
-	m, ok, err := d.number(value)
+	all := make([]candidate, 0, len(values))
+	for i, v := range values {
+		m, ok, err := d.number(v)
+		if err != nil {
+			return nil, fmt.Errorf("remove members: %w", err)
+		}
+		if ok {
+			all = append(all, candidate{m, i})
+		}
+	}
+	return d.change(g, values, all, -1, func(m number) (bool, error) {
+		if get(d.bucket(dirMembers), pair(g, m)) == nil {
+			return false, nil
+		}
+		return true, d.unlink(g, m)
+	})
+}
+
+// candidate is a value with its number and its place among those given.
+type candidate struct {
+	number
+	at int
+}
+
+// change does something for each candidate and keeps the group's size.
+func (d *directory) change(g number, values []string, all []candidate, by int, do func(number) (bool, error)) ([]string, error) {
+	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.number, b.number) })
+	done := all[:0]
+	for _, c := range all {
+		ok, err := do(c.number)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			done = append(done, c)
+		}
+	}
+	if len(done) == 0 {
+		return nil, nil
+	}
+	size, err := d.size(g)
 	if err != nil {
-		return false, fmt.Errorf("remove member: %w", err)
+		return nil, err
 	}
-	if !ok || get(d.bucket(dirMembers), pair(g, m)) == nil {
-		return false, nil
+	if size += by * len(done); size < 0 {
+		return nil, fmt.Errorf("member count of group number %d: too low: %w", g, store.ErrDamaged)
 	}
-	return true, d.leave(g, m)
+	slices.SortFunc(done, func(a, b candidate) int { return cmp.Compare(a.at, b.at) })
+	changed := make([]string, len(done))
+	for i, c := range done {
+		changed[i] = values[c.at]
+	}
+	return changed, d.setSize(g, size)
+}
+
+// unlink removes the two rows of a membership.
+func (d *directory) unlink(g, m number) error {
+	if err := d.tx.del(d.bucket(dirMembers), pair(g, m)); err != nil {
+		return err
+	}
+	return d.tx.del(d.bucket(dirMemberOf), pair(m, g))
 }
 
 // leave removes a membership that exists.
@@ -109,10 +164,7 @@ func (d *directory) leave(g, m number) error {
 	if size == 0 {
 		return fmt.Errorf("member count of group number %d: too low: %w", g, store.ErrDamaged)
 	}
-	if err := d.tx.del(d.bucket(dirMembers), pair(g, m)); err != nil {
-		return err
-	}
-	if err := d.tx.del(d.bucket(dirMemberOf), pair(m, g)); err != nil {
+	if err := d.unlink(g, m); err != nil {
 		return err
 	}
 	return d.setSize(g, size-1)
@@ -168,14 +220,14 @@ func (d *directory) Members(group string) iter.Seq2[store.Member, error] {
 			yield(store.Member{}, fmt.Errorf("members: %w", err))
 			return
 		}
+		names := follower{tx: d.tx, bucket: d.bucket(dirNames)}
 		for k := range d.tx.scan(d.bucket(dirMembers), g.key(), 0) {
 			var m store.Member
 			err := fmt.Errorf("members of group %q: %w", group, store.ErrDamaged)
 			if len(k) == 2*numberSize {
-				n := toNumber(k[numberSize:])
-				m.User = d.exists(userKind(), n)
-				m.Group = !m.User && d.exists(groupKind(), n)
-				m.Value, err = d.name(n)
+				var is byte
+				m.Value, is, err = openName(k[numberSize:], names.get(k[numberSize:]))
+				m.User, m.Group = is == nameOfUser, is == nameOfGroup
 			}
 			if !yield(m, err) || err != nil {
 				return

@@ -35,10 +35,10 @@ func filled(t testing.TB, path string) []byte {
 				if err := d.PutUser(store.User{ID: id, UserName: id, Emails: []string{id + "@example.com"}, Attributes: []byte(`{"a":"b"}`)}); err != nil {
 					return err
 				}
-				if _, err := d.AddMember(group, id); err != nil {
+				if _, err := d.AddMembers(group, id); err != nil {
 					return err
 				}
-				if err := tx.Work("vt").Touch("t", store.Subject{IdP: "idp", User: id}, time.Unix(1, 0)); err != nil {
+				if err := tx.Work("vt").Touch("t", time.Unix(1, 0), store.Subject{IdP: "idp", User: id}); err != nil {
 					return err
 				}
 				if err := tx.Ledger("vt").PutEntry(store.Entry{Target: "t", Account: id, Role: "r"}); err != nil {

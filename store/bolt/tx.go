@@ -169,6 +169,40 @@ func beyond(c *bbolt.Cursor, after []byte, descending bool) (k, v []byte) {
 	return k, v
 }
 
+// follower looks up keys that come in order: most of the time the next one is near the last.
+type follower struct {
+	tx     *tx
+	bucket *bbolt.Bucket
+	cursor *bbolt.Cursor
+	key    []byte
+	value  []byte
+	writes int
+}
+
+// near is how many keys are passed over before looking from the top is cheaper.
+const near = 8
+
+func (f *follower) get(key []byte) []byte {
+	if f.bucket == nil {
+		return nil
+	}
+	if f.cursor == nil {
+		f.cursor = f.bucket.Cursor()
+	} else if f.writes == f.tx.writes {
+		for i := 0; i < near && f.key != nil && bytes.Compare(f.key, key) < 0; i++ {
+			f.key, f.value = f.cursor.Next()
+		}
+		if bytes.Equal(f.key, key) {
+			return f.value
+		}
+	}
+	f.writes = f.tx.writes
+	if f.key, f.value = f.cursor.Seek(key); !bytes.Equal(f.key, key) {
+		return nil
+	}
+	return f.value
+}
+
 // space is a named bucket with buckets in it: the directory of an identity provider, the marks of a backend.
 // None of them exists before the first write.
 type space struct {

@@ -96,23 +96,20 @@ func (w *work) counts() ([3]uint64, error) {
 	return n, d.end(key)
 }
 
-// count takes one from a state and adds one to another; -1 stands for no state.
-func (w *work) count(from, to int) error {
-	if from == to {
+// count adds to the numbers of marks in each state.
+func (w *work) count(by [3]int) error {
+	if by == [3]int{} {
 		return nil
 	}
 	n, err := w.counts()
 	if err != nil {
 		return err
 	}
-	if from >= 0 {
-		if n[from] == 0 {
+	for i := range n {
+		if by[i] < 0 && n[i] < uint64(-by[i]) {
 			return fmt.Errorf("counts of marks: too low: %w", store.ErrDamaged)
 		}
-		n[from]--
-	}
-	if to >= 0 {
-		n[to]++
+		n[i] += uint64(by[i])
 	}
 	b, err := w.make(workCounts)
 	if err != nil {
@@ -126,17 +123,13 @@ func (w *work) count(from, to int) error {
 	return w.tx.put(b, key, e.seal(key))
 }
 
-func (w *work) Touch(target string, s store.Subject, at time.Time) error {
+func (w *work) Touch(target string, at time.Time, subjects ...store.Subject) error {
 	w.tx.write()
-	old, found, err := w.find(target, s)
-	if err != nil {
-		return fmt.Errorf("touch: %w", err)
-	}
 	marks, err := w.make(workMarks)
 	if err != nil {
 		return err
 	}
-	subjects, err := w.make(workSubjects)
+	places, err := w.make(workSubjects)
 	if err != nil {
 		return err
 	}
@@ -144,25 +137,33 @@ func (w *work) Touch(target string, s store.Subject, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	m := store.Mark{Target: target, Subject: s, Since: at, State: store.Pending}
-	if m.Seq, err = w.tx.next(top); err != nil { // of the top: the numbers are store-wide
-		return err
-	}
-	from := -1
-	if found {
-		m.Since, from = old.Since, int(old.State)
-		if err := w.tx.del(marks, markKey(target, old.Seq)); err != nil {
+	var added [3]int
+	for _, s := range subjects {
+		m := store.Mark{Target: target, Subject: s, Since: at, State: store.Pending}
+		old, found, err := w.find(target, s)
+		if err != nil {
+			return fmt.Errorf("touch: %w", err)
+		}
+		if m.Seq, err = w.tx.next(top); err != nil { // of the top: the numbers are store-wide
+			return err
+		}
+		if found {
+			m.Since = old.Since
+			added[old.State]--
+			if err := w.tx.del(marks, markKey(target, old.Seq)); err != nil {
+				return err
+			}
+		}
+		added[store.Pending]++
+		key := markKey(target, m.Seq)
+		if err := w.tx.put(marks, key, encodeMark(key, m)); err != nil {
+			return err
+		}
+		if err := w.tx.put(places, subjectKey(target, s), seqKey(m.Seq)); err != nil {
 			return err
 		}
 	}
-	key := markKey(target, m.Seq)
-	if err := w.tx.put(marks, key, encodeMark(key, m)); err != nil {
-		return err
-	}
-	if err := w.tx.put(subjects, subjectKey(target, s), seqKey(m.Seq)); err != nil {
-		return err
-	}
-	return w.count(from, int(store.Pending))
+	return w.count(added)
 }
 
 func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
@@ -200,7 +201,9 @@ func (w *work) Settle(m store.Mark) (bool, error) {
 	if err := w.tx.del(w.bucket(workSubjects), subjectKey(m.Target, m.Subject)); err != nil {
 		return false, err
 	}
-	return true, w.count(int(cur.State), -1)
+	var by [3]int
+	by[cur.State]--
+	return true, w.count(by)
 }
 
 func (w *work) Park(m store.Mark) (bool, error) {
@@ -218,7 +221,10 @@ func (w *work) Park(m store.Mark) (bool, error) {
 	if err := w.tx.put(w.bucket(workMarks), key, encodeMark(key, cur)); err != nil {
 		return false, err
 	}
-	return true, w.count(int(from), int(m.State))
+	var by [3]int
+	by[from]--
+	by[m.State]++
+	return true, w.count(by)
 }
 
 func (w *work) Counts() (pending, blocked, held int) {

@@ -36,14 +36,14 @@ func testMembers(t *testing.T, s store.Store) {
 		d := tx.Directory("idp")
 		return errors.Join(d.PutUser(user("u", "u")), d.PutGroup(group("g", "g")), d.PutGroup(group("h", "h")))
 	})
-	change("add user", true, func(d store.Directory) (bool, error) { return d.AddMember("g", "u") })
-	change("add user again", false, func(d store.Directory) (bool, error) { return d.AddMember("g", "u") })
-	change("add stranger", true, func(d store.Directory) (bool, error) { return d.AddMember("g", "nobody") })
-	change("add group", true, func(d store.Directory) (bool, error) { return d.AddMember("g", "h") })
-	change("add to another", true, func(d store.Directory) (bool, error) { return d.AddMember("h", "u") })
-	change("remove unknown", false, func(d store.Directory) (bool, error) { return d.RemoveMember("g", "else") })
-	change("remove from another", false, func(d store.Directory) (bool, error) { return d.RemoveMember("h", "nobody") })
-	change("values are exact", false, func(d store.Directory) (bool, error) { return d.RemoveMember("g", "U") })
+	change("add user", true, func(d store.Directory) (bool, error) { return changed(d.AddMembers("g", "u")) })
+	change("add user again", false, func(d store.Directory) (bool, error) { return changed(d.AddMembers("g", "u")) })
+	change("add stranger", true, func(d store.Directory) (bool, error) { return changed(d.AddMembers("g", "nobody")) })
+	change("add group", true, func(d store.Directory) (bool, error) { return changed(d.AddMembers("g", "h")) })
+	change("add to another", true, func(d store.Directory) (bool, error) { return changed(d.AddMembers("h", "u")) })
+	change("remove unknown", false, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("g", "else")) })
+	change("remove from another", false, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("h", "nobody")) })
+	change("values are exact", false, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("g", "U")) })
 	view(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp")
 		same(t, "members", members(t, tx, "idp", "g"), map[string]bool{"u": true, "nobody": false, "h": false})
@@ -55,8 +55,8 @@ func testMembers(t *testing.T, s store.Store) {
 		same(t, "is member", in, false)
 		return errors.Join(err, err2)
 	})
-	change("remove", true, func(d store.Directory) (bool, error) { return d.RemoveMember("g", "u") })
-	change("remove again", false, func(d store.Directory) (bool, error) { return d.RemoveMember("g", "u") })
+	change("remove", true, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("g", "u")) })
+	change("remove again", false, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("g", "u")) })
 	view(t, s, func(tx store.Tx) error {
 		same(t, "groups of", groupIDs(list(t, tx.Directory("idp").GroupsOf("u"))), []string{"h"})
 		return nil
@@ -68,7 +68,7 @@ func testMemberIsGroup(t *testing.T, s store.Store) {
 		d := tx.Directory("idp")
 		err := errors.Join(d.PutGroup(group("g", "g")), d.PutGroup(group("h", "h")), d.PutUser(user("u", "u")))
 		for _, v := range []string{"u", "h", "nobody"} {
-			_, add := d.AddMember("g", v)
+			_, add := d.AddMembers("g", v)
 			err = errors.Join(err, add)
 		}
 		return err
@@ -88,7 +88,7 @@ func testMemberBecomesUser(t *testing.T, s store.Store) {
 		d := tx.Directory("idp")
 		err := d.PutGroup(group("g", "g"))
 		for _, v := range []string{"later", "alice@example.com"} {
-			_, add := d.AddMember("g", v)
+			_, add := d.AddMembers("g", v)
 			err = errors.Join(err, add)
 		}
 		return err
@@ -109,7 +109,7 @@ func testDeleting(t *testing.T, s store.Store) {
 		d := tx.Directory("idp")
 		err := errors.Join(d.PutUser(user("u", "u")), d.PutUser(user("v", "v")), d.PutGroup(group("g", "g")), d.PutGroup(group("h", "h")))
 		for _, m := range [][2]string{{"g", "u"}, {"g", "v"}, {"h", "u"}, {"g", "h"}, {"h", "x"}} {
-			_, add := d.AddMember(m[0], m[1])
+			_, add := d.AddMembers(m[0], m[1])
 			err = errors.Join(err, add)
 		}
 		return err
@@ -153,7 +153,7 @@ func testOrder(t *testing.T, s store.Store) {
 		if err := tx.Directory("idp").PutGroup(group("g", "g")); err != nil {
 			return err
 		}
-		if _, err := tx.Directory("idp").AddMember("g", "id-03"); err != nil { // known before it is created
+		if _, err := tx.Directory("idp").AddMembers("g", "id-03"); err != nil { // known before it is created
 			return err
 		}
 		for i := 20; i > 0; i-- {
@@ -244,7 +244,7 @@ func testApart(t *testing.T, s store.Store) {
 		err := errors.Join(
 			tx.Directory("two").PutUser(user("u", "same")), tx.Directory("one").PutUser(user("u", "same")),
 			tx.Directory("one").PutGroup(group("g", "same")), tx.Directory("two").PutGroup(group("g", "same")))
-		_, add := tx.Directory("one").AddMember("g", "u")
+		_, add := tx.Directory("one").AddMembers("g", "u")
 		return errors.Join(err, add)
 	})
 	view(t, s, func(tx store.Tx) error {
@@ -271,10 +271,10 @@ func testChangeWhileListing(t *testing.T, s store.Store) {
 			if err := d.PutUser(user(id, id)); err != nil {
 				return err
 			}
-			if _, err := d.AddMember("g", id); err != nil {
+			if _, err := d.AddMembers("g", id); err != nil {
 				return err
 			}
-			if err := tx.Work(backend).Touch("t", store.Subject{IdP: "idp", User: id}, at(1)); err != nil {
+			if err := tx.Work(backend).Touch("t", at(1), store.Subject{IdP: "idp", User: id}); err != nil {
 				return err
 			}
 		}
@@ -297,7 +297,7 @@ func testChangeWhileListing(t *testing.T, s store.Store) {
 			if err != nil {
 				return err
 			}
-			if _, err := d.RemoveMember("g", m.Value); err != nil {
+			if _, err := d.RemoveMembers("g", m.Value); err != nil {
 				return err
 			}
 			removed++

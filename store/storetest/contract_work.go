@@ -19,8 +19,8 @@ func testMarks(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		d, w := tx.Directory("idp"), tx.Work(backend)
 		return errors.Join(d.PutUser(user("u", "u")), d.PutUser(user("v", "v")),
-			w.Touch("b", u, at(1)), w.Touch("a", v, at(2)), w.Touch("b", v, at(3)), w.Touch("b", account, at(4)),
-			w.Touch("b", sweep, at(5)), w.Touch("b", u, at(6)), tx.Work("other").Touch("b", u, at(7)))
+			w.Touch("b", at(1), u), w.Touch("a", at(2), v), w.Touch("b", at(3), v), w.Touch("b", at(4), account),
+			w.Touch("b", at(5), sweep), w.Touch("b", at(6), u), tx.Work("other").Touch("b", at(7), u))
 	})
 	var old store.Mark
 	view(t, s, func(tx store.Tx) error {
@@ -69,7 +69,7 @@ func testMarks(t *testing.T, s store.Store) {
 		same(t, "held", m, store.Mark{Target: "b", Subject: u, Seq: old.Seq, Since: at(1), State: store.Held, NotBefore: at(9), Reason: "why", Tries: 3})
 		return err
 	})
-	update(t, s, func(tx store.Tx) error { return tx.Work(backend).Touch("b", u, at(20)) })
+	update(t, s, func(tx store.Tx) error { return tx.Work(backend).Touch("b", at(20), u) })
 	counts(5, 0, 0)
 	update(t, s, func(tx store.Tx) error {
 		w := tx.Work(backend)
@@ -272,9 +272,9 @@ func testWriteInView(t *testing.T, s store.Store) {
 		"delete user":   func(tx store.Tx) { _ = tx.Directory("i").DeleteUser("u") },
 		"put group":     func(tx store.Tx) { _ = tx.Directory("i").PutGroup(group("g", "g")) },
 		"delete group":  func(tx store.Tx) { _ = tx.Directory("i").DeleteGroup("g") },
-		"add member":    func(tx store.Tx) { _, _ = tx.Directory("i").AddMember("g", "u") },
-		"remove member": func(tx store.Tx) { _, _ = tx.Directory("i").RemoveMember("g", "u") },
-		"touch":         func(tx store.Tx) { _ = tx.Work("b").Touch("t", store.Subject{}, at(1)) },
+		"add member":    func(tx store.Tx) { _, _ = tx.Directory("i").AddMembers("g", "u") },
+		"remove member": func(tx store.Tx) { _, _ = tx.Directory("i").RemoveMembers("g", "u") },
+		"touch":         func(tx store.Tx) { _ = tx.Work("b").Touch("t", at(1), store.Subject{}) },
 		"settle":        func(tx store.Tx) { _, _ = tx.Work("b").Settle(store.Mark{}) },
 		"park":          func(tx store.Tx) { _, _ = tx.Work("b").Park(store.Mark{}) },
 		"put entry":     func(tx store.Tx) { _ = tx.Ledger("b").PutEntry(store.Entry{}) },
@@ -374,7 +374,7 @@ func testConcurrentMembers(t *testing.T, s store.Store) {
 			for i := range times {
 				value := fmt.Sprintf("%d-%d", c, i)
 				err := s.Update(context.Background(), func(tx store.Tx) error {
-					_, err := tx.Directory("idp").AddMember("g", value)
+					_, err := tx.Directory("idp").AddMembers("g", value)
 					return err
 				})
 				if err != nil {

@@ -177,7 +177,7 @@ func opAddMember(r *rand.Rand) op {
 			}
 			d.members[g][v] = true
 		}
-		changed, err := tx.Directory(in).AddMember(g, v)
+		changed, err := changed(tx.Directory(in).AddMembers(g, v))
 		return errors.Join(expect("add member", err, missing(there)), differs("added", changed, want))
 	}
 }
@@ -189,7 +189,7 @@ func opRemoveMember(r *rand.Rand) op {
 		_, there := d.groups[g]
 		want := there && d.members[g][v]
 		delete(d.members[g], v)
-		changed, err := tx.Directory(in).RemoveMember(g, v)
+		changed, err := changed(tx.Directory(in).RemoveMembers(g, v))
 		return errors.Join(expect("remove member", err, missing(there)), differs("removed", changed, want))
 	}
 }
@@ -220,7 +220,7 @@ func opTouch(r *rand.Rand) op {
 			mark.Since = old.Since
 		}
 		w := tx.Work(id.backend)
-		if err := w.Touch(id.target, id.subject, when); err != nil {
+		if err := w.Touch(id.target, when, id.subject); err != nil {
 			return err
 		}
 		got, err := w.Mark(id.target, id.subject)
