@@ -153,7 +153,18 @@ func (m *memory) handler() (http.Handler, error) {
 
 func benchUser(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", i) }
 
-const benchUsers = 100_000
+const (
+	benchUsers = 100_000
+	benchTeams = 50
+)
+
+func benchGroups() []string {
+	groups := []string{"small", "large"}
+	for i := range benchTeams {
+		groups = append(groups, fmt.Sprint("team", i))
+	}
+	return groups
+}
 
 // fill makes the same in both: 100,000 users, a group of ten and one of 100,000.
 func fill(user func(id, name string, attrs []byte) error, member func(group, id string) error) error {
@@ -183,7 +194,7 @@ func ours(dir string) (http.Handler, error) {
 	}
 	err = s.Update(context.Background(), func(tx store.Tx) error {
 		d := tx.Directory("acme")
-		for _, g := range []string{"small", "large"} {
+		for _, g := range benchGroups() {
 			if err := d.PutGroup(store.Group{ID: g, DisplayName: g, Version: 1, Attributes: json.RawMessage(`{"displayName":"` + g + `"}`)}); err != nil {
 				return err
 			}
@@ -207,7 +218,7 @@ func ours(dir string) (http.Handler, error) {
 // theirs is the library's server over maps.
 func theirs() (http.Handler, error) {
 	m := &memory{users: map[string]elimity.Resource{}, byName: map[string]string{}, groups: map[string]*memoryGroup{}}
-	for _, g := range []string{"small", "large"} {
+	for _, g := range benchGroups() {
 		m.groups[g] = &memoryGroup{name: g, members: map[string]int{}}
 	}
 	err := fill(func(id, name string, attrs []byte) error {
@@ -366,6 +377,19 @@ func (c *contestant) load(b *testing.B, r request, from, n int) (used, took time
 
 func patchOf(ops string) string { return patchHead + ops + `}` }
 
+// addUsers adds each of the users, a thousand at a time, to one group after the other.
+func addUsers(n int) (string, string, string) {
+	const each = 1000
+	var b strings.Builder
+	for i := range each {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"value":"%s"}`, benchUser(n%(benchUsers/each)*each+i))
+	}
+	return "PATCH", fmt.Sprintf("/Groups/team%d", n/(benchUsers/each)%benchTeams), patchOf(`[{"op":"add","path":"members","value":[` + b.String() + `]}]`)
+}
+
 func addMembers(group string, each int) request {
 	return func(n int) (string, string, string) {
 		var b strings.Builder
@@ -408,7 +432,7 @@ func BenchmarkAgainstMemory(b *testing.B) {
 	}{
 		{"add one member", addMembers("small", 1), 2000},
 		{"remove one by value filter", removeMembers("large", 1), 2000},
-		{"add 1000 members in one", addMembers("small", 1000), 20},
+		{"add 1000 members in one", addUsers, 20},
 		{"1000 removes in one", removeMembers("large", 1000), 5},
 		{"userName eq among 100000", filtered, 2000},
 		{"group of 100000 with members", get("/Groups/large"), 10},

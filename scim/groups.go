@@ -22,11 +22,11 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 	}
 	var added []string
 	if c.call.members != nil {
-		if added, err = c.addMembers(g, *c.call.members); err != nil {
+		if added, err = c.dir.AddMembers(g.ID, *c.call.members...); err != nil {
 			return resource{}, err
 		}
 	}
-	return c.groupResult(g), c.event("group.create", id, g.DisplayName, added, nil)
+	return c.groupResult(g), c.membersChanged("group.create", g, added, nil)
 }
 
 // replaceGroup serves PUT. Members that are not given stay as they are: no ambiguous request empties a group.
@@ -54,7 +54,7 @@ func (c *change) replaceMembers(g store.Group, values []string, net *delta) erro
 	if err != nil {
 		return err
 	}
-	added, err := c.addMembers(g, values)
+	added, err := c.dir.AddMembers(g.ID, values...)
 	net.add(added, 1)
 	net.add(removed, -1)
 	return err
@@ -70,7 +70,7 @@ func (c *change) keepOnly(g store.Group, values []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.removeMembers(g, slices.DeleteFunc(all, func(v string) bool { return keep[v] }))
+	return c.dir.RemoveMembers(g.ID, slices.DeleteFunc(all, func(v string) bool { return keep[v] })...)
 }
 
 // putGroup stores a changed group; a new name moves everybody, so both names' targets are swept.
@@ -91,7 +91,7 @@ func (c *change) putGroup(old, next store.Group, added, removed []string) (resou
 	if !bytes.Equal(old.Attributes, next.Attributes) {
 		kind = "group.replace"
 	}
-	return c.groupResult(next), c.event(kind, next.ID, next.DisplayName, added, removed)
+	return c.groupResult(next), c.membersChanged(kind, next, added, removed)
 }
 
 func (c *change) deleteGroup(id string) error {

@@ -102,9 +102,9 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 	var err error
 	switch op.Kind {
 	case patch.AddRows:
-		added, err = c.addMembers(g, op.Values)
+		added, err = c.dir.AddMembers(g.ID, op.Values...)
 	case patch.RemoveRows:
-		removed, err = c.removeMembers(g, op.Values)
+		removed, err = c.dir.RemoveMembers(g.ID, op.Values...)
 	case patch.ReplaceRows:
 		return c.replaceMembers(g, op.Values, net)
 	case patch.ClearRows:
@@ -131,5 +131,5 @@ func (c *change) removeMatching(g store.Group, op patch.RowOp) ([]string, error)
 			found = append(found, m.Value)
 		}
 	}
-	return c.removeMembers(g, found)
+	return c.dir.RemoveMembers(g.ID, found...)
 }

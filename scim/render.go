@@ -141,49 +141,55 @@ func (s *Server) userGroups(d store.Directory, id string) ([]any, error) {
 
 // appendMembers writes the members of a group as JSON, straight from the rows: a group can have a million.
 func (s *Server) appendMembers(b *bytes.Buffer, d store.Directory, group string) error {
+	n, err := d.MemberCount(group)
+	if err != nil {
+		return err
+	}
+	tail := func(k *kind) string { return `,"type":"` + k.name + `","$ref":"` + s.PublicURL + k.endpoint + "/" }
+	ofUser, ofGroup := tail(userKind), tail(groupKind)
+	const perMember = len(`{"value":,"type":"User","$ref":""},`) + 4 + 3*40
+	b.Grow(n * (perMember + len(s.PublicURL)))
 	b.WriteByte('[')
 	first := true
 	for m, err := range d.Members(group) {
 		if err != nil {
 			return err
 		}
+		out := b.AvailableBuffer()
 		if !first {
-			b.WriteByte(',')
+			out = append(out, ',')
 		}
 		first = false
-		b.WriteString(`{"value":`)
-		if err := appendString(b, m.Value); err != nil {
+		tail := ""
+		switch {
+		case m.User:
+			tail = ofUser
+		case m.Group:
+			tail = ofGroup
+		}
+		if out, err = appendMember(out, m.Value, tail); err != nil {
 			return err
 		}
-		if k := kindOf(m); k != nil {
-			b.WriteString(`,"type":"`)
-			b.WriteString(k.name)
-			b.WriteString(`","$ref":"`)
-			b.WriteString(s.PublicURL)
-			b.WriteString(k.endpoint)
-			b.WriteByte('/')
-			b.WriteString(m.Value) // the id of a resource: one that this server made
-			b.WriteByte('"')
-		}
-		b.WriteByte('}')
+		b.Write(out)
 	}
 	b.WriteByte(']')
 	return nil
 }
 
-// appendString writes a JSON string: an id as it is, anything else through the encoder.
-func appendString(b *bytes.Buffer, s string) error {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
-			quoted, err := json.Marshal(s)
-			b.Write(quoted)
-			return err
-		}
+// appendMember writes one; tail is what a reference to its kind begins with. The id of a resource was made by this server and is
+// JSON as it is; any other value is as a client sent it.
+func appendMember(out []byte, value, tail string) ([]byte, error) {
+	out = append(out, `{"value":`...)
+	if tail == "" {
+		quoted, err := json.Marshal(value)
+		return append(append(out, quoted...), '}'), err
 	}
-	b.WriteByte('"')
-	b.WriteString(s)
-	b.WriteByte('"')
-	return nil
+	out = append(out, '"')
+	out = append(out, value...)
+	out = append(out, '"')
+	out = append(out, tail...)
+	out = append(out, value...)
+	return append(out, '"', '}'), nil
 }
 
 // appendResource writes a resource; members, if there are any to write, at its end.

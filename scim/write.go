@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -158,25 +159,29 @@ func (c *change) markUser(id string) error {
 }
 
 func (c *change) event(kind, subject, name string, added, removed []string) error {
+	_, err := c.append(kind, subject, name, added, removed)
+	return err
+}
+
+func (c *change) append(kind, subject, name string, added, removed []string) (uint64, error) {
 	return c.tx.Events().Append(store.Event{At: c.now, Type: kind, Actor: c.call.idp + "/" + c.call.token, Request: c.call.id,
 		IdP: c.call.idp, Subject: subject, Name: name, Added: added, Removed: removed})
 }
 
-// addMembers and removeMembers change rows, mark those whose membership really changed, and return them.
-func (c *change) addMembers(g store.Group, values []string) ([]string, error) {
-	added, err := c.dir.AddMembers(g.ID, values...)
-	if err != nil {
-		return nil, err
-	}
-	return added, c.mark(g, added...)
-}
+// markEach is up to how many members are marked one by one. More are marked as those of the event that names them, which the
+// worker takes apart: the request does not wait for that.
+const markEach = 100
 
-func (c *change) removeMembers(g store.Group, values []string) ([]string, error) {
-	removed, err := c.dir.RemoveMembers(g.ID, values...)
+// membersChanged appends the event of a change of members and marks them wherever the group counts.
+func (c *change) membersChanged(kind string, g store.Group, added, removed []string) error {
+	seq, err := c.append(kind, g.ID, g.DisplayName, added, removed)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return removed, c.mark(g, removed...)
+	if len(added)+len(removed) > markEach {
+		return c.touch(g, store.Subject{IdP: c.call.idp, Event: seq})
+	}
+	return c.mark(g, slices.Concat(added, removed)...)
 }
 
 // members lists the values of a group's members.

@@ -135,11 +135,12 @@ type Directory interface {
 	GroupsOf(member string) iter.Seq2[Group, error]
 }
 
-// Subject is whom a Mark is about: a user of an identity provider, an account of the backend, or, when zero,
-// everybody who has or should have something on the target.
+// Subject is whom a Mark is about: a user of an identity provider, an account of the backend, those whom an event of an
+// identity provider added and removed, or, when zero, everybody who has or should have something on the target.
 type Subject struct {
 	IdP, User string
 	Account   string
+	Event     uint64 // Event.Seq
 }
 
 // TargetItself is the account under which a target's own settings, such as permission sets, stand in marks and ledger.
@@ -274,6 +275,6 @@ type Event struct {
 
 // Events is the audit trail. There is no way to change or remove a line.
 type Events interface {
-	Append(e Event) error // Seq is set by the store
+	Append(e Event) (seq uint64, err error)
 	Since(seq uint64) iter.Seq2[Event, error]
 }

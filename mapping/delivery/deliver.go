@@ -260,7 +260,8 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 		if want {
 			e.Since, e.Adopted = now, adopted
 		}
-		return tx.Events().Append(w.event(*e, want, adopted, now))
+		_, err := tx.Events().Append(w.event(*e, want, adopted, now))
+		return err
 	}, nil)
 }
 
@@ -333,7 +334,8 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		if !e.Doubt.After(now) {
 			e.Doubt = time.Time{}
 		}
-		return tx.Events().Append(w.event(*e, want, adopted, now))
+		_, err := tx.Events().Append(w.event(*e, want, adopted, now))
+		return err
 	}, func(a *account) {
 		if blocked {
 			a.block(reasonOf(failure))

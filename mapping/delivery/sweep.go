@@ -17,6 +17,9 @@ const sweepChunk = 500
 // something there, every account of the ledger, the target's own settings, and whoever waits: what was held or
 // blocked under other rules is decided anew. A crash in between leaves the sweep marked, and it starts again.
 func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
+	if m.Subject.Event != 0 {
+		return w.takeApart(ctx, m)
+	}
 	var subjects []store.Subject
 	t := mapping.Target{Backend: w.Name, Target: m.Target}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
@@ -45,6 +48,33 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 	if err != nil {
 		return fmt.Errorf("sweeping a target: %w", err)
 	}
+	return w.instead(ctx, m, subjects)
+}
+
+// takeApart replaces the mark of an event by marks for those whom it names.
+func (w *Worker) takeApart(ctx context.Context, m store.Mark) error {
+	var subjects []store.Subject
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		subjects = nil
+		for e, err := range tx.Events().Since(m.Subject.Event - 1) {
+			if err != nil {
+				return err
+			}
+			for _, id := range slices.Concat(e.Added, e.Removed) {
+				subjects = append(subjects, store.Subject{IdP: m.Subject.IdP, User: id})
+			}
+			break
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading whom an event names: %w", err)
+	}
+	return w.instead(ctx, m, subjects)
+}
+
+// instead marks the subjects in the place of one mark.
+func (w *Worker) instead(ctx context.Context, m store.Mark, subjects []store.Subject) error {
 	for chunk := range slices.Chunk(subjects, sweepChunk) {
 		err := w.Store.Update(ctx, func(tx store.Tx) error {
 			return tx.Work(w.Name).Touch(m.Target, m.Since, chunk...)

@@ -55,7 +55,7 @@ func decodeCached(key, record []byte) (c store.CachedAccount, err error) {
 
 func (a *accounts) Link(idp, user string) (store.Link, error) {
 	key := makeKey(idp, user)
-	record := get(a.bucket(accLinks), key)
+	record := a.get(accLinks, key)
 	if record == nil {
 		return store.Link{}, fmt.Errorf("link of %q of %q: %w", user, idp, store.ErrNotFound)
 	}
@@ -87,7 +87,7 @@ func (a *accounts) PutLink(l store.Link) error {
 
 // unlink removes the way back from the account the link has now, unless it is the one it is going to have.
 func (a *accounts) unlink(key []byte, unless string) error {
-	record := get(a.bucket(accLinks), key)
+	record := a.get(accLinks, key)
 	if record == nil {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (a *accounts) unlink(key []byte, unless string) error {
 func (a *accounts) DeleteLink(idp, user string) error {
 	a.tx.write()
 	key := makeKey(idp, user)
-	if get(a.bucket(accLinks), key) == nil {
+	if a.get(accLinks, key) == nil {
 		return fmt.Errorf("delete link of %q of %q: %w", user, idp, store.ErrNotFound)
 	}
 	if err := a.unlink(key, ""); err != nil {
@@ -113,7 +113,7 @@ func (a *accounts) DeleteLink(idp, user string) error {
 func (a *accounts) Linked(account string) ([]store.Link, error) {
 	var links []store.Link
 	for _, v := range a.tx.scan(a.bucket(accLinked), makeKey(account), 0) {
-		record := get(a.bucket(accLinks), v)
+		record := a.get(accLinks, v)
 		if record == nil {
 			return nil, fmt.Errorf("linked to %q: link missing: %w", account, store.ErrDamaged)
 		}
@@ -131,7 +131,7 @@ func (a *accounts) Linked(account string) ([]store.Link, error) {
 
 func (a *accounts) Cached(target, key string) (store.CachedAccount, error) {
 	k := makeKey(target, key)
-	record := get(a.bucket(accCached), k)
+	record := a.get(accCached, k)
 	if record == nil {
 		return store.CachedAccount{}, fmt.Errorf("cached account on %q: %w", target, store.ErrNotFound)
 	}
@@ -151,7 +151,7 @@ func (a *accounts) PutCached(c store.CachedAccount) error {
 func (a *accounts) DeleteCached(target, key string) error {
 	a.tx.write()
 	k := makeKey(target, key)
-	if get(a.bucket(accCached), k) == nil {
+	if a.get(accCached, k) == nil {
 		return fmt.Errorf("delete cached account on %q: %w", target, store.ErrNotFound)
 	}
 	return a.tx.del(a.bucket(accCached), k)

@@ -29,10 +29,11 @@ func members(group string, values ...string) func(store.Tx) error {
 				return err
 			}
 		}
-		return tx.Events().Append(store.Event{
+		_, err := tx.Events().Append(store.Event{
 			At: time.Unix(1_700_000_000, 0), Type: "group.members", Actor: "idp", Request: "00000000-0000-4000-8000-000000000000",
 			IdP: "idp", Subject: group, Name: "group", Added: values,
 		})
+		return err
 	}
 }
 

@@ -122,12 +122,12 @@ func checkRecords[T any](c *checker, d *directory, k kind, entries map[string]in
 		if name, err := d.name(n); err != nil || name != id(r.val) {
 			c.wrong(where, "%s number %d has another's id", k.word, n)
 		}
-		if v := get(d.bucket(k.order), seqKey(r.order)); len(v) != numberSize || toNumber(v) != n {
+		if v := d.get(k.order, seqKey(r.order)); len(v) != numberSize || toNumber(v) != n {
 			c.wrong(where, "%s number %d has no place in the order", k.word, n)
 		}
 		for _, e := range indexOf(r.val, n) {
 			entries[e.bucket]++
-			if v := get(d.bucket(e.bucket), e.key); v == nil || e.unique && (len(v) != numberSize || toNumber(v) != n) {
+			if v := d.get(e.bucket, e.key); v == nil || e.unique && (len(v) != numberSize || toNumber(v) != n) {
 				c.wrong(where, "%s number %d is not in %s", k.word, n, e.bucket)
 			}
 		}
@@ -152,10 +152,10 @@ func (c *checker) members(where string, d *directory) {
 		if sizes[g] == 1 && !d.exists(groupKind(), g) {
 			c.wrong(where, "members of group number %d, which is not there", g)
 		}
-		if get(d.bucket(dirNames), k[numberSize:]) == nil {
+		if d.get(dirNames, k[numberSize:]) == nil {
 			c.wrong(where, "member number %d has no name", m)
 		}
-		if get(d.bucket(dirMemberOf), pair(m, g)) == nil {
+		if d.get(dirMemberOf, pair(m, g)) == nil {
 			c.wrong(where, "member number %d does not know of group number %d", m, g)
 		}
 	}
@@ -209,7 +209,7 @@ func (c *checker) ledger(l *ledger) {
 			return
 		}
 		total++
-		if string(get(l.bucket(ledgerAccounts), makeKey(e.Account, e.Target, e.Role))) != string(makeKey(e.Target, e.Account, e.Role)) {
+		if string(l.get(ledgerAccounts, makeKey(e.Account, e.Target, e.Role))) != string(makeKey(e.Target, e.Account, e.Role)) {
 			c.wrong(where, "entry of %q on %q is not found by its account", e.Account, e.Target)
 		}
 	}
@@ -231,7 +231,7 @@ func (c *checker) accounts(a *accounts) {
 			continue
 		}
 		bound++
-		if string(get(a.bucket(accLinked), makeKey(l.Account, l.IdP, l.User))) != string(k) {
+		if string(a.get(accLinked, makeKey(l.Account, l.IdP, l.User))) != string(k) {
 			c.wrong(where, "link of %q is not found by its account", l.User)
 		}
 	}

@@ -43,7 +43,7 @@ type directory struct{ *space }
 // number looks an id up; false if nobody ever mentioned it.
 func (d *directory) number(id string) (number, bool, error) {
 	key := makeKey(id)
-	v := get(d.bucket(dirIDs), key)
+	v := d.get(dirIDs, key)
 	if v == nil {
 		return 0, false, nil
 	}
@@ -112,13 +112,13 @@ func openName(key, record []byte) (id string, is byte, err error) {
 
 // name is the way back from a number.
 func (d *directory) name(n number) (string, error) {
-	id, _, err := openName(n.key(), get(d.bucket(dirNames), n.key()))
+	id, _, err := openName(n.key(), d.get(dirNames, n.key()))
 	return id, err
 }
 
 // label says in the name of a number what it is of.
 func (d *directory) label(n number, is byte) error {
-	id, old, err := openName(n.key(), get(d.bucket(dirNames), n.key()))
+	id, old, err := openName(n.key(), d.get(dirNames, n.key()))
 	if err != nil || old == is {
 		return err
 	}
@@ -127,7 +127,7 @@ func (d *directory) label(n number, is byte) error {
 
 func (d *directory) count(what string) int {
 	key := []byte(what)
-	record := get(d.bucket(dirCounts), key)
+	record := d.get(dirCounts, key)
 	if record == nil {
 		return 0
 	}
@@ -209,7 +209,7 @@ func (d *directory) free(x index, n number, known bool) error {
 		if !e.unique {
 			continue
 		}
-		if v := get(d.bucket(e.bucket), e.key); v != nil && (!known || !bytes.Equal(v, n.key())) {
+		if v := d.get(e.bucket, e.key); v != nil && (!known || !bytes.Equal(v, n.key())) {
 			return fmt.Errorf("%s: %w", e.bucket, store.ErrConflict)
 		}
 	}
@@ -252,7 +252,7 @@ func (d *directory) find(bucket, value string, unique bool) ([]number, error) {
 	}
 	key := makeKey(value)
 	if unique {
-		v := get(d.bucket(bucket), key)
+		v := d.get(bucket, key)
 		if v == nil {
 			return nil, nil
 		}
@@ -359,7 +359,7 @@ func (d *directory) forget(k kind, n number, order uint64) error {
 	return d.addCount(k.counter, -1)
 }
 
-func (d *directory) exists(k kind, n number) bool { return get(d.bucket(k.records), n.key()) != nil }
+func (d *directory) exists(k kind, n number) bool { return d.get(k.records, n.key()) != nil }
 
 // lookup reads a record by id.
 func lookup[T any](d *directory, k kind, id string, read func(number) (row[T], error)) (number, row[T], error) {

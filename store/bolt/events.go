@@ -22,21 +22,21 @@ const (
 func (e *events) directory(idp string) *directory { return &directory{e.tx.space(topDirectories, idp)} }
 
 // Append stores the event under the next number. Numbers start at 1, so that Since(0) is everything.
-func (e *events) Append(ev store.Event) error {
+func (e *events) Append(ev store.Event) (uint64, error) {
 	e.tx.write()
 	b, err := e.tx.top(topEvents)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if ev.Seq, err = e.tx.next(b); err != nil {
-		return err
+		return 0, err
 	}
 	key := seqKey(ev.Seq)
 	record, err := encodeEvent(key, ev, e.directory(ev.IdP).number)
 	if err != nil {
-		return fmt.Errorf("append event: %w", err)
+		return 0, fmt.Errorf("append event: %w", err)
 	}
-	return e.tx.put(b, key, record)
+	return ev.Seq, e.tx.put(b, key, record)
 }
 
 func (e *events) Since(seq uint64) iter.Seq2[store.Event, error] {

@@ -53,7 +53,7 @@ func decodeEntry(key, record []byte) (en store.Entry, err error) {
 
 func (l *ledger) Entry(target, account, role string) (store.Entry, error) {
 	key := makeKey(target, account, role)
-	record := get(l.bucket(ledgerEntries), key)
+	record := l.get(ledgerEntries, key)
 	if record == nil {
 		return store.Entry{}, fmt.Errorf("ledger entry of %q on %q: %w", account, target, store.ErrNotFound)
 	}
@@ -84,7 +84,7 @@ func (l *ledger) Entries(target, account string) iter.Seq2[store.Entry, error] {
 func (l *ledger) TargetsOf(account string) ([]string, error) {
 	var targets []string
 	for _, v := range l.tx.scan(l.bucket(ledgerAccounts), makeKey(account), 0) {
-		record := get(l.bucket(ledgerEntries), v)
+		record := l.get(ledgerEntries, v)
 		if record == nil {
 			return nil, fmt.Errorf("targets of %q: entry missing: %w", account, store.ErrDamaged)
 		}
@@ -129,7 +129,7 @@ func (l *ledger) PutEntry(e store.Entry) error {
 func (l *ledger) DeleteEntry(target, account, role string) error {
 	l.tx.write()
 	key := makeKey(target, account, role)
-	if get(l.bucket(ledgerEntries), key) == nil {
+	if l.get(ledgerEntries, key) == nil {
 		return fmt.Errorf("delete ledger entry of %q on %q: %w", account, target, store.ErrNotFound)
 	}
 	if err := l.tx.del(l.bucket(ledgerEntries), key); err != nil {

@@ -26,7 +26,7 @@ func (d *directory) group(id string) (number, error) {
 
 func (d *directory) size(group number) (int, error) {
 	key := group.key()
-	record := get(d.bucket(dirSizes), key)
+	record := d.get(dirSizes, key)
 	if record == nil {
 		return 0, nil
 	}
@@ -75,8 +75,9 @@ func (d *directory) AddMembers(group string, values ...string) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
+	there := follower{tx: d.tx, bucket: members}
 	return d.change(g, values, all, 1, func(m number) (bool, error) {
-		if members.Get(pair(g, m)) != nil {
+		if there.get(pair(g, m)) != nil {
 			return false, nil
 		}
 		if err := d.tx.put(members, pair(g, m), []byte{}); err != nil {
@@ -103,7 +104,7 @@ func (d *directory) RemoveMembers(group string, values ...string) ([]string, err
 		}
 	}
 	return d.change(g, values, all, -1, func(m number) (bool, error) {
-		if get(d.bucket(dirMembers), pair(g, m)) == nil {
+		if d.get(dirMembers, pair(g, m)) == nil {
 			return false, nil
 		}
 		return true, d.unlink(g, m)
@@ -209,7 +210,7 @@ func (d *directory) IsMember(group, value string) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	return get(d.bucket(dirMembers), pair(g, m)) != nil, nil
+	return d.get(dirMembers, pair(g, m)) != nil, nil
 }
 
 // Members comes in the order in which the directory first heard of the values.
@@ -223,11 +224,14 @@ func (d *directory) Members(group string) iter.Seq2[store.Member, error] {
 		names := follower{tx: d.tx, bucket: d.bucket(dirNames)}
 		for k := range d.tx.scan(d.bucket(dirMembers), g.key(), 0) {
 			var m store.Member
-			err := fmt.Errorf("members of group %q: %w", group, store.ErrDamaged)
+			var is byte
+			err := error(store.ErrDamaged)
 			if len(k) == 2*numberSize {
-				var is byte
 				m.Value, is, err = openName(k[numberSize:], names.get(k[numberSize:]))
 				m.User, m.Group = is == nameOfUser, is == nameOfGroup
+			}
+			if err != nil {
+				err = fmt.Errorf("members of group %q: %w", group, err)
 			}
 			if !yield(m, err) || err != nil {
 				return

@@ -45,7 +45,8 @@ func filled(t testing.TB, path string) []byte {
 					return err
 				}
 			}
-			return errors.Join(tx.Events().Append(store.Event{Type: "x", IdP: "idp", Subject: group}), tx.SetSetting("a", []byte("b")),
+			_, err := tx.Events().Append(store.Event{Type: "x", IdP: "idp", Subject: group})
+			return errors.Join(err, tx.SetSetting("a", []byte("b")),
 				tx.Accounts("vt").PutLink(store.Link{IdP: "idp", User: "u", Account: "a"}))
 		})
 		if err != nil {

@@ -210,13 +210,32 @@ type space struct {
 	top, name string
 	root      *bbolt.Bucket
 	subs      map[string]*bbolt.Bucket
+	cursors   map[string]*bbolt.Cursor // for get: Bucket.Get makes a new one every time
+}
+
+// get reads one value; nil if there is none, or no bucket yet.
+func (s *space) get(name string, key []byte) []byte {
+	c := s.cursors[name]
+	if c == nil {
+		b := s.bucket(name)
+		if b == nil {
+			return nil
+		}
+		c = b.Cursor()
+		s.cursors[name] = c
+	}
+	k, v := c.Seek(key)
+	if !bytes.Equal(k, key) {
+		return nil
+	}
+	return v
 }
 
 func (t *tx) space(top, name string) *space {
 	id := top + "/" + name
 	s := t.spaces[id]
 	if s == nil {
-		s = &space{tx: t, top: top, name: name, subs: map[string]*bbolt.Bucket{}}
+		s = &space{tx: t, top: top, name: name, subs: map[string]*bbolt.Bucket{}, cursors: map[string]*bbolt.Cursor{}}
 		if b := t.btx.Bucket([]byte(top)); b != nil && name != "" {
 			s.root = b.Bucket([]byte(name))
 		}

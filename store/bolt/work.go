@@ -24,6 +24,9 @@ func markKey(target string, seq uint64) []byte {
 }
 
 func subjectKey(target string, s store.Subject) []byte {
+	if s.Event != 0 {
+		return binary.BigEndian.AppendUint64(makeKey(target, s.IdP, s.User, s.Account), s.Event)
+	}
 	return makeKey(target, s.IdP, s.User, s.Account)
 }
 
@@ -33,6 +36,7 @@ func encodeMark(key []byte, m store.Mark) []byte {
 	e.string(m.Subject.IdP)
 	e.string(m.Subject.User)
 	e.string(m.Subject.Account)
+	e.uint(m.Subject.Event)
 	e.uint(m.Seq)
 	e.time(m.Since)
 	e.byte(byte(m.State))
@@ -49,6 +53,7 @@ func decodeMark(key, record []byte) (m store.Mark, err error) {
 	}
 	m.Target = d.string()
 	m.Subject.IdP, m.Subject.User, m.Subject.Account = d.string(), d.string(), d.string()
+	m.Subject.Event = d.uint()
 	m.Seq, m.Since = d.uint(), d.time()
 	m.State, m.NotBefore = store.MarkState(d.byte()), d.time()
 	m.Reason, m.Tries = d.string(), int(d.int())
@@ -60,7 +65,7 @@ func decodeMark(key, record []byte) (m store.Mark, err error) {
 
 // find gives the mark of the subject and false if there is none.
 func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
-	v := get(w.bucket(workSubjects), subjectKey(target, s))
+	v := w.get(workSubjects, subjectKey(target, s))
 	if v == nil {
 		return store.Mark{}, false, nil
 	}
@@ -68,7 +73,7 @@ func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 		return store.Mark{}, false, fmt.Errorf("place of mark: %w", store.ErrDamaged)
 	}
 	key := markKey(target, binary.BigEndian.Uint64(v))
-	record := get(w.bucket(workMarks), key)
+	record := w.get(workMarks, key)
 	if record == nil {
 		return store.Mark{}, false, fmt.Errorf("mark without record: %w", store.ErrDamaged)
 	}
@@ -82,7 +87,7 @@ func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 func (w *work) counts() ([3]uint64, error) {
 	var n [3]uint64
 	key := []byte(workCounts)
-	record := get(w.bucket(workCounts), key)
+	record := w.get(workCounts, key)
 	if record == nil {
 		return n, nil
 	}

@@ -140,6 +140,12 @@ func groupIDs(gs []store.Group) (ids []string) {
 // changed says whether a change of one member was one.
 func changed(values []string, err error) (bool, error) { return len(values) > 0, err }
 
+// appended appends an event and says whether that went well.
+func appended(tx store.Tx, e store.Event) error {
+	_, err := tx.Events().Append(e)
+	return err
+}
+
 func testNothing(t *testing.T, s store.Store) {
 	read := func(tx store.Tx) error {
 		d := tx.Directory("idp")

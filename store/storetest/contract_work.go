@@ -200,7 +200,7 @@ func testEvents(t *testing.T, s store.Store) {
 		}
 		known := e
 		known.Added = []string{"v", "u", "u2"}
-		return errors.Join(err, tx.Events().Append(e), tx.Events().Append(strange), tx.Events().Append(known), tx.Events().Append(store.Event{}))
+		return errors.Join(err, appended(tx, e), appended(tx, strange), appended(tx, known), appended(tx, store.Event{}))
 	})
 	update(t, s, func(tx store.Tx) error { // the trail remembers what is gone
 		return errors.Join(tx.Directory("idp").DeleteUser("v"), tx.Directory("idp").DeleteGroup("g"))
@@ -248,7 +248,7 @@ var errWanted = errors.New("wanted")
 
 func testAllOrNothing(t *testing.T, s store.Store) {
 	err := s.Update(t.Context(), func(tx store.Tx) error {
-		return errors.Join(tx.Directory("idp").PutUser(user("u", "u")), tx.SetSetting("a", []byte("1")), tx.Events().Append(store.Event{Type: "x"}), errWanted)
+		return errors.Join(tx.Directory("idp").PutUser(user("u", "u")), tx.SetSetting("a", []byte("1")), appended(tx, store.Event{Type: "x"}), errWanted)
 	})
 	is(t, "update", err, errWanted)
 	is(t, "view", s.View(t.Context(), func(store.Tx) error { return errWanted }), errWanted)
@@ -284,7 +284,7 @@ func testWriteInView(t *testing.T, s store.Store) {
 		"delete link":   func(tx store.Tx) { _ = tx.Accounts("b").DeleteLink("i", "u") },
 		"put cached":    func(tx store.Tx) { _ = tx.Accounts("b").PutCached(store.CachedAccount{}) },
 		"delete cached": func(tx store.Tx) { _ = tx.Accounts("b").DeleteCached("t", "k") },
-		"append event":  func(tx store.Tx) { _ = tx.Events().Append(store.Event{}) },
+		"append event":  func(tx store.Tx) { _, _ = tx.Events().Append(store.Event{}) },
 		"set setting":   func(tx store.Tx) { _ = tx.SetSetting("a", nil) },
 	}
 	for name, write := range writes {

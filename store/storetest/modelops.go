@@ -129,7 +129,7 @@ func opDeleteUser(r *rand.Rand) op {
 			// what Check asks of a mark: its user is there, or was deleted
 			e := store.Event{Type: "user.delete", IdP: in, Subject: id}
 			m.events = append(m.events, e)
-			if err := tx.Events().Append(e); err != nil {
+			if _, err := tx.Events().Append(e); err != nil {
 				return err
 			}
 		}
@@ -352,7 +352,8 @@ func opEvent(r *rand.Rand) op {
 	}
 	return func(tx store.Tx, m *model) error {
 		m.events = append(m.events, e)
-		return tx.Events().Append(e)
+		_, err := tx.Events().Append(e)
+		return err
 	}
 }
 
