@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 
+	fp "github.com/scim2/filter-parser/v2"
+
 	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -13,6 +15,7 @@ func fold(s string) string { return strings.ToLower(s) }
 // candidates answers from an index where the filter has a term that one serves; the whole filter is evaluated on what comes
 // back. ok is false where there is none: everything has to be looked at.
 func (l *listing) candidates(i int) (found []entry, ok bool, err error) {
+	_, l.exact = l.query.filter.(*fp.AttributeExpression)
 	for _, t := range filter.Equality(l.query.filter) {
 		path := t.Path
 		if urn := fold(l.query.kinds[i].schema.Core.ID) + ":"; strings.HasPrefix(path, urn) {

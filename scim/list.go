@@ -66,6 +66,7 @@ type listing struct {
 
 	total   int
 	counted bool // total is known
+	exact   bool // what the index finds is all that the filter says
 	n       int  // on the page
 	more    bool // there is a next page
 	last    position
@@ -93,7 +94,9 @@ func (l *listing) run() error {
 	}
 	_, stored := l.storedOrder()
 	var err error
-	if indexed || !stored {
+	if indexed && len(found) == 1 && l.query.order == nil && !l.query.paged {
+		err = l.take(found[0])
+	} else if indexed || !stored {
 		err = l.gather(found)
 	} else {
 		err = l.walk()
@@ -215,6 +218,28 @@ func (l *listing) walkKind(i int, from store.From) error {
 				return nil
 			}
 			continue // the total counts them
+		}
+		if err := l.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take makes the page of what an index found, which is in the order of creation.
+func (l *listing) take(found []entry) error {
+	for _, e := range found {
+		if !l.exact {
+			ok, err := l.match(e)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+		}
+		if l.total++; l.total < l.query.start || l.n >= l.query.count {
+			continue
 		}
 		if err := l.add(e); err != nil {
 			return err

@@ -18,7 +18,8 @@ var errNotModified = errors.New("not modified")
 func (s *Server) get(k *kind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, p := mux.Vars(r)["id"], projectionOf(r.URL.Query())
-		var b bytes.Buffer
+		b, _ := s.buffers.Get().(*bytes.Buffer)
+		defer s.buffers.Put(b)
 		var version uint64
 		err := s.Store.View(r.Context(), func(tx store.Tx) error {
 			b.Reset()
@@ -31,7 +32,7 @@ func (s *Server) get(k *kind) http.HandlerFunc {
 				if version = u.Version; matches(r.Header.Values("If-None-Match"), version) {
 					return errNotModified
 				}
-				return s.renderUser(&b, d, u, p)
+				return s.renderUser(b, d, u, p)
 			}
 			g, err := d.Group(id)
 			if err != nil {
@@ -40,7 +41,7 @@ func (s *Server) get(k *kind) http.HandlerFunc {
 			if version = g.Version; matches(r.Header.Values("If-None-Match"), version) {
 				return errNotModified
 			}
-			return s.renderGroup(&b, d, g, p)
+			return s.renderGroup(b, d, g, p)
 		})
 		if err != nil && !errors.Is(err, errNotModified) {
 			s.fail(w, r, err)

@@ -38,6 +38,9 @@ const (
 	groupURN = "urn:ietf:params:scim:schemas:core:2.0:group:"
 )
 
+// all says whether everything is asked for.
+func (p projection) all() bool { return len(p.only)+len(p.without) == 0 }
+
 // wants says whether an attribute, or any of its parts, is asked for.
 func (p projection) wants(name string) bool {
 	name = strings.ToLower(name)
@@ -88,11 +91,22 @@ func parts(v any, keep func(string) bool) any {
 	return v
 }
 
+// metadata is the attribute meta (RFC 7643 section 3.1).
+type metadata struct {
+	ResourceType string `json:"resourceType"`
+	Created      string `json:"created"`
+	LastModified string `json:"lastModified"`
+	Location     string `json:"location"`
+	Version      string `json:"version"`
+}
+
+func (s *Server) metadata(k *kind, id string, version uint64, created, modified time.Time) metadata {
+	return metadata{k.name, created.Format(time.RFC3339Nano), modified.Format(time.RFC3339Nano), s.location(k, id), etag(version)}
+}
+
 func (s *Server) meta(k *kind, id string, version uint64, created, modified time.Time) map[string]any {
-	return map[string]any{
-		"resourceType": k.name, "created": created.Format(time.RFC3339Nano), "lastModified": modified.Format(time.RFC3339Nano),
-		"location": s.location(k, id), "version": etag(version),
-	}
+	m := s.metadata(k, id, version, created, modified)
+	return map[string]any{"resourceType": m.ResourceType, "created": m.Created, "lastModified": m.LastModified, "location": m.Location, "version": m.Version}
 }
 
 func (s *Server) location(k *kind, id string) string { return s.PublicURL + k.endpoint + "/" + id }
@@ -221,8 +235,41 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // the client went away: nobody to tell
 }
 
+// appendUser writes a whole user around the attributes as they are stored, which hold nothing that is written here: see userFrom.
+func (s *Server) appendUser(b *bytes.Buffer, d store.Directory, u store.User) error {
+	schemas := []string{userKind.schema.Core.ID}
+	for _, e := range userKind.schema.Extensions {
+		if bytes.Contains(u.Attributes, []byte(`"`+e.ID+`":`)) {
+			schemas = append(schemas, e.ID)
+		}
+	}
+	groups, err := s.userGroups(d, u.ID)
+	if err != nil {
+		return err
+	}
+	head, err := json.Marshal(struct {
+		Schemas []string `json:"schemas"`
+		ID      string   `json:"id"`
+		Meta    metadata `json:"meta"`
+		Groups  []any    `json:"groups"`
+	}{schemas, u.ID, s.metadata(userKind, u.ID, u.Version, u.Created, u.Modified), groups})
+	if err != nil {
+		return fmt.Errorf("writing a user: %w", err)
+	}
+	b.Write(head[:len(head)-1])
+	if len(u.Attributes) > len("{}") {
+		b.WriteByte(',')
+		b.Write(u.Attributes[1 : len(u.Attributes)-1])
+	}
+	b.WriteByte('}')
+	return nil
+}
+
 // renderUser writes one user, with the groups if they are asked for.
 func (s *Server) renderUser(b *bytes.Buffer, d store.Directory, u store.User, p projection) error {
+	if p.all() {
+		return s.appendUser(b, d, u)
+	}
 	out, err := s.userResource(u)
 	if err != nil {
 		return err

@@ -1,8 +1,10 @@
 package scim
 
 import (
+	"bytes"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,6 +46,9 @@ type Server struct {
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // nil: random UUIDs
 	Log   *slog.Logger     // nil: nothing is logged
+
+	// buffers hold answers while they are written: the list of a large group takes tens of megabytes.
+	buffers *sync.Pool
 }
 
 // Handler serves everything under Root and nothing else.
@@ -66,6 +71,7 @@ func (s Server) Handler() http.Handler {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	s.buffers = &sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	return s.outer(s.routes())
 }
 

@@ -38,7 +38,7 @@ const (
 
 // world is a server over a store of its own. Membership of a group counts at backend vt, target "t-" and its name.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	store  *bolt.Store
 	server *httptest.Server
 	clock  atomic.Int64 // seconds since the epoch of the test
@@ -46,7 +46,7 @@ type world struct {
 	nudged atomic.Int64
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "scim.db"), bolt.Options{})
 	if err != nil {
@@ -132,7 +132,7 @@ type answer struct {
 }
 
 // json reads the body as an object.
-func (a answer) json(t *testing.T) map[string]any {
+func (a answer) json(t testing.TB) map[string]any {
 	t.Helper()
 	out := map[string]any{}
 	if err := json.Unmarshal(a.body, &out); err != nil {

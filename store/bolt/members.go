@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"slices"
@@ -76,14 +77,17 @@ func (d *directory) AddMembers(group string, values ...string) ([]string, error)
 		return nil, err
 	}
 	there := follower{tx: d.tx, bucket: members}
+	key, back := pair(g, 0), pair(0, g) // bbolt keeps copies
 	return d.change(g, values, all, 1, func(m number) (bool, error) {
-		if there.get(pair(g, m)) != nil {
+		binary.BigEndian.PutUint32(key[numberSize:], uint32(m))
+		binary.BigEndian.PutUint32(back, uint32(m))
+		if there.get(key) != nil {
 			return false, nil
 		}
-		if err := d.tx.put(members, pair(g, m), []byte{}); err != nil {
+		if err := d.tx.put(members, key, []byte{}); err != nil {
 			return false, err
 		}
-		return true, d.tx.put(memberOf, pair(m, g), []byte{})
+		return true, d.tx.put(memberOf, back, []byte{})
 	})
 }
 
