@@ -93,6 +93,7 @@ type Traits struct {
 	OneListing bool     // Resolve reads one list of people for all targets
 	Replace    bool     // Op Replace exists
 	ShowsAll   bool     // Observe tells who holds which role, at least on some tenants
+	AdminRole  string   // the role that administers a target, of which somebody must be left; empty: none
 	FixedRole  string   // the one role of a target (Risk Cloud: a target *is* a role); empty: a target has many
 	Calls      []string // names of the operations, for metrics that must exist from the start
 }

@@ -281,6 +281,22 @@ func (r *Rules) PermissionSets(target Target, groups []string) []string {
 	return out
 }
 
+// Roles maps the roles that rules may give on a target to whether one of those rules is authoritative. A rule whose target or
+// roles hold a capture counts for targets that only its groups could tell: its roles as they are written.
+func (r *Rules) Roles(t Target) map[string]bool {
+	out := map[string]bool{}
+	for i := range r.rules {
+		c := &r.rules[i]
+		if c.Backend != t.Backend || c.Target != t.Target && !strings.Contains(c.Target, "${") {
+			continue
+		}
+		for _, role := range c.Roles {
+			out[role] = out[role] || c.Authoritative
+		}
+	}
+	return out
+}
+
 // FixedTargets lists the targets of a backend that the rules name outright, without captures.
 func (r *Rules) FixedTargets(backend string) []string {
 	var out []string

@@ -168,12 +168,17 @@ type Mark struct {
 	NotBefore time.Time // zero: at once
 	Reason    string    // Blocked: a short stable word; Held: the hold's id
 	Tries     int
+	Urgent    bool // an off-boarding: before everything else, without gathering
 }
 
 // Work is the marks of one backend.
 type Work interface {
 	// Touch marks the subjects, each with a new sequence number: Pending, due at once. Since stays if it was marked.
 	Touch(target string, at time.Time, subjects ...Subject) error
+	// Hurry is Touch for those who are to go first.
+	Hurry(target string, at time.Time, subjects ...Subject) error
+	// Urgent counts the pending marks that are.
+	Urgent() int
 	// Marks lists by target, then by sequence number where the implementation can, of one target or ("") of all.
 	Marks(target string) iter.Seq2[Mark, error]
 	Mark(target string, s Subject) (Mark, error)
@@ -213,6 +218,13 @@ type Entry struct {
 	Since   time.Time // Present since
 	Adopted bool      // was there before a group gave it
 	Note    string    // the last outcome, one short word for the operator
+	Missed  int       // resyncs in a row that did not see it
+
+	// Hold is the id of the hold that keeps the removal back, with its reason and its beginning; "" if none does.
+	// Approved: an operator let the removal go, and no brake holds or counts it.
+	Hold, Why string
+	HeldSince time.Time
+	Approved  bool
 }
 
 // Ledger is the grants of one backend.

@@ -47,7 +47,7 @@ func quota(code string, now time.Time) time.Time {
 
 // Traits implements backend.Backend.
 func (c *Client) Traits() backend.Traits {
-	return backend.Traits{Replace: true, ShowsAll: true, Calls: []string{"list_users", "read_roles", "change_roles"}}
+	return backend.Traits{Replace: true, AdminRole: "USER_ROLE_GROUP_ADMIN", ShowsAll: true, Calls: []string{"list_users", "read_roles", "change_roles"}}
 }
 
 // Ready implements backend.Backend.

@@ -48,9 +48,11 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 	if err != nil {
 		return err
 	}
+	a.offboarded = len(links) > 0
 	for _, l := range links {
 		a.Key = l.Key
 		user, groups, err := userAndGroups(tx, store.Subject{IdP: l.IdP, User: l.User})
+		a.offboarded = a.offboarded && (err != nil || !user.Active)
 		if err != nil || w.key(user) != l.Key {
 			continue // gone, or about to be bound anew: nothing is wanted through this link
 		}

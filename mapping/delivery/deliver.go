@@ -174,6 +174,9 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 		if err != nil {
 			return err
 		}
+		if err := w.countRemovals(tx, s, now); err != nil {
+			return err
+		}
 		return s.each(func(a *account, role string, want bool) error {
 			e, err := entry(ledger, s.delta.Target, a, role)
 			if err != nil {
@@ -253,7 +256,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		_, known := s.accounts[e.Account].mine[role]
 		adopted := already[e.Account] && want && !known
-		e.State, e.Note = confirmed(want), "ok"
+		e.State, e.Note, e.Missed = confirmed(want), "ok", 0
 		if !e.Doubt.After(now) {
 			e.Doubt = time.Time{}
 		}
@@ -279,13 +282,18 @@ func (w *Worker) event(e store.Entry, want, adopted bool, now time.Time) store.E
 	return store.Event{At: now, Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key}
 }
 
-// untouched closes the attempt of a call that was answered with a clear no, or never left: what was confirmed before still
-// is. An entry that was made for a call that never left goes again.
+// untouched closes the attempt of a call that was answered with a no, or never left. Of one that never left what was confirmed
+// before still is, and an entry that was made for it goes again; of any other each part may have been applied, but none still
+// can be: nothing has to be waited for before it is sent again.
 func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, string, bool) error {
 	return func(_ store.Tx, e *store.Entry, role string, _ bool) error {
 		e.Note = "refused"
-		if _, known := s.accounts[e.Account].mine[role]; failure.Unsent && !known {
+		_, known := s.accounts[e.Account].mine[role]
+		switch {
+		case failure.Unsent && !known:
 			e.State = store.Absent
+		case !failure.Unsent: // part of the call may have been applied
+			e.State = store.Unknown
 		}
 		return nil
 	}
@@ -358,7 +366,7 @@ func settledByReading(seen backend.Observation, a *account, role string, want bo
 		return "read_back", has == want
 	}
 	e := a.mine[role]
-	doubtful := e.State == store.Unknown || (!e.Doubt.IsZero() && !e.Doubt.After(now))
+	doubtful := e.State == store.Unknown && e.Note != "refused" || (!e.Doubt.IsZero() && !e.Doubt.After(now))
 	if !want && doubtful && seen.Complete && !seen.Roles {
 		return "absent_unverified", true
 	}

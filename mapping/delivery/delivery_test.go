@@ -118,6 +118,8 @@ func TestWhatWasGrantedByHandIsNotTouched(t *testing.T) {
 
 func TestChangesAreGatheredIntoFullBatchesRemovalsFirst(t *testing.T) {
 	w := newWorld(t, admins)
+	w.config = func(d *delivery.Worker) { d.MaxRemovals.Count = 30 }
+	w.restart()
 	team(w, 60, "Admins")
 	for i := range 30 {
 		w.join("okta", fmt.Sprint("u", i), "Admins")

@@ -9,12 +9,19 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// gather finds the targets that are due, the one with the oldest work first, and when the next one will be. A
-// target is due when its oldest mark has waited BatchWait or a batch is full.
-func (w *Worker) gather(ctx context.Context) (due []string, next time.Time, err error) {
+// dueTarget is a target to visit now; an urgent one for those who leave, and for nobody else.
+type dueTarget struct {
+	name   string
+	urgent bool
+	oldest time.Time
+}
+
+// gather finds the targets that are due, those with urgent marks first, then the one with the oldest work, and when the
+// next one will be. A target is due when its oldest mark has waited BatchWait, a batch is full, or somebody leaves.
+func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, err error) {
 	type state struct {
-		oldest time.Time
-		ready  int
+		dueTarget
+		ready int
 	}
 	now := w.Now()
 	targets := map[string]*state{}
@@ -27,19 +34,18 @@ func (w *Worker) gather(ctx context.Context) (due []string, next time.Time, err 
 				continue
 			}
 			if at := w.dueAt(m); at.After(now) {
-				if next.IsZero() || at.Before(next) {
-					next = at
-				}
+				next = earlier(next, at)
 				if m.NotBefore.After(now) {
 					continue
 				}
 			}
 			t := targets[m.Target]
 			if t == nil {
-				t = &state{oldest: m.Since}
+				t = &state{dueTarget: dueTarget{name: m.Target, oldest: m.Since}}
 				targets[m.Target] = t
 			}
 			t.ready++
+			t.urgent = t.urgent || m.Urgent && m.State == store.Pending
 			if m.Since.Before(t.oldest) {
 				t.oldest = m.Since
 			}
@@ -51,16 +57,22 @@ func (w *Worker) gather(ctx context.Context) (due []string, next time.Time, err 
 	}
 	for target, t := range targets {
 		if until := w.pausedUntil(target); !until.IsZero() {
-			if next.IsZero() || until.Before(next) {
-				next = until
-			}
+			next = earlier(next, until)
 			continue
 		}
-		if t.ready >= w.BatchSize || !t.oldest.Add(w.BatchWait).After(now) {
-			due = append(due, target)
+		if t.urgent || t.ready >= w.BatchSize || !t.oldest.Add(w.BatchWait).After(now) {
+			due = append(due, t.dueTarget)
 		}
 	}
-	slices.SortFunc(due, func(a, b string) int { return targets[a].oldest.Compare(targets[b].oldest) })
+	slices.SortFunc(due, func(a, b dueTarget) int {
+		if a.urgent != b.urgent {
+			return map[bool]int{true: -1, false: 1}[a.urgent]
+		}
+		return a.oldest.Compare(b.oldest)
+	})
+	if n := slices.IndexFunc(due, func(t dueTarget) bool { return !t.urgent }); n > 0 {
+		due = due[:n] // the others after them
+	}
 	if len(due) > 0 {
 		next = now
 	}
@@ -70,29 +82,31 @@ func (w *Worker) gather(ctx context.Context) (due []string, next time.Time, err 
 // dueAt is when a mark alone would make its target due.
 func (w *Worker) dueAt(m store.Mark) time.Time {
 	at := m.Since.Add(w.BatchWait)
+	if m.Urgent {
+		at = m.Since
+	}
 	if m.NotBefore.After(at) {
 		at = m.NotBefore
 	}
 	return at
 }
 
-// visit bounds how much of a target is worked on before the other targets have their turn.
+// visit bounds how many people of a target are worked on before the other targets have their turn.
 func (w *Worker) visit() int { return max(4*w.BatchSize, 100) }
 
-// marksOf reads what may be worked on now, at most one visit's worth.
-func (w *Worker) marksOf(tx store.Tx, target string) ([]store.Mark, error) {
+// marksOf reads what may be worked on now: of a target, all of it, since the brakes look at a whole set of removals;
+// of an urgent one, those who leave.
+func (w *Worker) marksOf(tx store.Tx, t dueTarget) ([]store.Mark, error) {
 	now := w.Now()
 	var out []store.Mark
-	for m, err := range tx.Work(w.Name).Marks(target) {
+	for m, err := range tx.Work(w.Name).Marks(t.name) {
 		if err != nil {
 			return nil, fmt.Errorf("reading marks: %w", err)
 		}
-		if m.State == store.Held || m.NotBefore.After(now) {
+		if m.State == store.Held || m.NotBefore.After(now) || t.urgent && !m.Urgent {
 			continue
 		}
-		if out = append(out, m); len(out) >= w.visit() {
-			break
-		}
+		out = append(out, m)
 	}
 	return out, nil
 }

@@ -14,6 +14,11 @@ type pause struct {
 	fails int
 }
 
+func isBackend(err error) bool {
+	var e *backend.Error
+	return errors.As(err, &e)
+}
+
 // failed takes note of a failure of the backend and reports whether it was one: an error of the store or of
 // the context is not, and ends the round.
 func (w *Worker) failed(target string, err error) bool {
@@ -60,6 +65,10 @@ func (w *Worker) pausedUntil(target string) time.Time {
 	return time.Time{}
 }
 
+// longestRetry is how far apart removals are tried at most (design, invariant 4); what else waits with them is not worth a
+// clock of its own.
+const longestRetry = 5 * time.Minute
+
 // backoff doubles from RetryInitial to RetryMax, less up to a fifth at random so that replicas and targets do
 // not march in step.
 func (w *Worker) backoff(fails int) time.Duration {
@@ -67,7 +76,7 @@ func (w *Worker) backoff(fails int) time.Duration {
 	for i := 1; i < fails && d < w.RetryMax; i++ {
 		d *= 2
 	}
-	d = min(d, w.RetryMax)
+	d = min(d, w.RetryMax, longestRetry)
 	return d - time.Duration(w.Jitter()*float64(d)/5)
 }
 

@@ -15,10 +15,9 @@ type step struct {
 	accounts map[string]*account
 }
 
-// plan cuts what is to be done on a target into calls: removals before additions, at most BatchSize people in a
-// call. Here the whole set of removals of a target is seen at once; the brakes belong here, before the cutting.
+// plan cuts what is to be done on a target into calls: removals before additions, those from people who leave before
+// all others, at most BatchSize people in a call.
 func (w *Worker) plan(target string, v *visitWork) []step {
-	w.restrain(v)
 	var settings []*account
 	var removals, additions, replacements []backend.Change
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
@@ -52,19 +51,21 @@ func (w *Worker) plan(target string, v *visitWork) []step {
 	}
 	var steps []step
 	for _, changes := range groups {
-		slices.SortStableFunc(changes, func(a, b backend.Change) int { return -cmp.Compare(rank(a), rank(b)) })
+		rank := func(c backend.Change) int {
+			switch {
+			case c.Op == backend.Remove && v.accounts[c.Account.ID].offboarded:
+				return 0
+			case c.Op == backend.Remove:
+				return 1
+			}
+			return 2
+		}
+		slices.SortStableFunc(changes, func(a, b backend.Change) int { return cmp.Compare(rank(a), rank(b)) })
 		for chunk := range slices.Chunk(changes, max(w.BatchSize, 1)) {
 			steps = append(steps, newStep(backend.Delta{Target: target, Changes: chunk}, v))
 		}
 	}
 	return withSettings(target, steps, settings, v)
-}
-
-func rank(c backend.Change) int {
-	if c.Op == backend.Remove {
-		return 1
-	}
-	return 0
 }
 
 func newStep(d backend.Delta, v *visitWork) step {
@@ -89,26 +90,4 @@ func withSettings(target string, steps []step, settings []*account, v *visitWork
 		steps[0].accounts[store.TargetItself] = a
 	}
 	return steps
-}
-
-// restrain takes out what the mode, or the protection of a person, does not allow.
-func (w *Worker) restrain(v *visitWork) {
-	for id, a := range v.accounts {
-		if w.Mode == Observe && len(a.add)+len(a.remove) > 0 {
-			w.Log.Info("observe: would change roles", "backend", w.Name, "account", id, "add", a.add, "remove", a.remove)
-			a.add, a.remove, a.replace = nil, nil, false
-		}
-		if w.Mode == AddOnly {
-			a.remove, a.replace = nil, false
-		}
-		if len(a.remove) > 0 && w.protected(a) {
-			w.Log.Warn("removal from a protected person is held", "backend", w.Name, "account", id, "roles", a.remove)
-			a.remove, a.replace = nil, false
-			a.park, a.reason = store.Held, "protected"
-		}
-	}
-}
-
-func (w *Worker) protected(a *account) bool {
-	return slices.Contains(w.Protect, a.Key) || (w.OwnAccount != "" && (w.OwnAccount == a.ID || backend.Fold(w.OwnAccount) == a.Key))
 }

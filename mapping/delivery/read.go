@@ -27,6 +27,8 @@ type account struct {
 	park        store.MarkState // Blocked or Held: the marks are parked, for this reason
 	reason      string
 	recent      bool // touched by the bridge within the straggler window: a read may lag
+	offboarded  bool // everybody bound to it is deactivated or deleted
+	counts      bool // a removal from it is new: the limits count it
 }
 
 // visitWork is one visit to one target.
@@ -56,14 +58,15 @@ type person struct {
 
 // read turns the marks of a target into accounts to look at. Whoever should have something and is not yet known
 // at the backend is looked up there, in one listing for all; who is not found is parked.
-func (w *Worker) read(ctx context.Context, target string) (*visitWork, error) {
+func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
+	target := t.name
 	v := &visitWork{accounts: map[string]*account{}}
 	var people []*person
 	var sweeps []store.Mark
 	var missing []string
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		v.accounts, v.idle, people, sweeps, missing = map[string]*account{}, nil, nil, nil, nil
-		marks, err := w.marksOf(tx, target)
+		marks, err := w.marksOf(tx, t)
 		if err != nil {
 			return err
 		}
@@ -202,7 +205,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 			}
 			switch {
 			case id == "" && p.desired:
-				if err := w.block(tx, p.mark, "no_account"); err != nil {
+				if err := w.block(tx, p.mark, "no_account", longestBlock); err != nil {
 					return err
 				}
 			case id == "":
@@ -282,6 +285,10 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 		if old.Account == "" {
 			return nil
 		}
+		left, err := tx.Ledger(w.Name).TargetsOf(old.Account)
+		if err != nil || !p.exists && len(left) > 0 {
+			return err // until everything is revoked it says that somebody left
+		}
 		return accounts.DeleteLink(s.IdP, s.User)
 	}
 	return accounts.PutLink(store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now})
@@ -294,9 +301,9 @@ const noTarget = "no_target"
 func (w *Worker) blockTarget(ctx context.Context, target string) error {
 	w.Log.Warn("the backend has no such target; what concerns it waits", "backend", w.Name, "target", target)
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		marks, err := w.marksOf(tx, target)
+		marks, err := w.marksOf(tx, dueTarget{name: target})
 		for _, m := range marks {
-			if err := w.block(tx, m, noTarget); err != nil {
+			if err := w.block(tx, m, noTarget, longestRetry); err != nil {
 				return err
 			}
 		}
@@ -308,15 +315,18 @@ func (w *Worker) blockTarget(ctx context.Context, target string) error {
 	return nil
 }
 
+// longestBlock is how far apart additions that cannot be made are tried.
+const longestBlock = 6 * time.Hour
+
 // block parks a mark that cannot go on by itself; a Touch ends that at once, else it is tried again on a clock
-// that slows down from RetryMax to 6 h.
-func (w *Worker) block(tx store.Tx, m store.Mark, reason string) error {
+// that slows down from RetryMax to the longest.
+func (w *Worker) block(tx store.Tx, m store.Mark, reason string, longest time.Duration) error {
 	m.State, m.Reason, m.Tries = store.Blocked, reason, m.Tries+1
 	wait := w.RetryMax
 	for i := 1; i < m.Tries && wait < 6*time.Hour; i++ {
 		wait *= 2
 	}
-	m.NotBefore = w.Now().Add(min(wait, 6*time.Hour))
+	m.NotBefore = w.Now().Add(min(wait, longest))
 	_, err := tx.Work(w.Name).Park(m)
 	return err
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,7 +29,11 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 	for _, m := range a.marks {
 		switch {
 		case a.park == store.Blocked:
-			if err := w.block(tx, m, a.reason); err != nil {
+			longest := longestBlock
+			if len(a.remove) > 0 {
+				longest = longestRetry
+			}
+			if err := w.block(tx, m, a.reason, longest); err != nil {
 				return nil, err
 			}
 		case a.park == store.Held:
@@ -51,9 +56,35 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 			if ok {
 				done = append(done, m)
 			}
+			if err := w.forget(tx, m.Subject); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return done, nil
+}
+
+// forget drops the links of an account to users who are gone, once nothing of it is in the ledger.
+func (w *Worker) forget(tx store.Tx, s store.Subject) error {
+	if s.Account == "" || s.Account == store.TargetItself {
+		return nil
+	}
+	left, err := tx.Ledger(w.Name).TargetsOf(s.Account)
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	links, err := tx.Accounts(w.Name).Linked(s.Account)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if _, err := tx.Directory(l.IdP).User(l.User); errors.Is(err, store.ErrNotFound) {
+			if err := tx.Accounts(w.Name).DeleteLink(l.IdP, l.User); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // idle ends the marks of a visit for which there is no call to make.

@@ -123,6 +123,7 @@ func (w *Worker) Start(ctx context.Context) (time.Time, error) {
 	if err := w.Remap(ctx); err != nil {
 		return time.Time{}, err
 	}
+	w.planResync(w.Now())
 	w.health.set("ok", "")
 	return w.RunOnce(ctx)
 }

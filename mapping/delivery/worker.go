@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -39,17 +40,28 @@ type Worker struct {
 	CallTimeout  time.Duration // deadline of one call
 	Straggler    time.Duration // how long a call without a clean answer may still take effect
 
-	Protect    []string // never lose a role: folded keys
-	OwnAccount string   // the credential's own account: id, or folded key
+	Protect         []string // never lose a role: folded keys
+	OwnAccount      string   // the credential's own account: id, or folded key
+	MaxRemovals     Limit
+	MaxOffboardings Limit
+	ResyncEvery     time.Duration // compare what is there with what should be; 0: never by itself
 
 	Now       func() time.Time // nil: time.Now
 	Jitter    func() float64   // in [0,1); nil: random
 	Log       *slog.Logger
 	Delivered func(time.Duration) // from the IdP's answer to the backend's; may be nil
+	Drift     func(kind string)   // DriftMissing or DriftForeign; may be nil
 
 	nudge  chan struct{}
 	health health
 	pauses map[string]pause // by target; "" is the whole backend
+
+	resyncAsked, retryAsked atomic.Bool
+	resyncAt                time.Time
+	looks                   map[string]time.Time // targets to compare, and when
+	suspects                map[foreignGrant]int // seen so many times in a row
+	foreigners              map[foreignGrant]bool
+	found                   map[string]map[foreignGrant]bool
 }
 
 // Init prepares a worker whose fields are set.
@@ -66,8 +78,12 @@ func (w *Worker) Init() *Worker {
 	if w.Delivered == nil {
 		w.Delivered = func(time.Duration) {}
 	}
+	if w.Drift == nil {
+		w.Drift = func(string) {}
+	}
 	w.nudge = make(chan struct{}, 1)
-	w.pauses = map[string]pause{}
+	w.pauses, w.looks = map[string]pause{}, map[string]time.Time{}
+	w.suspects, w.foreigners, w.found = map[foreignGrant]int{}, map[foreignGrant]bool{}, map[string]map[foreignGrant]bool{}
 	w.health.set("starting", "")
 	return w
 }
@@ -127,42 +143,81 @@ func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
 // something is marked). An error is one of the store or of ctx; failures of the backend are remembered with the
 // work they concern.
 func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
-	targets, next, err := w.gather(ctx)
-	for _, target := range targets {
+	if err := w.look(ctx); err != nil { // compare with what is there, where that is due
+		return time.Time{}, err
+	}
+	targets, next, err := w.gather(ctx) // those with somebody who leaves first
+	next = earlier(next, w.lookAt())
+	for _, t := range targets {
 		if err == nil {
 			err = w.Backend.Ready(ctx) // what arrives while the rate limit makes us wait joins the batch
 		}
 		if err != nil {
 			return next, err
 		}
-		work, err := w.read(ctx, target) // marks of the target, people resolved to accounts
+		work, err := w.read(ctx, t) // marks of the target, people resolved to accounts
 		if err == nil {
-			err = w.verify(ctx, target, work) // doubt whose window has passed
+			err = w.verify(ctx, t.name, work) // doubt whose window has passed
 		}
 		if err == nil {
-			err = w.compute(ctx, target, work) // desired against ledger, in one View
+			err = w.compute(ctx, t.name, work) // desired against ledger, in one View
 		}
-		if backend.KindOf(err) == backend.Missing && err != nil {
-			if err := w.blockTarget(ctx, target); err != nil {
-				return next, err
-			}
-			continue
+		if err == nil {
+			err = w.brake(ctx, t.name, work) // what must not go without an operator
 		}
 		if err != nil {
-			if !w.failed(target, err) {
+			if err := w.setBack(ctx, t.name, err); err != nil {
 				return next, err
 			}
 			continue
 		}
-		steps := w.plan(target, work) // removals first
-		if err := w.idle(ctx, target, work); err != nil {
+		steps := w.plan(t.name, work) // removals first
+		if err := w.idle(ctx, t.name, work); err != nil {
 			return next, err
 		}
-		for _, s := range steps {
-			if err := w.deliver(ctx, s); err != nil {
+		for i, s := range steps {
+			if w.interrupted(ctx, t, i, len(targets)) { // somebody leaves, or others have waited long enough
+				s.leave()
+			} else if err := w.deliver(ctx, s); err != nil {
 				return next, err
 			}
 		}
 	}
 	return next, err
+}
+
+// setBack deals with a failure before anything was sent: a target that does not exist is parked, any other failure of the
+// backend pauses, and what is no failure of the backend ends the round.
+func (w *Worker) setBack(ctx context.Context, target string, err error) error {
+	switch {
+	case isBackend(err) && backend.KindOf(err) == backend.Missing:
+		return w.blockTarget(ctx, target)
+	case w.failed(target, err):
+		return nil
+	}
+	return err
+}
+
+// interrupted says whether the rest of a visit is left for the next one.
+func (w *Worker) interrupted(ctx context.Context, t dueTarget, done, targets int) bool {
+	if done == 0 || t.urgent {
+		return false
+	}
+	if targets > 1 && done*w.BatchSize >= w.visit() {
+		return true
+	}
+	urgent := 0
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		urgent = tx.Work(w.Name).Urgent()
+		return nil
+	})
+	return err == nil && urgent > 0
+}
+
+// earlier is the earlier of two moments; zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

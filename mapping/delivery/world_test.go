@@ -29,6 +29,10 @@ type vendor struct {
 	mixed   bool
 	refuse  map[string]bool // "account/role" refused whenever it is in a call
 	gone    map[string]bool // targets that do not exist
+	admin   string          // the role that administers a target
+	empty   bool            // listings are empty, and claim to be whole
+	stale   map[string]bool // "account/role" that reads do not show
+	during  func()          // happens while the next call is under way
 	answers []answer        // of the next calls that change something; then clean ones
 	late    []func()        // calls that take effect when the test says so
 	calls   []string        // "remove acme: a1=R a2=R,S"
@@ -43,7 +47,7 @@ type answer struct {
 }
 
 func (v *vendor) Traits() backend.Traits {
-	return backend.Traits{Mixed: v.mixed, Replace: !v.mixed, ShowsAll: true}
+	return backend.Traits{Mixed: v.mixed, Replace: !v.mixed, ShowsAll: true, AdminRole: v.admin}
 }
 
 func (v *vendor) Ready(ctx context.Context) error { return ctx.Err() }
@@ -61,9 +65,14 @@ func (v *vendor) Observe(_ context.Context, target string) (backend.Observation,
 	v.calls = append(v.calls, "read "+target)
 	o := backend.Observation{Complete: true, Roles: !v.hidden, Members: map[string]backend.Account{}, Holders: map[string][]string{}}
 	for key, id := range v.people {
+		if v.empty {
+			break
+		}
 		o.Members[id] = backend.Account{ID: id, Key: key}
 		for r := range v.holds[target+"/"+id] {
-			o.Holders[id] = append(o.Holders[id], r)
+			if !v.stale[id+"/"+r] {
+				o.Holders[id] = append(o.Holders[id], r)
+			}
 		}
 	}
 	return o, nil
@@ -79,6 +88,10 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 		return nil, &backend.Error{Kind: backend.Missing, Doing: "changing roles", Unsent: true}
 	}
 	v.calls = append(v.calls, describe(d))
+	if f := v.during; f != nil {
+		v.during = nil
+		f()
+	}
 	apply := func() {
 		for _, c := range d.Changes {
 			v.change(d.Target, c)
@@ -192,7 +205,9 @@ func (w *world) restart() {
 	w.worker = &delivery.Worker{
 		Name: "vt", Store: w.store, Backend: w.vendor, Rules: func() *mapping.Rules { return w.rules }, Mode: delivery.Sync,
 		BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
-		CallTimeout: 30 * time.Second, Straggler: 75 * time.Second, Now: w.now, Jitter: func() float64 { return 0 },
+		CallTimeout: 30 * time.Second, Straggler: 75 * time.Second,
+		MaxRemovals: delivery.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Percent: 30, Window: time.Hour},
+		Now: w.now, Jitter: func() float64 { return 0 },
 	}
 	if w.config != nil {
 		w.config(w.worker)
@@ -234,6 +249,32 @@ func (w *world) touch(tx store.Tx, idp, user, group string) {
 			w.t.Fatal(err)
 		}
 	}
+}
+
+// deactivate is what scim does for a person who leaves: before everything else.
+func (w *world) deactivate(idp, id string) {
+	w.t.Helper()
+	w.update(func(tx store.Tx) error {
+		u, err := tx.Directory(idp).User(id)
+		if err != nil {
+			return err
+		}
+		u.Active = false
+		if err := tx.Directory(idp).PutUser(u); err != nil {
+			return err
+		}
+		for g, err := range tx.Directory(idp).GroupsOf(id) {
+			if err != nil {
+				return err
+			}
+			for _, t := range w.rules.Targets(g.DisplayName) {
+				if err := tx.Work(t.Backend).Hurry(t.Target, w.clock, store.Subject{IdP: idp, User: id}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 }
 
 func (w *world) group(idp, name string) {

@@ -175,7 +175,7 @@ func (c *checker) members(where string, d *directory) {
 
 func (c *checker) work(w *work) {
 	where := "work " + w.name
-	var found [3]uint64
+	var found tally
 	total := 0
 	for m, err := range w.Marks("") {
 		if err != nil {
@@ -183,7 +183,7 @@ func (c *checker) work(w *work) {
 			return
 		}
 		total++
-		found[m.State]++
+		found.add(m, 1)
 		if same, err := w.Mark(m.Target, m.Subject); err != nil || same.Seq != m.Seq {
 			c.wrong(where, "mark %d is not found by its subject", m.Seq)
 		}

@@ -32,6 +32,11 @@ func encodeEntry(key []byte, en store.Entry) []byte {
 	e.time(en.Since)
 	e.bool(en.Adopted)
 	e.string(en.Note)
+	e.int(int64(en.Missed))
+	e.string(en.Hold)
+	e.string(en.Why)
+	e.time(en.HeldSince)
+	e.bool(en.Approved)
 	return e.seal(key)
 }
 
@@ -44,7 +49,8 @@ func decodeEntry(key, record []byte) (en store.Entry, err error) {
 	en.State = store.EntryState(d.byte())
 	en.Wanted, en.Open, en.Attempt = d.bool(), d.bool(), d.uint()
 	en.Doubt, en.Sent, en.Since = d.time(), d.time(), d.time()
-	en.Adopted, en.Note = d.bool(), d.string()
+	en.Adopted, en.Note, en.Missed = d.bool(), d.string(), int(d.int())
+	en.Hold, en.Why, en.HeldSince, en.Approved = d.string(), d.string(), d.time(), d.bool()
 	if en.State > store.Absent {
 		d.fail()
 	}

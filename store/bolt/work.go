@@ -17,6 +17,19 @@ const (
 	workCounts   = "counts"   // how many in each state
 )
 
+// tally counts marks: in each state, and at the end the pending ones that are urgent.
+type tally [4]int
+
+const urgentPlace = 3
+
+// add counts a mark, or with -1 no longer.
+func (n *tally) add(m store.Mark, by int) {
+	n[m.State] += by
+	if m.Urgent && m.State == store.Pending {
+		n[urgentPlace] += by
+	}
+}
+
 type work struct{ *space }
 
 func markKey(target string, seq uint64) []byte {
@@ -43,6 +56,7 @@ func encodeMark(key []byte, m store.Mark) []byte {
 	e.time(m.NotBefore)
 	e.string(m.Reason)
 	e.int(int64(m.Tries))
+	e.bool(m.Urgent)
 	return e.seal(key)
 }
 
@@ -56,7 +70,7 @@ func decodeMark(key, record []byte) (m store.Mark, err error) {
 	m.Subject.Event = d.uint()
 	m.Seq, m.Since = d.uint(), d.time()
 	m.State, m.NotBefore = store.MarkState(d.byte()), d.time()
-	m.Reason, m.Tries = d.string(), int(d.int())
+	m.Reason, m.Tries, m.Urgent = d.string(), int(d.int()), d.bool()
 	if m.State > store.Held {
 		d.fail()
 	}
@@ -84,8 +98,8 @@ func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 	return m, err == nil, err
 }
 
-func (w *work) counts() ([3]uint64, error) {
-	var n [3]uint64
+func (w *work) counts() (tally, error) {
+	var n tally
 	key := []byte(workCounts)
 	record := w.get(workCounts, key)
 	if record == nil {
@@ -96,14 +110,14 @@ func (w *work) counts() ([3]uint64, error) {
 		return n, fmt.Errorf("counts of marks: %w", err)
 	}
 	for i := range n {
-		n[i] = d.uint()
+		n[i] = int(d.uint())
 	}
 	return n, d.end(key)
 }
 
-// count adds to the numbers of marks in each state.
-func (w *work) count(by [3]int) error {
-	if by == [3]int{} {
+// count adds to the numbers of marks.
+func (w *work) count(by tally) error {
+	if by == (tally{}) {
 		return nil
 	}
 	n, err := w.counts()
@@ -111,10 +125,9 @@ func (w *work) count(by [3]int) error {
 		return err
 	}
 	for i := range n {
-		if by[i] < 0 && n[i] < uint64(-by[i]) {
+		if n[i] += by[i]; n[i] < 0 {
 			return fmt.Errorf("counts of marks: too low: %w", store.ErrDamaged)
 		}
-		n[i] += uint64(by[i])
 	}
 	b, err := w.make(workCounts)
 	if err != nil {
@@ -123,12 +136,20 @@ func (w *work) count(by [3]int) error {
 	key := []byte(workCounts)
 	e := newRecord(len(n) * binary.MaxVarintLen64)
 	for _, v := range n {
-		e.uint(v)
+		e.uint(uint64(v))
 	}
 	return w.tx.put(b, key, e.seal(key))
 }
 
 func (w *work) Touch(target string, at time.Time, subjects ...store.Subject) error {
+	return w.touch(target, at, false, subjects)
+}
+
+func (w *work) Hurry(target string, at time.Time, subjects ...store.Subject) error {
+	return w.touch(target, at, true, subjects)
+}
+
+func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.Subject) error {
 	w.tx.write()
 	marks, err := w.make(workMarks)
 	if err != nil {
@@ -142,9 +163,9 @@ func (w *work) Touch(target string, at time.Time, subjects ...store.Subject) err
 	if err != nil {
 		return err
 	}
-	var added [3]int
+	var by tally
 	for _, s := range subjects {
-		m := store.Mark{Target: target, Subject: s, Since: at, State: store.Pending}
+		m := store.Mark{Target: target, Subject: s, Since: at, State: store.Pending, Urgent: urgent}
 		old, found, err := w.find(target, s)
 		if err != nil {
 			return fmt.Errorf("touch: %w", err)
@@ -153,13 +174,13 @@ func (w *work) Touch(target string, at time.Time, subjects ...store.Subject) err
 			return err
 		}
 		if found {
-			m.Since = old.Since
-			added[old.State]--
+			m.Since, m.Urgent = old.Since, urgent || old.Urgent
+			by.add(old, -1)
 			if err := w.tx.del(marks, markKey(target, old.Seq)); err != nil {
 				return err
 			}
 		}
-		added[store.Pending]++
+		by.add(m, 1)
 		key := markKey(target, m.Seq)
 		if err := w.tx.put(marks, key, encodeMark(key, m)); err != nil {
 			return err
@@ -168,7 +189,7 @@ func (w *work) Touch(target string, at time.Time, subjects ...store.Subject) err
 			return err
 		}
 	}
-	return w.count(added)
+	return w.count(by)
 }
 
 func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
@@ -206,8 +227,8 @@ func (w *work) Settle(m store.Mark) (bool, error) {
 	if err := w.tx.del(w.bucket(workSubjects), subjectKey(m.Target, m.Subject)); err != nil {
 		return false, err
 	}
-	var by [3]int
-	by[cur.State]--
+	var by tally
+	by.add(cur, -1)
 	return true, w.count(by)
 }
 
@@ -220,15 +241,14 @@ func (w *work) Park(m store.Mark) (bool, error) {
 	if err != nil || !found || cur.Seq != m.Seq {
 		return false, err
 	}
-	from := cur.State
+	var by tally
+	by.add(cur, -1)
 	cur.State, cur.NotBefore, cur.Reason, cur.Tries = m.State, m.NotBefore, m.Reason, m.Tries
 	key := markKey(m.Target, m.Seq)
 	if err := w.tx.put(w.bucket(workMarks), key, encodeMark(key, cur)); err != nil {
 		return false, err
 	}
-	var by [3]int
-	by[from]--
-	by[m.State]++
+	by.add(cur, 1)
 	return true, w.count(by)
 }
 
@@ -237,5 +257,13 @@ func (w *work) Counts() (pending, blocked, held int) {
 	if err != nil {
 		w.tx.fail(err)
 	}
-	return int(n[store.Pending]), int(n[store.Blocked]), int(n[store.Held])
+	return n[store.Pending], n[store.Blocked], n[store.Held]
+}
+
+func (w *work) Urgent() int {
+	n, err := w.counts()
+	if err != nil {
+		w.tx.fail(err)
+	}
+	return n[urgentPlace]
 }

@@ -160,11 +160,15 @@ func checkLink(t testing.TB, a store.Accounts, idp, user string) error {
 func checkWork(t testing.TB, tx store.Tx, backend string, deleted map[string]bool) error {
 	w := tx.Work(backend)
 	var counts [3]int
+	urgent := 0
 	for m, err := range w.Marks("") {
 		if err != nil {
 			return err
 		}
 		counts[m.State]++
+		if m.Urgent && m.State == store.Pending {
+			urgent++
+		}
 		if same, err := w.Mark(m.Target, m.Subject); err != nil || same.Seq != m.Seq {
 			t.Errorf("%s: mark %d is not found by its subject: %v", backend, m.Seq, err)
 		}
@@ -176,6 +180,9 @@ func checkWork(t testing.TB, tx store.Tx, backend string, deleted map[string]boo
 		if user != nil && link != nil {
 			t.Errorf("%s: mark %d is about a user that never was: %v, %v", backend, m.Seq, user, link)
 		}
+	}
+	if n := w.Urgent(); n != urgent {
+		t.Errorf("%s: %d urgent marks, by the count %d", backend, urgent, n)
 	}
 	if p, b, h := w.Counts(); [3]int{p, b, h} != counts {
 		t.Errorf("%s: marks are %v, by the counts %v", backend, counts, [3]int{p, b, h})

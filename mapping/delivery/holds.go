@@ -1,0 +1,152 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// ErrNoHold is the answer to a decision about a hold that does not exist, or not any more.
+var ErrNoHold = errors.New("no such hold")
+
+// Hold is a set of removals that waits for an operator.
+type Hold struct {
+	ID      string     `json:"id"`
+	Backend string     `json:"backend"`
+	Target  string     `json:"target"`
+	Why     string     `json:"why"`
+	Since   time.Time  `json:"since"`
+	Grants  []HeldItem `json:"grants"`
+}
+
+// HeldItem is one role of one person.
+type HeldItem struct {
+	Person  string `json:"person"` // the value that found the account
+	Account string `json:"account"`
+	Role    string `json:"role"`
+}
+
+// Holds lists what is held, the oldest first. It may be called from any goroutine.
+func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
+	var out []Hold
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		out = nil
+		at := map[string]int{}
+		for e, err := range tx.Ledger(w.Name).Entries("", "") {
+			if err != nil {
+				return err
+			}
+			if e.Hold == "" {
+				continue
+			}
+			i, known := at[e.Hold]
+			if !known {
+				i = len(out)
+				at[e.Hold] = i
+				out = append(out, Hold{ID: e.Hold, Backend: w.Name, Target: e.Target, Why: e.Why, Since: e.HeldSince})
+			}
+			if e.HeldSince.Before(out[i].Since) {
+				out[i].Since = e.HeldSince
+			}
+			out[i].Grants = append(out[i].Grants, HeldItem{e.Key, e.Account, e.Role})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing holds: %w", err)
+	}
+	slices.SortStableFunc(out, func(a, b Hold) int { return a.Since.Compare(b.Since) })
+	return out, nil
+}
+
+// Approve lets what a hold keeps back go, as far as it is still not wanted. Reject leaves the grants where they are and
+// disowns them: they are nobody's business of the bridge from then on. Both may be called from any goroutine; ErrNoHold.
+func (w *Worker) Approve(ctx context.Context, id, actor string) error {
+	return w.decide(ctx, id, actor, "hold.approve", func(tx store.Tx, e store.Entry) error {
+		e.Hold, e.Why, e.HeldSince, e.Approved = "", "", time.Time{}, true
+		return tx.Ledger(w.Name).PutEntry(e)
+	})
+}
+
+// Reject is the other decision: see Approve.
+func (w *Worker) Reject(ctx context.Context, id, actor string) error {
+	return w.decide(ctx, id, actor, "hold.reject", func(tx store.Tx, e store.Entry) error {
+		return tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
+	})
+}
+
+func (w *Worker) decide(ctx context.Context, id, actor, event string, do func(store.Tx, store.Entry) error) error {
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		now := w.Now()
+		var entries []store.Entry
+		for e, err := range tx.Ledger(w.Name).Entries("", "") {
+			if err != nil {
+				return err
+			}
+			if e.Hold == id && id != "" {
+				entries = append(entries, e)
+			}
+		}
+		if len(entries) == 0 {
+			return ErrNoHold
+		}
+		for _, e := range entries {
+			if _, err := tx.Events().Append(w.holdEvent(event, actor, e, now)); err != nil {
+				return err
+			}
+			if err := do(tx, e); err != nil {
+				return err
+			}
+			if err := tx.Work(w.Name).Touch(e.Target, now, store.Subject{Account: e.Account}); err != nil {
+				return err
+			}
+		}
+		return w.wake(tx, now, func(m store.Mark) bool { return m.State == store.Held && m.Reason == id })
+	})
+	if err == nil {
+		w.Nudge()
+	}
+	return err
+}
+
+// wake touches the marks that are chosen: they are looked at again.
+func (w *Worker) wake(tx store.Tx, now time.Time, chosen func(store.Mark) bool) error {
+	var marks []store.Mark
+	for m, err := range tx.Work(w.Name).Marks("") {
+		if err != nil {
+			return err
+		}
+		if chosen(m) {
+			marks = append(marks, m)
+		}
+	}
+	for _, m := range marks {
+		if err := tx.Work(w.Name).Touch(m.Target, now, m.Subject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Retry lets everything that is blocked or waits for its next try be tried at once. It may be called from any goroutine.
+func (w *Worker) Retry(ctx context.Context) error {
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		return w.wake(tx, w.Now(), func(m store.Mark) bool { return m.State == store.Blocked })
+	})
+	if err != nil {
+		return fmt.Errorf("trying again what is blocked: %w", err)
+	}
+	w.retryAsked.Store(true)
+	w.Nudge()
+	return nil
+}
+
+// Resync asks for a comparison with what is there, at once. It may be called from any goroutine.
+func (w *Worker) Resync() {
+	w.resyncAsked.Store(true)
+	w.Nudge()
+}
