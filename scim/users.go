@@ -24,7 +24,7 @@ func (c *change) createUser(id string, attrs map[string]any) (resource, error) {
 	if err := c.dir.PutUser(u); err != nil {
 		return resource{}, err
 	}
-	if err := c.markUser(u.ID); err != nil { // memberships can be older than the user
+	if err := c.markUser(u.ID, false); err != nil { // memberships can be older than the user
 		return resource{}, err
 	}
 	return c.userResult(u), c.event("user.create", u.ID, u.UserName, nil, nil)
@@ -92,7 +92,7 @@ func (c *change) putUser(old, next store.User, kind string) (resource, error) {
 		return resource{}, err
 	}
 	if old.Active != next.Active || old.UserName != next.UserName || old.ExternalID != next.ExternalID || !slices.Equal(old.Emails, next.Emails) {
-		if err := c.markUser(next.ID); err != nil {
+		if err := c.markUser(next.ID, old.Active && !next.Active); err != nil {
 			return resource{}, err
 		}
 	}
@@ -110,7 +110,7 @@ func (c *change) deleteUser(id string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.markUser(id); err != nil {
+	if err := c.markUser(id, true); err != nil {
 		return err
 	}
 	if err := c.dir.DeleteUser(id); err != nil {

@@ -145,14 +145,22 @@ func (c *change) touch(g store.Group, subjects ...store.Subject) error {
 	return nil
 }
 
-// markUser marks the user wherever one of their groups counts.
-func (c *change) markUser(id string) error {
+// markUser marks the user wherever one of their groups counts; somebody who leaves goes before everybody else.
+func (c *change) markUser(id string, leaves bool) error {
 	for g, err := range c.dir.GroupsOf(id) {
 		if err != nil {
 			return err
 		}
-		if err := c.mark(g, id); err != nil {
-			return err
+		for _, t := range c.Targets(c.call.idp, g) {
+			c.touched[t.Backend] = true
+			w, s := c.tx.Work(t.Backend), store.Subject{IdP: c.call.idp, User: id}
+			touch := w.Touch
+			if leaves {
+				touch = w.Hurry
+			}
+			if err := touch(t.Target, c.now, s); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -218,6 +218,9 @@ func (c *Client) role(ctx context.Context, id string) (role, bool, error) {
 			return r, true, nil
 		}
 	}
+	if len(all) == 0 { // every account has roles: this says nothing
+		return role{}, false, unclear("reading roles", 0)
+	}
 	return role{}, false, nil
 }
 
@@ -244,9 +247,13 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 	return o, nil
 }
 
-// shows says whether the list of users of a role can be believed.
+// shows says whether the list of users of a role can be believed: it is as long as the role's count says, and an empty one only
+// with a count of zero beside it.
 func (r role) shows() bool {
-	return len(r.Users) > 0 && (r.UserCount == nil || *r.UserCount == len(r.Users))
+	if r.UserCount == nil {
+		return len(r.Users) > 0
+	}
+	return *r.UserCount == len(r.Users)
 }
 
 func (r role) holds(id string) bool {

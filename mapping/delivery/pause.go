@@ -37,6 +37,7 @@ func (w *Worker) failed(target string, err error) bool {
 		p.until = e.Until
 	}
 	w.pauses[where] = p
+	w.health.pause(where, p.until)
 	if e.Kind == backend.Rejected {
 		return true
 	}
@@ -51,6 +52,7 @@ func (w *Worker) succeeded(target string) {
 	delete(w.pauses, target)
 	delete(w.pauses, "")
 	w.health.set("ok", "")
+	w.health.pause("", time.Time{})
 }
 
 // pausedUntil returns when the target may be called again; zero: now.
@@ -83,6 +85,25 @@ func (w *Worker) backoff(fails int) time.Duration {
 type health struct {
 	mu            sync.Mutex
 	state, reason string
+	until         time.Time // the whole backend is paused
+}
+
+func (h *health) pause(where string, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if where == "" {
+		h.until = until
+	}
+}
+
+// PausedUntil is until when the whole backend is not called; zero: it is. It may be called from any goroutine.
+func (w *Worker) PausedUntil() time.Time {
+	w.health.mu.Lock()
+	defer w.health.mu.Unlock()
+	if w.health.until.After(w.Now()) {
+		return w.health.until
+	}
+	return time.Time{}
 }
 
 func (h *health) set(state, reason string) {

@@ -83,9 +83,13 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if b.scim, err = b.listen("server", b.Config.Server.Listen, b.Config.Server.TLS, handler); err != nil {
 		return err
 	}
-	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version}
+	key, err := operatorKey(b.Config.Store.Path)
+	if err != nil {
+		return err
+	}
+	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Key: key}
 	for _, n := range names {
-		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Health: b.workers[n].Health})
+		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Engine: b.workers[n]})
 	}
 	b.console, err = b.listen("console", b.Config.Console.Listen, TLSConfig{}, c.Handler())
 	return err
@@ -158,12 +162,18 @@ func (b *Bridge) worker(name string, client backend.Backend, rules *mapping.Rule
 		Match: c.Match, Mode: delivery.Mode(c.Mode), BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait),
 		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
 		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
-		OwnAccount: c.OwnAccount, Log: b.Log, Delivered: metrics.Delivered,
+		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
+		ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
+		Drift: func(kind string) { metrics.Drift(name, kind) },
 	}
 	for _, p := range c.Protect {
 		w.Protect = append(w.Protect, backend.Fold(p))
 	}
 	return w.Init()
+}
+
+func limit(l RemovalsLimit) delivery.Limit {
+	return delivery.Limit{Count: l.Count, Percent: l.Percent, Window: time.Duration(l.Window)}
 }
 
 func (b *Bridge) scimHandler(rules *mapping.Rules, metrics *console.Metrics) (http.Handler, error) {

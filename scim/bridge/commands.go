@@ -38,6 +38,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	fmt.Fprintln(stderr, "scimbridge: "+err.Error())
+	var code codeError
+	if errors.As(err, &code) {
+		return code.code
+	}
 	var usage usageError
 	if errors.As(err, &usage) {
 		fmt.Fprintln(stderr, "run `scimbridge --help` for what there is")
@@ -57,7 +61,9 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	root.PersistentFlags().StringVar(&config, "config", "config.yaml", "configuration file")
 	root.AddCommand(
 		serveCommand(&config, stderr), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
-		tokenCommand(stdout), versionCommand(stdout))
+		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), statusCommand(&config, stdout),
+		actionCommand(&config, stdout, "resync", "Compare the backends with the ledger now", "is compared with what is there"),
+		actionCommand(&config, stdout, "retry", "Try again at once what is blocked or waits", "is tried again"))
 	return root
 }
 

@@ -134,15 +134,7 @@ type MappingConfig struct {
 // UnmarshalYAML fills in the defaults of a backend before reading it.
 func (b *BackendConfig) UnmarshalYAML(n *yaml.Node) error {
 	type plain BackendConfig
-	d := plain{
-		Match: "email", RateLimit: "60/min", Batch: Batch{25, Duration(time.Second)},
-		UpdateRole: UpdateRole{"PUT", "/api/v1/roles/{role}"},
-		Retry:      Retry{Duration(time.Second), Duration(5 * time.Minute)}, CallTimeout: Duration(30 * time.Second),
-		StragglerWindow: Duration(75 * time.Second), ResyncEvery: Duration(time.Hour), OnMissingUser: "wait",
-		OnDeactivate:    "remove_roles",
-		MaxRemovals:     RemovalsLimit{10, 20, Duration(time.Hour)},
-		MaxOffboardings: RemovalsLimit{100, 30, Duration(time.Hour)},
-	}
+	d := plain(defaultBackend())
 	err := decodeStrict(n, &d)
 	*b = BackendConfig(d)
 	var typed *yaml.TypeError
@@ -151,6 +143,18 @@ func (b *BackendConfig) UnmarshalYAML(n *yaml.Node) error {
 		return nil
 	}
 	return err
+}
+
+func defaultBackend() BackendConfig {
+	return BackendConfig{
+		Match: "email", RateLimit: "60/min", Batch: Batch{25, Duration(time.Second)},
+		UpdateRole: UpdateRole{"PUT", "/api/v1/roles/{role}"},
+		Retry:      Retry{Duration(time.Second), Duration(5 * time.Minute)}, CallTimeout: Duration(30 * time.Second),
+		StragglerWindow: Duration(75 * time.Second), ResyncEvery: Duration(time.Hour), OnMissingUser: "wait",
+		OnDeactivate:    "remove_roles",
+		MaxRemovals:     RemovalsLimit{10, 20, Duration(time.Hour)},
+		MaxOffboardings: RemovalsLimit{100, 30, Duration(time.Hour)},
+	}
 }
 
 // Duration is a time.Duration written as 30s, 5m or 1h; a bare 0 is zero.
@@ -209,6 +213,14 @@ func (e *ConfigError) Error() string {
 	return b.String()
 }
 
+func defaults() *Config {
+	return &Config{
+		Server:  ServerConfig{Listen: "127.0.0.1:8080"},
+		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
+		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db"},
+	}
+}
+
 // LoadConfig reads and checks a configuration file. Warnings are about what works and should not stay. A wrong
 // file gives a *ConfigError with every problem.
 func LoadConfig(file string) (c *Config, warnings []string, err error) {
@@ -220,11 +232,7 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&root); err != nil {
 		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}
 	}
-	c = &Config{
-		Server:  ServerConfig{Listen: "127.0.0.1:8080"},
-		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
-		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db"},
-	}
+	c = defaults()
 	v := &validation{root: &root, tokens: map[[sha256.Size]byte]string{}, now: time.Now()}
 	var typed *yaml.TypeError
 	switch err := decodeStrict(root.Content[0], c); {

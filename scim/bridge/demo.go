@@ -86,10 +86,10 @@ func (d *demo) start(ctx context.Context, dir string) error {
 		idps[idp] = IdPConfig{Tokens: []TokenConfig{{Secret: Secret{source: hash}}}}
 	}
 	simulated := func(kind string) *BackendConfig {
-		return &BackendConfig{Kind: kind, URL: "simulated", Mode: "sync", Match: "email", RateLimit: "50/s",
-			Batch: Batch{25, Duration(300 * time.Millisecond)}, Retry: Retry{Duration(time.Second), Duration(time.Minute)},
-			UpdateRole:  UpdateRole{"PUT", "/api/v1/roles/{role}"},
-			CallTimeout: Duration(5 * time.Second), StragglerWindow: Duration(10 * time.Second)}
+		c := defaultBackend()
+		c.Kind, c.URL, c.Mode, c.RateLimit, c.Batch.Wait = kind, "simulated", "sync", "50/s", Duration(300*time.Millisecond)
+		c.CallTimeout, c.StragglerWindow = Duration(5*time.Second), Duration(10*time.Second)
+		return &c
 	}
 	d.bridge = &Bridge{
 		Config: &Config{

@@ -61,8 +61,8 @@ identity_providers:
   okta: {tokens: [%s]}
   entra: {tokens: [%s]}
 backends:
-  vt: {kind: virustotal, url: %s, api_key: key-of-the-tests, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, %s}
-  rc: {kind: riskcloud, url: %s, client_id: id, client_secret: secret, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, %s}
+  vt: {kind: virustotal, url: %s, api_key: key-of-the-tests, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, max_removals: {count: 1000, percent: 100, window: 1h}, %s}
+  rc: {kind: riskcloud, url: %s, client_id: id, client_secret: secret, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, max_removals: {count: 1000, percent: 100, window: 1h}, %s}
 mappings:
   - {group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}
   - {group: VT Owners, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN, USER_ROLE_INTELLIGENCE]}
@@ -214,7 +214,7 @@ func (s *setup) eventually(step string, want map[string]string) {
 			return
 		}
 	}
-	s.t.Fatalf("%s:\n%s\nvirustotal: %v\nriskcloud: %v", step, wrong, s.vt.Calls(), s.rc.Calls())
+	s.t.Fatalf("%s:\n%s\nvirustotal: %d calls\nriskcloud: %d calls", step, wrong, len(s.vt.Calls()), len(s.rc.Calls()))
 }
 
 var profiles = []string{"strict", "lenient", "partial"}

@@ -312,8 +312,10 @@ func (v *validation) mappings(c *Config) {
 			v.bad(at("replace"), "is for virustotal only")
 		case b.Kind == "virustotal" && len(m.PermissionSets) > 0:
 			v.bad(at("permission_sets"), "is for riskcloud only")
+		case b.Kind == "virustotal" && m.Authoritative:
+			v.bad(at("authoritative"), "is refused: VirusTotal does not show who holds a role")
 		case m.Authoritative:
-			v.bad(at("authoritative"), "is not available in this version")
+			v.warn(at("authoritative"), "takes the role from everybody without a group; the brakes hold more than max_removals at once")
 		}
 		for _, r := range m.Roles {
 			if b != nil && b.Kind == "virustotal" && !virusTotalRole.MatchString(r) {

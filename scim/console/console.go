@@ -9,14 +9,26 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Backend is what the console needs to know of a configured backend.
+// Engine is what the console needs of the worker of a backend.
+type Engine interface {
+	Health() (state, reason string)
+	PausedUntil() time.Time
+	Holds(ctx context.Context) ([]delivery.Hold, error)
+	Approve(ctx context.Context, id, actor string) error
+	Reject(ctx context.Context, id, actor string) error
+	Retry(ctx context.Context) error
+	Resync()
+}
+
+// Backend is a configured backend.
 type Backend struct {
 	Name   string
 	Kind   string
-	Health func() (state, reason string)
+	Engine Engine
 }
 
 // Console is the operator's listener. Its fields are set before Handler is called.
@@ -25,15 +37,17 @@ type Console struct {
 	Backends []Backend // in the order to show them
 	Metrics  *Metrics
 	Version  string
+	Key      string // of the operator; "": the operator API is closed
 }
 
-// Handler serves /, /healthz, /readyz and /metrics.
+// Handler serves /, /healthz, /readyz, /metrics and, with the operator's key, /api.
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", c.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /{$}", c.first)
+	mux.Handle("/api/", c.api())
 	return http.NewCrossOriginProtection().Handler(headers(mux))
 }
 
@@ -69,7 +83,7 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 		Backends map[string]backendState `json:"backends"`
 	}{"ok", map[string]backendState{}}
 	for _, b := range c.Backends {
-		state, reason := b.Health()
+		state, reason := b.Engine.Health()
 		body.Backends[b.Name] = backendState{state, reason}
 	}
 	select {
@@ -101,7 +115,7 @@ func (c *Console) first(w http.ResponseWriter, _ *http.Request) {
 		Backends []row
 	}{Version: c.Version}
 	for _, b := range c.Backends {
-		state, _ := b.Health()
+		state, _ := b.Engine.Health()
 		data.Backends = append(data.Backends, row{b.Name, b.Kind, state})
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

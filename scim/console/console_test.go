@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,9 +12,47 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
+
+// engine is a worker that remembers what it is asked for.
+type engine struct {
+	state, reason, hold string
+	asked               []string
+}
+
+func (e *engine) Health() (string, string) { return e.state, e.reason }
+func (e *engine) PausedUntil() time.Time   { return time.Time{} }
+func (e *engine) Resync()                  { e.asked = append(e.asked, "resync") }
+
+func (e *engine) Retry(context.Context) error {
+	e.asked = append(e.asked, "retry")
+	return nil
+}
+
+func (e *engine) Holds(context.Context) ([]delivery.Hold, error) {
+	if e.hold == "" {
+		return nil, nil
+	}
+	return []delivery.Hold{{ID: e.hold, Backend: "vt", Target: "acme", Why: "protected", Grants: []delivery.HeldItem{{Person: "ada@example.com", Account: "a", Role: "R"}}}}, nil
+}
+
+func (e *engine) decide(id, word string) error {
+	if id != e.hold || id == "" {
+		return delivery.ErrNoHold
+	}
+	e.asked = append(e.asked, word+" "+id)
+	return nil
+}
+
+func (e *engine) Approve(_ context.Context, id, actor string) error {
+	return e.decide(id, actor+" approve")
+}
+func (e *engine) Reject(_ context.Context, id, actor string) error {
+	return e.decide(id, actor+" reject")
+}
 
 // failing is a store whose disk is gone.
 type failing struct {
@@ -30,8 +69,8 @@ func newConsole(t *testing.T) (*Console, *httptest.Server) {
 	}
 	c := &Console{Store: s, Metrics: NewMetrics(s, []string{"vt", "rc"}), Version: "v<1>",
 		Backends: []Backend{
-			{Name: "vt", Kind: "virustotal", Health: func() (string, string) { return "ok", "" }},
-			{Name: "rc", Kind: "riskcloud", Health: func() (string, string) { return "unauthorized", "listing people: unauthorized (status 401)" }},
+			{Name: "vt", Kind: "virustotal", Engine: &engine{state: "ok", hold: "vt-7"}},
+			{Name: "rc", Kind: "riskcloud", Engine: &engine{state: "unauthorized", reason: "listing people: unauthorized (status 401)"}},
 		}}
 	server := httptest.NewServer(c.Handler())
 	t.Cleanup(func() {
@@ -158,5 +197,65 @@ func TestMetricsFromTheStart(t *testing.T) {
 		if !strings.Contains(body, m+"\n") {
 			t.Errorf("no %s", m)
 		}
+	}
+}
+
+// The operator API is closed without the key, and does what it says with it.
+func TestOperatorAPI(t *testing.T) {
+	c, server := newConsole(t)
+	const key = "the-key-of-the-operator-for-tests"
+	call := func(method, path, key string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key != "" {
+			req.Header.Set("Authorization", "Bearer "+key)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(body)
+	}
+	paths := map[string]string{"/api/status": "GET", "/api/holds": "GET", "/api/holds/vt-7/approve": "POST", "/api/resync": "POST", "/api/nothing": "GET", "/api/": "GET"}
+	for _, given := range []string{"", key, "wrong"} {
+		for path, method := range paths {
+			if status, _ := call(method, path, given); status != 401 {
+				t.Errorf("%s %s with %q, while there is no key: %d", method, path, given, status)
+			}
+		}
+	}
+	c.Key = key
+	for path, method := range paths {
+		if status, body := call(method, path, key[1:]); status != 401 || strings.Contains(body, "ada@") {
+			t.Errorf("%s %s with another key: %d %s", method, path, status, body)
+		}
+	}
+	for _, step := range []struct {
+		method, path string
+		status       int
+		answer       string
+	}{
+		{"GET", "/api/status", 200, `"state":"unauthorized"`}, {"GET", "/api/status", 200, `"holds":1`}, {"GET", "/api/holds", 200, `"id":"vt-7"`},
+		{"POST", "/api/holds/vt-8/approve", 404, "no such hold"}, {"POST", "/api/holds/vt-7/frobnicate", 404, "approved or rejected"},
+		{"POST", "/api/holds/vt-7/approve", 200, "vt-7"}, {"POST", "/api/holds/vt-7/reject", 200, "vt-7"},
+		{"POST", "/api/resync?backend=vt", 202, `["vt"]`}, {"POST", "/api/retry", 202, `["vt","rc"]`}, {"POST", "/api/resync?backend=x", 404, "no such backend"},
+		{"POST", "/api/frobnicate", 404, "no such action"},
+	} {
+		status, body := call(step.method, step.path, key)
+		if status != step.status || !strings.Contains(body, step.answer) {
+			t.Errorf("%s %s: %d %s", step.method, step.path, status, body)
+		}
+	}
+	vt, _ := c.Backends[0].Engine.(*engine)
+	if got := strings.Join(vt.asked, ", "); got != "operator approve vt-7, operator reject vt-7, resync, retry" {
+		t.Errorf("the worker was asked for %s", got)
 	}
 }

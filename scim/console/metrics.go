@@ -57,6 +57,9 @@ func (m *Metrics) Call(backend, operation, outcome string) {
 // Delivered observes how long a change took to reach the backend.
 func (m *Metrics) Delivered(d time.Duration) { m.delivery.Observe(d.Seconds()) }
 
+// Drift counts a difference that a resync found.
+func (m *Metrics) Drift(backend, kind string) { m.drift.WithLabelValues(backend, kind).Inc() }
+
 // workCollector reads the gauges from the store at each scrape: they are what is there, not what was counted.
 type workCollector struct {
 	store    store.Store

@@ -1,0 +1,303 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/console"
+)
+
+// exitNeeded is the exit code of --exit-code when there is something to do.
+const exitNeeded = 3
+
+func keyFile(store string) string { return store + ".operator-key" }
+
+// operatorKey reads the key beside the store, or makes one. Whoever can read it can decide about holds.
+func operatorKey(store string) (string, error) {
+	path := keyFile(store)
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		if key := strings.TrimSpace(string(raw)); len(key) >= 32 {
+			return key, nil
+		}
+		return "", fmt.Errorf("%s does not hold an operator's key; remove it, and a new one is made", path)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the operator's key: %w", err)
+	}
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return "", fmt.Errorf("making the operator's key: %w", err)
+	}
+	key := base64.RawURLEncoding.EncodeToString(secret)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("making the operator's key: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("making the operator's key: %w", err)
+	}
+	return key, nil
+}
+
+// operatorClient calls the running server, which it finds by the configuration.
+type operatorClient struct {
+	url, key string
+	client   http.Client
+}
+
+// newOperatorClient reads of the configuration no more than where the server is: the secrets need not be at hand.
+func newOperatorClient(file string) (*operatorClient, error) {
+	data, err := readBounded(file)
+	if err != nil {
+		return nil, err
+	}
+	c := defaults()
+	var problems *yaml.TypeError
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(c); err != nil && !errors.As(err, &problems) {
+		return nil, &ConfigError{file, []string{plainYAML(err.Error())}}
+	}
+	host, port, err := net.SplitHostPort(c.Console.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("%s: console.listen is not an address", file)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	raw, err := os.ReadFile(keyFile(c.Store.Path))
+	if err != nil {
+		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts: %w", err)
+	}
+	return &operatorClient{url: "http://" + net.JoinHostPort(host, port), key: strings.TrimSpace(string(raw)), client: http.Client{Timeout: 30 * time.Second}}, nil
+}
+
+func (o *operatorClient) call(ctx context.Context, method, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, o.url+path, nil)
+	if err != nil {
+		return fmt.Errorf("asking the server: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+o.key)
+	res, err := o.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the server at %s, is it running? %w", o.url, err)
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
+	if res.StatusCode >= 300 {
+		var refusal struct{ Error string }
+		if json.Unmarshal(body, &refusal) != nil || refusal.Error == "" {
+			refusal.Error = res.Status
+		}
+		return errors.New(refusal.Error)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
+	return nil
+}
+
+// ask is one call to the running server, whose answer is printed as it is or by show.
+func ask[T any](config *string, stdout io.Writer, method string, path func(args []string) string, asJSON *bool, show func(io.Writer, T) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		o, err := newOperatorClient(*config)
+		if err != nil {
+			return err
+		}
+		var answer T
+		if err := o.call(c.Context(), method, path(args), &answer); err != nil {
+			return err
+		}
+		if *asJSON {
+			e := json.NewEncoder(stdout)
+			e.SetIndent("", "  ")
+			return e.Encode(answer)
+		}
+		return show(stdout, answer)
+	}
+}
+
+func holdCommand(config *string, stdout io.Writer) *cobra.Command {
+	c := &cobra.Command{Use: "hold", Short: "Removals that wait for a decision", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	var asJSON bool
+	list := &cobra.Command{Use: "list", Short: "Show what is held and why", Args: noArgs,
+		RunE: ask(config, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
+	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.AddCommand(list)
+	for word, what := range map[string]string{
+		"approve": "Let what is held go, as far as it is still not wanted",
+		"reject":  "Leave the grants where they are; the bridge gives up owning them",
+	} {
+		c.AddCommand(&cobra.Command{Use: word + " ID", Short: what, Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
+			RunE: ask(config, stdout, http.MethodPost, func(args []string) string { return "/api/holds/" + url.PathEscape(args[0]) + "/" + word }, new(bool),
+				func(w io.Writer, a map[string]string) error {
+					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], map[string]string{"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and are the bridge's no more"}[word])
+					return err
+				})})
+	}
+	return c
+}
+
+func oneArg(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usageError{fmt.Errorf("needs %s", what)}
+		}
+		return nil
+	}
+}
+
+// whyHeld puts the reasons of a hold into words.
+var whyHeld = map[string]string{
+	"protected": "the person is under protect", "own_account": "it is the account of the credential", "last_admin": "nobody else would be left to administer the target",
+	"empties_role": "the role would be taken from everybody who has it", "max_removals": "more people than max_removals allows",
+	"max_offboardings": "more people than max_offboardings allows",
+}
+
+func showHolds(w io.Writer, holds []delivery.Hold) error {
+	if len(holds) == 0 {
+		_, err := fmt.Fprintln(w, "nothing is held")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tBACKEND\tTARGET\tPEOPLE\tSINCE\tWHY")
+	for _, h := range holds {
+		people := map[string]bool{}
+		for _, g := range h.Grants {
+			people[g.Account] = true
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, len(people), h.Since.Local().Format(time.DateTime), whyHeld[h.Why])
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, h := range holds {
+		fmt.Fprintf(w, "\n%s would take:\n", h.ID)
+		for i, g := range h.Grants {
+			if i == 10 {
+				fmt.Fprintf(w, "  … and %d more; --json shows all\n", len(h.Grants)-i)
+				break
+			}
+			fmt.Fprintf(w, "  %s from %s\n", g.Role, g.Person)
+		}
+	}
+	_, err := fmt.Fprintln(w, "\nscimbridge hold approve ID lets them go; scimbridge hold reject ID leaves them where they are.")
+	return err
+}
+
+func actionCommand(config *string, stdout io.Writer, word, short, done string) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: word + " [BACKEND]", Short: short, Args: func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usageError{errors.New("names at most one backend")}
+		}
+		return nil
+	},
+		RunE: ask(config, stdout, http.MethodPost, func(args []string) string {
+			path := "/api/" + word
+			if len(args) == 1 {
+				path += "?backend=" + url.QueryEscape(args[0])
+			}
+			return path
+		}, &asJSON, func(w io.Writer, a struct {
+			Backends []string `json:"backends"`
+		}) error {
+			_, err := fmt.Fprintf(w, "%s: %s\n", strings.Join(a.Backends, ", "), done)
+			return err
+		})}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func statusCommand(config *string, stdout io.Writer) *cobra.Command {
+	var asJSON, exitCode bool
+	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and what waits", Args: noArgs}
+	needed := false
+	run := ask(config, stdout, http.MethodGet, func([]string) string { return "/api/status" }, new(bool), func(w io.Writer, s console.Status) error {
+		for _, b := range s.Backends {
+			needed = needed || b.NeedsSomebody()
+		}
+		if asJSON {
+			e := json.NewEncoder(w)
+			e.SetIndent("", "  ")
+			return e.Encode(s)
+		}
+		return showStatus(w, s)
+	})
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := run(c, args); err != nil {
+			return err
+		}
+		if exitCode && needed {
+			return codeError{exitNeeded, errors.New("something needs somebody")}
+		}
+		return nil
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when something needs a human")
+	return c
+}
+
+// codeError ends a command with an exit code of its own.
+type codeError struct {
+	code int
+	error
+}
+
+func showStatus(w io.Writer, s console.Status) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "version\t%s\nstore\t%s\n\nIDENTITY PROVIDER\tUSERS\tGROUPS\n", s.Version, s.Store)
+	for _, p := range s.IdentityProviders {
+		fmt.Fprintf(t, "%s\t%d\t%d\n", p.Name, p.Users, p.Groups)
+	}
+	fmt.Fprint(t, "\nBACKEND\tSTATE\tPENDING\tBLOCKED\tHELD\tOLDEST PENDING\tPAUSED UNTIL\n")
+	at := func(m time.Time) string {
+		if m.IsZero() {
+			return "-"
+		}
+		return m.Local().Format(time.DateTime)
+	}
+	for _, b := range s.Backends {
+		blocked := 0
+		for _, n := range b.Blocked {
+			blocked += n
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", b.Name, b.State, b.Pending, blocked, b.Held, at(b.OldestPending), at(b.PausedUntil))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, b := range s.Backends {
+		if b.Reason != "" {
+			fmt.Fprintf(w, "\n%s: %s\n", b.Name, b.Reason)
+		}
+		for reason, n := range b.Blocked {
+			fmt.Fprintf(w, "%s: %d blocked: %s\n", b.Name, n, reason)
+		}
+		if b.Holds > 0 {
+			fmt.Fprintf(w, "%s: %d hold(s) wait for a decision: scimbridge hold list\n", b.Name, b.Holds)
+		}
+	}
+	return nil
+}

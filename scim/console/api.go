@@ -1,0 +1,209 @@
+package console
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// operator is the actor of the audit trail for what comes with the operator's key.
+const operator = "operator"
+
+// Status is the answer of GET /api/status.
+type Status struct {
+	Version           string           `json:"version"`
+	Store             string           `json:"store"`
+	IdentityProviders []ProviderStatus `json:"identity_providers"`
+	Backends          []BackendStatus  `json:"backends"`
+}
+
+// ProviderStatus is one directory.
+type ProviderStatus struct {
+	Name   string `json:"name"`
+	Users  int    `json:"users"`
+	Groups int    `json:"groups"`
+}
+
+// BackendStatus is one backend. Times are absent where there is none.
+type BackendStatus struct {
+	Name          string         `json:"name"`
+	Kind          string         `json:"kind"`
+	State         string         `json:"state"`
+	Reason        string         `json:"reason,omitempty"`
+	Pending       int            `json:"pending"`
+	Blocked       map[string]int `json:"blocked"`
+	Held          int            `json:"held"`
+	Holds         int            `json:"holds"`
+	OldestPending time.Time      `json:"oldest_pending,omitzero"`
+	PausedUntil   time.Time      `json:"paused_until,omitzero"`
+}
+
+// NeedsSomebody says whether the backend waits for a human.
+func (b BackendStatus) NeedsSomebody() bool {
+	return b.Held > 0 || len(b.Blocked) > 0 || b.State == "unauthorized"
+}
+
+// api serves what the commands call.
+func (c *Console) api() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/status", c.status)
+	mux.HandleFunc("GET /api/holds", c.holds)
+	mux.HandleFunc("POST /api/holds/{id}/{decision}", c.decide)
+	mux.HandleFunc("POST /api/{action}", c.act)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(c.Key))
+		if c.Key == "" || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
+			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file beside the store")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client went away: nobody to tell
+}
+
+func refuse(w http.ResponseWriter, status int, text string) {
+	answer(w, status, map[string]string{"error": text})
+}
+
+func (c *Console) status(w http.ResponseWriter, r *http.Request) {
+	s := Status{Version: c.Version, Store: "ok", IdentityProviders: []ProviderStatus{}, Backends: []BackendStatus{}}
+	err := c.Store.View(r.Context(), func(tx store.Tx) error {
+		s.IdentityProviders, s.Backends = s.IdentityProviders[:0], s.Backends[:0]
+		for _, name := range tx.IdPs() {
+			d := tx.Directory(name)
+			s.IdentityProviders = append(s.IdentityProviders, ProviderStatus{name, d.UserCount(), d.GroupCount()})
+		}
+		for _, b := range c.Backends {
+			one, err := b.status(tx)
+			if err != nil {
+				return err
+			}
+			s.Backends = append(s.Backends, one)
+		}
+		return nil
+	})
+	if err == nil {
+		err = c.countHolds(r.Context(), s.Backends)
+	}
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+		return
+	}
+	answer(w, http.StatusOK, s)
+}
+
+func (b Backend) status(tx store.Tx) (BackendStatus, error) {
+	s := BackendStatus{Name: b.Name, Kind: b.Kind, Blocked: map[string]int{}, PausedUntil: b.Engine.PausedUntil()}
+	s.State, s.Reason = b.Engine.Health()
+	for m, err := range tx.Work(b.Name).Marks("") {
+		if err != nil {
+			return s, err
+		}
+		switch m.State {
+		case store.Blocked:
+			s.Blocked[m.Reason]++
+		case store.Held:
+			s.Held++
+		default:
+			s.Pending++
+			if s.OldestPending.IsZero() || m.Since.Before(s.OldestPending) {
+				s.OldestPending = m.Since
+			}
+		}
+	}
+	return s, nil
+}
+
+func (c *Console) countHolds(ctx context.Context, backends []BackendStatus) error {
+	for i, b := range c.Backends {
+		holds, err := b.Engine.Holds(ctx)
+		if err != nil {
+			return err
+		}
+		backends[i].Holds = len(holds)
+	}
+	return nil
+}
+
+func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
+	all := []delivery.Hold{}
+	for _, b := range c.Backends {
+		holds, err := b.Engine.Holds(r.Context())
+		if err != nil {
+			refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+			return
+		}
+		all = append(all, holds...)
+	}
+	slices.SortStableFunc(all, func(a, b delivery.Hold) int { return a.Since.Compare(b.Since) })
+	answer(w, http.StatusOK, all)
+}
+
+func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
+	id, decision := r.PathValue("id"), r.PathValue("decision")
+	for _, b := range c.Backends {
+		do := b.Engine.Approve
+		switch decision {
+		case "approve":
+		case "reject":
+			do = b.Engine.Reject
+		default:
+			refuse(w, http.StatusNotFound, "a hold is approved or rejected")
+			return
+		}
+		err := do(r.Context(), id, operator)
+		switch {
+		case errors.Is(err, delivery.ErrNoHold):
+			continue
+		case err != nil:
+			refuse(w, http.StatusServiceUnavailable, "the decision cannot be stored now; nothing was changed")
+		default:
+			answer(w, http.StatusOK, map[string]string{"id": id, "decision": decision})
+		}
+		return
+	}
+	refuse(w, http.StatusNotFound, "there is no such hold; `scimbridge hold list` shows those there are")
+}
+
+// act asks the workers of one backend, or of all, for something.
+func (c *Console) act(w http.ResponseWriter, r *http.Request) {
+	name, asked := r.URL.Query().Get("backend"), []string{}
+	for _, b := range c.Backends {
+		if name != "" && b.Name != name {
+			continue
+		}
+		switch r.PathValue("action") {
+		case "resync":
+			b.Engine.Resync()
+		case "retry":
+			if err := b.Engine.Retry(r.Context()); err != nil {
+				refuse(w, http.StatusServiceUnavailable, "this cannot be stored now; nothing was changed")
+				return
+			}
+		default:
+			refuse(w, http.StatusNotFound, "there is no such action")
+			return
+		}
+		asked = append(asked, b.Name)
+	}
+	if len(asked) == 0 {
+		refuse(w, http.StatusNotFound, "there is no such backend")
+		return
+	}
+	answer(w, http.StatusAccepted, map[string]any{"backends": asked})
+}
