@@ -67,13 +67,14 @@ const (
 type Observation struct {
 	Complete bool                // every page was read, and the listing is plausible
 	Roles    bool                // false where the vendor does not show who holds which role
+	Only     string              // the one role of which it shows who holds it; "": Roles says it all
 	Members  map[string]Account  // by account id
-	Holders  map[string][]string // account id -> roles; meaningful only if Roles
+	Holders  map[string][]string // account id -> roles, as far as they are shown
 }
 
 // Has reports whether the account is seen to hold the role, and whether the observation can tell.
 func (o Observation) Has(account, role string) (has, known bool) {
-	if o.Roles {
+	if o.Shows(role) {
 		for _, r := range o.Holders[account] {
 			if r == role {
 				return true, true
@@ -86,6 +87,9 @@ func (o Observation) Has(account, role string) (has, known bool) {
 	}
 	return false, false
 }
+
+// Shows says whether the observation tells who holds the role.
+func (o Observation) Shows(role string) bool { return o.Roles || o.Only != "" && o.Only == role }
 
 // Traits are what the delivery loop must know of a vendor. They never change during a process.
 type Traits struct {

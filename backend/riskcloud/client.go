@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -157,10 +158,11 @@ func list[T any](ctx context.Context, c *Client, operation, doing, path string) 
 
 // user is a person of the user list. The key status occurs twice in the vendor's JSON; the last one counts.
 type user struct {
-	ID              string `json:"id"`
-	Email           string `json:"email"`
-	Status          string `json:"status"`
-	Autoprovisioned bool   `json:"autoprovisioned"`
+	ID              string   `json:"id"`
+	Email           string   `json:"email"`
+	Status          string   `json:"status"`
+	Autoprovisioned bool     `json:"autoprovisioned"`
+	RoleIDs         []string `json:"roleIds"`
 }
 
 type role struct {
@@ -240,9 +242,15 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 	o := backend.Observation{Members: map[string]backend.Account{}, Holders: map[string][]string{}, Roles: r.shows(), Complete: len(users) > 0}
 	for id, u := range users {
 		o.Members[id] = backend.Account{ID: id, Key: backend.Fold(u.Email), Status: u.Status}
+		if !r.shows() && slices.Contains(u.RoleIDs, target) {
+			o.Holders[id] = []string{Member}
+		}
 	}
 	for _, u := range r.Users {
 		o.Holders[u.ID] = []string{Member}
+	}
+	if !o.Roles { // a tenant that shows roles with the people: believed if it is as many as the role counts
+		o.Roles = r.UserCount != nil && *r.UserCount > 0 && len(o.Holders) == *r.UserCount
 	}
 	return o, nil
 }

@@ -45,9 +45,12 @@ func quota(code string, now time.Time) time.Time {
 	return now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 }
 
+// adminRole administers a group.
+const adminRole = "USER_ROLE_GROUP_ADMIN"
+
 // Traits implements backend.Backend.
 func (c *Client) Traits() backend.Traits {
-	return backend.Traits{Replace: true, AdminRole: "USER_ROLE_GROUP_ADMIN", ShowsAll: true, Calls: []string{"list_users", "read_roles", "change_roles"}}
+	return backend.Traits{Replace: true, AdminRole: adminRole, ShowsAll: true, Calls: []string{"list_users", "read_roles", "change_roles"}}
 }
 
 // Ready implements backend.Backend.
@@ -151,7 +154,33 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 			}
 		})
 	o.Complete = err == nil && len(o.Members) > 0
-	return o, err
+	if err != nil || o.Roles {
+		return o, err
+	}
+	return o, c.administrators(ctx, target, &o)
+}
+
+// administrators reads the one role of which every tenant shows who holds it. A tenant that does not is no failure.
+func (c *Client) administrators(ctx context.Context, target string, o *backend.Observation) error {
+	var admins []string
+	err := c.pages(ctx, backend.Call{Operation: "read_roles", Doing: "reading administrators", Method: http.MethodGet,
+		Path: "/groups/" + url.PathEscape(target) + "/relationships/administrators"}, url.Values{"limit": {"40"}},
+		func(raw json.RawMessage) {
+			var i item
+			if json.Unmarshal(raw, &i) == nil && i.Error == nil && i.ID != "" {
+				admins = append(admins, i.ID)
+			}
+		})
+	switch {
+	case err == nil && len(admins) > 0: // without one the group could not be read
+		o.Only = adminRole
+		for _, id := range admins {
+			o.Holders[id] = []string{adminRole}
+		}
+	case err != nil && backend.KindOf(err) != backend.Missing && backend.KindOf(err) != backend.Rejected:
+		return err
+	}
+	return nil
 }
 
 // roles reads the forms in which roles may be shown; the vendor documents none.

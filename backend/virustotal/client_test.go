@@ -65,6 +65,15 @@ func TestAllProfiles(t *testing.T) {
 			if has, known := o.Has(ids[1], "USER_ROLE_X"); known && !has {
 				t.Error("a shown role is not seen")
 			}
+			sim.Grant("g1", ids[2], "USER_ROLE_GROUP_ADMIN")
+			now = now.Add(3 * time.Second)
+			o, err = c.Observe(t.Context(), "g1")
+			if has, known := o.Has(ids[2], "USER_ROLE_GROUP_ADMIN"); err != nil || !has || !known {
+				t.Errorf("who is admin is shown everywhere: %v, %v, %v", has, known, err)
+			}
+			if has, known := o.Has(ids[3], "USER_ROLE_GROUP_ADMIN"); has || !known {
+				t.Errorf("and who is not: %v, %v", has, known)
+			}
 			change(backend.Remove, "USER_ROLE_X")
 			if got := sim.Roles("a@example.com"); !slices.Equal(got, []string{"g1 USER_ROLE_BY_HAND"}) {
 				t.Errorf("a holds %v", got)

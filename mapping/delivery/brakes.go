@@ -199,7 +199,7 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 			}
 		}
 	}
-	if !seen.Roles || !seen.Complete || remains(others, losing) {
+	if !seen.Shows(role) || !seen.Complete || remains(others, losing) {
 		return nil
 	}
 	for _, a := range losing {

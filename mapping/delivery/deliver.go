@@ -367,7 +367,7 @@ func settledByReading(seen backend.Observation, a *account, role string, want bo
 	}
 	e := a.mine[role]
 	doubtful := e.State == store.Unknown && e.Note != "refused" || (!e.Doubt.IsZero() && !e.Doubt.After(now))
-	if !want && doubtful && seen.Complete && !seen.Roles {
+	if !want && doubtful && seen.Complete && !seen.Shows(role) {
 		return "absent_unverified", true
 	}
 	return "", false

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -27,7 +28,7 @@ func (w *Worker) failed(target string, err error) bool {
 		return false
 	}
 	where := target
-	if e.Kind == backend.Throttled || e.Kind == backend.Unauthorized {
+	if e.Kind == backend.Throttled || e.Kind == backend.Unauthorized && e.Status != http.StatusForbidden {
 		where = "" // the credential's or the tenant's, not the target's
 	}
 	p := w.pauses[where]

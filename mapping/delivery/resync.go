@@ -119,9 +119,6 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 			}
 			again = again || more
 		}
-		if !seen.Roles {
-			return nil
-		}
 		more, err := w.foreign(tx, target, seen, known)
 		again = again || more
 		return err
@@ -139,13 +136,15 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 // miss notes whether a grant of ours is seen. again: it is not, for the first time.
 func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (again bool, err error) {
 	now := w.Now()
-	if e.Account == store.TargetItself || e.State != store.Present || e.Open || !e.Doubt.IsZero() || now.Sub(e.Sent) < secondLook {
+	if e.Account == store.TargetItself || e.State != store.Present || e.Open || !e.Doubt.IsZero() {
 		return false, nil
 	}
 	has, tells := seen.Has(e.Account, e.Role)
 	switch {
 	case !tells, has && e.Missed == 0:
 		return false, nil
+	case !has && now.Sub(e.Sent) < secondLook: // given a moment ago: the read may lag
+		return true, nil
 	case has:
 		e.Missed = 0
 	case e.Missed == 0:

@@ -119,6 +119,13 @@ func (s *Server) Grant(roleID, id string) {
 	s.roles[roleID].users[id] = true
 }
 
+// Revoke takes a role by hand.
+func (s *Server) Revoke(roleID, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.roles[roleID].users, id)
+}
+
 // Autoprovision marks a person as managed by the vendor's own SCIM.
 func (s *Server) Autoprovision(id string) {
 	s.mu.Lock()
@@ -226,8 +233,18 @@ func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 // userJSON writes the key status twice, as the vendor does.
 func (s *Server) userJSON(id string) json.RawMessage {
 	p := s.people[id]
-	return json.RawMessage(fmt.Sprintf(`{"status":%q,"id":%q,"active":true,"created":1698347073689,"updated":1698458359021,"valueType":"User","discriminator":%q,"email":%q,"status":%q,"autoprovisioned":%v,"roleIds":[]}`,
-		p.status, id, p.status, p.email, p.status, p.autoprovisioned))
+	held := []string{} // shown with people where roles do not show their users
+	for _, r := range slices.Sorted(maps.Keys(s.roles)) {
+		if s.options.Profile == "partial" && s.roles[r].users[id] {
+			held = append(held, r)
+		}
+	}
+	ids, err := json.Marshal(held)
+	if err != nil {
+		ids = []byte("[]") // a list of strings can be written
+	}
+	return json.RawMessage(fmt.Sprintf(`{"status":%q,"id":%q,"active":true,"created":1698347073689,"updated":1698458359021,"valueType":"User","discriminator":%q,"email":%q,"status":%q,"autoprovisioned":%v,"roleIds":%s}`,
+		p.status, id, p.status, p.email, p.status, p.autoprovisioned, ids))
 }
 
 // list writes a plain array, or pages of two in the lenient profile.

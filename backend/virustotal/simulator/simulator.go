@@ -73,6 +73,7 @@ func New(o Options) *Server {
 	s := &Server{options: o, mux: http.NewServeMux(), people: map[string]string{}, groups: map[string]map[string]*member{}}
 	s.mux.HandleFunc("GET /groups/{group}/users", s.listUsers)
 	s.mux.HandleFunc("GET /groups/{group}/relationships/users", s.listRoles)
+	s.mux.HandleFunc("GET /groups/{group}/relationships/administrators", s.listAdmins)
 	s.mux.HandleFunc("PATCH /groups/{group}/relationships/users", s.change)
 	return s
 }
@@ -112,6 +113,13 @@ func (s *Server) Grant(group, id, role string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.member(group, id, true).roles[role] = true
+}
+
+// Revoke takes a role by hand.
+func (s *Server) Revoke(group, id, role string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.member(group, id, true).roles, role)
 }
 
 // Fail lets the next changing calls fail.
@@ -247,6 +255,23 @@ func (s *Server) listRoles(w http.ResponseWriter, r *http.Request) {
 		}
 		return out
 	})
+}
+
+// listAdmins is documented for every tenant.
+func (s *Server) listAdmins(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, ok := s.group(w, r.PathValue("group"))
+	if !ok {
+		return
+	}
+	admins := map[string]*member{}
+	for id, m := range g {
+		if m.roles["USER_ROLE_GROUP_ADMIN"] {
+			admins[id] = m
+		}
+	}
+	s.page(w, r, admins, func(id string, _ *member) map[string]any { return map[string]any{"type": "user", "id": id} })
 }
 
 // page writes one page of a collection, ten items unless asked otherwise.

@@ -1,0 +1,181 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+)
+
+// fixConsole gives the console an address that commands can find.
+func (s *setup) fixConsole() {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.edit("console: {listen: 127.0.0.1:0}", "console: {listen: "+address+"}")
+}
+
+// edit changes the configuration.
+func (s *setup) edit(old, now string) {
+	s.t.Helper()
+	raw, err := os.ReadFile(s.path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !strings.Contains(string(raw), old) {
+		s.t.Fatalf("the configuration has no %q", old)
+	}
+	if err := os.WriteFile(s.path, []byte(strings.ReplaceAll(string(raw), old, now)), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// command runs a command as an operator would and returns its exit code and output.
+func (s *setup) command(args ...string) (int, string) {
+	var out, errs bytes.Buffer
+	code := Main(append(args, "--config", s.path), &out, &errs)
+	return code, out.String() + errs.String()
+}
+
+const limits = "max_removals: {count: 1000, percent: 100, window: 1h}"
+
+// TestHoldsByCommand empties a group of 50 at both vendors, and decides by commands.
+func TestHoldsByCommand(t *testing.T) {
+	for _, profile := range profiles {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, profile, "batch: {size: 25, wait: 20ms}")
+			s.edit(limits, "max_removals: {count: 10, percent: 20, window: 1h}")
+			s.fixConsole()
+			s.start()
+			var people []string
+			granted, gone := map[string]string{}, map[string]string{}
+			for i := range 50 {
+				email := fmt.Sprintf("p%02d@example.com", i)
+				s.person(email)
+				people = append(people, s.user(email))
+				granted[email], gone[email] = "acme GROUP_ADMIN, approver", "approver"
+			}
+			admins, approvers := s.group("VT Admins", people...), s.group("risk-approver", people...)
+			s.eventually("granted", granted)
+			if code, out := s.command("status", "--exit-code"); code != 0 || !strings.Contains(out, "virustotal") && !strings.Contains(out, "vt") {
+				t.Errorf("%d %s", code, out)
+			}
+			for _, g := range []string{admins, approvers} {
+				s.must(204, "PATCH", "/Groups/"+g, `{"Operations":[{"op":"replace","path":"members","value":[]}]}`)
+			}
+			s.eventually("held", granted)
+			for _, b := range []string{"vt", "rc"} {
+				if n := s.metric(`scimbridge_held_changes{backend="` + b + `"}`); n != "50" {
+					t.Errorf("%s: %s held", b, n)
+				}
+			}
+			s.stop() // a hold survives a restart
+			s.start()
+			s.eventually("held after a restart", granted)
+			if code, out := s.command("status", "--exit-code"); code != 3 || !strings.Contains(out, "scimbridge hold list") {
+				t.Errorf("%d %s", code, out)
+			}
+			code, out := s.command("hold", "list")
+			if code != 0 || !strings.Contains(out, "taken from everybody") || !strings.Contains(out, "and 40 more") {
+				t.Errorf("%d %s", code, out)
+			}
+			code, out = s.command("hold", "list", "--json")
+			var holds []delivery.Hold
+			if err := json.Unmarshal([]byte(out), &holds); err != nil || code != 0 || len(holds) != 2 {
+				t.Fatalf("%d %v %s", code, err, out)
+			}
+			for _, h := range holds {
+				word := map[string]string{"vt": "approve", "rc": "reject"}[h.Backend]
+				if code, out := s.command("hold", word, h.ID); code != 0 {
+					t.Errorf("%d %s", code, out)
+				}
+			}
+			s.eventually("decided", gone)
+			if code, out := s.command("hold", "list"); code != 0 || !strings.Contains(out, "nothing is held") {
+				t.Errorf("%d %s", code, out)
+			}
+			if code, out := s.command("hold", "approve", "vt-1"); code != 1 || !strings.Contains(out, "no such hold") {
+				t.Errorf("%d %s", code, out)
+			}
+		})
+	}
+}
+
+// TestDriftIsRepaired takes roles away by hand; they come back, by the clock and by command.
+func TestDriftIsRepaired(t *testing.T) {
+	for _, profile := range profiles {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, profile, "batch: {size: 25, wait: 20ms}, resync_every: 1h")
+			s.fixConsole()
+			s.start()
+			for _, p := range []string{"ada@example.com", "grace@example.com", "root@example.com"} {
+				s.person(p)
+			}
+			ada, grace := s.user("ada@example.com"), s.user("grace@example.com")
+			s.group("VT Admins", ada, grace)
+			s.group("risk-approver", ada, grace)
+			want := map[string]string{"ada@example.com": "acme GROUP_ADMIN, approver", "grace@example.com": "acme GROUP_ADMIN, approver"}
+			s.eventually("granted", want)
+			account := s.vendorID["ada@example.com"]
+			s.vt.Revoke("acme", account[0], "USER_ROLE_GROUP_ADMIN")
+			s.rc.Revoke("approver", account[1])
+			s.rc.Grant("approver", s.vendorID["root@example.com"][1])
+			if code, out := s.command("resync"); code != 0 || !strings.Contains(out, "rc, vt") {
+				t.Errorf("%d %s", code, out)
+			}
+			want["root@example.com"] = "approver"
+			s.eventually("repaired", want)
+			for metric, n := range map[string]string{`vt",kind="missing`: "1", `rc",kind="missing`: "1", `rc",kind="foreign`: "1"} {
+				if got := s.metric(`scimbridge_drift_total{backend="` + metric + `"}`); got != n {
+					t.Errorf("%s: %s, want %s", metric, got, n)
+				}
+			}
+		})
+	}
+}
+
+// TestOperatorKey: the key is a file of mode 0600 beside the store, kept over restarts; without a server there is a word
+// about that.
+func TestOperatorKey(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.fixConsole()
+	if code, out := s.command("status"); code != 1 || !strings.Contains(out, "which the server makes when it starts") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.start()
+	raw, err := os.ReadFile(s.bridge.Config.Store.Path + ".operator-key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(s.bridge.Config.Store.Path + ".operator-key")
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	s.stop()
+	if code, out := s.command("hold", "list"); code != 1 || !strings.Contains(out, "is it running?") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.start()
+	again, err := os.ReadFile(s.bridge.Config.Store.Path + ".operator-key")
+	if err != nil || !bytes.Equal(raw, again) {
+		t.Errorf("another key after a restart: %v", err)
+	}
+	for _, args := range [][]string{{"hold", "approve"}, {"resync", "a", "b"}, {"hold", "list", "x"}, {"status", "--nonsense"}} {
+		if code, out := s.command(args...); code != 2 {
+			t.Errorf("%v: %d %s", args, code, out)
+		}
+	}
+}
