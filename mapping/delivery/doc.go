@@ -23,6 +23,11 @@
 //	                   └──anything else, or a crash──▶ in doubt until the straggler window has passed;
 //	                       the newest value is sent at once all the same, then read back or sent once more
 //
-// The brakes on removals, the periodic resync and the operator's commands on held work are not here yet; their
-// places are plan (where a set of removals is seen whole before it is cut into calls) and Worker.Run.
+// A removal that a brake catches never gets that far:
+//
+//	present ──not wanted, caught──▶ held ──approved──▶ begin …        (counted by no limit)
+//	   ▲                              │ └──rejected──▶ (deleted: disowned)
+//	   └────────wanted again──────────┘
+//
+// A resync compares the ledger with what is there: present and twice not seen is unknown, and given again.
 package delivery
