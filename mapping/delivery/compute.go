@@ -125,8 +125,8 @@ func confirmed(want bool) store.EntryState {
 	return store.Absent
 }
 
-// verify settles doubt whose window has passed, before anything is computed: what the target shows becomes what
-// is known; where the vendor does not show it, the newest value is sent once more and its clean answer counts.
+// verify settles doubt whose window has passed, before anything is computed. A grant that is seen is there. One that is not
+// seen is not thereby gone, since a read may lag: the newest value is sent once more, and its clean answer counts.
 func (w *Worker) verify(ctx context.Context, target string, v *visitWork) error {
 	now := w.Now()
 	var doubtful []store.Entry
@@ -162,15 +162,10 @@ func (w *Worker) verify(ctx context.Context, target string, v *visitWork) error 
 			}
 			e.Doubt, e.Note = time.Time{}, "read_back"
 			e.State = store.Unknown
-			if has, known := seen.Has(e.Account, e.Role); known {
-				e.State = confirmed(has)
+			if has, _ := seen.Has(e.Account, e.Role); has {
+				e.State = store.Present
 			}
-			if e.State == store.Absent {
-				err = tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
-			} else {
-				err = tx.Ledger(w.Name).PutEntry(e)
-			}
-			if err != nil {
+			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
 				return fmt.Errorf("settling doubt: %w", err)
 			}
 		}
