@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
@@ -100,26 +99,28 @@ func (s *Server) schemas() []map[string]any {
 	for _, one := range all {
 		m := one.ToMap()
 		m["schemas"], m["meta"] = []string{schema.Definition().ID}, s.documentMeta("Schema", "/Schemas/"+one.ID)
-		if one.ID == groupKind.schema.Core.ID {
-			trueGroup(m)
+		if one.ID == schema.ServiceProviderConfigSchema().ID || one.ID == schema.ResourceTypeSchema().ID {
+			list, _ := m["attributes"].([]map[string]any)
+			asTheRFC(list)
 		}
 		out = append(out, m)
 	}
 	return out
 }
 
-// trueGroup says of groups what RFC 7643 leaves open: no two have the same displayName here, and members have no display,
-// which is accepted and not kept.
-func trueGroup(m map[string]any) {
-	list, _ := m["attributes"].([]map[string]any)
+// asTheRFC mends where the library's schemas of discovery differ from RFC 7643 section 8.7: the types of numbers and references.
+func asTheRFC(list []map[string]any) {
 	for _, a := range list {
 		switch a["name"] {
-		case "displayName":
-			a["uniqueness"] = "server"
-		case "members":
-			subs, _ := a["subAttributes"].([]map[string]any)
-			a["subAttributes"] = slices.DeleteFunc(subs, func(sub map[string]any) bool { return sub["name"] == "display" })
+		case "maxOperations", "maxPayloadSize", "maxResults":
+			a["type"] = "integer"
+		case "documentationUri":
+			a["type"], a["referenceTypes"] = "reference", []string{"external"}
+		case "endpoint", "schema":
+			a["type"], a["referenceTypes"] = "reference", []string{"uri"}
 		}
+		subs, _ := a["subAttributes"].([]map[string]any)
+		asTheRFC(subs)
 	}
 }
 

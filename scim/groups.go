@@ -111,7 +111,7 @@ func (c *change) deleteGroup(id string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.markTargets(g), c.dir.DeleteGroup(id)); err != nil {
+	if err := errors.Join(c.markTargets(g), c.bumpGroups(id), c.dir.DeleteGroup(id)); err != nil {
 		return err
 	}
 	return c.event("group.delete", id, g.DisplayName, nil, nil)

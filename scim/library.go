@@ -52,6 +52,7 @@ func repairBody(r *http.Request, k *kind) error {
 	if err := json.Unmarshal(bodyOf(r), &attrs); err != nil {
 		return scimerrors.ScimErrorInvalidSyntax
 	}
+	patch.Unflatten(attrs, k.schema)
 	values, given, err := k.patch.RowValues(attrs)
 	if err != nil {
 		return err

@@ -110,6 +110,9 @@ func (q *query) readOrder(values url.Values) error {
 	if err != nil {
 		return badValue(err.Error())
 	}
+	if root, _, _ := strings.Cut(order.Path(), "."); root == "groups" || root == "members" {
+		return badValue("sortBy: " + root + " cannot be sorted by")
+	}
 	q.order = &order
 	switch strings.ToLower(values.Get("sortOrder")) {
 	case "", "ascending":

@@ -14,41 +14,51 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// projection is which attributes a client asked for (RFC 7644 section 3.9), as lower-case names, in full or with
-// their schema's URN.
-type projection struct{ only, without map[string]bool }
+// projection is which attributes a client asked for (RFC 7644 section 3.9), as lower-case paths: names, sub-attributes after a
+// dot, attributes of an extension after its URN and a colon. The URN of a core schema stands for all of its attributes.
+type projection struct {
+	only, without         map[string]bool
+	onlyCore, withoutCore bool
+}
 
-func projectionOf(values url.Values) projection {
-	read := func(name string) map[string]bool {
-		out := map[string]bool{}
+func projectionOf(values url.Values) (p projection) {
+	read := func(name string) (out map[string]bool, core bool) {
+		out = map[string]bool{}
 		for _, v := range values[name] {
 			for a := range strings.SplitSeq(v, ",") {
-				if a = strings.ToLower(strings.TrimSpace(a)); a != "" {
-					out[strings.TrimPrefix(strings.TrimPrefix(a, userURN), groupURN)] = true
+				a = strings.ToLower(strings.TrimSpace(a))
+				for _, k := range []*kind{userKind, groupKind} {
+					urn := strings.ToLower(k.schema.Core.ID)
+					core = core || a == urn
+					a = strings.TrimPrefix(a, urn+":")
+				}
+				if a != "" {
+					out[a] = true
 				}
 			}
 		}
-		return out
+		return out, core
 	}
-	return projection{read("attributes"), read("excludedAttributes")}
+	p.only, p.onlyCore = read("attributes")
+	p.without, p.withoutCore = read("excludedAttributes")
+	return p
 }
-
-const (
-	userURN  = "urn:ietf:params:scim:schemas:core:2.0:user:"
-	groupURN = "urn:ietf:params:scim:schemas:core:2.0:group:"
-)
 
 // all says whether everything is asked for.
 func (p projection) all() bool { return len(p.only)+len(p.without) == 0 }
 
-// wants says whether an attribute, or any of its parts, is asked for.
-func (p projection) wants(name string) bool {
-	name = strings.ToLower(name)
+// wants says whether something, or any of its parts, is asked for.
+func (p projection) wants(path string) bool {
+	path = strings.ToLower(path)
+	extension := strings.HasPrefix(path, "urn:")
 	if len(p.only) == 0 {
-		return !p.without[name]
+		return !p.without[path] && (!p.withoutCore || extension)
+	}
+	if p.onlyCore && !extension {
+		return true
 	}
 	for a := range p.only {
-		if a == name || strings.HasPrefix(a, name+".") || strings.HasPrefix(a, name+":") {
+		if a == path || strings.HasPrefix(a, path+".") || strings.HasPrefix(a, path+":") {
 			return true
 		}
 	}
@@ -58,37 +68,77 @@ func (p projection) wants(name string) bool {
 // apply keeps what is asked for. The map is the caller's own; nested values are replaced, not changed.
 func (p projection) apply(resource map[string]any) {
 	for name, v := range resource {
-		lower := strings.ToLower(name)
-		switch {
-		case name == "id" || name == "schemas": // always returned
-		case !p.wants(name):
+		if name == "id" || name == "schemas" { // always returned
+			continue
+		}
+		if v = p.part(name, v); v == nil {
 			delete(resource, name)
-		case len(p.only) > 0 && !p.only[lower]:
-			resource[name] = parts(v, func(sub string) bool { return p.only[lower+"."+sub] || p.only[lower+":"+sub] })
-		case len(p.only) == 0:
-			resource[name] = parts(v, func(sub string) bool { return !p.without[lower+"."+sub] && !p.without[lower+":"+sub] })
+		} else {
+			resource[name] = v
 		}
 	}
 }
 
-func parts(v any, keep func(string) bool) any {
+// part is what is asked for of a value; nil if nothing is, or nothing is left.
+func (p projection) part(path string, v any) any {
+	lower := strings.ToLower(path)
+	switch {
+	case !p.wants(path):
+		return nil
+	case len(p.only) > 0 && (p.only[lower] || p.onlyCore && !strings.HasPrefix(lower, "urn:")):
+		return v // all of it
+	}
 	switch v := v.(type) {
 	case map[string]any:
+		separator := "."
+		if isExtension(lower) {
+			separator = ":"
+		}
 		out := map[string]any{}
 		for k, e := range v {
-			if keep(strings.ToLower(k)) {
+			if e = p.part(path+separator+k, e); e != nil {
 				out[k] = e
 			}
 		}
+		if len(out) == 0 {
+			return nil
+		}
 		return out
 	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = parts(e, keep)
+		out := make([]any, 0, len(v))
+		for _, e := range v {
+			if e = p.part(path, e); e != nil {
+				out = append(out, e)
+			}
+		}
+		if len(out) == 0 && len(v) > 0 {
+			return nil
 		}
 		return out
 	}
 	return v
+}
+
+func isExtension(lower string) bool {
+	for _, e := range userKind.schema.Extensions {
+		if strings.ToLower(e.ID) == lower {
+			return true
+		}
+	}
+	return false
+}
+
+// whole says whether a value, if it is asked for, is asked for with all its parts.
+func (p projection) whole(path string) bool {
+	if len(p.only) > 0 {
+		return p.only[path] || p.onlyCore
+	}
+	for a := range p.without {
+		if strings.HasPrefix(a, path+".") {
+			return false
+		}
+	}
+	return true
 }
 
 // metadata is the attribute meta (RFC 7643 section 3.1).
@@ -187,6 +237,25 @@ func (s *Server) appendMembers(b *bytes.Buffer, d store.Directory, group string)
 		b.Write(out)
 	}
 	b.WriteByte(']')
+	return nil
+}
+
+// appendParts writes of each member what is asked for.
+func (s *Server) appendParts(b *bytes.Buffer, d store.Directory, group string, p projection) error {
+	list := []any{}
+	for m, err := range d.Members(group) {
+		if err != nil {
+			return err
+		}
+		if part := p.part("members", s.member(m)); part != nil {
+			list = append(list, part)
+		}
+	}
+	out, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("writing members: %w", err)
+	}
+	b.Write(out)
 	return nil
 }
 
@@ -293,6 +362,9 @@ func (s *Server) renderGroup(b *bytes.Buffer, d store.Directory, g store.Group, 
 	var members func(*bytes.Buffer) error
 	if p.wants("members") {
 		members = func(b *bytes.Buffer) error { return s.appendMembers(b, d, g.ID) }
+		if !p.whole("members") {
+			members = func(b *bytes.Buffer) error { return s.appendParts(b, d, g.ID, p) }
+		}
 	}
 	return appendResource(b, out, members)
 }

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 
 	"github.com/scimbridge/scimbridge/scim/patch"
@@ -113,7 +114,7 @@ func (c *change) deleteUser(id string) error {
 	if err := c.markUser(id, true); err != nil {
 		return err
 	}
-	if err := c.dir.DeleteUser(id); err != nil {
+	if err := errors.Join(c.bumpGroups(id), c.dir.DeleteUser(id)); err != nil {
 		return err
 	}
 	return c.event("user.delete", id, u.UserName, nil, nil)

@@ -192,6 +192,24 @@ func (c *change) membersChanged(kind string, g store.Group, added, removed []str
 	return c.mark(g, slices.Concat(added, removed)...)
 }
 
+// bumpGroups gives the groups of somebody who is deleted a new version: they have a member less.
+func (c *change) bumpGroups(member string) error {
+	var groups []store.Group
+	for g, err := range c.dir.GroupsOf(member) {
+		if err != nil {
+			return err
+		}
+		groups = append(groups, g)
+	}
+	for _, g := range groups {
+		g.Version, g.Modified = g.Version+1, c.now
+		if err := c.dir.PutGroup(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // members lists the values of a group's members.
 func (c *change) members(group string) ([]string, error) {
 	var out []string
@@ -223,7 +241,7 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	if u.Attributes, err = json.Marshal(attrs); err != nil {
 		return u, fmt.Errorf("keeping a user: %w", err)
 	}
-	return u, nil
+	return u, notTooLarge(u.Attributes)
 }
 
 func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
@@ -239,7 +257,7 @@ func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 	if g.Attributes, err = json.Marshal(attrs); err != nil {
 		return g, fmt.Errorf("keeping a group: %w", err)
 	}
-	return g, nil
+	return g, notTooLarge(g.Attributes)
 }
 
 // maxIdentifier is the longest userName, displayName of a group, externalId or address, in bytes.
@@ -261,6 +279,14 @@ func identifiers(values ...string) error {
 	return nil
 }
 
+// notTooLarge refuses a resource that grew, over several requests, beyond what a client could send as a whole.
+func notTooLarge(attributes []byte) error {
+	if len(attributes) > maxUserBody {
+		return scimerrors.ScimError{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the resource would have more than %d bytes", maxUserBody)}
+	}
+	return nil
+}
+
 // unassign drops what is kept elsewhere or not at all, and what has no value: null and an empty list mean "unassigned"
 // (RFC 7643 section 2.5).
 func unassign(attrs map[string]any, names ...string) {
@@ -271,6 +297,8 @@ func unassign(attrs map[string]any, names ...string) {
 		switch v := v.(type) {
 		case nil:
 			return true
+		case string: // as in a PATCH
+			return v == ""
 		case []any:
 			return len(v) == 0
 		case []map[string]any:

@@ -51,6 +51,7 @@ func newSetup(t *testing.T, profile, extra string) *setup {
 	for _, role := range []string{"approver", "reviewer"} {
 		s.rc.AddRole(role, "Role "+role)
 	}
+	s.vt.Grant("acme", s.vt.AddPerson("credential@example.com"), "USER_ROLE_GROUP_ADMIN") // whoever's key it is
 	dir := t.TempDir()
 	s.path = filepath.Join(dir, "config.yaml")
 	config := fmt.Sprintf(`

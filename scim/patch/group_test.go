@@ -57,6 +57,18 @@ func checkGroup(t *testing.T, operations, rows, after string) {
 	}
 }
 
+// The path that RFC 7644, section 3.5.2 shows is one of what is not kept: nothing happens, and nothing is refused.
+func TestDisplayOfAMemberIsDropped(t *testing.T) {
+	for _, verb := range []string{"add", "remove", "replace"} {
+		for _, path := range []string{`members[value eq \"a\"].displayName`, `members[value eq \"a\"].display`, `members.display`} {
+			body := `{"Operations":[{"op":"` + verb + `","path":"` + path + `","value":"x"}]}`
+			if change, err := Parse([]byte(body), groups()); err != nil || len(change.Rows)+len(change.Attributes) > 0 {
+				t.Errorf("%s: %+v, %v", body, change, err)
+			}
+		}
+	}
+}
+
 // Members written as JSON within a text name nobody: keeping the text as a member would leave the one in that was to go.
 func TestMembersInAText(t *testing.T) {
 	for _, verb := range []string{"add", "remove", "replace"} {
@@ -123,10 +135,10 @@ func TestMatches(t *testing.T) {
 func TestParseRefusesGroup(t *testing.T) {
 	for _, tt := range []struct{ name, operations, want string }{
 		{"unknown op", `{"op":"delete","path":"members","value":["a"]}`, "400 invalidSyntax"},
-		{"sub-attribute", `{"op":"add","path":"members.value","value":"a"}`, "400 invalidPath"},
-		{"remove of a sub-attribute", `{"op":"remove","path":"members.value"}`, "400 invalidPath"},
+		{"sub-attribute", `{"op":"add","path":"members.value","value":"a"}`, "400 mutability"},
+		{"remove of a sub-attribute", `{"op":"remove","path":"members.value"}`, "400 mutability"},
 		{"unknown sub-attribute", `{"op":"remove","path":"members.foo"}`, "400 invalidPath"},
-		{"sub-attribute of an element", `{"op":"remove","path":"members[value eq \"a\"].display"}`, "400 invalidPath"},
+		{"sub-attribute of an element", `{"op":"replace","path":"members[value eq \"a\"].type","value":"Group"}`, "400 mutability"},
 		{"replace of an element", `{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}}`, "400 invalidPath"},
 		{"add to an element", `{"op":"add","path":"members[value eq \"a\"]"}`, "400 invalidPath"},
 		{"filter without end", `{"op":"remove","path":"members[value eq \"a\""}`, "400 invalidPath"},

@@ -16,8 +16,9 @@ const messageURN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 // reader turns a request into a Change.
 type reader struct {
 	Resource
-	change Change
-	named  bool // the value of a path-less operation has named the rows
+	change   Change
+	matching int  // removals that look at every row
+	named    bool // the value of a path-less operation has named the rows
 }
 
 // Parse reads the body of a PATCH request, repairs what clients are known to send and validates every operation. Either all

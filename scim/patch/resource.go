@@ -10,12 +10,45 @@ import (
 // RepairResource mends, in place, what clients are known to send in the body of a POST or PUT, before the library validates it.
 // What it cannot make sense of it leaves for the library to refuse.
 func RepairResource(attrs map[string]any, s filter.Schema) {
+	Unflatten(attrs, s)
 	dropNulls(attrs)
 	for _, ext := range s.Extensions {
 		repairExtension(attrs, s, ext.ID)
 	}
 	repairAttributes(attrs, s, s.Core.ID)
 	repairSchemas(attrs, s)
+}
+
+// Unflatten puts attributes that are named by their full URN where they belong: "urn:…:User:department" below the URN, and those of
+// the core schema at the top. PATCH knows the form from Entra (E17).
+func Unflatten(attrs map[string]any, s filter.Schema) {
+	for key, v := range attrs {
+		if name, ok := below(key, s.Core.ID); ok {
+			delete(attrs, key)
+			attrs[name] = v
+			continue
+		}
+		for _, ext := range s.Extensions {
+			name, ok := below(key, ext.ID)
+			if !ok {
+				continue
+			}
+			delete(attrs, key)
+			inner, _ := attrs[ext.ID].(map[string]any)
+			if inner == nil {
+				inner = map[string]any{}
+				attrs[ext.ID] = inner
+			}
+			inner[name] = v
+		}
+	}
+}
+
+func below(key, urn string) (name string, ok bool) {
+	if len(key) <= len(urn)+1 || key[len(urn)] != ':' || !strings.EqualFold(key[:len(urn)], urn) {
+		return "", false
+	}
+	return key[len(urn)+1:], true
 }
 
 // dropNulls takes away what is null, at any depth: Entra's documentation creates a user with addresses, title and others null
@@ -81,8 +114,29 @@ func repairValue(a filter.Attribute, v any) any {
 			list = append(list, element)
 		}
 	}
+	list = withoutTwins(list)
 	lastPrimary(list)
 	return list
+}
+
+// withoutTwins keeps one of several elements of the same type and value (RFC 7643, section 2.4).
+func withoutTwins(list []any) []any {
+	type pair struct{ kind, value any }
+	seen := map[pair]bool{}
+	return slices.DeleteFunc(list, func(v any) bool {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return false
+		}
+		kind, isText := m["type"].(string)
+		value, hasValue := m["value"].(string)
+		p := pair{strings.ToLower(kind), value}
+		if !hasValue || m["type"] != nil && !isText || !seen[p] {
+			seen[p] = hasValue
+			return false
+		}
+		return true
+	})
 }
 
 func singleIfComplex(a filter.Attribute, v any) any {

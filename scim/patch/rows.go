@@ -61,6 +61,9 @@ func (rd *reader) rows(verb verb, rest string, value raw) error {
 // rowsByFilter reads an operation on members[…]. Only removing makes sense there: the parts of a member are immutable.
 func (rd *reader) rowsByFilter(verb verb, rest string) error {
 	path := rd.Rows + rest
+	if handled, err := rd.partOfRow(verb, rest); handled {
+		return err
+	}
 	if verb != remove {
 		return fail(errors.ScimErrorInvalidPath, "the path %q takes only a remove: add and replace name %s in the value", clip(path), rd.Rows)
 	}
@@ -77,8 +80,31 @@ func (rd *reader) rowsByFilter(verb verb, rest string) error {
 	if ids, ok := alternatives(nil, t.match); ok {
 		return rd.removeByValue(path, ids...)
 	}
+	if rd.matching++; rd.matching > maxMatching {
+		return fail(errors.ScimErrorInvalidFilter, "the request has more than %d removals whose filter is more than value eq", maxMatching)
+	}
 	rd.emitRows(RowOp{Kind: RemoveMatching, Match: t.match, attr: t.attr})
 	return nil
+}
+
+// maxMatching is how many removals of a request may look at every row of the group.
+const maxMatching = 20
+
+// partOfRow reads an operation on a part of rows, such as members[value eq "x"].display. What is not kept is no loss; the others
+// are immutable.
+func (rd *reader) partOfRow(verb verb, rest string) (handled bool, err error) {
+	dot := strings.LastIndexByte(rest, '.')
+	if dot < 0 || strings.ContainsAny(rest[dot:], `]"`) {
+		return false, nil
+	}
+	switch name := strings.ToLower(rest[dot+1:]); name {
+	case "display", "displayname":
+		rd.ignore(rd.Rows + rest)
+		return true, nil
+	case "value", "type", "$ref":
+		return true, fail(errors.ScimErrorMutability, "%q of %s is immutable", name, rd.Rows)
+	}
+	return false, nil
 }
 
 func (rd *reader) removeByValue(path string, ids ...string) error {

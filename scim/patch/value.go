@@ -10,6 +10,9 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
+// maxElements is how many values an attribute other than the rows may have: adding compares each with each.
+const maxElements = 500
+
 // normalize brings what a client gives for t into canonical form: the types and the spelling of the schema, lists where the
 // schema has lists, nil for what is empty. Sub-attributes that the schema does not know, or that are read-only, are dropped.
 func (rd *reader) normalize(t target, given any) (any, error) {
@@ -27,6 +30,9 @@ func (rd *reader) normalize(t target, given any) (any, error) {
 		return rd.single(a, given)
 	}
 	list := make([]any, 0, 1)
+	if n := len(listOf(given)); n > maxElements {
+		return nil, fail(errors.ScimErrorInvalidValue, "%q has %d values, more than %d", t, n, maxElements)
+	}
 	for _, element := range listOf(given) {
 		v, err := rd.single(a, element)
 		if err != nil {

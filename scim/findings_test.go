@@ -1,0 +1,156 @@
+package scim_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each test here is named after something that was wrong once.
+
+func TestAUserDoesNotGrowBeyondItsLimit(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	big := strings.Repeat("x", 200_000)
+	set := func(attribute string) answer {
+		return w.do("PATCH", "/Users/"+ada, patchHead+`[{"op":"replace","path":"`+attribute+`","value":"`+big+`"}]}`)
+	}
+	if a := set("title"); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	scimError(t, set("nickName"), 413, "")
+	if got := w.must(200, "GET", "/Users/"+ada, ""); len(got.body) > 300_000 {
+		t.Errorf("%d bytes", len(got.body))
+	}
+}
+
+func TestManyValuesAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	var list []string
+	for i := range 501 {
+		list = append(list, fmt.Sprintf(`{"value":"a%d@example.com"}`, i))
+	}
+	body := func(n int) string {
+		return patchHead + `[{"op":"add","path":"emails","value":[` + strings.Join(list[:n], ",") + `]}]}`
+	}
+	scimError(t, w.do("PATCH", "/Users/"+ada, body(501)), 400, "invalidValue")
+	if a := w.do("PATCH", "/Users/"+ada, body(400)); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+func TestManyRemovalsByOtherFiltersAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	ops := func(n int) string {
+		one := `{"op":"remove","path":"members[type eq \"x\"]"}`
+		return patchHead + `[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]}`
+	}
+	scimError(t, w.do("PATCH", "/Groups/gid", ops(21)), 400, "invalidFilter")
+	w.must(204, "PATCH", "/Groups/gid", ops(20))
+}
+
+func TestDeletingAMemberChangesTheGroupsVersion(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	before := w.must(200, "GET", "/Groups/gid", "")
+	w.must(204, "DELETE", "/Users/"+linus, "")
+	after := w.must(200, "GET", "/Groups/gid", "", "If-None-Match", before.header.Get("ETag"))
+	if after.header.Get("ETag") == before.header.Get("ETag") || strings.Contains(string(after.body), linus) {
+		t.Errorf("%s", after.body)
+	}
+	scimError(t, w.do("DELETE", "/Groups/gid", "", "If-Match", before.header.Get("ETag")), 412, "")
+}
+
+func TestWhatIsNotKeptOfAMemberCannotBeFiltered(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	for _, path := range []string{`members[display ne \"zz\"]`, `members[not (display eq \"zz\")]`, `members[foo eq \"zz\"]`} {
+		scimError(t, w.do("PATCH", "/Groups/gid", patchHead+`[{"op":"remove","path":"`+path+`"}]}`), 400, "invalidPath")
+	}
+	scimError(t, w.do("GET", "/Groups?filter=not%20(members.display%20eq%20%22zz%22)", ""), 400, "invalidFilter")
+	if got := len(w.membersOf("gid")); got != 5 {
+		t.Errorf("%d members are left", got)
+	}
+}
+
+func TestPartsOfMembersAndExtensionsAreProjected(t *testing.T) {
+	const ent = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	w := newWorld(t)
+	w.seed()
+	managed := "/Users/a0a0a0a0-0000-4000-8000-000000000001"
+	for _, c := range []struct{ path, part, want string }{
+		{"/Groups/gid?attributes=members.value", "members", "map[value:" + linus + "]"},
+		{"/Groups/gid?excludedAttributes=members.value,members.type", "members", "map[$ref:"},
+		{"/Groups?attributes=members.type&filter=id%20eq%20%22gid%22", "Resources", "members:[map[type:User]"},
+		{managed + "?attributes=" + ent + ":manager.value", ent, "map[manager:map[value:00aa00aa-0000-4000-8000-000000000002]]"},
+		{managed + "?excludedAttributes=" + ent + ":manager.value", ent, "<nil>"},
+		{managed + "?excludedAttributes=name.givenName,name.familyName", "name", "<nil>"},
+		{managed + "?attributes=urn:ietf:params:scim:schemas:core:2.0:User", "userName", "managed@example.com"},
+		{managed + "?attributes=urn:ietf:params:scim:schemas:core:2.0:User", ent, "<nil>"},
+		{managed + "?excludedAttributes=urn:ietf:params:scim:schemas:core:2.0:User", ent, "map[manager:"},
+		{managed + "?excludedAttributes=urn:ietf:params:scim:schemas:core:2.0:User", "userName", "<nil>"},
+	} {
+		if got := fmt.Sprint(w.must(200, "GET", c.path, "").json(t)[c.part]); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s is %s, want %s", c.path, c.part, got, c.want)
+		}
+	}
+}
+
+func TestWhatCannotBeSortedIsRefused(t *testing.T) {
+	w := newWorld(t)
+	for _, query := range []string{"/Users?sortBy=groups.display", "/Users?sortBy=groups", "/Groups?sortBy=members", "/Groups?sortBy=members.value"} {
+		scimError(t, w.do("GET", query, ""), 400, "invalidValue")
+	}
+}
+
+func TestAnEmptyTextIsNoValueAnywhere(t *testing.T) {
+	w := newWorld(t)
+	a := w.must(201, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"x","externalId":"","title":""}`).json(t)
+	if a["title"] != nil || a["externalId"] != nil {
+		t.Errorf("%v", a)
+	}
+}
+
+func TestTwinsAreOne(t *testing.T) {
+	w := newWorld(t)
+	a := w.must(201, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"x","emails":[{"value":"a@x","type":"work"},{"value":"a@x","type":"Work","primary":true},{"value":"a@x","type":"home"},{"type":"work"}]}`).json(t)
+	if list := a["emails"].([]any); len(list) != 3 {
+		t.Errorf("%v", list)
+	}
+}
+
+// Flat names with their URN mean in a POST or PUT what they mean in a PATCH.
+func TestFlatNamesInAWholeResource(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	const group, ent = "urn:ietf:params:scim:schemas:core:2.0:Group", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	w.must(200, "PUT", "/Groups/gid", `{"schemas":["`+group+`"],"`+group+`:displayName":"Flat","`+group+`:members":[]}`)
+	if got := w.must(200, "GET", "/Groups/gid", "").json(t); got["displayName"] != "Flat" || len(got["members"].([]any)) != 0 {
+		t.Errorf("%v", got)
+	}
+	a := w.must(201, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"x","`+ent+`:department":"flat"}`).json(t)
+	if got := fmt.Sprint(a[ent]); got != "map[department:flat]" {
+		t.Errorf("%v", got)
+	}
+}
+
+// Names that look the same are the same (RFC 7644 section 5 asks for one preparation of strings).
+func TestNamesAreComparedAsTheyLook(t *testing.T) {
+	w := newWorld(t)
+	create := func(name string) answer {
+		return w.do("POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"`+name+`"}`)
+	}
+	for first, twin := range map[string]string{"jos\u00e9@x.com": "jose\u0301@x.com", "ada@x": "\uff41da@X", "stra\u00dfe": "STRA\u00dfE"} {
+		if a := create(first); a.status != 201 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		scimError(t, create(twin), 409, "uniqueness")
+	}
+	page := w.must(200, "GET", "/Users?filter=userName%20eq%20%22jose%CC%81@x.com%22", "").json(t)
+	if got := ids(t, page); !slices.Equal(got, []string{"new-1"}) && len(got) != 1 {
+		t.Errorf("%v", got)
+	}
+}
