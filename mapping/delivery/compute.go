@@ -90,7 +90,7 @@ func (w *Worker) loadSettings(tx store.Tx, target string, a *account) error {
 
 // decide compares wanted and ledger. It is the heart of the bridge: see the state machine in doc.go.
 func (a *account) decide(now time.Time, straggler time.Duration) {
-	a.add, a.remove, a.replace, a.wait = nil, nil, false, time.Time{}
+	a.add, a.remove, a.replace = nil, nil, false
 	roles := map[string]bool{}
 	for r, g := range a.want {
 		roles[r] = true
@@ -104,11 +104,7 @@ func (a *account) decide(now time.Time, straggler time.Duration) {
 		_, want := a.want[role]
 		e, known := a.mine[role]
 		switch {
-		case known && e.State == confirmed(want) && !e.Doubt.IsZero():
-			if a.wait.IsZero() || e.Doubt.Before(a.wait) {
-				a.wait = e.Doubt // right as far as we know, but something older may still land
-			}
-		case known && e.State == confirmed(want), !known && !want:
+		case known && e.State == confirmed(want), !known && !want: // in doubt or not: see settle
 		case want:
 			a.add = append(a.add, role)
 		default:

@@ -23,6 +23,16 @@
 //	                   └──anything else, or a crash──▶ in doubt until the straggler window has passed;
 //	                       the newest value is sent at once all the same, then read back or sent once more
 //
+// What happens to a failure (docs/reliability.md has the same with reasons):
+//
+//	answer                           may have been applied    then
+//	success                          yes                      closed
+//	never left                       no                       back-off
+//	transient: timeout, reset, 5xx   yes, also later          in doubt; sent at once, read back after the window
+//	throttled, unauthorized          in part, not later       the backend pauses (403: the target)
+//	missing target                   no                       blocked: no_target
+//	rejected                         in part, not later       halved; alone: blocked with the reason
+//
 // A removal that a brake catches never gets that far:
 //
 //	present ──not wanted, caught──▶ held ──approved──▶ begin …        (counted by no limit)

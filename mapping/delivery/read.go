@@ -21,7 +21,6 @@ type account struct {
 
 	add, remove []string
 	replace     bool
-	wait        time.Time       // doubt that cannot be read back before this moment
 	steps       int             // calls that still concern the account
 	unfinished  bool            // something was not done cleanly: the marks stay
 	park        store.MarkState // Blocked or Held: the marks are parked, for this reason

@@ -16,7 +16,7 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 		return nil, nil
 	}
 	work := tx.Work(w.Name)
-	wait := a.wait
+	var wait time.Time // something older may still land on what is right as far as we know
 	for e, err := range tx.Ledger(w.Name).Entries(target, a.ID) {
 		if err != nil {
 			return nil, err

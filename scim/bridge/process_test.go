@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,12 +22,45 @@ const mainVariable = "SCIMBRIDGE_TEST_MAIN"
 
 // process is the bridge as a process of its own, which can be killed.
 type process struct {
-	cmd  *exec.Cmd
-	done chan error
+	cmd       *exec.Cmd
+	done      chan error
+	addresses chan [2]string // of SCIM and the console, once it serves
+	ended     chan string    // its last line
+}
+
+// kills is how many times each profile's process is killed: SCIMBRIDGE_KILLS over the three of them.
+func kills(t *testing.T) int {
+	t.Helper()
+	if v := os.Getenv("SCIMBRIDGE_KILLS"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n/len(profiles) + 1
+	}
+	if os.Getenv("SCIMBRIDGE_LONG") != "" {
+		return 200/len(profiles) + 1
+	}
+	return 5
 }
 
 // launch starts `scimbridge serve` and waits until it is ready. A process whose listener cannot be had yet is fatal.
 func (s *setup) launch() *process {
+	s.t.Helper()
+	p := s.begin()
+	select {
+	case a := <-p.addresses:
+		s.scim, s.console = a[0], a[1]
+	case last := <-p.ended:
+		s.t.Fatalf("ended at the start: %s", last)
+	case <-time.After(patience):
+		s.t.Fatal("does not start")
+	}
+	return p
+}
+
+// begin starts `scimbridge serve` and does not wait.
+func (s *setup) begin() *process {
 	s.t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -41,28 +75,19 @@ func (s *setup) launch() *process {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	p := &process{cmd: cmd, done: make(chan error, 1)}
-	addresses, ended := make(chan [2]string, 1), make(chan string, 1)
+	p := &process{cmd: cmd, done: make(chan error, 1), addresses: make(chan [2]string, 1), ended: make(chan string, 1)}
 	go func() {
 		last := ""
 		for lines := bufio.NewScanner(log); lines.Scan(); last = lines.Text() {
 			var line struct{ Msg, Scim, Console string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-				addresses <- [2]string{line.Scim, line.Console}
+				p.addresses <- [2]string{line.Scim, line.Console}
 			}
 		}
-		ended <- last
+		p.ended <- last
 		p.done <- cmd.Wait()
 	}()
 	s.t.Cleanup(func() { _ = cmd.Process.Kill() })
-	select {
-	case a := <-addresses:
-		s.scim, s.console = a[0], a[1]
-	case last := <-ended:
-		s.t.Fatalf("ended at the start: %s", last)
-	case <-time.After(patience):
-		s.t.Fatal("does not start")
-	}
 	return p
 }
 
@@ -119,13 +144,33 @@ func TestKill(t *testing.T) {
 				}
 			}
 			r := rand.New(rand.NewPCG(seed, 2))
-			for round := range 5 {
+			for round := range kills(t) {
+				switch r.IntN(6) {
+				case 0: // in the middle of a stop
+					_ = p.cmd.Process.Signal(syscall.SIGTERM)
+					doomed := p.cmd.Process
+					time.AfterFunc(time.Duration(r.IntN(50))*time.Millisecond, func() { _ = doomed.Signal(syscall.SIGKILL) })
+					<-p.done
+					p = s.launch()
+					s.compare(group, ids[:], last[:])
+					continue
+				case 1: // in the middle of a start
+					_ = p.cmd.Process.Signal(syscall.SIGKILL)
+					<-p.done
+					half := s.begin()
+					time.AfterFunc(time.Duration(r.IntN(100))*time.Millisecond, func() { _ = half.cmd.Process.Signal(syscall.SIGKILL) })
+					<-half.done
+					p = s.launch()
+					s.compare(group, ids[:], last[:])
+					continue
+				}
 				ctx, stop := context.WithCancel(context.Background())
 				var wg sync.WaitGroup
 				for c := range clients {
 					wg.Go(func() { s.load(ctx, seed+uint64(round*clients+c), group, ids[c], last[c]) })
 				}
-				time.AfterFunc(time.Duration(100+r.IntN(400))*time.Millisecond, func() { _ = p.cmd.Process.Signal(syscall.SIGKILL) })
+				doomed := p.cmd.Process
+				time.AfterFunc(time.Duration(100+r.IntN(400))*time.Millisecond, func() { _ = doomed.Signal(syscall.SIGKILL) })
 				<-p.done
 				wg.Wait()
 				stop()
@@ -138,7 +183,7 @@ func TestKill(t *testing.T) {
 					want[fmt.Sprintf("p%d-%d@example.com", c, i)] = map[string]string{"in": "acme GROUP_ADMIN"}[last[c][id]]
 				}
 			}
-			s.eventually("after five kills", want)
+			s.eventually("after the kills", want)
 			if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
