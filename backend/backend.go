@@ -111,6 +111,12 @@ type Backend interface {
 	// Resolve finds people by their folded keys. The answer holds everybody the listing showed, so that the
 	// caller can cache more than it asked for; whoever is missing from it has no account. Error otherwise.
 	Resolve(ctx context.Context, target string, keys []string) (map[string]Account, error)
+	// Invite asks for an account for somebody who has none, by e-mail address: an invitation that the person has to accept, or
+	// an account made at once, as the vendor has it.
+	Invite(ctx context.Context, target, email string) error
+	// Offboard ends what somebody who left has beyond roles: the membership of the target, or the account, as the vendor has
+	// it. Somebody who has neither any more is no failure.
+	Offboard(ctx context.Context, target string, a Account) error
 	// Observe reads the target.
 	Observe(ctx context.Context, target string) (Observation, error)
 	// Apply makes one call that changes the target. Only a nil error is a clean success; after any other

@@ -68,7 +68,7 @@ func New(c Config) (*Client, error) {
 
 // Traits implements backend.Backend.
 func (c *Client) Traits() backend.Traits {
-	return backend.Traits{Mixed: true, OneListing: true, ShowsAll: true, FixedRole: Member, Calls: []string{"token", "list_users", "list_roles", "update_role"}}
+	return backend.Traits{Mixed: true, OneListing: true, ShowsAll: true, FixedRole: Member, Calls: []string{"token", "list_users", "list_roles", "update_role", "create_user", "disable_user"}}
 }
 
 // Ready implements backend.Backend.
@@ -224,6 +224,29 @@ func (c *Client) role(ctx context.Context, id string) (role, bool, error) {
 		return role{}, false, unclear("reading roles", 0)
 	}
 	return role{}, false, nil
+}
+
+// Invite implements backend.Backend by making a user without roles (vendor's help on creating users).
+func (c *Client) Invite(ctx context.Context, _, email string) error {
+	name, _, _ := strings.Cut(email, "@")
+	_, err := c.do(ctx, backend.Call{Operation: "create_user", Doing: "making an account", Method: http.MethodPost, Path: "/api/v1/users", Changes: true,
+		Body: map[string]any{"active": true, "status": "Active", "tier": "SECONDARY", "valueType": "User", "sendEmail": true, "email": email, "first": name, "last": name, "company": ""}})
+	return err
+}
+
+// Offboard implements backend.Backend by disabling the user.
+func (c *Client) Offboard(ctx context.Context, _ string, a backend.Account) error {
+	_, err := c.do(ctx, backend.Call{Operation: "disable_user", Doing: "disabling an account", Method: http.MethodPut,
+		Path: "/api/v1/users/disable/" + url.PathEscape(a.ID), Changes: true})
+	var e *backend.Error
+	if errors.As(err, &e) && e.Kind == backend.Missing {
+		if users, listErr := c.listUsers(ctx, true); listErr == nil && len(users) > 0 {
+			if _, there := users[a.ID]; !there {
+				return nil
+			}
+		}
+	}
+	return err
 }
 
 // Observe implements backend.Backend. A role whose users are left out although it counts some does not show them.

@@ -50,7 +50,7 @@ const adminRole = "USER_ROLE_GROUP_ADMIN"
 
 // Traits implements backend.Backend.
 func (c *Client) Traits() backend.Traits {
-	return backend.Traits{Replace: true, AdminRole: adminRole, ShowsAll: true, Calls: []string{"list_users", "read_roles", "change_roles"}}
+	return backend.Traits{Replace: true, AdminRole: adminRole, ShowsAll: true, Calls: []string{"list_users", "read_roles", "change_roles", "invite", "remove_member"}}
 }
 
 // Ready implements backend.Backend.
@@ -135,6 +135,34 @@ func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[st
 		return nil, err
 	}
 	return out, nil
+}
+
+// Invite implements backend.Backend by adding a member: an address without an account is sent an invitation (vendor's page
+// Add users to a group).
+func (c *Client) Invite(ctx context.Context, target, email string) error {
+	_, err := c.caller.Do(ctx, backend.Call{Operation: "invite", Doing: "inviting somebody", Method: http.MethodPost,
+		Path: "/groups/" + url.PathEscape(target) + "/relationships/users", Changes: true,
+		Body: map[string]any{"data": []map[string]string{{"type": "user", "id": email}}}})
+	var e *backend.Error
+	if errors.As(err, &e) && e.Status == http.StatusConflict { // a member already
+		return nil
+	}
+	return err
+}
+
+// Offboard implements backend.Backend by ending the membership.
+func (c *Client) Offboard(ctx context.Context, target string, a backend.Account) error {
+	_, err := c.caller.Do(ctx, backend.Call{Operation: "remove_member", Doing: "removing a member", Method: http.MethodDelete,
+		Path: "/groups/" + url.PathEscape(target) + "/relationships/users/" + url.PathEscape(a.ID), Changes: true})
+	var e *backend.Error
+	if !errors.As(err, &e) || e.Kind != backend.Missing && e.Kind != backend.Rejected {
+		return err
+	}
+	o, readErr := c.Observe(ctx, target)
+	if _, member := o.Members[a.ID]; readErr == nil && o.Complete && !member {
+		return nil
+	}
+	return err
 }
 
 // Observe implements backend.Backend. Whether roles are shown depends on the tenant.

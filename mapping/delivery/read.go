@@ -28,6 +28,7 @@ type account struct {
 	recent      bool // touched by the bridge within the straggler window: a read may lag
 	offboarded  bool // everybody bound to it is deactivated or deleted
 	counts      bool // a removal from it is new: the limits count it
+	left        bool // the membership or account is ended, or nothing is to be ended
 }
 
 // visitWork is one visit to one target.
@@ -104,7 +105,10 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		}
 		w.succeeded(target)
 	}
-	return v, w.bind(ctx, target, v, people, found)
+	if err := w.bind(ctx, target, v, people, found); err != nil {
+		return nil, err
+	}
+	return v, w.invite(ctx, target, people, found)
 }
 
 // person reads what the directory, the links and the cache say about the subject of a mark.

@@ -41,7 +41,7 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 			if _, err := work.Park(m); err != nil {
 				return nil, err
 			}
-		case a.unfinished:
+		case a.unfinished, w.Offboard && a.offboarded && !a.left && m.Subject.User != "":
 			// stays as it is: the target is paused, then tried again
 		case !wait.IsZero():
 			m.State, m.Reason, m.NotBefore = store.Pending, "", wait

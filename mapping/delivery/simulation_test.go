@@ -480,6 +480,10 @@ func (p *process) Resolve(context.Context, string, []string) (map[string]backend
 	return out, nil
 }
 
+func (p *process) Invite(context.Context, string, string) error { return nil }
+
+func (p *process) Offboard(context.Context, string, backend.Account) error { return nil }
+
 func (p *process) Observe(_ context.Context, target string) (backend.Observation, error) {
 	if err := p.read(); err != nil {
 		return backend.Observation{}, err

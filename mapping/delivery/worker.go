@@ -44,6 +44,8 @@ type Worker struct {
 	OwnAccount      string   // the credential's own account: id, or folded key
 	MaxRemovals     Limit
 	MaxOffboardings Limit
+	Invite          bool          // ask the vendor for an account for whoever has none
+	Offboard        bool          // end more than roles for whoever leaves: see backend.Backend
 	ResyncEvery     time.Duration // compare what is there with what should be; 0: never by itself
 
 	Now       func() time.Time // nil: time.Now
@@ -164,6 +166,9 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 		}
 		if err == nil {
 			err = w.brake(ctx, t.name, work) // what must not go without an operator
+		}
+		if err == nil {
+			err = w.offboard(ctx, t.name, work) // what somebody who left has beyond roles
 		}
 		if err != nil {
 			if err := w.setBack(ctx, t.name, err); err != nil {

@@ -27,15 +27,16 @@ type vendor struct {
 	holds   map[string]map[string]bool // "target/account" -> roles
 	hidden  bool                       // the vendor does not show who holds which role
 	mixed   bool
-	refuse  map[string]bool // "account/role" refused whenever it is in a call
-	gone    map[string]bool // targets that do not exist
-	admin   string          // the role that administers a target
-	empty   bool            // listings are empty, and claim to be whole
-	stale   map[string]bool // "account/role" that reads do not show
-	during  func()          // happens while the next call is under way
-	answers []answer        // of the next calls that change something; then clean ones
-	late    []func()        // calls that take effect when the test says so
-	calls   []string        // "remove acme: a1=R a2=R,S"
+	refuse  map[string]bool  // "account/role" refused whenever it is in a call
+	gone    map[string]bool  // targets that do not exist
+	admin   string           // the role that administers a target
+	empty   bool             // listings are empty, and claim to be whole
+	stale   map[string]bool  // "account/role" that reads do not show
+	ends    []*backend.Error // answers of the next Offboard calls; nil and then: fine
+	during  func()           // happens while the next call is under way
+	answers []answer         // of the next calls that change something; then clean ones
+	late    []func()         // calls that take effect when the test says so
+	calls   []string         // "remove acme: a1=R a2=R,S"
 	inside  int
 }
 
@@ -59,6 +60,23 @@ func (v *vendor) Resolve(context.Context, string, []string) (map[string]backend.
 		out[key] = backend.Account{ID: id, Key: key, Status: "Active"}
 	}
 	return out, nil
+}
+
+func (v *vendor) Invite(_ context.Context, target, email string) error {
+	v.calls = append(v.calls, "invite "+target+": "+email)
+	return nil
+}
+
+func (v *vendor) Offboard(_ context.Context, target string, a backend.Account) error {
+	v.calls = append(v.calls, "offboard "+target+": "+a.ID)
+	if len(v.ends) > 0 {
+		err := v.ends[0]
+		v.ends = v.ends[1:]
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (v *vendor) Observe(_ context.Context, target string) (backend.Observation, error) {

@@ -163,6 +163,7 @@ func (b *Bridge) worker(name string, client backend.Backend, rules *mapping.Rule
 		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
 		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
 		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
+		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles",
 		ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
 		Drift: func(kind string) { metrics.Drift(name, kind) },
 	}

@@ -245,10 +245,16 @@ func (v *validation) backend(name string, c *BackendConfig) {
 		}
 		oneOf("update_role.method", u.Method, "PUT", "PATCH", "POST")
 	}
-	for key, value := range map[string]string{"on_missing_user": c.OnMissingUser, "on_deactivate": c.OnDeactivate} {
-		if allowed := map[string]string{"on_missing_user": "wait", "on_deactivate": "remove_roles"}[key]; value != allowed {
-			v.bad(at(key), "%q is not available in this version; use %s", clip(value), allowed)
-		}
+	switch c.Kind {
+	case "virustotal":
+		oneOf("on_missing_user", c.OnMissingUser, "wait", "invite")
+		oneOf("on_deactivate", c.OnDeactivate, "remove_roles", "remove_member")
+	case "riskcloud":
+		oneOf("on_missing_user", c.OnMissingUser, "wait", "create")
+		oneOf("on_deactivate", c.OnDeactivate, "remove_roles", "disable_user")
+	}
+	if c.OnMissingUser != "wait" && c.Match != "email" {
+		v.bad(at("on_missing_user"), "needs match: email: an account is asked for by address")
 	}
 	v.credentials(at, c)
 }

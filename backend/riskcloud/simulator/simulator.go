@@ -76,6 +76,8 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("POST /api/v1/account/token", s.token)
 	s.mux.HandleFunc("GET /api/v1/users", s.authorized(s.listUsers))
 	s.mux.HandleFunc("GET /api/v1/roles", s.authorized(s.listRoles))
+	s.mux.HandleFunc("POST /api/v1/users", s.authorized(s.createUser))
+	s.mux.HandleFunc("PUT /api/v1/users/disable/{user}", s.authorized(s.disableUser))
 	s.mux.HandleFunc(o.UpdateMethod+" "+o.UpdatePath, s.authorized(s.update))
 	return s
 }
@@ -269,6 +271,30 @@ func (s *Server) listUsers(w http.ResponseWriter, r *http.Request) {
 		items = append(items, s.userJSON(id))
 	}
 	s.list(w, r, items)
+}
+
+func (s *Server) createUser(w http.ResponseWriter, r *http.Request) {
+	var body struct{ Email, Status, Tier string }
+	if json.NewDecoder(r.Body).Decode(&body) != nil || body.Email == "" || body.Status == "" || body.Tier == "" {
+		refuse(w, http.StatusBadRequest)
+		return
+	}
+	id := s.AddPerson(body.Email)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reply(w, http.StatusCreated, s.userJSON(id))
+}
+
+func (s *Server) disableUser(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.people[r.PathValue("user")]
+	if p == nil {
+		refuse(w, http.StatusNotFound)
+		return
+	}
+	p.status = "Disabled"
+	reply(w, http.StatusOK, s.userJSON(r.PathValue("user")))
 }
 
 func (s *Server) roleJSON(id string, users bool) map[string]any {

@@ -37,6 +37,8 @@ type Server struct {
 	groups map[string]map[string]*member
 	faults []Fault
 	calls  []Call
+
+	invited [][2]string // group, e-mail
 }
 
 type member struct {
@@ -75,6 +77,8 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET /groups/{group}/relationships/users", s.listRoles)
 	s.mux.HandleFunc("GET /groups/{group}/relationships/administrators", s.listAdmins)
 	s.mux.HandleFunc("PATCH /groups/{group}/relationships/users", s.change)
+	s.mux.HandleFunc("POST /groups/{group}/relationships/users", s.invite)
+	s.mux.HandleFunc("DELETE /groups/{group}/relationships/users/{user}", s.removeMember)
 	return s
 }
 
@@ -272,6 +276,62 @@ func (s *Server) listAdmins(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.page(w, r, admins, func(id string, _ *member) map[string]any { return map[string]any{"type": "user", "id": id} })
+}
+
+// invite adds members by e-mail; who has no account is a member once they have accepted: Accept.
+func (s *Server) invite(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Data []struct{ Type, ID string }
+	}
+	var raw json.RawMessage
+	if json.NewDecoder(r.Body).Decode(&raw) != nil || json.Unmarshal(raw, &body) != nil {
+		fail(w, http.StatusBadRequest, "BadRequestError", "SECRET")
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	group := r.PathValue("group")
+	s.calls = append(s.calls, Call{r.Method, r.URL.Path, raw, http.StatusOK})
+	for _, d := range body.Data {
+		if !strings.Contains(d.ID, "@") {
+			fail(w, http.StatusBadRequest, "InvalidArgumentError", "SECRET")
+			return
+		}
+		s.invited = append(s.invited, [2]string{group, d.ID})
+	}
+	reply(w, http.StatusOK, map[string]any{})
+}
+
+// Accept lets everybody who was invited have an account and be a member.
+func (s *Server) Accept() {
+	s.mu.Lock()
+	invited := s.invited
+	s.invited = nil
+	s.mu.Unlock()
+	for _, i := range invited {
+		s.Join(i[0], s.AddPerson(i[1]))
+	}
+}
+
+func (s *Server) removeMember(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	group, id := r.PathValue("group"), r.PathValue("user")
+	s.calls = append(s.calls, Call{r.Method, r.URL.Path, nil, http.StatusOK})
+	if s.groups[group][id] == nil {
+		fail(w, map[string]int{"strict": 404, "lenient": 200, "partial": 400}[s.options.Profile], "NotFoundError", "SECRET")
+		return
+	}
+	delete(s.groups[group], id)
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(map[string]int{"strict": 200, "lenient": 200, "partial": 204}[s.options.Profile])
+}
+
+// Member says whether somebody is a member of a group.
+func (s *Server) Member(group, id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.groups[group][id] != nil
 }
 
 // page writes one page of a collection, ten items unless asked otherwise.

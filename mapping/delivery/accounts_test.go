@@ -1,0 +1,63 @@
+package delivery_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+)
+
+// Who has no account is invited once, and not again for seven days, whatever happens meanwhile.
+func TestAnInvitationIsNotRepeated(t *testing.T) {
+	w := newWorld(t, admins)
+	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.restart()
+	w.group("okta", "Admins")
+	w.user("okta", "new", "new@example.com", true)
+	w.join("okta", "new", "Admins")
+	w.pass(24 * time.Hour)
+	w.expectCalls("invite acme: new@example.com")
+	w.expectCounts("pending 0, blocked 1, held 0")
+	w.restart()
+	w.leave("okta", "new", "Admins")
+	w.join("okta", "new", "Admins")
+	w.pass(5 * 24 * time.Hour)
+	w.expectCalls()
+	w.pass(2 * 24 * time.Hour)
+	w.expectCalls("invite acme: new@example.com")
+	w.vendor.people["new@example.com"] = "n" // accepted
+	w.pass(7 * time.Hour)
+	w.expect("acme/n=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestNobodyIsInvitedUnlessAskedFor(t *testing.T) {
+	for _, mode := range []delivery.Mode{delivery.Sync, delivery.Observe} {
+		w := newWorld(t, admins)
+		w.config = func(d *delivery.Worker) { d.Mode, d.Invite = mode, mode == delivery.Observe }
+		w.restart()
+		w.group("okta", "Admins")
+		w.user("okta", "new", "new@example.com", true)
+		w.join("okta", "new", "Admins")
+		w.pass(24 * time.Hour)
+		w.expectCalls()
+	}
+}
+
+// Whoever leaves loses the roles first and then the membership, which is tried until it is ended.
+func TestWhoLeavesIsOffboarded(t *testing.T) {
+	w := full(t, 4)
+	w.config = func(d *delivery.Worker) { d.Offboard, d.Protect = true, []string{"u2@example.com"} }
+	w.restart()
+	w.vendor.ends = []*backend.Error{failure(backend.Transient, 503)}
+	w.deactivate("okta", "u0")
+	w.pass(time.Minute)
+	w.expectCalls("remove acme: a0=ADMIN", "offboard acme: a0", "offboard acme: a0")
+	w.leave("okta", "u1", "Admins") // is no off-boarding
+	w.deactivate("okta", "u2")      // is protected
+	w.pass(time.Minute)
+	w.expectCalls("remove acme: a1=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 1")
+	w.expect("acme/a2=ADMIN acme/a3=ADMIN")
+}
