@@ -1,6 +1,10 @@
 package mapping
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/scimbridge/scimbridge/store"
+)
 
 func TestOpen(t *testing.T) {
 	for match, want := range map[string]bool{
@@ -21,7 +25,7 @@ func TestTargetsOfDots(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]int{"x-a": 1, "x-..": 0, "x-.": 0, "x-": 0, "x-a\nb": 0, "x-a/../b": 1} {
-		if got := r.Targets(name); len(got) != want {
+		if got := r.Targets("idp", store.Group{DisplayName: name}); len(got) != want {
 			t.Errorf("%q: %v", name, got)
 		}
 	}

@@ -14,18 +14,29 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Rule is one entry of `mappings` in the configuration. Exactly one of Group and Match is set.
+// Rule says which groups give what. Exactly one of Groups, Match, ExternalID and ID selects groups.
 type Rule struct {
-	Group          string // displayName, compared with store.Fold
-	Match          string // RE2 that must match the whole displayName
+	Groups     []string // displayNames, compared with store.Fold
+	Match      string   // RE2 that must match the whole displayName
+	ExternalID string   // of the group, as its identity provider sends it
+	ID         string   // of the group, as the bridge made it
+	Exclude    []string // displayNames that are not meant after all
+	IdP        string   // only groups of this identity provider; "": of all
+
 	Backend        string
 	Target         string // may use the named captures of Match as ${name}
 	Roles          []string
 	PermissionSets []string
 	Authoritative  bool
 	Replace        bool
-	Line           int // in the configuration, for messages; 0 if unknown
-	Index          int // in the configuration, likewise
+	// Paused: the rule grants nothing, and nothing that it could have given is revoked.
+	Paused bool
+	// Where limits the rule to some users; WhereText is how it was written, and stands for it where rules are compared.
+	Where     func(store.User) bool `json:"-"`
+	WhereText string
+
+	Line  int // in the configuration, for messages; 0 if unknown
+	Index int // in the configuration, likewise
 }
 
 // Target is a group or role at a backend.
@@ -47,15 +58,15 @@ type Grant struct {
 
 type rule struct {
 	Rule
-	folded string
-	match  *regexp.Regexp
+	match    *regexp.Regexp
+	excluded map[string]bool // folded
 }
 
 // Rules is a compiled mapping. It is immutable and may be used concurrently. The zero value maps nothing.
 type Rules struct {
 	rules  []rule
 	byName map[string][]int // folded group name -> rules, for `group:`
-	loose  []int            // rules with `match:`
+	loose  []int            // rules with anything else
 }
 
 // Error is a mistake in one rule.
@@ -87,8 +98,13 @@ func Compile(rules []Rule) (*Rules, error) {
 		c.rules = append(c.rules, compiled)
 		if compiled.match != nil {
 			c.loose = append(c.loose, n)
-		} else {
-			c.byName[compiled.folded] = append(c.byName[compiled.folded], n)
+		} else if len(compiled.Groups) == 0 {
+			c.loose = append(c.loose, n)
+		}
+		for _, g := range compiled.Groups {
+			if folded := store.Fold(g); !slices.Contains(c.byName[folded], n) {
+				c.byName[folded] = append(c.byName[folded], n)
+			}
 		}
 	}
 	if len(errs) > 0 {
@@ -101,12 +117,25 @@ func compile(r Rule) (rule, error) {
 	bad := func(key, format string, args ...any) (rule, error) {
 		return rule{}, &Error{Line: r.Line, Index: r.Index, Key: key, Detail: fmt.Sprintf(format, args...)}
 	}
-	c := rule{Rule: r, folded: store.Fold(r.Group)}
+	c := rule{Rule: r, excluded: map[string]bool{}}
+	for _, e := range r.Exclude {
+		c.excluded[store.Fold(e)] = true
+	}
+	selectors := 0
+	for _, given := range []bool{len(r.Groups) > 0, r.Match != "", r.ExternalID != "", r.ID != ""} {
+		if given {
+			selectors++
+		}
+	}
 	switch {
-	case r.Group == "" && r.Match == "":
-		return bad("group", "a rule needs group or match")
-	case r.Group != "" && r.Match != "":
-		return bad("match", "a rule has either group or match, not both")
+	case selectors == 0:
+		return bad("group", "a rule needs group, match, external_id or id")
+	case selectors > 1:
+		return bad("match", "a rule has one of group, match, external_id and id, not several")
+	case slices.ContainsFunc(r.Groups, func(g string) bool { return strings.TrimSpace(g) == "" }):
+		return bad("group", "an empty name is no group's")
+	case len(r.Groups) > 0 && !slices.ContainsFunc(r.Groups, func(g string) bool { return !c.excluded[store.Fold(g)] }):
+		return bad("exclude", "the rule can never match: every group is excluded")
 	case r.Target == "":
 		return bad("target", "is missing")
 	case len(r.Roles) == 0:
@@ -151,29 +180,39 @@ type bound struct {
 	permissionSets []string
 }
 
-// apply calls yield for each rule that the group's name satisfies, in the order of the configuration.
-func (r *Rules) apply(group string, yield func(bound)) {
-	exact := r.byName[store.Fold(group)]
-	for _, n := range merge(exact, r.loose) {
+// apply calls yield for each rule that the group satisfies, in the order of the configuration.
+func (r *Rules) apply(idp string, g store.Group, yield func(bound)) {
+	folded := store.Fold(g.DisplayName)
+	for _, n := range merge(r.byName[folded], r.loose) {
 		c := &r.rules[n]
-		if c.match == nil {
+		if c.IdP != "" && c.IdP != idp || c.excluded[folded] {
+			continue
+		}
+		switch {
+		case c.match != nil:
+			if b, ok := c.bind(g.DisplayName); ok {
+				yield(b)
+			}
+		case c.ExternalID != "" && c.ExternalID != g.ExternalID, c.ID != "" && c.ID != g.ID:
+		default:
 			yield(bound{c, Target{c.Backend, c.Target}, c.Roles, c.PermissionSets})
-			continue
-		}
-		m := c.match.FindStringSubmatch(group)
-		if m == nil {
-			continue
-		}
-		fill := func(s string) string {
-			return capture.ReplaceAllStringFunc(s, func(v string) string {
-				return m[c.match.SubexpIndex(v[2:len(v)-1])]
-			})
-		}
-		b := bound{rule: c, target: Target{c.Backend, fill(c.Target)}, roles: each(c.Roles, fill), permissionSets: each(c.PermissionSets, fill)}
-		if usable(b.target.Target) {
-			yield(b)
 		}
 	}
+}
+
+// bind fills in the captures of a name that the expression matches.
+func (c *rule) bind(name string) (bound, bool) {
+	m := c.match.FindStringSubmatch(name)
+	if m == nil {
+		return bound{}, false
+	}
+	fill := func(s string) string {
+		return capture.ReplaceAllStringFunc(s, func(v string) string {
+			return m[c.match.SubexpIndex(v[2:len(v)-1])]
+		})
+	}
+	b := bound{rule: c, target: Target{c.Backend, fill(c.Target)}, roles: each(c.Roles, fill), permissionSets: each(c.PermissionSets, fill)}
+	return b, usable(b.target.Target)
 }
 
 // usable says whether a target that a group's name makes can be one: an empty one names nothing, and one of dots would be
@@ -199,10 +238,10 @@ func merge(a, b []int) []int {
 	return out
 }
 
-// Targets lists where membership of a group with this displayName counts, without duplicates.
-func (r *Rules) Targets(group string) []Target {
+// Targets lists where membership of a group counts, without duplicates.
+func (r *Rules) Targets(idp string, g store.Group) []Target {
 	var out []Target
-	r.apply(group, func(b bound) {
+	r.apply(idp, g, func(b bound) {
 		if !slices.Contains(out, b.target) {
 			out = append(out, b.target)
 		}
@@ -210,8 +249,8 @@ func (r *Rules) Targets(group string) []Target {
 	return out
 }
 
-// Desired is what the user should have: the union over the groups, nothing for a user who is not active.
-func (r *Rules) Desired(user store.User, groups []store.Group) []Grant {
+// Desired is what a user of an identity provider should have: the union over the groups, nothing for a user who is not active.
+func (r *Rules) Desired(idp string, user store.User, groups []store.Group) []Grant {
 	if !user.Active {
 		return nil
 	}
@@ -222,7 +261,10 @@ func (r *Rules) Desired(user store.User, groups []store.Group) []Grant {
 	at := map[key]int{}
 	var out []Grant
 	for _, g := range groups {
-		r.apply(g.DisplayName, func(b bound) {
+		r.apply(idp, g, func(b bound) {
+			if b.rule.Paused || b.rule.Where != nil && !b.rule.Where(user) {
+				return
+			}
 			for _, role := range b.roles {
 				k := key{b.target, role}
 				n, seen := at[k]
@@ -239,6 +281,28 @@ func (r *Rules) Desired(user store.User, groups []store.Group) []Grant {
 	return out
 }
 
+// Frozen says whether a rule that is paused could have given the role, or permission set, on the target: it is not revoked then.
+func (r *Rules) Frozen(t Target, role string) bool {
+	for i := range r.rules {
+		c := &r.rules[i]
+		if c.Paused && c.Backend == t.Backend && could(c.Target, t.Target) &&
+			slices.ContainsFunc(slices.Concat(c.Roles, c.PermissionSets), func(written string) bool { return could(written, role) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// could says whether what a rule has written can become a value, once its captures are filled in.
+func could(written, value string) bool {
+	return written == value || strings.Contains(written, "${")
+}
+
+// Conditional says whether a rule depends on more of a user than the groups and whether they are active.
+func (r *Rules) Conditional() bool {
+	return slices.ContainsFunc(r.rules, func(c rule) bool { return c.Where != nil })
+}
+
 // Explanation answers "why": what the user would have if active, which is what they have if they are.
 type Explanation struct {
 	Active bool
@@ -246,15 +310,33 @@ type Explanation struct {
 }
 
 // Explain says what the groups give and why, also for a user who is not active and therefore gets nothing.
-func (r *Rules) Explain(user store.User, groups []store.Group) Explanation {
+func (r *Rules) Explain(idp string, user store.User, groups []store.Group) Explanation {
 	active := user
 	active.Active = true
-	return Explanation{Active: user.Active, Grants: r.Desired(active, groups)}
+	return Explanation{Active: user.Active, Grants: r.Desired(idp, active, groups)}
 }
 
-// PermissionSets lists the permission sets that a target carries while these groups exist. A rule with `group:`
-// counts whether its group exists or not.
-func (r *Rules) PermissionSets(target Target, groups []string) []string {
+// Givers lists the rules that give a role on a target, or could with the right group.
+func (r *Rules) Givers(t Target, role string) []Rule {
+	var out []Rule
+	for i := range r.rules {
+		c := &r.rules[i]
+		if c.Backend == t.Backend && could(c.Target, t.Target) && slices.ContainsFunc(c.Roles, func(written string) bool { return could(written, role) }) {
+			out = append(out, c.Rule)
+		}
+	}
+	return out
+}
+
+// Named is a group with the identity provider whose it is.
+type Named struct {
+	IdP   string
+	Group store.Group
+}
+
+// PermissionSets lists the permission sets that a target carries while these groups exist. A rule that names groups and a target
+// outright counts whether its groups exist or not.
+func (r *Rules) PermissionSets(target Target, groups []Named) []string {
 	var out []string
 	add := func(sets []string) {
 		for _, s := range sets {
@@ -264,14 +346,14 @@ func (r *Rules) PermissionSets(target Target, groups []string) []string {
 		}
 	}
 	for i := range r.rules {
-		if c := &r.rules[i]; c.match == nil && c.Backend == target.Backend && c.Target == target.Target {
+		if c := &r.rules[i]; c.match == nil && !c.Paused && c.Backend == target.Backend && c.Target == target.Target {
 			add(c.PermissionSets)
 		}
 	}
 	if len(r.loose) > 0 {
 		for _, g := range groups {
-			r.apply(g, func(b bound) {
-				if b.target == target {
+			r.apply(g.IdP, g.Group, func(b bound) {
+				if b.target == target && !b.rule.Paused {
 					add(b.permissionSets)
 				}
 			})

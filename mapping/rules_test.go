@@ -29,6 +29,14 @@ func groups(names ...string) []store.Group {
 	return out
 }
 
+func named(names ...string) []mapping.Named {
+	var out []mapping.Named
+	for _, g := range groups(names...) {
+		out = append(out, mapping.Named{IdP: "idp", Group: g})
+	}
+	return out
+}
+
 // short writes grants as "backend/target/role", sorted.
 func short(grants []mapping.Grant) string {
 	var out []string
@@ -40,8 +48,8 @@ func short(grants []mapping.Grant) string {
 }
 
 var (
-	admins = mapping.Rule{Group: "VT Admins", Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}}
-	bosses = mapping.Rule{Group: "Bosses", Backend: "vt", Target: "acme", Roles: []string{"ADMIN", "SCAN"}}
+	admins = mapping.Rule{Groups: []string{"VT Admins"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}}
+	bosses = mapping.Rule{Groups: []string{"Bosses"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN", "SCAN"}}
 	risk   = mapping.Rule{Match: `risk-(?P<role>[A-Za-z0-9]+)`, Backend: "rc", Target: "${role}", Roles: []string{"member"}}
 	loose  = mapping.Rule{Match: `(?i)vt-(?P<org>\w+)-(?P<what>\w+)`, Backend: "vt", Target: "${org}", Roles: []string{"ROLE_${what}"}}
 )
@@ -66,7 +74,7 @@ func TestDesired(t *testing.T) {
 		"a newline does not end the name":    {groups("risk-a\n"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := short(rules.Desired(store.User{Active: true}, c.groups)); got != c.want {
+			if got := short(rules.Desired("idp", store.User{Active: true}, c.groups)); got != c.want {
 				t.Errorf("desired %q, want %q", got, c.want)
 			}
 		})
@@ -75,10 +83,10 @@ func TestDesired(t *testing.T) {
 
 func TestInactiveUsersGetNothing(t *testing.T) {
 	rules := compile(t, admins)
-	if got := rules.Desired(store.User{}, groups("VT Admins")); got != nil {
+	if got := rules.Desired("idp", store.User{}, groups("VT Admins")); got != nil {
 		t.Errorf("an inactive user gets %v", got)
 	}
-	e := rules.Explain(store.User{}, groups("VT Admins"))
+	e := rules.Explain("idp", store.User{}, groups("VT Admins"))
 	if e.Active || short(e.Grants) != "vt/acme/ADMIN" {
 		t.Errorf("the explanation does not say what activation would give: %+v", e)
 	}
@@ -88,7 +96,7 @@ func TestExplainNamesEveryGroupAndRule(t *testing.T) {
 	first, second := admins, bosses
 	first.Line, second.Line = 7, 12
 	rules := compile(t, first, second)
-	e := rules.Explain(store.User{Active: true}, groups("VT Admins", "Bosses"))
+	e := rules.Explain("idp", store.User{Active: true}, groups("VT Admins", "Bosses"))
 	for _, g := range e.Grants {
 		if g.Role != "ADMIN" {
 			continue
@@ -108,12 +116,12 @@ func TestExplainNamesEveryGroupAndRule(t *testing.T) {
 func TestCompileReportsEveryMistake(t *testing.T) {
 	_, err := mapping.Compile([]mapping.Rule{
 		{Line: 1, Backend: "vt", Target: "x", Roles: []string{"R"}},
-		{Line: 2, Group: "g", Match: "m", Target: "x", Roles: []string{"R"}},
-		{Line: 3, Group: "g", Roles: []string{"R"}},
-		{Line: 4, Group: "g", Target: "x"},
+		{Line: 2, Groups: []string{"g"}, Match: "m", Target: "x", Roles: []string{"R"}},
+		{Line: 3, Groups: []string{"g"}, Roles: []string{"R"}},
+		{Line: 4, Groups: []string{"g"}, Target: "x"},
 		{Line: 5, Match: "(", Target: "x", Roles: []string{"R"}},
 		{Line: 6, Match: "(?P<a>x)", Target: "${b}", Roles: []string{"R"}},
-		{Line: 7, Group: "g", Target: "${a}", Roles: []string{"R"}},
+		{Line: 7, Groups: []string{"g"}, Target: "${a}", Roles: []string{"R"}},
 		{Line: 8, Match: "(?P<a>x)", Target: "${a}", Roles: []string{"${c}"}},
 	})
 	if err == nil {
@@ -135,7 +143,7 @@ func TestCompileReportsEveryMistake(t *testing.T) {
 }
 
 func TestPermissionSets(t *testing.T) {
-	fixed := mapping.Rule{Group: "A", Backend: "rc", Target: "r1", Roles: []string{"member"}, PermissionSets: []string{"ps2", "ps1"}}
+	fixed := mapping.Rule{Groups: []string{"A"}, Backend: "rc", Target: "r1", Roles: []string{"member"}, PermissionSets: []string{"ps2", "ps1"}}
 	by := risk
 	by.PermissionSets = []string{"ps-${role}"}
 	rules := compile(t, fixed, by)
@@ -149,7 +157,7 @@ func TestPermissionSets(t *testing.T) {
 		{"r2", []string{"risk-r1"}, ""},
 		{"r2", []string{"risk-r2"}, "ps-r2"},
 	} {
-		got := strings.Join(rules.PermissionSets(mapping.Target{Backend: "rc", Target: c.target}, c.groups), " ")
+		got := strings.Join(rules.PermissionSets(mapping.Target{Backend: "rc", Target: c.target}, named(c.groups...)), " ")
 		if got != c.want {
 			t.Errorf("%s with %v carries %q, want %q", c.target, c.groups, got, c.want)
 		}
@@ -181,7 +189,7 @@ func TestUnionIsOrderless(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	var all []mapping.Rule
 	for i := range 12 {
-		all = append(all, mapping.Rule{Group: fmt.Sprint("g", i), Backend: "vt", Target: fmt.Sprint("t", i%3), Roles: []string{fmt.Sprint("R", i%4), fmt.Sprint("R", i%5)}})
+		all = append(all, mapping.Rule{Groups: []string{fmt.Sprint("g", i)}, Backend: "vt", Target: fmt.Sprint("t", i%3), Roles: []string{fmt.Sprint("R", i%4), fmt.Sprint("R", i%5)}})
 	}
 	rules := compile(t, all...)
 	in := map[int]bool{}
@@ -194,7 +202,7 @@ func TestUnionIsOrderless(t *testing.T) {
 			if !here {
 				continue
 			}
-			names = append(names, all[i].Group)
+			names = append(names, all[i].Groups[0])
 			for _, role := range all[i].Roles {
 				count["vt/"+all[i].Target+"/"+role]++
 			}
@@ -204,7 +212,7 @@ func TestUnionIsOrderless(t *testing.T) {
 			want = append(want, g)
 		}
 		slices.Sort(want)
-		if got := short(rules.Desired(store.User{Active: true}, groups(names...))); got != strings.Join(want, " ") {
+		if got := short(rules.Desired("idp", store.User{Active: true}, groups(names...))); got != strings.Join(want, " ") {
 			t.Fatalf("in %v: desired %q, want %q", names, got, want)
 		}
 	}
@@ -219,10 +227,60 @@ func FuzzCompile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, g := range rules.Desired(store.User{Active: true}, groups(name)) {
+		for _, g := range rules.Desired("idp", store.User{Active: true}, groups(name)) {
 			if g.Target.Target == "" {
 				t.Errorf("a grant on no target from %q", name)
 			}
 		}
 	})
+}
+
+// TestSelectors has a rule for each way to select groups and users.
+func TestSelectors(t *testing.T) {
+	adult := func(u store.User) bool { return u.UserName == "adult" }
+	for name, c := range map[string]struct {
+		rule mapping.Rule
+		idp  string
+		user string
+		g    store.Group
+		want bool
+	}{
+		"one of a list":         {mapping.Rule{Groups: []string{"A", "b"}}, "idp", "", store.Group{DisplayName: "B"}, true},
+		"none of a list":        {mapping.Rule{Groups: []string{"A", "b"}}, "idp", "", store.Group{DisplayName: "C"}, false},
+		"excluded":              {mapping.Rule{Match: "team-.*", Exclude: []string{"Team-X"}}, "idp", "", store.Group{DisplayName: "team-x"}, false},
+		"not excluded":          {mapping.Rule{Match: "team-.*", Exclude: []string{"Team-X"}}, "idp", "", store.Group{DisplayName: "team-y"}, true},
+		"of this provider":      {mapping.Rule{Groups: []string{"A"}, IdP: "idp"}, "idp", "", store.Group{DisplayName: "A"}, true},
+		"of another provider":   {mapping.Rule{Groups: []string{"A"}, IdP: "other"}, "idp", "", store.Group{DisplayName: "A"}, false},
+		"by externalId":         {mapping.Rule{ExternalID: "x-1"}, "idp", "", store.Group{DisplayName: "renamed", ExternalID: "x-1"}, true},
+		"by another externalId": {mapping.Rule{ExternalID: "x-1"}, "idp", "", store.Group{DisplayName: "x-1", ExternalID: "X-1"}, false},
+		"by id":                 {mapping.Rule{ID: "g-1"}, "idp", "", store.Group{ID: "g-1"}, true},
+		"by another id":         {mapping.Rule{ID: "g-1"}, "idp", "", store.Group{ID: "g-2"}, false},
+		"where it is so":        {mapping.Rule{Groups: []string{"A"}, Where: adult}, "idp", "adult", store.Group{DisplayName: "A"}, true},
+		"where it is not so":    {mapping.Rule{Groups: []string{"A"}, Where: adult}, "idp", "child", store.Group{DisplayName: "A"}, false},
+		"paused":                {mapping.Rule{Groups: []string{"A"}, Paused: true}, "idp", "", store.Group{DisplayName: "A"}, false},
+	} {
+		c.rule.Backend, c.rule.Target, c.rule.Roles = "vt", "acme", []string{"R"}
+		rules := compile(t, c.rule)
+		got := rules.Desired(c.idp, store.User{UserName: c.user, Active: true}, []store.Group{c.g})
+		if (len(got) == 1) != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if rules.Conditional() != (c.rule.Where != nil) || rules.Frozen(mapping.Target{Backend: "vt", Target: "acme"}, "R") != c.rule.Paused {
+			t.Errorf("%s: conditional %t, frozen or not", name, rules.Conditional())
+		}
+	}
+}
+
+func TestSelectorsThatCannotBe(t *testing.T) {
+	for detail, r := range map[string]mapping.Rule{
+		"one of group":       {Groups: []string{"A"}, ID: "x"},
+		"can never match":    {Groups: []string{"A"}, Exclude: []string{"a"}},
+		"an empty name":      {Groups: []string{" "}},
+		"needs group, match": {},
+	} {
+		r.Backend, r.Target, r.Roles = "vt", "acme", []string{"R"}
+		if _, err := mapping.Compile([]mapping.Rule{r}); err == nil || !strings.Contains(err.Error(), detail) {
+			t.Errorf("%s: %v", detail, err)
+		}
+	}
 }

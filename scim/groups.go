@@ -82,7 +82,7 @@ func (c *change) putGroup(old, next store.Group, added, removed []string) (resou
 	if err := c.dir.PutGroup(next); err != nil {
 		return resource{}, err
 	}
-	if old.DisplayName != next.DisplayName {
+	if old.DisplayName != next.DisplayName || old.ExternalID != next.ExternalID {
 		if err := errors.Join(c.sweep(old), c.sweep(next)); err != nil {
 			return resource{}, err
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
-var others = mapping.Rule{Group: "Others", Backend: "vt", Target: "acme", Roles: []string{"SCAN"}}
+var others = mapping.Rule{Groups: []string{"Others"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}}
 
 // full is a world with n admins.
 func full(t *testing.T, n int, rules ...mapping.Rule) *world {
@@ -265,7 +265,7 @@ func TestTheLastAdminIsHeld(t *testing.T) {
 }
 
 func TestWhoLeavesGoesFirst(t *testing.T) {
-	beta := mapping.Rule{Group: "Betas", Backend: "vt", Target: "beta", Roles: []string{"SCAN"}}
+	beta := mapping.Rule{Groups: []string{"Betas"}, Backend: "vt", Target: "beta", Roles: []string{"SCAN"}}
 	w := full(t, 3, beta)
 	w.group("okta", "Betas")
 	for i := range 120 {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -33,13 +34,16 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 
 // load reads one account: the union over all users of all identity providers that are bound to it.
 func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
-	a.want, a.mine = map[string]mapping.Grant{}, map[string]store.Entry{}
+	a.want, a.mine, a.frozen = map[string]mapping.Grant{}, map[string]store.Entry{}, nil
 	for e, err := range tx.Ledger(w.Name).Entries(target, id) {
 		if err != nil {
 			return err
 		}
 		a.mine[e.Role] = e
 		a.Key = e.Key
+		if w.Rules().Frozen(mapping.Target{Backend: w.Name, Target: target}, e.Role) {
+			a.frozen = append(a.frozen, e.Role)
+		}
 	}
 	if id == store.TargetItself {
 		return w.loadSettings(tx, target, a)
@@ -56,7 +60,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 		if err != nil || w.key(user) != l.Key {
 			continue // gone, or about to be bound anew: nothing is wanted through this link
 		}
-		for _, g := range w.Rules().Desired(user, groups) {
+		for _, g := range w.Rules().Desired(l.IdP, user, groups) {
 			if g.Target != (mapping.Target{Backend: w.Name, Target: target}) {
 				continue
 			}
@@ -72,17 +76,17 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 }
 
 func (w *Worker) loadSettings(tx store.Tx, target string, a *account) error {
-	var names []string
+	var all []mapping.Named
 	for _, idp := range tx.IdPs() {
 		for g, err := range tx.Directory(idp).Groups(store.From{}) {
 			if err != nil {
 				return err
 			}
-			names = append(names, g.DisplayName)
+			all = append(all, mapping.Named{IdP: idp, Group: g})
 		}
 	}
 	t := mapping.Target{Backend: w.Name, Target: target}
-	for _, set := range w.Rules().PermissionSets(t, names) {
+	for _, set := range w.Rules().PermissionSets(t, all) {
 		a.want[set] = mapping.Grant{Target: t, Role: set}
 	}
 	return nil
@@ -107,6 +111,7 @@ func (a *account) decide(now time.Time, straggler time.Duration) {
 		case known && e.State == confirmed(want), !known && !want: // in doubt or not: see settle
 		case want:
 			a.add = append(a.add, role)
+		case slices.Contains(a.frozen, role): // its rule is paused
 		default:
 			a.remove = append(a.remove, role)
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	admins = mapping.Rule{Group: "Admins", Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}}
-	bosses = mapping.Rule{Group: "Bosses", Backend: "vt", Target: "acme", Roles: []string{"ADMIN", "SCAN"}}
+	admins = mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}}
+	bosses = mapping.Rule{Groups: []string{"Bosses"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN", "SCAN"}}
 )
 
 // team makes n users u0… with accounts a0…, and the groups.
@@ -357,7 +357,7 @@ func TestHeldWorkIsDecidedAnewUnderOtherRules(t *testing.T) {
 // nobody wants it any more.
 func TestATargetThatDoesNotExistIsBlocked(t *testing.T) {
 	other := admins
-	other.Group, other.Target = "Others", "beta"
+	other.Groups, other.Target = []string{"Others"}, "beta"
 	w := newWorld(t, admins, other)
 	team(w, 2, "Admins", "Others")
 	w.vendor.gone["acme"] = true
@@ -419,7 +419,7 @@ func TestReplaceSendsExactlyWhatTheRulesGive(t *testing.T) {
 }
 
 func TestPermissionSetsTravelWithTheFirstCall(t *testing.T) {
-	rule := mapping.Rule{Group: "Admins", Backend: "vt", Target: "r1", Roles: []string{"member"}, PermissionSets: []string{"ps1"}}
+	rule := mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "r1", Roles: []string{"member"}, PermissionSets: []string{"ps1"}}
 	w := newWorld(t)
 	w.vendor.mixed = true
 	team(w, 1, "Admins")
@@ -447,4 +447,27 @@ func TestASlowWorkerCannotClearNewerWork(t *testing.T) {
 	w.pass(10 * time.Second)
 	w.expect("")
 	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+// A paused rule grants nothing and revokes nothing; when it goes on, what was left undone is done.
+func TestAPausedRuleMovesNothing(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 3, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u1", "Admins")
+	w.pass(5 * time.Second)
+	w.calls()
+	paused := admins
+	paused.Paused = true
+	w.remap(paused)
+	w.restart()
+	w.leave("okta", "u0", "Admins")
+	w.join("okta", "u2", "Admins")
+	w.pass(time.Hour)
+	w.expectCalls()
+	w.expectCounts("pending 0, blocked 0, held 0")
+	w.remap(admins)
+	w.restart()
+	w.pass(time.Minute)
+	w.expect("acme/a1=ADMIN acme/a2=ADMIN")
 }

@@ -19,6 +19,7 @@ type account struct {
 	want  map[string]mapping.Grant
 	mine  map[string]store.Entry // the ledger, by role
 
+	frozen      []string // roles of the ledger that no rule may revoke now
 	add, remove []string
 	replace     bool
 	steps       int             // calls that still concern the account
@@ -127,7 +128,7 @@ func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, erro
 		return nil, err
 	}
 	p.exists, p.key = true, w.key(user)
-	for _, g := range w.Rules().Desired(user, groups) {
+	for _, g := range w.Rules().Desired(m.Subject.IdP, user, groups) {
 		p.desired = p.desired || g.Target == mapping.Target{Backend: w.Name, Target: target}
 	}
 	if !p.desired {

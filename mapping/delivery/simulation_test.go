@@ -119,7 +119,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	var rules []mapping.Rule
 	for _, name := range slices.Sorted(maps.Keys(simGroups)) {
 		r := simGroups[name]
-		r.Group = name
+		r.Groups = []string{name}
 		rules = append(rules, r)
 	}
 	compiled, err := mapping.Compile(rules)
@@ -390,7 +390,7 @@ func (s *simulation) wishes() map[simGrant]bool {
 				}
 				groups = append(groups, g)
 			}
-			for _, g := range s.rules.Desired(u, groups) {
+			for _, g := range s.rules.Desired("idp", u, groups) {
 				out[simGrant{g.Target.Target, simAccount(i), g.Role}] = true
 			}
 		}

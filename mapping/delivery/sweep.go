@@ -42,7 +42,7 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 				subjects = append(subjects, parked.Subject)
 			}
 		}
-		return w.eachMember(tx, func(group string) bool { return slices.Contains(w.Rules().Targets(group), t) },
+		return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.Rules().Targets(idp, g), t) },
 			func(s store.Subject) { subjects = append(subjects, s) })
 	})
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *Worker) instead(ctx context.Context, m store.Mark, subjects []store.Sub
 	})
 }
 
-func (w *Worker) eachMember(tx store.Tx, of func(group string) bool, yield func(store.Subject)) error {
+func (w *Worker) eachMember(tx store.Tx, of func(idp string, g store.Group) bool, yield func(store.Subject)) error {
 	seen := map[store.Subject]bool{}
 	for _, idp := range tx.IdPs() {
 		dir := tx.Directory(idp)
@@ -97,7 +97,7 @@ func (w *Worker) eachMember(tx store.Tx, of func(group string) bool, yield func(
 			if err != nil {
 				return err
 			}
-			if !of(g.DisplayName) {
+			if !of(idp, g) {
 				continue
 			}
 			for member, err := range dir.Members(g.ID) {
@@ -195,7 +195,7 @@ func (w *Worker) targets(tx store.Tx) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, t := range w.Rules().Targets(g.DisplayName) {
+			for _, t := range w.Rules().Targets(idp, g) {
 				if t.Backend == w.Name {
 					out = append(out, t.Target)
 				}

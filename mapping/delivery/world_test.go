@@ -262,7 +262,7 @@ func (w *world) user(idp, id, email string, active bool) {
 }
 
 func (w *world) touch(tx store.Tx, idp, user, group string) {
-	for _, t := range w.rules.Targets(group) {
+	for _, t := range w.rules.Targets(idp, store.Group{DisplayName: group}) {
 		if err := tx.Work(t.Backend).Touch(t.Target, w.clock, store.Subject{IdP: idp, User: user}); err != nil {
 			w.t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func (w *world) deactivate(idp, id string) {
 			if err != nil {
 				return err
 			}
-			for _, t := range w.rules.Targets(g.DisplayName) {
+			for _, t := range w.rules.Targets(idp, g) {
 				if err := tx.Work(t.Backend).Hurry(t.Target, w.clock, store.Subject{IdP: idp, User: id}); err != nil {
 					return err
 				}

@@ -199,9 +199,10 @@ func (b *Bridge) scimHandler(rules *mapping.Rules, metrics *console.Metrics) (ht
 	}
 	s := &scim.Server{
 		Store: b.store, Auth: auth.Verifier{Credentials: credentials}, PublicURL: public, Log: b.Log, Observed: metrics.Request,
-		Targets: func(_ string, g store.Group) []scim.Target {
+		Conditional: rules.Conditional(),
+		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
-			for _, t := range rules.Targets(g.DisplayName) {
+			for _, t := range rules.Targets(idp, g) {
 				out = append(out, scim.Target{Backend: t.Backend, Target: t.Target})
 			}
 			return out

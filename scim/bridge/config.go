@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -119,16 +120,63 @@ type RemovalsLimit struct {
 	Window  Duration `yaml:"window"`
 }
 
-// MappingConfig is one rule.
+// MappingConfig is one rule: which groups, of whom, and what they give, here or as a list of grants.
 type MappingConfig struct {
-	Group          string   `yaml:"group"`
-	Match          string   `yaml:"match"`
+	Group      names  `yaml:"group"`
+	Match      string `yaml:"match"`
+	ExternalID string `yaml:"external_id"`
+	ID         string `yaml:"id"`
+	Exclude    names  `yaml:"exclude"`
+	IdP        string `yaml:"identity_provider"`
+	Where      string `yaml:"where"`
+	Paused     bool   `yaml:"paused"`
+
 	Backend        string   `yaml:"backend"`
 	Target         string   `yaml:"target"`
 	Roles          []string `yaml:"roles"`
 	PermissionSets []string `yaml:"permission_sets"`
 	Authoritative  bool     `yaml:"authoritative"`
 	Replace        bool     `yaml:"replace"`
+
+	Grants []GrantConfig `yaml:"grants"`
+}
+
+// GrantConfig is what a rule gives at one target.
+type GrantConfig struct {
+	Backend        string   `yaml:"backend"`
+	Target         string   `yaml:"target"`
+	Roles          []string `yaml:"roles"`
+	PermissionSets []string `yaml:"permission_sets"`
+	Authoritative  bool     `yaml:"authoritative"`
+	Replace        bool     `yaml:"replace"`
+}
+
+// grants lists what the rule gives, with the keys under which each stands.
+func (m MappingConfig) grants() (list []GrantConfig, paths [][]string) {
+	if len(m.Grants) == 0 {
+		return []GrantConfig{{m.Backend, m.Target, m.Roles, m.PermissionSets, m.Authoritative, m.Replace}}, [][]string{nil}
+	}
+	for i, g := range m.Grants {
+		list, paths = append(list, g), append(paths, []string{"grants", strconv.Itoa(i)})
+	}
+	return list, paths
+}
+
+// names is a name or a list of them.
+type names []string
+
+// UnmarshalYAML reads either form.
+func (l *names) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*l = names{n.Value}
+		return nil
+	}
+	var list []string
+	if err := n.Decode(&list); err != nil {
+		return err
+	}
+	*l = list
+	return nil
 }
 
 // UnmarshalYAML fills in the defaults of a backend before reading it.

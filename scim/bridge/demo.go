@@ -132,7 +132,7 @@ func (d *demo) introduce() {
 Rules of this demo:
 `)
 	for _, m := range demoMappings {
-		name := "group " + m.Group
+		name := "group " + strings.Join(m.Group, ", ")
 		if m.Match != "" {
 			name = "groups like " + m.Match
 		}

@@ -18,8 +18,8 @@ type demoRequest struct {
 var demoPeople = []string{"ada@example.com", "grace@example.com", "linus@example.com"}
 
 var demoMappings = []MappingConfig{
-	{Group: "VT Admins", Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_GROUP_ADMIN"}},
-	{Group: "VT Analysts", Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_PRIVATE_SCANNING"}},
+	{Group: names{"VT Admins"}, Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_GROUP_ADMIN"}},
+	{Group: names{"VT Analysts"}, Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_PRIVATE_SCANNING"}},
 	{Match: "^risk-(?P<role>[A-Za-z0-9]+)$", Backend: "riskcloud", Target: "${role}"},
 }
 

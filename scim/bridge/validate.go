@@ -17,6 +17,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 )
 
@@ -305,31 +306,24 @@ func loopback(host string) bool {
 
 func (v *validation) mappings(c *Config) {
 	for i, m := range c.Mappings {
-		at := func(key string) []string { return []string{"mappings", fmt.Sprint(i), key} }
-		b := c.Backends[m.Backend]
-		switch {
-		case m.Backend == "":
-			v.bad(at("backend"), "is missing")
-		case b == nil:
-			v.bad(at("backend"), "%q is not one of the backends above", clip(m.Backend))
-		case b.Kind == "riskcloud" && len(m.Roles) > 0:
-			v.bad(at("roles"), "belongs to virustotal; at Risk Cloud the target is the role")
-		case b.Kind == "riskcloud" && m.Replace:
-			v.bad(at("replace"), "is for virustotal only")
-		case b.Kind == "virustotal" && len(m.PermissionSets) > 0:
-			v.bad(at("permission_sets"), "is for riskcloud only")
-		case b.Kind == "virustotal" && m.Authoritative:
-			v.bad(at("authoritative"), "is refused: VirusTotal does not show who holds a role")
-		case m.Authoritative:
-			v.warn(at("authoritative"), "takes the role from everybody without a group; the brakes hold more than max_removals at once")
+		rule := []string{"mappings", strconv.Itoa(i)}
+		grants, paths := m.grants()
+		for n, g := range grants {
+			v.grant(c, slices.Concat(rule, paths[n]), g)
 		}
-		for _, r := range m.Roles {
-			if b != nil && b.Kind == "virustotal" && !virusTotalRole.MatchString(r) {
-				v.bad(at("roles"), "%q does not look like USER_ROLE_…", clip(r))
+		if len(m.Grants) > 0 && (m.Backend != "" || m.Target != "" || len(m.Roles) > 0) {
+			v.bad(append(rule, "grants"), "a rule has either grants or backend, target and roles, not both")
+		}
+		if _, known := c.IdentityProviders[m.IdP]; m.IdP != "" && !known {
+			v.bad(append(rule, "identity_provider"), "%q is not one of the identity providers above", clip(m.IdP))
+		}
+		if m.Where != "" {
+			if _, err := scim.UserFilter(m.Where); err != nil {
+				v.bad(append(rule, "where"), "is not a filter over users: %v", err)
 			}
 		}
 		if mapping.Open(m.Match) {
-			v.warn(at("match"), "is open at an end: whoever may name groups at the identity provider may grant this")
+			v.warn(append(rule, "match"), "is open at an end: whoever may name groups at the identity provider may grant this")
 		}
 	}
 	_, err := c.rules(v)
@@ -340,6 +334,42 @@ func (v *validation) mappings(c *Config) {
 		}
 	}
 }
+
+func (v *validation) grant(c *Config, path []string, g GrantConfig) {
+	at := func(key string) []string { return append(slices.Clone(path), key) }
+	b := c.Backends[g.Backend]
+	switch {
+	case g.Backend == "":
+		v.bad(at("backend"), "is missing")
+	case b == nil:
+		v.bad(at("backend"), "%q is not one of the backends above", clip(g.Backend))
+	case b.Kind == "riskcloud" && len(g.Roles) > 0:
+		v.bad(at("roles"), "belongs to virustotal; at Risk Cloud the target is the role")
+	case b.Kind == "riskcloud" && g.Replace:
+		v.bad(at("replace"), "is for virustotal only")
+	case b.Kind == "virustotal" && len(g.PermissionSets) > 0:
+		v.bad(at("permission_sets"), "is for riskcloud only")
+	case b.Kind == "virustotal" && g.Authoritative:
+		v.bad(at("authoritative"), "is refused: VirusTotal does not show who holds a role")
+	case g.Authoritative:
+		v.warn(at("authoritative"), "takes the role from everybody without a group; the brakes hold more than max_removals at once")
+	case g.Replace:
+		v.warn(at("replace"), "clears every role of these people on %s that no rule gives, also those that others granted", clip(g.Target))
+	}
+	for _, r := range g.Roles {
+		switch {
+		case b == nil || b.Kind != "virustotal":
+		case !virusTotalRole.MatchString(r):
+			v.bad(at("roles"), "%q does not look like USER_ROLE_…", clip(r))
+		case !strings.Contains(r, "${") && !slices.Contains(knownRoles, r):
+			v.warn(at("roles"), "%q is not one of the roles that VirusTotal documents; mind the spelling", clip(r))
+		}
+	}
+}
+
+// knownRoles are those that the vendor's pages name; a licence may have others.
+var knownRoles = []string{"USER_ROLE_GROUP_ADMIN", "USER_ROLE_PRIVATE_SCANNING", "USER_ROLE_FILE_DOWNLOADS", "USER_ROLE_FILE_UPLOADS",
+	"USER_ROLE_PRIVATE_FILE_UPLOADS", "USER_ROLE_PRIVATE_FILE_DOWNLOADS"}
 
 var virusTotalRole = regexp.MustCompile(`^(USER_ROLE_[A-Z0-9_]+|\$\{[^}]+\}|USER_ROLE_.*\$\{[^}]+\}.*)$`)
 
@@ -360,15 +390,27 @@ const riskCloudRole = "member"
 func (c *Config) rules(v *validation) (*mapping.Rules, error) {
 	var rules []mapping.Rule
 	for i, m := range c.Mappings {
-		r := mapping.Rule{Group: m.Group, Match: m.Match, Backend: m.Backend, Target: m.Target, Roles: m.Roles,
-			PermissionSets: m.PermissionSets, Authoritative: m.Authoritative, Replace: m.Replace}
-		if v != nil {
-			r.Line, r.Index = v.line("mappings", fmt.Sprint(i)), i
+		base := mapping.Rule{Groups: m.Group, Match: m.Match, ExternalID: m.ExternalID, ID: m.ID, Exclude: m.Exclude, IdP: m.IdP,
+			Paused: m.Paused, WhereText: m.Where, Index: i}
+		if m.Where != "" {
+			where, err := scim.UserFilter(m.Where)
+			if err != nil && v == nil {
+				return nil, fmt.Errorf("mappings.%d.where: %w", i, err)
+			}
+			base.Where = where
 		}
-		if b := c.Backends[m.Backend]; b == nil || b.Kind != "virustotal" {
-			r.Roles = []string{riskCloudRole} // also where the backend is a mistake, which is reported by itself
+		grants, paths := m.grants()
+		for n, g := range grants {
+			r := base
+			r.Backend, r.Target, r.Roles, r.PermissionSets, r.Authoritative, r.Replace = g.Backend, g.Target, g.Roles, g.PermissionSets, g.Authoritative, g.Replace
+			if v != nil {
+				r.Line = v.line(slices.Concat([]string{"mappings", strconv.Itoa(i)}, paths[n])...)
+			}
+			if b := c.Backends[g.Backend]; b == nil || b.Kind != "virustotal" {
+				r.Roles = []string{riskCloudRole} // also where the backend is a mistake, which is reported by itself
+			}
+			rules = append(rules, r)
 		}
-		rules = append(rules, r)
 	}
 	return mapping.Compile(rules)
 }
