@@ -38,8 +38,8 @@ type Server struct {
 	PublicURL string // for meta.location, with the SCIM root and without a slash at the end
 	// Targets says where membership of a group counts; nil: nowhere.
 	Targets func(idp string, g store.Group) []Target
-	// Conditional says that rules depend on more of a user than the groups: every change of a user is marked then.
-	Conditional bool
+	// Conditional says whether rules depend on more of a user than the groups: every change of a user is marked then.
+	Conditional func() bool
 	// Nudge is told of backends for which a committed request left marks; nil: nobody.
 	Nudge func(backend string)
 	// Observed counts answers; nil: nobody does.
@@ -57,6 +57,9 @@ type Server struct {
 func (s Server) Handler() http.Handler {
 	if s.Targets == nil {
 		s.Targets = func(string, store.Group) []Target { return nil }
+	}
+	if s.Conditional == nil {
+		s.Conditional = func() bool { return false }
 	}
 	if s.Nudge == nil {
 		s.Nudge = func(string) {}

@@ -145,6 +145,12 @@ func (w *Worker) Retry(ctx context.Context) error {
 	return nil
 }
 
+// RulesChanged says that Rules gives others now. It may be called from any goroutine.
+func (w *Worker) RulesChanged() {
+	w.remapAsked.Store(true)
+	w.Nudge()
+}
+
 // Resync asks for a comparison with what is there, at once. It may be called from any goroutine.
 func (w *Worker) Resync() {
 	w.resyncAsked.Store(true)

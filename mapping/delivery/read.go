@@ -26,10 +26,12 @@ type account struct {
 	unfinished  bool            // something was not done cleanly: the marks stay
 	park        store.MarkState // Blocked or Held: the marks are parked, for this reason
 	reason      string
-	recent      bool // touched by the bridge within the straggler window: a read may lag
-	offboarded  bool // everybody bound to it is deactivated or deleted
-	counts      bool // a removal from it is new: the limits count it
-	left        bool // the membership or account is ended, or nothing is to be ended
+	recent      bool                     // touched by the bridge within the straggler window: a read may lag
+	offboarded  bool                     // everybody bound to it is deactivated or deleted
+	counts      bool                     // a removal from it is new: the limits count it
+	hopes       map[string]mapping.Grant // in a preview: wanted by somebody whom only the cache knows
+	seen        time.Time                // in a preview: when the backend last said who this is
+	left        bool                     // the membership or account is ended, or nothing is to be ended
 }
 
 // visitWork is one visit to one target.

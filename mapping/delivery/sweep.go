@@ -43,7 +43,10 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 			}
 		}
 		return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.Rules().Targets(idp, g), t) },
-			func(s store.Subject) { subjects = append(subjects, s) })
+			func(s store.Subject) error {
+				subjects = append(subjects, s)
+				return nil
+			})
 	})
 	if err != nil {
 		return fmt.Errorf("sweeping a target: %w", err)
@@ -89,7 +92,7 @@ func (w *Worker) instead(ctx context.Context, m store.Mark, subjects []store.Sub
 	})
 }
 
-func (w *Worker) eachMember(tx store.Tx, of func(idp string, g store.Group) bool, yield func(store.Subject)) error {
+func (w *Worker) eachMember(tx store.Tx, of func(idp string, g store.Group) bool, yield func(store.Subject) error) error {
 	seen := map[store.Subject]bool{}
 	for _, idp := range tx.IdPs() {
 		dir := tx.Directory(idp)
@@ -106,7 +109,9 @@ func (w *Worker) eachMember(tx store.Tx, of func(idp string, g store.Group) bool
 				}
 				if s := (store.Subject{IdP: idp, User: member.Value}); member.User && !seen[s] {
 					seen[s] = true
-					yield(s)
+					if err := yield(s); err != nil {
+						return err
+					}
 				}
 			}
 		}

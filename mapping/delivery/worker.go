@@ -58,12 +58,12 @@ type Worker struct {
 	health health
 	pauses map[string]pause // by target; "" is the whole backend
 
-	resyncAsked, retryAsked atomic.Bool
-	resyncAt                time.Time
-	looks                   map[string]time.Time // targets to compare, and when
-	suspects                map[foreignGrant]int // seen so many times in a row
-	foreigners              map[foreignGrant]bool
-	found                   map[string]map[foreignGrant]bool
+	resyncAsked, retryAsked, remapAsked atomic.Bool
+	resyncAt                            time.Time
+	looks                               map[string]time.Time // targets to compare, and when
+	suspects                            map[foreignGrant]int // seen so many times in a row
+	foreigners                          map[foreignGrant]bool
+	found                               map[string]map[foreignGrant]bool
 }
 
 // Init prepares a worker whose fields are set.
@@ -145,6 +145,12 @@ func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
 // something is marked). An error is one of the store or of ctx; failures of the backend are remembered with the
 // work they concern.
 func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
+	if w.remapAsked.Swap(false) { // other rules are in force
+		if err := w.Remap(ctx); err != nil {
+			w.remapAsked.Store(true)
+			return time.Time{}, err
+		}
+	}
 	if err := w.look(ctx); err != nil { // compare with what is there, where that is due
 		return time.Time{}, err
 	}

@@ -9,8 +9,10 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -33,11 +35,13 @@ type Bridge struct {
 	Log     *slog.Logger
 	Journal func(backend string) backend.Journal // nil: nobody listens
 	Version string
+	Path    string // of the configuration, to read it again; "": it cannot be
 	// People and Roles exist at simulated vendors from the start. Without People everybody has an account there.
 	People, Roles []string
 
 	store    store.Store
 	workers  map[string]*delivery.Worker
+	rules    atomic.Pointer[mapping.Rules] // those in force
 	standIns map[string]standIn
 	stops    []named // run in reverse order by Stop
 	errs     chan error
@@ -64,19 +68,20 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	b.store = s
 	b.onStop("store", func(context.Context) error { return s.Close() })
-	rules, err := b.Config.rules(nil)
+	rules, err := b.startRules()
 	if err != nil {
 		return err
 	}
+	b.rules.Store(rules)
 	if err := b.warnOfOrphans(ctx); err != nil {
 		return err
 	}
 	names := slices.Sorted(maps.Keys(b.Config.Backends))
 	metrics := console.NewMetrics(s, names)
-	if err := b.startWorkers(names, rules, metrics); err != nil {
+	if err := b.startWorkers(names, metrics); err != nil {
 		return err
 	}
-	handler, err := b.scimHandler(rules, metrics)
+	handler, err := b.scimHandler(metrics)
 	if err != nil {
 		return err
 	}
@@ -87,12 +92,22 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Key: key}
+	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Key: key, Plan: b.plan, Reload: b.reload}
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Engine: b.workers[n]})
 	}
 	b.console, err = b.listen("console", b.Config.Console.Listen, TLSConfig{}, c.Handler())
 	return err
+}
+
+// startRules compiles the mapping with the lines that explanations name.
+func (b *Bridge) startRules() (*mapping.Rules, error) {
+	if b.Path != "" {
+		if data, err := os.ReadFile(b.Path); err == nil {
+			return b.propose(b.Path, data)
+		}
+	}
+	return b.Config.rules(nil)
 }
 
 // warnOfOrphans names what the store remembers and the configuration does not: grants under a backend that nobody serves any
@@ -122,14 +137,14 @@ func (b *Bridge) warnOfOrphans(ctx context.Context) error {
 
 // startWorkers makes the client and the worker of each backend and sets the workers going. They are stopped
 // after the listeners, so that what was answered is still marked and delivered, and before the store.
-func (b *Bridge) startWorkers(names []string, rules *mapping.Rules, metrics *console.Metrics) error {
+func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 	b.workers = map[string]*delivery.Worker{}
 	for _, n := range names {
 		client, err := b.client(n, metrics)
 		if err != nil {
 			return fmt.Errorf("backend %s: %w", n, err)
 		}
-		b.workers[n] = b.worker(n, client, rules, metrics)
+		b.workers[n] = b.worker(n, client, metrics)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -155,10 +170,10 @@ func (b *Bridge) startWorkers(names []string, rules *mapping.Rules, metrics *con
 	return nil
 }
 
-func (b *Bridge) worker(name string, client backend.Backend, rules *mapping.Rules, metrics *console.Metrics) *delivery.Worker {
+func (b *Bridge) worker(name string, client backend.Backend, metrics *console.Metrics) *delivery.Worker {
 	c := b.Config.Backends[name]
 	w := &delivery.Worker{
-		Name: name, Store: b.store, Backend: client, Rules: func() *mapping.Rules { return rules },
+		Name: name, Store: b.store, Backend: client, Rules: b.rules.Load,
 		Match: c.Match, Mode: delivery.Mode(c.Mode), BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait),
 		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
 		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
@@ -177,7 +192,7 @@ func limit(l RemovalsLimit) delivery.Limit {
 	return delivery.Limit{Count: l.Count, Percent: l.Percent, Window: time.Duration(l.Window)}
 }
 
-func (b *Bridge) scimHandler(rules *mapping.Rules, metrics *console.Metrics) (http.Handler, error) {
+func (b *Bridge) scimHandler(metrics *console.Metrics) (http.Handler, error) {
 	var credentials []auth.Credential
 	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
 		for _, t := range b.Config.IdentityProviders[name].Tokens {
@@ -199,10 +214,10 @@ func (b *Bridge) scimHandler(rules *mapping.Rules, metrics *console.Metrics) (ht
 	}
 	s := &scim.Server{
 		Store: b.store, Auth: auth.Verifier{Credentials: credentials}, PublicURL: public, Log: b.Log, Observed: metrics.Request,
-		Conditional: rules.Conditional(),
+		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
-			for _, t := range rules.Targets(idp, g) {
+			for _, t := range b.rules.Load().Targets(idp, g) {
 				out = append(out, scim.Target{Backend: t.Backend, Target: t.Target})
 			}
 			return out

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
@@ -62,6 +63,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(
 		serveCommand(&config, stderr), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
 		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), statusCommand(&config, stdout),
+		planCommand(&config, stdout), explainCommand(&config, stdout), reloadCommand(&config, stdout),
 		actionCommand(&config, stdout, "resync", "Compare the backends with the ledger now", "is compared with what is there"),
 		actionCommand(&config, stdout, "retry", "Try again at once what is blocked or waits", "is tried again"))
 	return root
@@ -90,7 +92,7 @@ func serveCommand(config *string, stderr io.Writer) *cobra.Command {
 			for _, w := range warnings {
 				log.Warn("configuration: " + w)
 			}
-			return serve(c.Context(), &Bridge{Config: conf, Log: log, Version: version()})
+			return serve(c.Context(), &Bridge{Config: conf, Log: log, Version: version(), Path: *config})
 		},
 	}
 	c.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
@@ -110,6 +112,16 @@ func serve(ctx context.Context, b *Bridge) error {
 		return err
 	}
 	b.Log.Info("serving", "scim", b.URL(), "console", b.ConsoleURL(), "version", b.Version)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	go func() {
+		for range hangups {
+			if _, err := b.reload(ctx); err != nil {
+				b.Log.Error("the rules in force stay: the file is refused", "error", err)
+			}
+		}
+	}()
 	err := b.Wait(ctx)
 	b.Log.Info("stopping")
 	return errors.Join(err, b.Stop())

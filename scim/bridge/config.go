@@ -2,12 +2,10 @@ package bridge
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -281,7 +279,7 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}
 	}
 	c = defaults()
-	v := &validation{root: &root, tokens: map[[sha256.Size]byte]string{}, now: time.Now()}
+	v := newValidation(&root)
 	var typed *yaml.TypeError
 	switch err := decodeStrict(root.Content[0], c); {
 	case errors.As(err, &typed):
@@ -292,15 +290,8 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}
 	}
 	v.check(c)
-	if len(v.problems) > 0 {
-		slices.SortStableFunc(v.problems, func(a, b problem) int { return a.line - b.line })
-		e := &ConfigError{File: file}
-		for _, p := range v.problems {
-			if !slices.Contains(e.Problems, p.text) {
-				e.Problems = append(e.Problems, p.text)
-			}
-		}
-		return nil, v.warnings, e
+	if err := v.err(file); err != nil {
+		return nil, v.warnings, err
 	}
 	return c, v.warnings, nil
 }

@@ -90,7 +90,11 @@ func newOperatorClient(file string) (*operatorClient, error) {
 }
 
 func (o *operatorClient) call(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, o.url+path, nil)
+	return o.send(ctx, method, path, nil, into)
+}
+
+func (o *operatorClient) send(ctx context.Context, method, path string, body []byte, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, o.url+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("asking the server: %w", err)
 	}
@@ -100,7 +104,7 @@ func (o *operatorClient) call(ctx context.Context, method, path string, into any
 		return fmt.Errorf("asking the server at %s, is it running? %w", o.url, err)
 	}
 	defer func() { _ = res.Body.Close() }() // read to its end
-	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	body, err = io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
 	}

@@ -179,3 +179,60 @@ func TestOperatorKey(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanExplainReload changes a mapping: what it would do is seen before, it is taken without a restart, what is too much is held,
+// and everybody's role is explained.
+func TestPlanExplainReload(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 5, wait: 20ms}")
+	s.edit(limits, "max_removals: {count: 3, percent: 0, window: 1h}")
+	s.fixConsole()
+	s.start()
+	var people []string
+	want := map[string]string{}
+	for i := range 4 {
+		email := fmt.Sprintf("p%d@example.com", i)
+		s.person(email)
+		people = append(people, s.user(email))
+		want[email] = "acme GROUP_ADMIN"
+	}
+	s.group("VT Admins", people...)
+	s.eventually("granted", want)
+	if code, out := s.command("plan", "--exit-code"); code != 0 || !strings.Contains(out, "vt: 0 call(s)") {
+		t.Errorf("%d %s", code, out)
+	}
+	code, out := s.command("explain", "P0@example.com", "USER_ROLE_GROUP_ADMIN")
+	if code != 0 || !strings.Contains(out, "has it, since") || !strings.Contains(out, "group VT Admins, by the rule on line 1") {
+		t.Errorf("%d %s", code, out)
+	}
+	code, out = s.command("explain", "p0@example.com", "USER_ROLE_INTELLIGENCE")
+	if code != 0 || !strings.Contains(out, "in no group that gives it") || !strings.Contains(out, "would be given by membership of VT Owners") {
+		t.Errorf("%d %s", code, out)
+	}
+	if code, out = s.command("explain", "nobody@example.com"); code != 1 || !strings.Contains(out, "no identity provider has sent such a user") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.edit("{group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}", "{group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_HUNTING]}")
+	code, out = s.command("plan", "--proposed", s.path, "--exit-code")
+	if code != 3 || !strings.Contains(out, "add     p0@example.com: USER_ROLE_HUNTING") || !strings.Contains(out, "held on acme: USER_ROLE_GROUP_ADMIN from p3@example.com: more people than max_removals allows") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.eventually("planned only", want)
+	if code, out = s.command("reload"); code != 0 || !strings.Contains(out, "in force") {
+		t.Errorf("%d %s", code, out)
+	}
+	for email := range want {
+		want[email] = "acme GROUP_ADMIN, acme HUNTING"
+	}
+	s.eventually("reloaded", want)
+	if code, out = s.command("hold", "list"); code != 0 || !strings.Contains(out, "more people than max_removals allows") {
+		t.Errorf("%d %s", code, out)
+	}
+	if code, out = s.command("explain", "p1@example.com"); code != 0 || !strings.Contains(out, "the removal is held as vt-") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.edit("roles: [USER_ROLE_HUNTING]", "roels: [USER_ROLE_HUNTING]") // a file with a mistake changes nothing
+	if code, out = s.command("reload"); code != 1 || !strings.Contains(out, `unknown key "roels"`) || !strings.Contains(out, "the rules in force stay") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.eventually("refused", want)
+}

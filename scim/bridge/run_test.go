@@ -90,7 +90,7 @@ func (s *setup) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.DiscardHandler)}
+	s.bridge = &Bridge{Config: c, Log: slog.New(slog.DiscardHandler), Path: s.path}
 	if err := s.bridge.Start(context.Background()); err != nil {
 		s.t.Fatal(err)
 	}

@@ -35,6 +35,25 @@ type validation struct {
 	now      time.Time
 }
 
+func newValidation(root *yaml.Node) *validation {
+	return &validation{root: root, tokens: map[[sha256.Size]byte]string{}, now: time.Now()}
+}
+
+// err is everything that is wrong, in the order of lines; nil if nothing is.
+func (v *validation) err(file string) error {
+	if len(v.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(v.problems, func(a, b problem) int { return a.line - b.line })
+	e := &ConfigError{File: file}
+	for _, p := range v.problems {
+		if !slices.Contains(e.Problems, p.text) {
+			e.Problems = append(e.Problems, p.text)
+		}
+	}
+	return e
+}
+
 // line finds the line of a key by its path; of the nearest parent if the key is absent.
 func (v *validation) line(path ...string) int {
 	n, line := v.root.Content[0], 1

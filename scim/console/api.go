@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -58,6 +59,9 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("GET /api/status", c.status)
 	mux.HandleFunc("GET /api/holds", c.holds)
 	mux.HandleFunc("POST /api/holds/{id}/{decision}", c.decide)
+	mux.HandleFunc("POST /api/plan", c.plan)
+	mux.HandleFunc("POST /api/reload", c.reload)
+	mux.HandleFunc("GET /api/explain", c.explain)
 	mux.HandleFunc("POST /api/{action}", c.act)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -178,6 +182,52 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	refuse(w, http.StatusNotFound, "there is no such hold; `scimbridge hold list` shows those there are")
+}
+
+// maxProposal bounds a proposed file.
+const maxProposal = 1 << 20
+
+func (c *Console) plan(w http.ResponseWriter, r *http.Request) {
+	proposed, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxProposal))
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, "the proposed file has more than 1 MiB")
+		return
+	}
+	c.previews(w, func() ([]delivery.Preview, error) { return c.Plan(r.Context(), proposed) })
+}
+
+func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
+	c.previews(w, func() ([]delivery.Preview, error) { return c.Reload(r.Context()) })
+}
+
+func (c *Console) previews(w http.ResponseWriter, compute func() ([]delivery.Preview, error)) {
+	all, err := compute()
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, all)
+}
+
+func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
+	who, all := r.URL.Query().Get("user"), []delivery.Why{}
+	if who == "" {
+		refuse(w, http.StatusBadRequest, "name a user")
+		return
+	}
+	for _, b := range c.Backends {
+		whys, err := b.Engine.Explain(r.Context(), who, r.URL.Query().Get("role"))
+		if err != nil {
+			refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+			return
+		}
+		all = append(all, whys...)
+	}
+	if len(all) == 0 {
+		refuse(w, http.StatusNotFound, "no identity provider has sent such a user; name a userName, an e-mail address, an externalId or an id")
+		return
+	}
+	answer(w, http.StatusOK, all)
 }
 
 // act asks the workers of one backend, or of all, for something.

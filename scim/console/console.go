@@ -22,6 +22,7 @@ type Engine interface {
 	Reject(ctx context.Context, id, actor string) error
 	Retry(ctx context.Context) error
 	Resync()
+	Explain(ctx context.Context, who, role string) ([]delivery.Why, error)
 }
 
 // Backend is a configured backend.
@@ -38,6 +39,10 @@ type Console struct {
 	Metrics  *Metrics
 	Version  string
 	Key      string // of the operator; "": the operator API is closed
+	// Plan computes what would be done under a proposed file, or (nil) under the rules in force; Reload reads the
+	// configuration again. Their errors are for the operator.
+	Plan   func(ctx context.Context, proposed []byte) ([]delivery.Preview, error)
+	Reload func(ctx context.Context) ([]delivery.Preview, error)
 }
 
 // Handler serves /, /healthz, /readyz, /metrics and, with the operator's key, /api.

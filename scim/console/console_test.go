@@ -39,6 +39,13 @@ func (e *engine) Holds(context.Context) ([]delivery.Hold, error) {
 	return []delivery.Hold{{ID: e.hold, Backend: "vt", Target: "acme", Why: "protected", Grants: []delivery.HeldItem{{Person: "ada@example.com", Account: "a", Role: "R"}}}}, nil
 }
 
+func (e *engine) Explain(_ context.Context, who, _ string) ([]delivery.Why, error) {
+	if who != "ada" {
+		return nil, nil
+	}
+	return []delivery.Why{{Backend: e.state, User: who}}, nil
+}
+
 func (e *engine) decide(id, word string) error {
 	if id != e.hold || id == "" {
 		return delivery.ErrNoHold
@@ -233,6 +240,10 @@ func TestOperatorAPI(t *testing.T) {
 		}
 	}
 	c.Key = key
+	c.Plan = func(context.Context, []byte) ([]delivery.Preview, error) {
+		return []delivery.Preview{{Backend: "planned"}}, nil
+	}
+	c.Reload = func(context.Context) ([]delivery.Preview, error) { return nil, errors.New("refused") }
 	for path, method := range paths {
 		if status, body := call(method, path, key[1:]); status != 401 || strings.Contains(body, "ada@") {
 			t.Errorf("%s %s with another key: %d %s", method, path, status, body)
@@ -248,6 +259,8 @@ func TestOperatorAPI(t *testing.T) {
 		{"POST", "/api/holds/vt-7/approve", 200, "vt-7"}, {"POST", "/api/holds/vt-7/reject", 200, "vt-7"},
 		{"POST", "/api/resync?backend=vt", 202, `["vt"]`}, {"POST", "/api/retry", 202, `["vt","rc"]`}, {"POST", "/api/resync?backend=x", 404, "no such backend"},
 		{"POST", "/api/frobnicate", 404, "no such action"},
+		{"GET", "/api/explain?user=ada", 200, `"user":"ada"`}, {"GET", "/api/explain?user=bob", 404, "no identity provider"}, {"GET", "/api/explain", 400, "name a user"},
+		{"POST", "/api/plan", 200, `"backend":"planned"`}, {"POST", "/api/reload", 422, "refused"},
 	} {
 		status, body := call(step.method, step.path, key)
 		if status != step.status || !strings.Contains(body, step.answer) {

@@ -1,0 +1,222 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Why says of one user of one identity provider what they have at a backend, and why.
+type Why struct {
+	Backend  string     `json:"backend"`
+	IdP      string     `json:"identity_provider"`
+	User     string     `json:"user"`
+	UserID   string     `json:"id"`
+	Active   bool       `json:"active"`
+	Groups   []string   `json:"groups"`
+	Account  string     `json:"account,omitempty"` // at the backend; "" if nobody knows
+	LookedUp time.Time  `json:"looked_up,omitzero"`
+	Grants   []WhyGrant `json:"grants"`
+}
+
+// WhyGrant is one role on one target: what gives it, and how it stands.
+type WhyGrant struct {
+	Target string   `json:"target"`
+	Role   string   `json:"role"`
+	Wanted bool     `json:"wanted"`
+	From   []string `json:"from"`            // "group VT Admins, by the rule on line 12"
+	Could  []string `json:"could,omitempty"` // what would give it
+	State  string   `json:"state"`           // what the ledger and the marks say, in words
+}
+
+// Explain finds a user by userName, e-mail address, externalId or id in every directory and says, for all roles or one, what gives
+// it and how it stands. It may be called from any goroutine.
+func (w *Worker) Explain(ctx context.Context, who, role string) ([]Why, error) {
+	var out []Why
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		out = nil
+		for _, idp := range tx.IdPs() {
+			users, err := findUser(tx.Directory(idp), who)
+			if err != nil {
+				return err
+			}
+			for _, u := range users {
+				why, err := w.why(tx, idp, u, role)
+				if err != nil {
+					return err
+				}
+				out = append(out, why)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("explaining: %w", err)
+	}
+	return out, nil
+}
+
+func findUser(d store.Directory, who string) ([]store.User, error) {
+	u, err := d.User(who)
+	if err == nil {
+		return []store.User{u}, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	for _, by := range []store.Index{store.ByUserName, store.ByEmail, store.ByExternalID} {
+		if found, err := d.FindUsers(by, who); err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+	return nil, nil
+}
+
+func (w *Worker) why(tx store.Tx, idp string, u store.User, role string) (Why, error) {
+	out := Why{Backend: w.Name, IdP: idp, User: u.UserName, UserID: u.ID, Active: u.Active, Groups: []string{}, Grants: []WhyGrant{}}
+	subject := store.Subject{IdP: idp, User: u.ID}
+	_, groups, err := userAndGroups(tx, subject)
+	if err != nil {
+		return out, err
+	}
+	for _, g := range groups {
+		out.Groups = append(out.Groups, g.DisplayName)
+	}
+	link, err := tx.Accounts(w.Name).Link(idp, u.ID)
+	if err == nil {
+		out.Account, out.LookedUp = link.Account, link.Seen
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return out, err
+	}
+	at := map[[2]string]int{}
+	grant := func(target, role string) *WhyGrant {
+		key := [2]string{target, role}
+		i, known := at[key]
+		if !known {
+			i = len(out.Grants)
+			at[key] = i
+			out.Grants = append(out.Grants, WhyGrant{Target: target, Role: role, From: []string{}})
+		}
+		return &out.Grants[i]
+	}
+	explained := w.Rules().Explain(idp, u, groups)
+	for _, g := range explained.Grants {
+		if g.Target.Backend != w.Name {
+			continue
+		}
+		one := grant(g.Target.Target, g.Role)
+		one.Wanted = explained.Active
+		for _, r := range g.From {
+			one.From = append(one.From, fmt.Sprintf("group %s, by the rule on line %d", r.Group.DisplayName, r.Rule.Line))
+		}
+	}
+	if out.Account != "" {
+		targets, err := tx.Ledger(w.Name).TargetsOf(out.Account)
+		if err != nil {
+			return out, err
+		}
+		for _, t := range targets {
+			for e, err := range tx.Ledger(w.Name).Entries(t, out.Account) {
+				if err != nil {
+					return out, err
+				}
+				grant(t, e.Role)
+			}
+		}
+	}
+	if role != "" && !slices.ContainsFunc(out.Grants, func(g WhyGrant) bool { return strings.EqualFold(g.Role, role) || strings.EqualFold(g.Target, role) }) {
+		for _, t := range w.Rules().FixedTargets(w.Name) {
+			if len(w.Rules().Givers(mapping.Target{Backend: w.Name, Target: t}, role)) > 0 {
+				grant(t, role)
+			}
+		}
+	}
+	if role != "" {
+		out.Grants = slices.DeleteFunc(out.Grants, func(g WhyGrant) bool { return !strings.EqualFold(g.Role, role) && !strings.EqualFold(g.Target, role) })
+	}
+	for i := range out.Grants {
+		if err := w.stands(tx, subject, out, &out.Grants[i]); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// stands puts into words how a grant stands.
+func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) error {
+	if len(g.From) == 0 {
+		for _, r := range w.Rules().Givers(mapping.Target{Backend: w.Name, Target: g.Target}, g.Role) {
+			g.Could = append(g.Could, fmt.Sprintf("%s, by the rule on line %d", selects(r), r.Line))
+		}
+	}
+	e, err := tx.Ledger(w.Name).Entry(g.Target, why.Account, g.Role)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	known := err == nil
+	m, err := tx.Work(w.Name).Mark(g.Target, s)
+	if errors.Is(err, store.ErrNotFound) && why.Account != "" {
+		m, err = tx.Work(w.Name).Mark(g.Target, store.Subject{Account: why.Account})
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	marked := err == nil
+	switch {
+	case known && e.Hold != "":
+		g.State = fmt.Sprintf("has it; the removal is held as %s (%s)", e.Hold, e.Why)
+	case known && e.Open:
+		g.State = "a call is under way"
+	case known && !e.Doubt.IsZero():
+		g.State = "a call had no clean answer; read back at " + e.Doubt.UTC().Format(time.RFC3339)
+	case marked && m.State == store.Blocked:
+		g.State = "blocked: " + m.Reason + "; tried again at " + m.NotBefore.UTC().Format(time.RFC3339)
+	case known && e.State == store.Present && g.Wanted:
+		g.State = "has it, since " + e.Since.UTC().Format(time.RFC3339)
+		if e.Adopted {
+			g.State += "; it was there before"
+		}
+	case known && e.State == store.Present:
+		g.State = "has it, and is about to lose it"
+	case known:
+		g.State = "nobody knows: the last answer was " + e.Note
+	case g.Wanted:
+		g.State = "is about to get it"
+	case len(g.From) > 0:
+		g.State = "does not have it: the user is not active"
+	default:
+		g.State = "does not have it through the bridge: in no group that gives it"
+	}
+	if marked && m.State == store.Pending && !(known && e.Open) {
+		g.State += "; waiting for delivery"
+	}
+	return nil
+}
+
+// selects says in words which groups a rule is about.
+func selects(r mapping.Rule) string {
+	var s string
+	switch {
+	case len(r.Groups) > 0:
+		s = "membership of " + strings.Join(r.Groups, " or ")
+	case r.Match != "":
+		s = "membership of a group whose name matches " + r.Match
+	case r.ExternalID != "":
+		s = "membership of the group with externalId " + r.ExternalID
+	default:
+		s = "membership of the group with id " + r.ID
+	}
+	if r.WhereText != "" {
+		s += " where " + r.WhereText
+	}
+	if r.Paused {
+		s += " (paused)"
+	}
+	return s
+}

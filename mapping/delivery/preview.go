@@ -1,0 +1,184 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Preview is what a worker would do: the calls in their order, what would be held, and who would have to be looked up first.
+type Preview struct {
+	Backend string        `json:"backend"`
+	Calls   []PreviewCall `json:"calls"`
+	Held    []PreviewHold `json:"held"`
+	// Unknown lists those who should have something and of whom nobody knows yet who they are at the backend.
+	Unknown []string `json:"unknown"`
+	// Oldest is when the backend last said who the least recently seen of these people is; zero if nothing rests on that.
+	Oldest time.Time `json:"oldest_lookup,omitzero"`
+}
+
+// PreviewCall is one call.
+type PreviewCall struct {
+	Target                 string          `json:"target"`
+	Changes                []PreviewChange `json:"changes"`
+	PermissionSetsToAdd    []string        `json:"permission_sets_to_add,omitempty"`
+	PermissionSetsToRemove []string        `json:"permission_sets_to_remove,omitempty"`
+}
+
+// PreviewChange is what happens to one person.
+type PreviewChange struct {
+	Person  string   `json:"person"`
+	Account string   `json:"account"`
+	Op      string   `json:"op"` // add, remove or replace
+	Roles   []string `json:"roles"`
+}
+
+// PreviewHold is a removal that a brake would hold.
+type PreviewHold struct {
+	Target string `json:"target"`
+	Why    string `json:"why"`
+	Person string `json:"person"`
+	Role   string `json:"role"`
+}
+
+// Preview computes what would be done under some rules, nil for those in force. It makes no call and changes nothing; whether
+// a removal is that of the last admin only the vendor can tell. It may be called from any goroutine.
+func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, error) {
+	if rules == nil {
+		rules = w.Rules()
+	}
+	s := (&Worker{Name: w.Name, Store: w.Store, Backend: w.Backend, Rules: func() *mapping.Rules { return rules }, Match: w.Match, Mode: w.Mode,
+		BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount, MaxRemovals: w.MaxRemovals,
+		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
+	out := Preview{Backend: w.Name, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}}
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		out.Calls, out.Held, out.Unknown, out.Oldest = out.Calls[:0], out.Held[:0], out.Unknown[:0], time.Time{}
+		targets, err := s.targets(tx)
+		if err != nil {
+			return err
+		}
+		for _, t := range targets {
+			if err := s.previewTarget(tx, t, &out); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return out, fmt.Errorf("computing a plan: %w", err)
+	}
+	return out, nil
+}
+
+func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
+	v := &visitWork{accounts: map[string]*account{}}
+	v.account(store.TargetItself)
+	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
+		if err != nil {
+			return err
+		}
+		v.account(e.Account)
+	}
+	if err := w.previewPeople(tx, target, v, out); err != nil {
+		return err
+	}
+	for id, a := range v.accounts {
+		if err := w.load(tx, target, id, a); err != nil {
+			return err
+		}
+		w.previewWishes(a, out)
+		a.decide(w.Now(), w.Straggler)
+	}
+	w.obeyMode(v)
+	b := &brakes{worker: w, target: target, held: map[*account]map[string]string{}}
+	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+		if id != store.TargetItself {
+			b.sort(v.accounts[id])
+		}
+	}
+	if err := b.measure(tx); err != nil {
+		return err
+	}
+	b.keepTeams(v)
+	b.limit(b.ordinary, whyRemovals, w.MaxRemovals, false)
+	b.limit(b.leaving, whyOffboardings, w.MaxOffboardings, true)
+	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+		a := v.accounts[id]
+		for _, role := range slices.Sorted(maps.Keys(b.held[a])) {
+			out.Held = append(out.Held, PreviewHold{target, b.held[a][role], a.Key, role})
+			a.remove = slices.DeleteFunc(a.remove, func(r string) bool { return r == role })
+			a.replace = false
+		}
+	}
+	for _, s := range w.plan(target, v) {
+		call := PreviewCall{Target: target, Changes: []PreviewChange{}, PermissionSetsToAdd: s.delta.PermissionSetsToAdd, PermissionSetsToRemove: s.delta.PermissionSetsToRemove}
+		for _, c := range s.delta.Changes {
+			call.Changes = append(call.Changes, PreviewChange{c.Account.Key, c.Account.ID, c.Op.String(), c.Roles})
+		}
+		out.Calls = append(out.Calls, call)
+	}
+	return nil
+}
+
+// previewWishes adds to what load found through links what is wanted by those whom only the cache knows.
+func (w *Worker) previewWishes(a *account, out *Preview) {
+	for role, g := range a.hopes {
+		if _, known := a.want[role]; !known {
+			a.want[role] = g
+		}
+	}
+	if !a.seen.IsZero() && (out.Oldest.IsZero() || a.seen.Before(out.Oldest)) {
+		out.Oldest = a.seen
+	}
+}
+
+// previewPeople finds the accounts of everybody who should have something on the target, by what is known of them.
+func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Preview) error {
+	t := mapping.Target{Backend: w.Name, Target: target}
+	return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.Rules().Targets(idp, g), t) }, func(s store.Subject) error {
+		user, groups, err := userAndGroups(tx, s)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var hopes []mapping.Grant
+		for _, g := range w.Rules().Desired(s.IdP, user, groups) {
+			if g.Target == t {
+				hopes = append(hopes, g)
+			}
+		}
+		if len(hopes) == 0 {
+			return nil
+		}
+		key := w.key(user)
+		c, err := tx.Accounts(w.Name).Cached(w.listing(target), key)
+		if errors.Is(err, store.ErrNotFound) {
+			if !slices.Contains(out.Unknown, key) {
+				out.Unknown = append(out.Unknown, key)
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		a := v.account(c.ID)
+		a.Account = backend.Account{ID: c.ID, Key: key, Status: c.Status}
+		a.seen = c.Seen
+		if a.hopes == nil {
+			a.hopes = map[string]mapping.Grant{}
+		}
+		for _, g := range hopes {
+			a.hopes[g.Role] = g
+		}
+		return nil
+	})
+}

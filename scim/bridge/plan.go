@@ -1,0 +1,172 @@
+package bridge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+)
+
+func planCommand(config *string, stdout io.Writer) *cobra.Command {
+	var asJSON, exitCode bool
+	var proposed string
+	c := &cobra.Command{Use: "plan", Short: "Show the exact calls that would be made now, or under other mappings", Args: noArgs,
+		Example: "  scimbridge plan\n  scimbridge plan --proposed new.yaml --exit-code"}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var body []byte
+		if proposed != "" {
+			var err error
+			if body, err = os.ReadFile(proposed); err != nil {
+				return fmt.Errorf("reading the proposed mappings: %w", err)
+			}
+		}
+		o, err := newOperatorClient(*config)
+		if err != nil {
+			return err
+		}
+		var plan []delivery.Preview
+		if err := o.send(c.Context(), http.MethodPost, "/api/plan", body, &plan); err != nil {
+			return err
+		}
+		if err := printPlan(stdout, plan, asJSON); err != nil {
+			return err
+		}
+		for _, p := range plan {
+			if exitCode && len(p.Calls)+len(p.Held)+len(p.Unknown) > 0 {
+				return codeError{exitNeeded, errors.New("there is something to do")}
+			}
+		}
+		return nil
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when there is something to do")
+	c.Flags().StringVar(&proposed, "proposed", "", "a configuration file, or one with mappings alone, to plan for")
+	return c
+}
+
+func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "reload", Short: "Take the mappings of the configuration file into force", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o, err := newOperatorClient(*config)
+			if err != nil {
+				return err
+			}
+			var plan []delivery.Preview
+			if err := o.send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
+				return fmt.Errorf("the rules in force stay: %w", err)
+			}
+			if !asJSON {
+				fmt.Fprint(stdout, "The rules of the file are in force. What they change is delivered now:\n\n")
+			}
+			return printPlan(stdout, plan, asJSON)
+		}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(plan)
+	}
+	for _, p := range plan {
+		showPreview(w, p)
+	}
+	_, err := fmt.Fprintln(w, "Nothing was called. Whether somebody is the last admin only the vendor can tell.")
+	return err
+}
+
+func showPreview(w io.Writer, p delivery.Preview) {
+	counts := map[string]int{}
+	for _, c := range p.Calls {
+		for _, ch := range c.Changes {
+			counts[ch.Op]++
+		}
+	}
+	fmt.Fprintf(w, "%s: %d call(s): %d removed, %d added, %d replaced, %d held\n", p.Backend, len(p.Calls), counts["remove"], counts["add"], counts["replace"], len(p.Held))
+	for i, c := range p.Calls {
+		fmt.Fprintf(w, "  %d. %s\n", i+1, c.Target)
+		for _, ch := range c.Changes {
+			fmt.Fprintf(w, "     %-8s%s: %s\n", ch.Op, ch.Person, strings.Join(ch.Roles, ", "))
+		}
+		for _, s := range c.PermissionSetsToAdd {
+			fmt.Fprintf(w, "     add     permission set %s\n", s)
+		}
+		for _, s := range c.PermissionSetsToRemove {
+			fmt.Fprintf(w, "     remove  permission set %s\n", s)
+		}
+	}
+	for _, h := range p.Held {
+		fmt.Fprintf(w, "  held on %s: %s from %s: %s\n", h.Target, h.Role, h.Person, whyHeld[h.Why])
+	}
+	if len(p.Unknown) > 0 {
+		fmt.Fprintf(w, "  looked up first: %s\n", strings.Join(p.Unknown, ", "))
+	}
+	if !p.Oldest.IsZero() {
+		fmt.Fprintf(w, "  who is who rests on look-ups since %s\n", p.Oldest.Local().Format(time.DateTime))
+	}
+	fmt.Fprintln(w)
+}
+
+func explainCommand(config *string, stdout io.Writer) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "explain USER [ROLE]", Short: "Say why somebody has a role, or has not", Example: "  scimbridge explain ada@example.com USER_ROLE_GROUP_ADMIN",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usageError{errors.New("needs a user, and at most one role or target")}
+			}
+			return nil
+		},
+		RunE: ask(config, stdout, http.MethodGet, func(args []string) string {
+			q := url.Values{"user": {args[0]}}
+			if len(args) == 2 {
+				q.Set("role", args[1])
+			}
+			return "/api/explain?" + q.Encode()
+		}, &asJSON, showWhy)}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func showWhy(w io.Writer, whys []delivery.Why) error {
+	last := ""
+	for _, y := range whys {
+		if id := y.IdP + y.UserID; id != last {
+			last = id
+			groups := "in no group"
+			if len(y.Groups) > 0 {
+				groups = "in " + strings.Join(y.Groups, ", ")
+			}
+			fmt.Fprintf(w, "%s of %s: %s, %s\n", y.User, y.IdP, map[bool]string{true: "active", false: "not active: has nothing until that changes"}[y.Active], groups)
+		}
+		account := "nobody knows who this is there yet"
+		if y.Account != "" {
+			account = "is " + y.Account + ", looked up " + y.LookedUp.Local().Format(time.DateTime)
+		}
+		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
+		if len(y.Grants) == 0 {
+			fmt.Fprintln(w, "    no rule gives anything here")
+		}
+		for _, g := range y.Grants {
+			fmt.Fprintf(w, "    %s on %s: %s\n", g.Role, g.Target, g.State)
+			for _, f := range g.From {
+				fmt.Fprintf(w, "      given by %s\n", f)
+			}
+			for _, f := range g.Could {
+				fmt.Fprintf(w, "      would be given by %s\n", f)
+			}
+		}
+	}
+	return nil
+}

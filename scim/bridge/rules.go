@@ -1,0 +1,105 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+)
+
+// propose reads the mappings of a configuration file, or of one with nothing else in it, and checks them against what is running.
+func (b *Bridge) propose(name string, data []byte) (*mapping.Rules, error) {
+	if len(data) > maxConfig {
+		return nil, fmt.Errorf("%s has more than 1 MiB", name)
+	}
+	var root yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&root); err != nil {
+		return nil, &ConfigError{name, []string{plainYAML(err.Error())}}
+	}
+	v := newValidation(&root)
+	proposed := defaults()
+	var typed *yaml.TypeError
+	switch err := decodeStrict(root.Content[0], proposed); {
+	case errors.As(err, &typed):
+		for _, p := range typed.Errors {
+			v.problems = append(v.problems, problem{lineOf(p), v.located(p)})
+		}
+	case err != nil:
+		return nil, &ConfigError{name, []string{plainYAML(err.Error())}}
+	}
+	c := *b.Config
+	c.Mappings = proposed.Mappings
+	v.mappings(&c)
+	if err := v.err(name); err != nil {
+		return nil, err
+	}
+	rules, err := c.rules(v)
+	if err != nil {
+		return nil, fmt.Errorf("compiling %s: %w", name, err)
+	}
+	return rules, nil
+}
+
+// plan computes what would be done: under the rules in force, or those of a proposed file.
+func (b *Bridge) plan(ctx context.Context, proposed []byte) ([]delivery.Preview, error) {
+	var rules *mapping.Rules
+	if len(proposed) > 0 {
+		if !bytes.Contains(proposed, []byte("mappings:")) {
+			return nil, errors.New("the proposed file has no mappings; to plan for none, write mappings: []")
+		}
+		var err error
+		if rules, err = b.propose("the proposed file", proposed); err != nil {
+			return nil, err
+		}
+	}
+	return b.previews(ctx, rules)
+}
+
+func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules) ([]delivery.Preview, error) {
+	out := []delivery.Preview{}
+	for _, name := range slices.Sorted(maps.Keys(b.workers)) {
+		p, err := b.workers[name].Preview(ctx, rules)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// reload takes the mappings of the configuration file into force, all of them or none, and says what they change.
+func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
+	if b.Path == "" {
+		return nil, errors.New("there is no configuration file to read again")
+	}
+	data, err := os.ReadFile(b.Path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	rules, err := b.propose(b.Path, data)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := b.previews(ctx, rules)
+	if err != nil {
+		return nil, err
+	}
+	b.rules.Store(rules)
+	for _, p := range plan {
+		people := 0
+		for _, c := range p.Calls {
+			people += len(c.Changes)
+		}
+		b.Log.Info("other rules are in force", "backend", p.Backend, "calls", len(p.Calls), "people", people, "held", len(p.Held), "unknown", len(p.Unknown))
+		b.workers[p.Backend].RulesChanged()
+	}
+	return plan, nil
+}
