@@ -1,10 +1,12 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -60,6 +62,11 @@ func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
 		return nil, fmt.Errorf("listing holds: %w", err)
 	}
 	slices.SortStableFunc(out, func(a, b Hold) int { return a.Since.Compare(b.Since) })
+	for _, h := range out {
+		slices.SortFunc(h.Grants, func(a, b HeldItem) int {
+			return cmp.Or(strings.Compare(a.Person, b.Person), strings.Compare(a.Role, b.Role))
+		})
+	}
 	return out, nil
 }
 
