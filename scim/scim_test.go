@@ -245,7 +245,8 @@ func TestMarks(t *testing.T) {
 		"delete the group":    {"DELETE", "/Groups/gid", "", []string{"t-VT Admins " + margaret, "t-VT Admins " + grace, "t-VT Admins " + linus, "t-VT Admins u3", "t-VT Admins not-yet-a-user", "t-VT Admins *"}},
 		"rename the group":    {"PATCH", "/Groups/gid", patchHead + `[{"op":"replace","path":"displayName","value":"New"}]}`, []string{"t-New ", "t-VT Admins "}},
 		"new group":           {"POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"n","members":[{"value":"uid"}]}`, []string{"t-n uid", "t-n *"}},
-		"replace, not said":   {"PUT", "/Groups/gid", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins","externalId":"x"}`, nil},
+		"replace, not said":   {"PUT", "/Groups/gid", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins"}`, nil},
+		"another external id": {"PATCH", "/Groups/gid", patchHead + `[{"op":"replace","path":"externalId","value":"x"}]}`, []string{"t-VT Admins "}}, // rules may select by it
 		"replace, null":       {"PUT", "/Groups/gid", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins","members":null}`, nil},
 		"replace without any": {"PUT", "/Groups/gid", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins","members":[]}`, []string{"t-VT Admins " + margaret, "t-VT Admins " + grace, "t-VT Admins " + linus, "t-VT Admins u3", "t-VT Admins not-yet-a-user"}},
 	} {

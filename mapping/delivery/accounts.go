@@ -16,7 +16,7 @@ const inviteAgain = 7 * 24 * time.Hour
 // invite asks for accounts for those who should have something and have none. That somebody is invited is committed before
 // the call: a crash loses an invitation rather than sending two.
 func (w *Worker) invite(ctx context.Context, target string, people []*person, found map[string]backend.Account) error {
-	if !w.Invite || w.Mode == Observe {
+	if !w.Invite || w.Mode == Observe || len(found) == 0 { // a listing without people is no evidence that somebody has no account
 		return nil
 	}
 	for _, p := range people {
@@ -35,7 +35,7 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 		cancel()
 		if err != nil {
 			var e *backend.Error
-			if errors.As(err, &e) && e.Unsent {
+			if errors.As(err, &e) && (e.Unsent || e.Kind == backend.Throttled || e.Kind == backend.Unauthorized) {
 				if err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.invitation(target, p.key), nil) }); err != nil {
 					return fmt.Errorf("taking back an invitation that was not sent: %w", err)
 				}
@@ -51,6 +51,9 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 	}
 	return nil
 }
+
+// stays names the setting that says that an operator has refused to end what somebody has.
+func (w *Worker) stays(account string) string { return "stays/" + w.Name + "/" + account }
 
 func (w *Worker) invitation(target, key string) string {
 	return "invited/" + w.Name + "/" + w.listing(target) + "/" + key
@@ -90,16 +93,19 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 			a.left = a.left || w.untouchable(a) != ""
 			continue
 		}
-		roles := 0
+		roles, stays := 0, false
 		err := w.Store.View(ctx, func(tx store.Tx) error {
 			targets, err := tx.Ledger(w.Name).TargetsOf(id)
-			roles = len(targets)
+			roles, stays = len(targets), len(tx.Setting(w.stays(id))) > 0
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("looking whether somebody has roles left: %w", err)
 		}
-		if roles > 0 {
+		if stays {
+			a.left = true
+		}
+		if roles > 0 || stays {
 			continue
 		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.CallTimeout)

@@ -13,6 +13,7 @@ func TestAnInvitationIsNotRepeated(t *testing.T) {
 	w := newWorld(t, admins)
 	w.config = func(d *delivery.Worker) { d.Invite = true }
 	w.restart()
+	w.vendor.people["root@example.com"] = "root"
 	w.group("okta", "Admins")
 	w.user("okta", "new", "new@example.com", true)
 	w.join("okta", "new", "Admins")

@@ -40,9 +40,14 @@ func (w *Worker) brake(ctx context.Context, target string, v *visitWork) error {
 	w.obeyMode(v)
 	b := &brakes{worker: w, target: target, held: map[*account]map[string]string{}}
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
-		if a := v.accounts[id]; id != store.TargetItself {
-			b.sort(a)
+		a := v.accounts[id]
+		if id == store.TargetItself {
+			continue
 		}
+		if w.untouchable(a) != "" {
+			a.replace = false // it would clear what the ledger does not know of
+		}
+		b.sort(a)
 	}
 	if err := w.Store.View(ctx, b.measure); err != nil {
 		return fmt.Errorf("reading the ledger for the brakes: %w", err)
@@ -80,6 +85,7 @@ type brakes struct {
 
 	people  int                        // have something on the target, by the ledger
 	holders map[string]map[string]bool // role -> accounts
+	begun   map[string]map[string]bool // role -> accounts whose removal was sent and not answered cleanly
 	sent    []sentRemoval
 	open    map[string]string // why -> id of a hold on this target
 }
@@ -127,8 +133,8 @@ func (b *brakes) hold(a *account, role, why string) {
 	b.held[a][role] = why
 }
 
-// removable says whether taking the grant away would be something new: it was confirmed, and no removal of it was begun.
-func removable(e store.Entry) bool { return e.State == store.Present && e.Wanted }
+// removable says whether taking the grant away would be something new: it may be there, and no removal of it was begun.
+func removable(e store.Entry) bool { return e.State != store.Absent && e.Wanted }
 
 // fresh lists the roles of an account whose removal is new and not held yet.
 func (b *brakes) fresh(a *account) []string {
@@ -143,7 +149,8 @@ func (b *brakes) fresh(a *account) []string {
 
 // measure reads what the limits are measured by, if anything is to be measured.
 func (b *brakes) measure(tx store.Tx) error {
-	b.people, b.holders, b.open, b.sent = 0, map[string]map[string]bool{}, map[string]string{}, nil
+	b.people, b.open, b.sent = 0, map[string]string{}, nil
+	b.holders, b.begun = map[string]map[string]bool{}, map[string]map[string]bool{}
 	if len(b.ordinary)+len(b.leaving)+len(b.held) == 0 {
 		return nil
 	}
@@ -155,25 +162,34 @@ func (b *brakes) measure(tx store.Tx) error {
 		if e.Hold != "" {
 			b.open[e.Why] = e.Hold
 		}
-		if e.Account == store.TargetItself || e.State != store.Present {
+		if e.Account == store.TargetItself || e.State == store.Absent {
+			continue
+		}
+		if e.State == store.Unknown && !e.Wanted {
+			note(b.begun, e)
 			continue
 		}
 		if e.Account != last { // entries of an account stand together
 			b.people++
 			last = e.Account
 		}
-		if b.holders[e.Role] == nil {
-			b.holders[e.Role] = map[string]bool{}
-		}
-		b.holders[e.Role][e.Account] = true
+		note(b.holders, e)
 	}
 	var err error
 	b.sent, err = sentRemovals(tx, b.worker.Name, b.target)
 	return err
 }
 
+func note(byRole map[string]map[string]bool, e store.Entry) {
+	if byRole[e.Role] == nil {
+		byRole[e.Role] = map[string]bool{}
+	}
+	byRole[e.Role][e.Account] = true
+}
+
 // keepAnAdmin holds the removal of the admin's role from the last who has it, if the vendor shows who has it: those
-// whom the bridge did not make admins count.
+// whom the bridge did not make admins count. The ledger alone is believed only if it names many others: somebody may have
+// taken the role from them by hand.
 func (b *brakes) keepAnAdmin(ctx context.Context) error {
 	role := b.worker.Backend.Traits().AdminRole
 	if role == "" {
@@ -185,7 +201,7 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 			losing[a.ID] = a
 		}
 	}
-	if len(losing) == 0 || remains(maps.Keys(b.holders[role]), losing) {
+	if len(losing) == 0 || len(b.holders[role])-len(losing) >= wholeTeam {
 		return nil
 	}
 	seen, err := b.worker.Backend.Observe(ctx, b.target)
@@ -194,12 +210,13 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 	}
 	others := func(yield func(string) bool) {
 		for id, roles := range seen.Holders {
-			if slices.Contains(roles, role) && !yield(id) {
+			if slices.Contains(roles, role) && !b.begun[role][id] && !yield(id) {
 				return
 			}
 		}
 	}
-	if !seen.Shows(role) || !seen.Complete || remains(others, losing) {
+	shown := len(seen.Members) == 0 || seen.Shows(role) // a listing without people says nothing about who is left
+	if !shown || seen.Complete && remains(others, losing) {
 		return nil
 	}
 	for _, a := range losing {
@@ -233,7 +250,7 @@ func (b *brakes) keepTeams(v *visitWork) {
 		}
 	}
 	for role, holders := range b.holders {
-		if len(holders) < wholeTeam || len(losing[role]) < len(holders) || !contains(losing[role], holders) {
+		if len(holders)+len(b.begun[role]) < wholeTeam || len(losing[role]) < len(holders) || !contains(losing[role], holders) {
 			continue
 		}
 		for _, a := range b.ordinary {

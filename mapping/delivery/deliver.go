@@ -182,6 +182,11 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			if err != nil {
 				return err
 			}
+			if want && tx.Setting(w.stays(a.ID)) != nil { // came back: leaving once more is another decision
+				if err := tx.SetSetting(w.stays(a.ID), nil); err != nil {
+					return err
+				}
+			}
 			e.Open, e.Attempt, e.Wanted, e.Sent, e.Key = true, attempt, want, now, a.Key
 			return ledger.PutEntry(e)
 		})

@@ -15,6 +15,9 @@ import (
 // ErrNoHold is the answer to a decision about a hold that does not exist, or not any more.
 var ErrNoHold = errors.New("no such hold")
 
+// ErrProtected is the answer to an approval of what the configuration protects.
+var ErrProtected = errors.New("the configuration protects this person")
+
 // Hold is a set of removals that waits for an operator.
 type Hold struct {
 	ID      string     `json:"id"`
@@ -72,8 +75,12 @@ func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
 
 // Approve lets what a hold keeps back go, as far as it is still not wanted. Reject leaves the grants where they are and
 // disowns them: they are nobody's business of the bridge from then on. Both may be called from any goroutine; ErrNoHold.
+// Of a person under `protect`, and of the credential's own account, nothing can be approved: ErrProtected.
 func (w *Worker) Approve(ctx context.Context, id, actor string) error {
 	return w.decide(ctx, id, actor, "hold.approve", func(tx store.Tx, e store.Entry) error {
+		if e.Why == whyProtected || e.Why == whyOwnAccount {
+			return ErrProtected
+		}
 		e.Hold, e.Why, e.HeldSince, e.Approved = "", "", time.Time{}, true
 		return tx.Ledger(w.Name).PutEntry(e)
 	})
@@ -82,6 +89,11 @@ func (w *Worker) Approve(ctx context.Context, id, actor string) error {
 // Reject is the other decision: see Approve.
 func (w *Worker) Reject(ctx context.Context, id, actor string) error {
 	return w.decide(ctx, id, actor, "hold.reject", func(tx store.Tx, e store.Entry) error {
+		if e.Why == whyOffboardings || e.Why == whyLastAdmin { // the membership stays with the grants
+			if err := tx.SetSetting(w.stays(e.Account), []byte(e.Hold)); err != nil {
+				return err
+			}
+		}
 		return tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
 	})
 }

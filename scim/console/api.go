@@ -174,6 +174,8 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case errors.Is(err, delivery.ErrNoHold):
 			continue
+		case errors.Is(err, delivery.ErrProtected):
+			refuse(w, http.StatusConflict, "the configuration protects this person: take them out of `protect` or `own_account` and restart, or reject the hold")
 		case err != nil:
 			refuse(w, http.StatusServiceUnavailable, "the decision cannot be stored now; nothing was changed")
 		default:
