@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -26,8 +27,11 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 		return err
 	}
 	now := w.Now()
-	for _, a := range v.accounts {
+	maps.DeleteFunc(w.touched, func(_ foreignGrant, at time.Time) bool { return now.Sub(at) >= w.Straggler })
+	for id, a := range v.accounts {
 		a.decide(now, w.Straggler)
+		_, touched := w.touched[foreignGrant{target: target, account: id}] // a removal leaves no entry that would tell
+		a.recent = a.recent || touched
 	}
 	return nil
 }

@@ -168,6 +168,9 @@ func eachRole(a *account, c backend.Change, f func(*account, string, bool) error
 // begin commits that an attempt has started, for every grant of the call.
 func (w *Worker) begin(ctx context.Context, s step) error {
 	now := w.Now()
+	for id := range s.accounts {
+		w.touched[foreignGrant{target: s.delta.Target, account: id}] = now
+	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		ledger := tx.Ledger(w.Name)
 		attempt, err := ledger.NextAttempt()
@@ -328,6 +331,9 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 	right, blocked := map[string]string{}, false
 	_ = s.each(func(a *account, role string, want bool) error {
 		note, ok := settledByReading(seen, a, role, want, w.Now())
+		if a.recent && !want { // what the bridge gave a moment ago a list may not show yet
+			ok = false
+		}
 		if ok {
 			right[role] = note
 		}

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,4 +117,31 @@ func TestRejectingAnOffboardingKeepsTheMembership(t *testing.T) {
 	w.pass(24 * time.Hour)
 	w.expectCalls()
 	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestARefusedRemovalIsNotTakenForDoneByAReadThatLags(t *testing.T) {
+	w := full(t, 1)
+	w.vendor.stale = map[string]bool{"a0/ADMIN": true}
+	w.vendor.answers = []answer{{err: failure(backend.Rejected, 404)}}
+	w.leaveAll(0, 1)
+	w.pass(5 * time.Second)
+	w.vendor.stale = nil
+	w.pass(time.Hour)
+	w.expect("")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestWhoComesBackWithinTheLagIsNotTakenForThere(t *testing.T) {
+	w := full(t, 1)
+	w.leaveAll(0, 1)
+	w.pass(5 * time.Second)
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	w.leaveAll(0, 1)
+	w.pass(10 * time.Minute)
+	w.join("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	if got := w.vendor.recent; !slices.Equal(got, []bool{false, true, true, true, false}) {
+		t.Errorf("changes that said that reads lag: %v", got)
+	}
 }

@@ -36,6 +36,7 @@ type vendor struct {
 	during  func()           // happens while the next call is under way
 	answers []answer         // of the next calls that change something; then clean ones
 	late    []func()         // calls that take effect when the test says so
+	recent  []bool           // whether each change said that reads of it lag
 	calls   []string         // "remove acme: a1=R a2=R,S"
 	inside  int
 }
@@ -106,6 +107,9 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 		return nil, &backend.Error{Kind: backend.Missing, Doing: "changing roles", Unsent: true}
 	}
 	v.calls = append(v.calls, describe(d))
+	for _, c := range d.Changes {
+		v.recent = append(v.recent, c.Recent)
+	}
 	if f := v.during; f != nil {
 		v.during = nil
 		f()
