@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestAnAdminWhoseRemovalWasBegunIsNotOneWhoRemains(t *testing.T) {
 	w := full(t, 2)
 	w.vendor.admin = "ADMIN"
 	w.vendor.people["root@example.com"] = "root"
-	w.vendor.answers = []answer{{err: failure(backend.Transient, 503)}}
+	w.vendor.answers = []answer{{err: failure(backend.Transient, 503)}, {err: failure(backend.Transient, 503)}, {err: failure(backend.Transient, 503)}}
 	w.leaveAll(0, 1)
 	w.pass(2 * time.Second)
 	w.leaveAll(1, 2)
@@ -54,7 +55,7 @@ func TestAnAdminWhomSomebodyDemotedIsNotOneWhoRemains(t *testing.T) {
 
 func TestAnEmptyListingDoesNotShowThatAnAdminRemains(t *testing.T) {
 	w := full(t, 1)
-	w.vendor.admin, w.vendor.empty = "ADMIN", true
+	w.vendor.admin, w.vendor.empty, w.vendor.cut = "ADMIN", true, true
 	w.leaveAll(0, 1)
 	w.pass(time.Minute)
 	w.expect("acme/a0=ADMIN")
@@ -144,4 +145,34 @@ func TestWhoComesBackWithinTheLagIsNotTakenForThere(t *testing.T) {
 	if got := w.vendor.recent; !slices.Equal(got, []bool{false, true, true, true, false}) {
 		t.Errorf("changes that said that reads lag: %v", got)
 	}
+}
+
+func TestAThrottledInvitationIsMadeAgain(t *testing.T) {
+	w := newWorld(t, admins)
+	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.restart()
+	w.vendor.people["root@example.com"] = "root"
+	w.vendor.ends = []*backend.Error{failure(backend.Throttled, 429)}
+	w.group("okta", "Admins")
+	w.user("okta", "new", "new@example.com", true)
+	w.join("okta", "new", "Admins")
+	w.pass(24 * time.Hour)
+	w.expectCalls("invite acme: new@example.com", "invite acme: new@example.com")
+}
+
+func TestATeamInDoubtIsNotEmptied(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 10, "Admins")
+	again := answer{err: failure(backend.Transient, 503), apply: true}
+	w.vendor.answers = []answer{again, again, again, again}
+	for i := range 10 {
+		w.join("okta", fmt.Sprint("u", i), "Admins")
+	}
+	w.pass(6 * time.Second)
+	w.leaveAll(0, 10)
+	w.pass(10 * time.Minute)
+	if n := w.heldBy("ADMIN"); n != 10 {
+		t.Errorf("%d admins are left, want 10", n)
+	}
+	w.hold("empties_role", 10)
 }

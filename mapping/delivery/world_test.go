@@ -31,8 +31,9 @@ type vendor struct {
 	gone    map[string]bool  // targets that do not exist
 	admin   string           // the role that administers a target
 	empty   bool             // listings are empty, and claim to be whole
+	cut     bool             // listings do not claim to be whole
 	stale   map[string]bool  // "account/role" that reads do not show
-	ends    []*backend.Error // answers of the next Offboard calls; nil and then: fine
+	ends    []*backend.Error // answers of the next Offboard and Invite calls; nil and then: fine
 	during  func()           // happens while the next call is under way
 	answers []answer         // of the next calls that change something; then clean ones
 	late    []func()         // calls that take effect when the test says so
@@ -65,6 +66,11 @@ func (v *vendor) Resolve(context.Context, string, []string) (map[string]backend.
 
 func (v *vendor) Invite(_ context.Context, target, email string) error {
 	v.calls = append(v.calls, "invite "+target+": "+email)
+	if len(v.ends) > 0 {
+		err := v.ends[0]
+		v.ends = v.ends[1:]
+		return err
+	}
 	return nil
 }
 
@@ -82,7 +88,7 @@ func (v *vendor) Offboard(_ context.Context, target string, a backend.Account) e
 
 func (v *vendor) Observe(_ context.Context, target string) (backend.Observation, error) {
 	v.calls = append(v.calls, "read "+target)
-	o := backend.Observation{Complete: true, Roles: !v.hidden, Members: map[string]backend.Account{}, Holders: map[string][]string{}}
+	o := backend.Observation{Complete: !v.cut, Roles: !v.hidden, Members: map[string]backend.Account{}, Holders: map[string][]string{}}
 	for key, id := range v.people {
 		if v.empty {
 			break
