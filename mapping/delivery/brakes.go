@@ -37,28 +37,34 @@ const wholeTeam = 5
 // brake decides about every removal of a visit before anything is cut into calls: what the mode does not allow is
 // dropped, what a brake catches is held and stays so until an operator decides, or until it is wanted again.
 func (w *Worker) brake(ctx context.Context, target string, v *visitWork) error {
-	w.obeyMode(v)
-	b := &brakes{worker: w, target: target, held: map[*account]map[string]string{}}
-	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
-		a := v.accounts[id]
-		if id == store.TargetItself {
-			continue
-		}
-		if w.untouchable(a) != "" {
-			a.replace = false // it would clear what the ledger does not know of
-		}
-		b.sort(a)
-	}
+	b := w.brakes(target, v)
 	if err := w.Store.View(ctx, b.measure); err != nil {
 		return fmt.Errorf("reading the ledger for the brakes: %w", err)
 	}
 	if err := b.keepAnAdmin(ctx); err != nil {
 		return err
 	}
-	b.keepTeams(v)
-	b.limit(b.ordinary, whyRemovals, w.MaxRemovals, false)
-	b.limit(b.leaving, whyOffboardings, w.MaxOffboardings, true)
+	b.limits(v)
 	return b.commit(ctx, v)
+}
+
+// brakes begins the decision with what needs neither the ledger nor the vendor.
+func (w *Worker) brakes(target string, v *visitWork) *brakes {
+	w.obeyMode(v)
+	b := &brakes{worker: w, target: target, held: map[*account]map[string]string{}}
+	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+		if id != store.TargetItself {
+			b.sort(v.accounts[id])
+		}
+	}
+	return b
+}
+
+// limits decides by what was measured.
+func (b *brakes) limits(v *visitWork) {
+	b.keepTeams(v)
+	b.limit(b.ordinary, whyRemovals, b.worker.MaxRemovals, false)
+	b.limit(b.leaving, whyOffboardings, b.worker.MaxOffboardings, true)
 }
 
 // obeyMode drops what the mode does not allow.
@@ -93,10 +99,13 @@ type brakes struct {
 // sort takes out what is held whoever else there is, and what is no new removal: what was approved, what is held
 // already, and what was begun before.
 func (b *brakes) sort(a *account) {
-	fresh := false
+	fresh, why := false, b.worker.untouchable(a)
+	if why != "" {
+		a.replace = false // it would clear what the ledger does not know of
+	}
 	for _, role := range a.remove {
 		e := a.mine[role]
-		switch why := b.worker.untouchable(a); {
+		switch {
 		case why != "":
 			b.hold(a, role, why)
 		case e.Approved, e.Hold == "" && !removable(e):

@@ -27,10 +27,10 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 		return err
 	}
 	now := w.Now()
-	maps.DeleteFunc(w.touched, func(_ foreignGrant, at time.Time) bool { return now.Sub(at) >= w.Straggler })
+	maps.DeleteFunc(w.touched, func(_ spot, at time.Time) bool { return now.Sub(at) >= w.Straggler })
 	for id, a := range v.accounts {
 		a.decide(now, w.Straggler)
-		_, touched := w.touched[foreignGrant{target: target, account: id}] // a removal leaves no entry that would tell
+		_, touched := w.touched[spot{target, id}] // a removal leaves no entry that would tell
 		a.recent = a.recent || touched
 	}
 	return nil

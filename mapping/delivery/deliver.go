@@ -165,11 +165,14 @@ func eachRole(a *account, c backend.Change, f func(*account, string, bool) error
 	return nil
 }
 
+// spot is an account on a target.
+type spot struct{ target, account string }
+
 // begin commits that an attempt has started, for every grant of the call.
 func (w *Worker) begin(ctx context.Context, s step) error {
 	now := w.Now()
 	for id := range s.accounts {
-		w.touched[foreignGrant{target: s.delta.Target, account: id}] = now
+		w.touched[spot{s.delta.Target, id}] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		ledger := tx.Ledger(w.Name)

@@ -32,6 +32,7 @@
 //	throttled, unauthorized          in part, not later       the backend pauses (403: the target)
 //	missing target                   no                       blocked: no_target
 //	rejected                         in part, not later       halved; alone: blocked with the reason
+//	a refused removal, touched lately                         blocked, whatever a read shows: it may lag
 //
 // A removal that a brake catches never gets that far:
 //

@@ -96,19 +96,11 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 		w.previewWishes(a, out)
 		a.decide(w.Now(), w.Straggler)
 	}
-	w.obeyMode(v)
-	b := &brakes{worker: w, target: target, held: map[*account]map[string]string{}}
-	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
-		if id != store.TargetItself {
-			b.sort(v.accounts[id])
-		}
-	}
+	b := w.brakes(target, v)
 	if err := b.measure(tx); err != nil {
 		return err
 	}
-	b.keepTeams(v)
-	b.limit(b.ordinary, whyRemovals, w.MaxRemovals, false)
-	b.limit(b.leaving, whyOffboardings, w.MaxOffboardings, true)
+	b.limits(v)
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(b.held[a])) {

@@ -60,9 +60,9 @@ type Worker struct {
 
 	resyncAsked, retryAsked, remapAsked atomic.Bool
 	resyncAt                            time.Time
-	looks                               map[string]time.Time       // targets to compare, and when
-	touched                             map[foreignGrant]time.Time // accounts (no role) that a call changed: reads of them lag
-	suspects                            map[foreignGrant]int       // seen so many times in a row
+	looks                               map[string]time.Time // targets to compare, and when
+	touched                             map[spot]time.Time   // that a call changed: reads of them lag
+	suspects                            map[foreignGrant]int // seen so many times in a row
 	foreigners                          map[foreignGrant]bool
 	found                               map[string]map[foreignGrant]bool
 }
@@ -86,7 +86,7 @@ func (w *Worker) Init() *Worker {
 	}
 	w.nudge = make(chan struct{}, 1)
 	w.pauses, w.looks = map[string]pause{}, map[string]time.Time{}
-	w.touched = map[foreignGrant]time.Time{}
+	w.touched = map[spot]time.Time{}
 	w.suspects, w.foreigners, w.found = map[foreignGrant]int{}, map[foreignGrant]bool{}, map[string]map[foreignGrant]bool{}
 	w.health.set("starting", "")
 	return w
