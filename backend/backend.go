@@ -54,10 +54,11 @@ type Delta struct {
 	PermissionSetsToRemove []string
 }
 
-// Outcome is what a clean answer said about one Change of a Delta, in the Delta's order.
+// Outcome is what a clean answer, and the read before it, said about one Change of a Delta, in the Delta's order.
 type Outcome uint8
 
-// Applied: the call carried the change. Already: the target was as wanted before the call, nothing was sent.
+// Applied: the call carried the change. Already: the target was as wanted before the call, by a read; the call carried the
+// change only if that read may lag.
 const (
 	Applied Outcome = iota + 1
 	Already
@@ -72,17 +73,19 @@ type Observation struct {
 	Holders  map[string][]string // account id -> roles, as far as they are shown
 }
 
-// Has reports whether the account is seen to hold the role, and whether the observation can tell.
+// Has reports whether the account is seen to hold the role, and whether the observation can tell. A listing without people
+// tells nothing.
 func (o Observation) Has(account, role string) (has, known bool) {
+	whole := o.Complete && len(o.Members) > 0
 	if o.Shows(role) {
 		for _, r := range o.Holders[account] {
 			if r == role {
 				return true, true
 			}
 		}
-		return false, o.Complete
+		return false, whole
 	}
-	if _, member := o.Members[account]; !member && o.Complete {
+	if _, member := o.Members[account]; !member && whole {
 		return false, true
 	}
 	return false, false

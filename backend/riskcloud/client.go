@@ -347,9 +347,11 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 	for i, ch := range d.Changes {
 		outcomes[i] = backend.Applied
 		has, shown := r.holds(ch.Account.ID), r.shows() || r.holds(ch.Account.ID)
-		if shown && !ch.Recent && has == (ch.Op == backend.Add) {
+		if shown && has == (ch.Op == backend.Add) {
 			outcomes[i] = backend.Already
-			continue
+			if !ch.Recent {
+				continue
+			}
 		}
 		u, err := c.person(ctx, ch.Account.ID)
 		switch {

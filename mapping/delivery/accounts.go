@@ -43,7 +43,7 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 			return fmt.Errorf("asking for an account: %w", err)
 		}
 		err = w.Store.Update(ctx, func(tx store.Tx) error { // an account that was made at once is found at once
-			return tx.Work(w.Name).Touch(target, w.Now(), p.mark.Subject)
+			return tx.Work(w.Name).Touch(target, w.now(), p.mark.Subject)
 		})
 		if err != nil {
 			return fmt.Errorf("looking for a new account: %w", err)
@@ -61,7 +61,7 @@ func (w *Worker) invitation(target, key string) string {
 
 // noteInvitation says whether somebody is to be invited now, and remembers it.
 func (w *Worker) noteInvitation(ctx context.Context, target, key string) (fresh bool, err error) {
-	now := w.Now().UTC()
+	now := w.now().UTC()
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		fresh = true
 		if raw := tx.Setting(w.invitation(target, key)); len(raw) > 0 {
@@ -115,7 +115,7 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 			return fmt.Errorf("ending what somebody who left has: %w", err)
 		}
 		a.left = true
-		now := w.Now()
+		now := w.now()
 		err = w.Store.Update(ctx, func(tx store.Tx) error {
 			links, err := tx.Accounts(w.Name).Linked(id)
 			if err != nil {

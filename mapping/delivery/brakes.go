@@ -288,7 +288,7 @@ func (b *brakes) limit(set []*account, why string, l Limit, leaving bool) {
 			planned[a.ID] = true
 		}
 	}
-	now := b.worker.Now()
+	now := b.worker.now()
 	all := maps.Clone(planned)
 	for _, s := range b.sent {
 		if s.Leaving == leaving && now.Sub(time.UnixMilli(s.At)) < l.Window {
@@ -348,7 +348,7 @@ func (a *account) keeps(role string, e store.Entry) bool {
 }
 
 func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
-	w, now := b.worker, b.worker.Now()
+	w, now := b.worker, b.worker.now()
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(a.mine)) {

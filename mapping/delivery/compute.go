@@ -26,12 +26,13 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 	if err != nil {
 		return err
 	}
-	now := w.Now()
+	now := w.now()
 	maps.DeleteFunc(w.touched, func(_ spot, at time.Time) bool { return now.Sub(at) >= w.Straggler })
 	for id, a := range v.accounts {
 		a.decide(now, w.Straggler)
 		_, touched := w.touched[spot{target, id}] // a removal leaves no entry that would tell
-		a.recent = a.recent || touched
+		a.touched = a.recent || touched
+		a.recent = a.touched || w.lag.After(now)
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func (a *account) decide(now time.Time, straggler time.Duration) {
 	}
 	for r, e := range a.mine {
 		roles[r] = true
-		a.recent = a.recent || now.Sub(e.Sent) < straggler
+		a.recent = a.recent || now.Sub(e.Sent) < straggler || !e.Doubt.IsZero()
 	}
 	for role := range roles {
 		_, want := a.want[role]
@@ -133,7 +134,7 @@ func confirmed(want bool) store.EntryState {
 // verify settles doubt whose window has passed, before anything is computed. A grant that is seen is there. One that is not
 // seen is not thereby gone, since a read may lag: the newest value is sent once more, and its clean answer counts.
 func (w *Worker) verify(ctx context.Context, target string, v *visitWork) error {
-	now := w.Now()
+	now := w.now()
 	var doubtful []store.Entry
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		doubtful = nil

@@ -170,11 +170,16 @@ type spot struct{ target, account string }
 
 // begin commits that an attempt has started, for every grant of the call.
 func (w *Worker) begin(ctx context.Context, s step) error {
-	now := w.Now()
+	now := w.now()
 	for id := range s.accounts {
 		w.touched[spot{s.delta.Target, id}] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
+		if tx.Setting(w.called()) == nil {
+			if err := tx.SetSetting(w.called(), []byte("yes")); err != nil {
+				return err
+			}
+		}
 		ledger := tx.Ledger(w.Name)
 		attempt, err := ledger.NextAttempt()
 		if err != nil {
@@ -259,20 +264,23 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 
 // confirm records a clean success. It takes back the doubt of earlier attempts only if their window has passed.
 func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome) error {
-	already := map[string]bool{}
+	already, touched := map[string]bool{}, map[string]bool{}
+	for id, a := range s.accounts {
+		touched[id] = a.touched
+	}
 	for i, o := range outcomes {
 		already[s.delta.Changes[i].Account.ID] = o == backend.Already
 	}
-	now := w.Now()
+	now := w.now()
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		_, known := s.accounts[e.Account].mine[role]
-		adopted := already[e.Account] && want && !known
+		adopted := already[e.Account] && want && !known && !touched[e.Account]
 		e.State, e.Note, e.Missed = confirmed(want), "ok", 0
 		if !e.Doubt.After(now) {
 			e.Doubt = time.Time{}
 		}
-		if want {
-			e.Since, e.Adopted = now, adopted
+		if e.Since, e.Adopted = now, adopted; !want {
+			e.Since = time.Time{}
 		}
 		_, err := tx.Events().Append(w.event(*e, want, adopted, now))
 		return err
@@ -312,7 +320,7 @@ func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, str
 
 // doubt records that nobody knows what became of the call, and that it may still take effect.
 func (w *Worker) doubt(ctx context.Context, s step) error {
-	until := w.Now().Add(w.Straggler)
+	until := w.now().Add(w.Straggler)
 	return w.commit(ctx, s, func(_ store.Tx, e *store.Entry, _ string, _ bool) error {
 		e.State, e.Doubt, e.Note = store.Unknown, until, "no_clean_answer"
 		return nil
@@ -333,7 +341,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 	}
 	right, blocked := map[string]string{}, false
 	_ = s.each(func(a *account, role string, want bool) error {
-		note, ok := settledByReading(seen, a, role, want, w.Now())
+		note, ok := settledByReading(seen, a, role, want, w.now())
 		if a.recent && !want { // what the bridge gave a moment ago a list may not show yet
 			ok = false
 		}
@@ -343,7 +351,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		blocked = blocked || !ok
 		return nil
 	})
-	now := w.Now()
+	now := w.now()
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		note, ok := right[role]
 		if !ok {
@@ -373,15 +381,16 @@ func reasonOf(e *backend.Error) string {
 	return "rejected"
 }
 
-// settledByReading says whether what was refused is so already. A removal that no clean answer ever contradicted
-// counts as "absent, unverified" where the vendor shows no roles and the person is in a complete listing.
+// settledByReading says whether what was refused is so already. A removal in doubt, or of what was never confirmed, counts as
+// "absent, unverified" where the vendor shows no roles and the person is in a complete listing.
 func settledByReading(seen backend.Observation, a *account, role string, want bool, now time.Time) (note string, ok bool) {
 	if has, known := seen.Has(a.ID, role); known {
 		return "read_back", has == want
 	}
 	e := a.mine[role]
 	doubtful := e.State == store.Unknown && e.Note != "refused" || (!e.Doubt.IsZero() && !e.Doubt.After(now))
-	if !want && doubtful && seen.Complete && !seen.Shows(role) {
+	doubtful = doubtful && (!e.Wanted || e.Since.IsZero())
+	if _, member := seen.Members[a.ID]; !want && doubtful && member && seen.Complete && !seen.Shows(role) {
 		return "absent_unverified", true
 	}
 	return "", false

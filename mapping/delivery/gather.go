@@ -23,7 +23,7 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 		dueTarget
 		ready int
 	}
-	now := w.Now()
+	now := w.now()
 	targets := map[string]*state{}
 	err = w.Store.View(ctx, func(tx store.Tx) error {
 		for m, err := range tx.Work(w.Name).Marks("") {
@@ -32,6 +32,9 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 			}
 			if m.State == store.Held {
 				continue
+			}
+			if m.Since.After(now.Add(maxSlew)) { // by a clock that was set since
+				m.Since = now.Add(-w.BatchWait)
 			}
 			if at := w.dueAt(m); at.After(now) {
 				next = earlier(next, at)
@@ -97,7 +100,7 @@ func (w *Worker) visit() int { return max(4*w.BatchSize, 100) }
 // marksOf reads what may be worked on now: of a target, all of it, since the brakes look at a whole set of removals;
 // of an urgent one, those who leave.
 func (w *Worker) marksOf(tx store.Tx, t dueTarget) ([]store.Mark, error) {
-	now := w.Now()
+	now := w.now()
 	var out []store.Mark
 	for m, err := range tx.Work(w.Name).Marks(t.name) {
 		if err != nil {

@@ -100,7 +100,7 @@ func (w *Worker) Reject(ctx context.Context, id, actor string) error {
 
 func (w *Worker) decide(ctx context.Context, id, actor, event string, do func(store.Tx, store.Entry) error) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		now := w.Now()
+		now := w.now()
 		var entries []store.Entry
 		for e, err := range tx.Ledger(w.Name).Entries("", "") {
 			if err != nil {
@@ -154,7 +154,7 @@ func (w *Worker) wake(tx store.Tx, now time.Time, chosen func(store.Mark) bool) 
 // Retry lets everything that is blocked or waits for its next try be tried at once. It may be called from any goroutine.
 func (w *Worker) Retry(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		return w.wake(tx, w.Now(), func(m store.Mark) bool { return m.State == store.Blocked })
+		return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State == store.Blocked })
 	})
 	if err != nil {
 		return fmt.Errorf("trying again what is blocked: %w", err)

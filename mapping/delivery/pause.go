@@ -33,7 +33,7 @@ func (w *Worker) failed(target string, err error) bool {
 	}
 	p := w.pauses[where]
 	p.fails++
-	p.until = w.Now().Add(w.backoff(p.fails))
+	p.until = w.now().Add(w.backoff(p.fails))
 	if e.Until.After(p.until) {
 		p.until = e.Until
 	}
@@ -62,7 +62,7 @@ func (w *Worker) pausedUntil(target string) time.Time {
 	if b := w.pauses[""].until; b.After(t) {
 		t = b
 	}
-	if t.After(w.Now()) {
+	if t.After(w.now()) {
 		return t
 	}
 	return time.Time{}
@@ -101,7 +101,7 @@ func (h *health) pause(where string, until time.Time) {
 func (w *Worker) PausedUntil() time.Time {
 	w.health.mu.Lock()
 	defer w.health.mu.Unlock()
-	if w.health.until.After(w.Now()) {
+	if w.health.until.After(w.now()) {
 		return w.health.until
 	}
 	return time.Time{}

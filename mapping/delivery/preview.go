@@ -94,7 +94,7 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 			return err
 		}
 		w.previewWishes(a, out)
-		a.decide(w.Now(), w.Straggler)
+		a.decide(w.now(), w.Straggler)
 	}
 	b := w.brakes(target, v)
 	if err := b.measure(tx); err != nil {

@@ -26,7 +26,8 @@ type account struct {
 	unfinished  bool            // something was not done cleanly: the marks stay
 	park        store.MarkState // Blocked or Held: the marks are parked, for this reason
 	reason      string
-	recent      bool                     // touched by the bridge within the straggler window: a read may lag
+	touched     bool                     // by a call of this process within the straggler window
+	recent      bool                     // so, or it may be: a read may lag
 	offboarded  bool                     // everybody bound to it is deactivated or deleted
 	counts      bool                     // a removal from it is new: the limits count it
 	hopes       map[string]mapping.Grant // in a preview: wanted by somebody whom only the cache knows
@@ -189,7 +190,7 @@ func (w *Worker) key(u store.User) string {
 // bind commits what was learnt: who is which account. If a user is another account's now, or nobody's, the
 // account they had is marked wherever it holds something: an e-mail change is a revoke and a grant.
 func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people []*person, found map[string]backend.Account) error {
-	now := w.Now()
+	now := w.now()
 	var settled, former []store.Mark
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		settled, former = nil, nil
@@ -332,7 +333,7 @@ func (w *Worker) block(tx store.Tx, m store.Mark, reason string, longest time.Du
 	for i := 1; i < m.Tries && wait < 6*time.Hour; i++ {
 		wait *= 2
 	}
-	m.NotBefore = w.Now().Add(min(wait, longest))
+	m.NotBefore = w.now().Add(min(wait, longest))
 	_, err := tx.Work(w.Name).Park(m)
 	return err
 }

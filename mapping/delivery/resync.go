@@ -27,7 +27,7 @@ type foreignGrant struct{ target, account, role string }
 // look compares what is there with the ledger where that is due: everything every ResyncEvery, and a target again shortly
 // after a mismatch, because one read proves nothing.
 func (w *Worker) look(ctx context.Context) error {
-	now := w.Now()
+	now := w.now()
 	if w.retryAsked.Swap(false) {
 		clear(w.pauses)
 	}
@@ -127,7 +127,7 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 		return fmt.Errorf("comparing a target: %w", err)
 	}
 	if again {
-		w.looks[target] = w.Now().Add(min(secondLook, max(w.ResyncEvery/4, 10*time.Millisecond)))
+		w.looks[target] = w.now().Add(min(secondLook, max(w.ResyncEvery/4, 10*time.Millisecond)))
 	}
 	w.countDrift()
 	return nil
@@ -135,7 +135,7 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 
 // miss notes whether a grant of ours is seen. again: it is not, for the first time.
 func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (again bool, err error) {
-	now := w.Now()
+	now := w.now()
 	if e.Account == store.TargetItself || e.State != store.Present || e.Open || !e.Doubt.IsZero() {
 		return false, nil
 	}
@@ -161,7 +161,7 @@ func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (aga
 
 // foreign goes through what is seen and not in the ledger.
 func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, known map[string]map[string]bool) (again bool, err error) {
-	t, now := mapping.Target{Backend: w.Name, Target: target}, w.Now()
+	t, now := mapping.Target{Backend: w.Name, Target: target}, w.now()
 	roles := w.Rules().Roles(t)
 	for id, holds := range seen.Holders {
 		for _, role := range holds {

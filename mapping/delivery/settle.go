@@ -36,18 +36,18 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 			if err := w.block(tx, m, a.reason, longest); err != nil {
 				return nil, err
 			}
-		case a.park == store.Held:
-			m.State, m.Reason, m.NotBefore = store.Held, a.reason, time.Time{}
-			if _, err := work.Park(m); err != nil {
-				return nil, err
-			}
-		case a.unfinished, w.Offboard && a.offboarded && !a.left && m.Subject.User != "":
-			// stays as it is: the target is paused, then tried again
+		case a.unfinished: // stays as it is: the target is paused, then tried again
 		case !wait.IsZero():
 			m.State, m.Reason, m.NotBefore = store.Pending, "", wait
 			if _, err := work.Park(m); err != nil {
 				return nil, err
 			}
+		case a.park == store.Held: // nothing else is left to do
+			m.State, m.Reason, m.NotBefore = store.Held, a.reason, time.Time{}
+			if _, err := work.Park(m); err != nil {
+				return nil, err
+			}
+		case w.Offboard && a.offboarded && !a.left && m.Subject.User != "": // so does who is to lose more than roles
 		default:
 			ok, err := work.Settle(m)
 			if err != nil {
@@ -124,7 +124,7 @@ func (w *Worker) idle(ctx context.Context, target string, v *visitWork) error {
 
 // observe reports how long settled work took, from the request's answer.
 func (w *Worker) observe(done []store.Mark) {
-	now := w.Now()
+	now := w.now()
 	for _, m := range done {
 		w.Delivered(now.Sub(m.Since))
 	}

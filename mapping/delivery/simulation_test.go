@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -32,6 +33,9 @@ const (
 	simPeople  = 8
 	simChanges = 120
 	simWindow  = 75 * time.Second
+	simTimeout = 30 * time.Second // of a call
+	simLate    = 90 * time.Second // after it was sent a call may still take effect
+	simLag     = 14 * time.Second // reads may show what was so long ago
 )
 
 var (
@@ -39,6 +43,11 @@ var (
 	simGroups  = map[string]mapping.Rule{
 		"Admins": {Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}},
 		"Bosses": {Backend: "vt", Target: "acme", Roles: []string{"ADMIN", "SCAN"}},
+		"Betas":  {Backend: "vt", Target: "beta", Roles: []string{"SCAN"}},
+	}
+	simReloaded = map[string]mapping.Rule{ // what an operator changes the rules to, and back
+		"Admins": {Backend: "vt", Target: "acme", Roles: []string{"SCAN"}},
+		"Bosses": {Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}},
 		"Betas":  {Backend: "vt", Target: "beta", Roles: []string{"SCAN"}},
 	}
 )
@@ -82,27 +91,45 @@ func TestSimulation(t *testing.T) {
 
 type simGrant struct{ target, account, role string }
 
+// simEvent is that a grant came to be there, or not, at a moment.
+type simEvent struct {
+	grant simGrant
+	has   bool
+	at    time.Time
+}
+
 // simulation is one seed: a store, a vendor, a worker that crashes and comes back.
 type simulation struct {
 	t     *testing.T
 	rnd   *rand.Rand
 	store store.Store
-	rules *mapping.Rules
+	rules atomic.Pointer[mapping.Rules]
+	other *mapping.Rules // what a reload brings
 	began time.Time
 	holds bool // small limits, and an operator who approves
 
-	mu        sync.Mutex
-	has       map[simGrant]bool
-	byHand    map[simGrant]bool
-	faults    bool
-	hidden    bool                   // the vendor does not show roles
-	lastRead  map[string][]simGrant  // what a stale read shows
+	mu     sync.Mutex
+	worker *delivery.Worker // of the process that runs
+	clock  time.Duration    // by how much the machine's clock is wrong
+	has    map[simGrant]bool
+	past   []simEvent // of has
+	byHand map[simGrant]bool
+	faults bool
+	hidden bool // the vendor does not show roles
+
+	wish      map[simGrant]bool
 	changed   map[simGrant]time.Time // when the wish last changed
+	confirmed map[simGrant]simEvent  // the newest clean answer
 	inFlight  map[string]int         // target -> generation
 	gen       int                    // of the process
 	calls     int
 	crashes   int
 	violation string
+	trace     []string // what happened, for whoever repeats one seed
+}
+
+func (s *simulation) tell(format string, args ...any) {
+	s.trace = append(s.trace, time.Since(s.began).Round(time.Millisecond).String()+" "+fmt.Sprintf(format, args...))
 }
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
@@ -116,9 +143,18 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	rnd := rand.New(rand.NewPCG(seed, 7))
+	sim := &simulation{t: t, rnd: rnd, store: s, other: simRules(t, simReloaded), began: time.Now(), faults: true, hidden: rnd.IntN(3) == 0, holds: rnd.IntN(4) == 0,
+		has: map[simGrant]bool{}, byHand: map[simGrant]bool{}, inFlight: map[string]int{},
+		wish: map[simGrant]bool{}, changed: map[simGrant]time.Time{}, confirmed: map[simGrant]simEvent{}}
+	sim.rules.Store(simRules(t, simGroups))
+	return sim
+}
+
+func simRules(t *testing.T, groups map[string]mapping.Rule) *mapping.Rules {
 	var rules []mapping.Rule
-	for _, name := range slices.Sorted(maps.Keys(simGroups)) {
-		r := simGroups[name]
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		r := groups[name]
 		r.Groups = []string{name}
 		rules = append(rules, r)
 	}
@@ -126,9 +162,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rnd := rand.New(rand.NewPCG(seed, 7))
-	return &simulation{t: t, rnd: rnd, store: s, rules: compiled, began: time.Now(), faults: true, hidden: rnd.IntN(3) == 0, holds: rnd.IntN(4) == 0,
-		has: map[simGrant]bool{}, byHand: map[simGrant]bool{}, lastRead: map[string][]simGrant{}, changed: map[simGrant]time.Time{}, inFlight: map[string]int{}}
+	return compiled
 }
 
 func (s *simulation) chance(percent int) bool { return s.rnd.IntN(100) < percent }
@@ -186,7 +220,24 @@ func (s *simulation) must(err error) {
 	}
 }
 
-func (s *simulation) hand(g simGrant) { s.has[g], s.byHand[g] = true, true }
+func (s *simulation) hand(g simGrant) {
+	s.set(g, true)
+	s.byHand[g] = true
+}
+
+// set changes what is there; the past is kept for reads that lag.
+func (s *simulation) set(g simGrant, has bool) {
+	s.tell("%+v: there %v", g, has)
+	s.has[g] = has
+	s.past = append(s.past, simEvent{g, has, time.Now()})
+}
+
+// now is the machine's clock.
+func (s *simulation) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.clock)
+}
 
 // machine runs one process after the other: each crashes at some step of its work.
 func (s *simulation) machine(stop, ended chan struct{}) {
@@ -200,7 +251,7 @@ func (s *simulation) machine(stop, ended chan struct{}) {
 		}
 		s.mu.Unlock()
 		ctx, cancel := context.WithCancel(context.Background())
-		w := p.worker()
+		w := p.start()
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
 		approve := time.NewTicker(7 * time.Minute)
@@ -210,6 +261,7 @@ func (s *simulation) machine(stop, ended chan struct{}) {
 				running = false
 				s.mu.Lock()
 				s.crashes++
+				s.tell("crash")
 				s.mu.Unlock()
 				time.Sleep(time.Duration(s.random(5000)) * time.Millisecond)
 			case <-approve.C:
@@ -271,23 +323,35 @@ func (c crashingStore) Update(ctx context.Context, fn func(store.Tx) error) erro
 	if !happens {
 		return errCrashed
 	}
+	c.p.mu.Lock()
+	full := c.p.faults && c.p.chance(1)
+	c.p.mu.Unlock()
+	if full && survives {
+		return fmt.Errorf("no space: %w", store.ErrFull)
+	}
 	if err := c.Store.Update(ctx, fn); err != nil || survives {
 		return err
 	}
 	return errCrashed
 }
 
-func (p *process) worker() *delivery.Worker {
+func (p *process) start() *delivery.Worker {
+	began := time.Now()
 	w := &delivery.Worker{
-		Name: "vt", Store: crashingStore{p.store, p}, Backend: p, Rules: func() *mapping.Rules { return p.rules }, Mode: delivery.Sync,
-		BatchSize: 3, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 10 * time.Second, CallTimeout: 10 * time.Second, Straggler: simWindow,
+		Name: "vt", Store: crashingStore{p.store, p}, Backend: p, Rules: p.rules.Load, Mode: delivery.Sync,
+		BatchSize: 3, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 10 * time.Second, CallTimeout: simTimeout, Straggler: simWindow,
+		Now: p.now, Steady: func() time.Duration { return time.Since(began) },
 		ResyncEvery: 10 * time.Minute, Protect: []string{simEmail(0)},
 		MaxRemovals: delivery.Limit{Count: 100, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Window: time.Hour},
 	}
 	if p.holds {
 		w.MaxRemovals = delivery.Limit{Count: 2, Window: 10 * time.Minute}
 	}
-	return w.Init()
+	w.Init()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.simulation.worker = w
+	return w
 }
 
 // approveAll is the operator: everything goes but what is protected.
@@ -306,19 +370,31 @@ func (p *process) approveAll(w *delivery.Worker) {
 
 // change is a request of the identity provider, as package scim stores it, or somebody's hand at the vendor.
 func (s *simulation) change() {
-	s.mu.Lock()
-	i, kind := s.rnd.IntN(simPeople), s.rnd.IntN(20)
+	s.mu.Lock() // no call is made between the change and the note of it
+	defer s.mu.Unlock()
+	i, kind := s.rnd.IntN(simPeople), s.rnd.IntN(40)
 	group := slices.Sorted(maps.Keys(simGroups))[s.rnd.IntN(len(simGroups))]
-	s.mu.Unlock()
-	if kind == 0 {
+	switch kind {
+	case 0, 1:
 		s.edit(i)
-		return
+	case 2:
+		s.clock += time.Duration(s.rnd.IntN(1200)-600) * time.Second
+	case 3:
+		s.other = s.rules.Swap(s.other)
+		s.worker.RulesChanged()
+	default:
+		s.request(i, kind, group)
 	}
-	before := s.wishes()
+	s.note()
+}
+
+// request is one of the identity provider.
+func (s *simulation) request(i, kind int, group string) {
+	now := time.Now().Add(s.clock)
 	s.must(s.store.Update(s.t.Context(), func(tx store.Tx) error {
-		d, w, now := tx.Directory("idp"), tx.Work("vt"), time.Now()
+		d, w := tx.Directory("idp"), tx.Work("vt")
 		subject := store.Subject{IdP: "idp", User: simUser(i)}
-		if kind < 4 {
+		if kind < 10 {
 			u, err := d.User(simUser(i))
 			if err != nil {
 				return err
@@ -349,27 +425,29 @@ func (s *simulation) change() {
 		}
 		return w.Touch(simGroups[group].Target, now, subject)
 	}))
-	after := s.wishes()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for g := range before {
-		if !after[g] {
-			s.changed[g] = time.Now()
-		}
-	}
-	for g := range after {
-		if !before[g] {
-			s.changed[g] = time.Now()
-		}
-	}
 }
 
-// edit takes a grant of ours away by hand, now and then.
+// note remembers when a wish changed.
+func (s *simulation) note() {
+	after := s.wishes()
+	for _, wishes := range []map[simGrant]bool{s.wish, after} {
+		for g := range wishes {
+			if s.wish[g] != after[g] {
+				s.tell("%+v: wanted %v", g, after[g])
+				s.changed[g] = time.Now()
+			}
+		}
+	}
+	s.wish = after
+}
+
+// edit is somebody's hand at the vendor: it takes a grant of ours away, or gives what no rule knows.
 func (s *simulation) edit(i int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.hidden { // where nobody can see it nobody can repair it
-		delete(s.has, simGrant{"beta", simAccount(i), "SCAN"})
+	switch {
+	case s.chance(50):
+		s.hand(simGrant{"acme", simAccount(i), "OTHER"})
+	case !s.hidden: // where nobody can see it nobody can repair it
+		s.set(simGrant{"beta", simAccount(i), "SCAN"}, false)
 	}
 }
 
@@ -390,7 +468,7 @@ func (s *simulation) wishes() map[simGrant]bool {
 				}
 				groups = append(groups, g)
 			}
-			for _, g := range s.rules.Desired("idp", u, groups) {
+			for _, g := range s.rules.Load().Desired("idp", u, groups) {
 				out[simGrant{g.Target.Target, simAccount(i), g.Role}] = true
 			}
 		}
@@ -420,6 +498,9 @@ func (s *simulation) compare() {
 	}
 	if len(wrong) > 0 {
 		slices.Sort(wrong)
+		if os.Getenv(simSeed) != "" {
+			wrong = append(wrong, s.trace...)
+		}
 		s.t.Fatal(strings.Join(append(wrong, s.remains()...), "\n"))
 	}
 	s.must(s.store.View(s.t.Context(), func(tx store.Tx) error {
@@ -491,7 +572,7 @@ func (p *process) Observe(_ context.Context, target string) (backend.Observation
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o := backend.Observation{Complete: true, Roles: !p.hidden, Members: map[string]backend.Account{}, Holders: map[string][]string{}}
-	empty, truncated, stale := p.faults && p.chance(4), p.faults && p.chance(4), p.faults && p.chance(5)
+	empty, truncated := p.faults && p.chance(4), p.faults && p.chance(4)
 	if empty {
 		return o, nil
 	}
@@ -499,12 +580,7 @@ func (p *process) Observe(_ context.Context, target string) (backend.Observation
 		o.Members[simAccount(i)] = backend.Account{ID: simAccount(i), Key: simEmail(i)}
 	}
 	o.Members["root"] = backend.Account{ID: "root"}
-	shown := p.shown(target)
-	if stale {
-		shown = p.lastRead[target]
-	}
-	p.lastRead[target] = p.shown(target)
-	for _, g := range shown {
+	for _, g := range p.shown(target) {
 		if truncated && p.chance(50) {
 			o.Complete = false
 			continue
@@ -514,10 +590,21 @@ func (p *process) Observe(_ context.Context, target string) (backend.Observation
 	return o, nil
 }
 
+// shown is what a read shows: it may lag.
 func (s *simulation) shown(target string) []simGrant {
+	at := time.Now()
+	if s.faults && s.chance(25) {
+		at = at.Add(-time.Duration(s.rnd.Int64N(int64(simLag))))
+	}
+	has := map[simGrant]bool{}
+	for _, e := range s.past {
+		if !e.at.After(at) && e.grant.target == target {
+			has[e.grant] = e.has
+		}
+	}
 	var out []simGrant
-	for g := range s.has {
-		if s.has[g] && g.target == target {
+	for g := range has {
+		if has[g] {
 			out = append(out, g)
 		}
 	}
@@ -525,26 +612,33 @@ func (s *simulation) shown(target string) []simGrant {
 	return out
 }
 
-// Apply is the vendor: most calls are fine, some fail before or after they take effect, some take effect later.
+// Apply is the vendor, and a client that leaves out what a read shows to be right already: most calls are fine, some fail
+// before or after they take effect, some take effect later.
 func (p *process) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, error) {
-	if happens, survives := p.step(); !happens {
-		return nil, errCrashed
-	} else if !survives { // sent, and nobody is there to hear the answer
-		p.mu.Lock()
-		p.apply(d, len(d.Changes))
-		p.mu.Unlock()
+	happens, survives := p.step()
+	if !happens {
 		return nil, errCrashed
 	}
 	p.mu.Lock()
+	late := time.Duration(p.rnd.Int64N(int64(simLate)))
+	if !survives { // sent, and nobody is there to hear the answer: what follows the end of a caller is as after a timeout
+		p.later(d, max(0, late-simTimeout))
+		p.mu.Unlock()
+		return nil, errCrashed
+	}
 	p.check(d)
+	p.tell("process %d calls %s", p.gen, describe(d))
 	p.inFlight[d.Target] = p.gen
 	p.calls++
+	out := p.already(d)
 	dice, wait := 100, time.Duration(20+p.rnd.IntN(500))*time.Millisecond
 	if p.faults {
 		dice = p.rnd.IntN(100)
 	}
-	straggle := time.Duration(p.rnd.IntN(70_000)) * time.Millisecond
-	part := p.rnd.IntN(len(d.Changes) + 1)
+	if dice < 8 { // a timeout: it takes effect later
+		p.later(d, late)
+		wait = simTimeout
+	}
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
@@ -553,47 +647,95 @@ func (p *process) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, 
 			delete(p.inFlight, d.Target)
 		}
 	}()
-	failed := func(kind backend.Kind, status int) error {
-		return &backend.Error{Kind: kind, Doing: "changing roles", Status: status}
-	}
 	time.Sleep(wait)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case dice < 8: // a clean failure
-		return nil, failed(backend.Transient, 503)
-	case dice < 14: // reset after it took effect
-		p.apply(d, len(d.Changes))
-		return nil, failed(backend.Transient, 0)
-	case dice < 22: // a timeout: it takes effect later
-		time.AfterFunc(straggle, func() {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.apply(d, len(d.Changes))
-		})
-		return nil, failed(backend.Transient, 0)
-	case dice < 25:
-		e := &backend.Error{Kind: backend.Throttled, Doing: "changing roles", Status: 429, Until: time.Now().Add(30 * time.Second)}
-		return nil, e
-	case dice < 28 && len(d.Changes) > 1: // some of a batch, and then a refusal
-		p.apply(d, part)
-		return nil, failed(backend.Rejected, 404)
-	case dice < 30:
-		return nil, failed(backend.Unauthorized, 401)
+	if err := p.fault(d, dice); err != nil {
+		p.tell("answered %v", err)
+		return nil, err
 	}
-	p.apply(d, len(d.Changes))
-	out := make([]backend.Outcome, len(d.Changes))
-	for i := range out {
-		out[i] = backend.Applied
+	for i, c := range d.Changes {
+		if out[i] == backend.Applied {
+			p.apply(d.Target, c)
+		}
+		for _, role := range c.Roles {
+			g := simGrant{d.Target, c.Account.ID, role}
+			p.simulation.confirmed[g] = simEvent{g, c.Op == backend.Add, time.Now()}
+		}
 	}
 	return out, nil
 }
 
-func (s *simulation) apply(d backend.Delta, n int) {
-	for _, c := range d.Changes[:n] {
-		for _, role := range c.Roles {
-			s.has[simGrant{d.Target, c.Account.ID, role}] = c.Op == backend.Add
+// already says what of a call is right by a read, which may lag; where the bridge says that it lags, or nothing is shown, it
+// is sent.
+func (p *process) already(d backend.Delta) []backend.Outcome {
+	out := make([]backend.Outcome, len(d.Changes))
+	shown := p.shown(d.Target)
+	for i, c := range d.Changes {
+		out[i] = backend.Applied
+		right := func(role string) bool {
+			return slices.Contains(shown, simGrant{d.Target, c.Account.ID, role}) == (c.Op == backend.Add)
 		}
+		if !p.hidden && !c.Recent && !slices.ContainsFunc(c.Roles, func(role string) bool { return !right(role) }) {
+			out[i] = backend.Already
+		}
+	}
+	return out
+}
+
+// fault answers a call that is not to succeed.
+func (p *process) fault(d backend.Delta, dice int) error {
+	failed := func(kind backend.Kind, status int) error {
+		return &backend.Error{Kind: kind, Doing: "changing roles", Status: status}
+	}
+	part := 0
+	if len(d.Changes) > 1 {
+		part = p.rnd.IntN(len(d.Changes) + 1)
+	}
+	switch {
+	case dice < 8: // see Apply
+		return failed(backend.Transient, 0)
+	case dice < 16: // a clean failure
+		return failed(backend.Transient, 503)
+	case dice < 22: // reset after it took effect
+		part = len(d.Changes)
+	case dice < 25:
+		return &backend.Error{Kind: backend.Throttled, Doing: "changing roles", Status: 429, Until: time.Now().Add(p.clock + 30*time.Second)}
+	case dice < 28 && p.hidden && len(d.Changes) == 1 && p.holdsAny(d): // one that shows nothing is believed: see absent_unverified
+		return nil
+	case dice < 28: // some of a batch, and then a refusal
+	case dice < 30:
+		return failed(backend.Unauthorized, 401)
+	default:
+		return nil
+	}
+	for _, c := range d.Changes[:part] {
+		p.apply(d.Target, c)
+	}
+	if dice < 22 {
+		return failed(backend.Transient, 0)
+	}
+	return failed(backend.Rejected, 404)
+}
+
+func (s *simulation) holdsAny(d backend.Delta) bool {
+	c := d.Changes[0]
+	return slices.ContainsFunc(c.Roles, func(role string) bool { return s.has[simGrant{d.Target, c.Account.ID, role}] })
+}
+
+func (s *simulation) later(d backend.Delta, late time.Duration) {
+	time.AfterFunc(late, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, c := range d.Changes {
+			s.apply(d.Target, c)
+		}
+	})
+}
+
+func (s *simulation) apply(target string, c backend.Change) {
+	for _, role := range c.Roles {
+		s.set(simGrant{target, c.Account.ID, role}, c.Op == backend.Add)
 	}
 }
 
@@ -610,7 +752,13 @@ func (p *process) check(d backend.Delta) {
 	for _, c := range d.Changes {
 		for _, role := range c.Roles {
 			g := simGrant{d.Target, c.Account.ID, role}
+			wants := c.Op == backend.Add
+			newest := p.simulation.confirmed[g]
 			switch {
+			case wants != p.wish[g] && newest.has == p.wish[g] && newest.at.After(p.changed[g]):
+				broken("%+v: add %v is sent after the newer wish was confirmed", g, wants)
+			case c.Op == backend.Remove && p.held(g):
+				broken("%+v is held and is removed", g)
 			case c.Op == backend.Remove && p.byHand[g]:
 				broken("%+v was granted by hand and is removed", g)
 			case c.Op == backend.Remove && c.Account.ID == simAccount(0):
@@ -618,4 +766,18 @@ func (p *process) check(d backend.Delta) {
 			}
 		}
 	}
+}
+
+// held says whether the ledger has a hold on the grant.
+func (s *simulation) held(g simGrant) bool {
+	held := false
+	s.must(s.store.View(s.t.Context(), func(tx store.Tx) error {
+		e, err := tx.Ledger("vt").Entry(g.target, g.account, g.role)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		held = e.Hold != ""
+		return err
+	}))
+	return held
 }

@@ -128,32 +128,49 @@ func (w *Worker) Start(ctx context.Context) (time.Time, error) {
 	if err := w.Remap(ctx); err != nil {
 		return time.Time{}, err
 	}
-	w.planResync(w.Now())
+	w.planResync(w.now())
 	w.health.set("ok", "")
 	return w.RunOnce(ctx)
 }
 
+// recover puts in doubt what was under way when the last process ended. Moments that it wrote may be of a clock that was
+// wrong: what is in doubt is so for a whole window from now, and nothing waits longer than it could by this clock.
 func (w *Worker) recover(ctx context.Context) error {
 	var open []store.Entry
+	var asleep []store.Mark
+	now := w.now()
 	err := w.Store.View(ctx, func(tx store.Tx) error {
-		open = nil
+		open, asleep = nil, nil
 		for e, err := range tx.Ledger(w.Name).Entries("", "") {
 			if err != nil {
 				return err
 			}
-			if e.Open {
+			if e.Open || !e.Doubt.IsZero() {
 				open = append(open, e)
 			}
 		}
+		for m, err := range tx.Work(w.Name).Marks("") {
+			if err != nil {
+				return err
+			}
+			if m.NotBefore.After(now.Add(longestBlock)) {
+				asleep = append(asleep, m)
+			}
+		}
+		if tx.Setting(w.called()) != nil {
+			w.lag = now.Add(w.Straggler)
+		}
 		return nil
 	})
-	if err != nil || len(open) == 0 {
+	if err != nil || len(open)+len(asleep) == 0 {
 		return err
 	}
-	now := w.Now()
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		for _, e := range open {
-			e.Open, e.State, e.Doubt, e.Note = false, store.Unknown, now.Add(w.Straggler), "interrupted"
+			if e.Open {
+				e.Open, e.State, e.Note = false, store.Unknown, "interrupted"
+			}
+			e.Doubt = now.Add(w.Straggler)
 			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
 				return err
 			}
@@ -161,16 +178,24 @@ func (w *Worker) recover(ctx context.Context) error {
 				return err
 			}
 		}
+		for _, m := range asleep {
+			if err := tx.Work(w.Name).Touch(m.Target, now, m.Subject); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 }
+
+// called names the setting that says that the backend was ever called to change something.
+func (w *Worker) called() string { return "called/" + w.Name }
 
 // Remap marks every target of this backend if the rules, or what the worker may do, differ from those last
 // marked for. It is called at the start and after a reload.
 func (w *Worker) Remap(ctx context.Context) error {
 	setting := "mapping/" + w.Name
 	want := fmt.Sprintf("%s %s %s %q %q", w.Rules().Fingerprint(w.Name), w.Match, w.Mode, w.Protect, w.OwnAccount)
-	now := w.Now()
+	now := w.now()
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		if string(tx.Setting(setting)) == want {
 			return nil

@@ -48,14 +48,17 @@ type Worker struct {
 	Offboard        bool          // end more than roles for whoever leaves: see backend.Backend
 	ResyncEvery     time.Duration // compare what is there with what should be; 0: never by itself
 
-	Now       func() time.Time // nil: time.Now
-	Jitter    func() float64   // in [0,1); nil: random
+	Now       func() time.Time     // nil: time.Now
+	Steady    func() time.Duration // a clock that nobody sets; nil: the one of time.Now, or what Now says if that is given
+	Jitter    func() float64       // in [0,1); nil: random
 	Log       *slog.Logger
 	Delivered func(time.Duration) // from the IdP's answer to the backend's; may be nil
 	Drift     func(kind string)   // DriftMissing or DriftForeign; may be nil
 
 	nudge  chan struct{}
 	health health
+	ahead  atomic.Int64     // nanoseconds that Now is before Steady, as last looked at: see now
+	lag    time.Time        // until then no read is believed: calls of a former process, or before the clock was set
 	pauses map[string]pause // by target; "" is the whole backend
 
 	resyncAsked, retryAsked, remapAsked atomic.Bool
@@ -71,7 +74,14 @@ type Worker struct {
 func (w *Worker) Init() *Worker {
 	if w.Now == nil {
 		w.Now = time.Now
+		if began := time.Now(); w.Steady == nil {
+			w.Steady = func() time.Duration { return time.Since(began) }
+		}
 	}
+	if began := w.Now(); w.Steady == nil {
+		w.Steady = func() time.Duration { return w.Now().Sub(began) }
+	}
+	w.ahead.Store(w.Now().UnixNano() - int64(w.Steady()))
 	if w.Jitter == nil {
 		w.Jitter = rand.Float64
 	}
@@ -116,7 +126,8 @@ func (w *Worker) Run(ctx context.Context) error {
 			return err
 		case err != nil:
 			w.Log.Warn("delivery: round ended early, will be tried again", "backend", w.Name, "error", err)
-			next = w.Now().Add(w.RetryInitial)
+			next = w.now().Add(w.RetryInitial)
+			work = w.Start // an outcome may not have been recorded: what is open is in doubt
 		default:
 			work = w.RunOnce // nothing is sent before the start has succeeded
 		}
@@ -130,7 +141,7 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
 	var due <-chan time.Time
 	if !until.IsZero() {
-		t := time.NewTimer(until.Sub(w.Now()))
+		t := time.NewTimer(until.Sub(w.now()))
 		defer t.Stop()
 		due = t.C
 	}
@@ -147,6 +158,9 @@ func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
 // something is marked). An error is one of the store or of ctx; failures of the backend are remembered with the
 // work they concern.
 func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
+	if err := w.jumped(ctx); err != nil { // somebody set the clock
+		return time.Time{}, err
+	}
 	if w.remapAsked.Swap(false) { // other rules are in force
 		if err := w.Remap(ctx); err != nil {
 			w.remapAsked.Store(true)
