@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,8 +18,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxAnswer bounds an answer after it was decompressed.
-const maxAnswer = 4 << 20
+// maxAnswer bounds an answer after it was decompressed; maxList one that is a list.
+const (
+	maxAnswer = 4 << 20
+	maxList   = 64 << 20
+)
 
 // Caller makes the HTTP calls of a client: rate limited, with bounded answers and without following redirects, which
 // would carry a key to another host. Its fields are set before the first call; its methods may be called concurrently.
@@ -75,6 +79,7 @@ type Call struct {
 	Body      any    // written as JSON; nil for none
 	Header    map[string]string
 	Changes   bool // it changes something: the journal is told
+	List      bool // the answer may be 64 MiB, not 4
 }
 
 // Answer is a success: a status of 2xx and its body.
@@ -131,25 +136,29 @@ func (c *Caller) do(ctx context.Context, call Call) (Answer, error) {
 	if call.Changes && c.Journal.Sent != nil {
 		c.Journal.Sent(c.Now(), call.Method, path, body)
 	}
-	a, err := c.roundTrip(req, call.Doing, &connected)
+	a, err := c.roundTrip(req, call, &connected)
 	if call.Changes && c.Journal.Answered != nil {
 		c.Journal.Answered(c.Now(), call.Method, path, a.Status, err)
 	}
 	return a, err
 }
 
-func (c *Caller) roundTrip(req *http.Request, doing string, connected *atomic.Bool) (Answer, error) {
+func (c *Caller) roundTrip(req *http.Request, call Call, connected *atomic.Bool) (Answer, error) {
+	doing, bound := call.Doing, maxAnswer
+	if call.List {
+		bound = maxList
+	}
 	res, err := c.client.Do(req)
 	if err != nil {
 		return Answer{}, &Error{Kind: Transient, Doing: doing, Unsent: !connected.Load(), Err: plain(err)}
 	}
 	defer func() { _ = res.Body.Close() }() // read as far as it matters
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, int64(bound)+1))
 	if err != nil {
 		return Answer{}, &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: errors.New("the answer ended early")}
 	}
-	if len(body) > maxAnswer {
-		return Answer{}, &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: errors.New("the answer is larger than 4 MiB")}
+	if len(body) > bound {
+		return Answer{}, &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: fmt.Errorf("the answer is larger than %d MiB", bound>>20)}
 	}
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
 		return Answer{res.StatusCode, body}, nil

@@ -128,7 +128,7 @@ func refused(code string) error {
 func list[T any](ctx context.Context, c *Client, operation, doing, path string) ([]T, error) {
 	var out []T
 	for n := range maxPages {
-		call := backend.Call{Operation: operation, Doing: doing, Method: http.MethodGet, Path: path}
+		call := backend.Call{Operation: operation, Doing: doing, Method: http.MethodGet, Path: path, List: true}
 		if n > 0 {
 			call.Path = fmt.Sprintf("%s?page=%d", path, n)
 		}

@@ -1,6 +1,7 @@
 package riskcloud_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -100,5 +101,27 @@ func TestPeopleOfTheVendorsOwnProvisioningAreLeftAlone(t *testing.T) {
 	_, err := newClient(t, srv.URL).Apply(t.Context(), backend.Delta{Target: "r1", Changes: []backend.Change{{Account: backend.Account{ID: id}, Op: backend.Add, Roles: []string{riskcloud.Member}}}})
 	if e, ok := err.(*backend.Error); !ok || e.Code != "managed_elsewhere" || len(sim.Calls()) != 0 { //nolint:errorlint // the type itself is the contract
 		t.Errorf("%v, with %d updates sent", err, len(sim.Calls()))
+	}
+}
+
+// A tenant with many people has a list that is larger than any other answer may be.
+func TestALongListOfPeople(t *testing.T) {
+	const people = 20_000
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			_, _ = w.Write([]byte(`{"access_token":"SECRET-token"}`))
+			return
+		}
+		sep := "["
+		for i := range people {
+			_, _ = fmt.Fprintf(w, `%s{"id":"a%d","email":"a%d@example.com","status":"Active","company":%q}`, sep, i, i, strings.Repeat("x", 300))
+			sep = ","
+		}
+		_, _ = w.Write([]byte("]"))
+	}))
+	defer srv.Close()
+	found, err := newClient(t, srv.URL).Resolve(t.Context(), "r1", nil)
+	if err != nil || len(found) != people {
+		t.Errorf("found %d, %v", len(found), err)
 	}
 }

@@ -88,7 +88,14 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 	if !w.Offboard || w.Mode != Sync {
 		return nil
 	}
+	kept, err := w.claimAdmins(ctx, target, v)
+	if err != nil {
+		return err
+	}
 	for id, a := range v.accounts {
+		if kept[id] {
+			continue
+		}
 		if !a.offboarded || a.left || len(a.add)+len(a.remove) > 0 || a.park != 0 || w.untouchable(a) != "" {
 			a.left = a.left || w.untouchable(a) != ""
 			continue
@@ -134,4 +141,45 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 		}
 	}
 	return nil
+}
+
+// claimAdmins takes over the administrator's role of whoever is to lose more than roles and was given it by hand: it is removed
+// first, under the brakes, so that the last administrator stays. It returns whom that concerns.
+func (w *Worker) claimAdmins(ctx context.Context, target string, v *visitWork) (kept map[string]bool, err error) {
+	role, kept := w.Backend.Traits().AdminRole, map[string]bool{}
+	var leaving []*account
+	for _, a := range v.accounts {
+		if a.offboarded && !a.left && len(a.add)+len(a.remove) == 0 && a.park == 0 {
+			leaving = append(leaving, a)
+		}
+	}
+	if role == "" || len(leaving) == 0 {
+		return kept, nil
+	}
+	seen, err := w.Backend.Observe(ctx, target)
+	if err != nil {
+		return nil, fmt.Errorf("looking who is an admin: %w", err)
+	}
+	err = w.Store.Update(ctx, func(tx store.Tx) error {
+		clear(kept)
+		for _, a := range leaving {
+			g := foreignGrant{target, a.ID, role}
+			has, _ := seen.Has(a.ID, role)
+			if stays := len(tx.Setting(w.stays(a.ID))) > 0; !has || stays || w.now().Sub(w.taken[g]) < w.Straggler {
+				continue // what was taken a moment ago a list may still show
+			}
+			kept[a.ID] = true
+			if err := w.takeOver(tx, g, a.Key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("taking over an admin's role: %w", err)
+	}
+	for id := range kept {
+		w.taken[foreignGrant{target, id, role}] = w.now()
+	}
+	return kept, nil
 }

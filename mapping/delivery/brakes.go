@@ -244,7 +244,8 @@ func remains(holders func(func(string) bool), losing map[string]*account) bool {
 	return false
 }
 
-// keepTeams holds what would take a role of five or more from all of them.
+// keepTeams holds what would take a role of five or more from all of them. That others are to get it at the same time does
+// not count: the vendor may refuse them.
 func (b *brakes) keepTeams(v *visitWork) {
 	losing := map[string]map[string]bool{}
 	for id, a := range v.accounts {
@@ -253,9 +254,6 @@ func (b *brakes) keepTeams(v *visitWork) {
 				losing[role] = map[string]bool{}
 			}
 			losing[role][id] = true
-		}
-		for _, role := range a.add { // somebody gets it
-			delete(b.holders, role)
 		}
 	}
 	for role, holders := range b.holders {

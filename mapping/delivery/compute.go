@@ -28,6 +28,7 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 	}
 	now := w.now()
 	maps.DeleteFunc(w.touched, func(_ spot, at time.Time) bool { return now.Sub(at) >= w.Straggler })
+	maps.DeleteFunc(w.taken, func(_ foreignGrant, at time.Time) bool { return now.Sub(at) >= w.Straggler })
 	for id, a := range v.accounts {
 		a.decide(now, w.Straggler)
 		_, touched := w.touched[spot{target, id}] // a removal leaves no entry that would tell
@@ -132,9 +133,10 @@ func confirmed(want bool) store.EntryState {
 }
 
 // verify settles doubt whose window has passed, before anything is computed. A grant that is seen is there. One that is not
-// seen is not thereby gone, since a read may lag: the newest value is sent once more, and its clean answer counts.
-func (w *Worker) verify(ctx context.Context, target string, v *visitWork) error {
-	now := w.now()
+// seen is not thereby gone, since a read may lag: the newest value is sent once more, and its clean answer counts. For those who
+// leave nothing is read: what may be there is removed.
+func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
+	target, now := t.name, w.now()
 	var doubtful []store.Entry
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		doubtful = nil
@@ -154,7 +156,7 @@ func (w *Worker) verify(ctx context.Context, target string, v *visitWork) error 
 		return err
 	}
 	var seen backend.Observation
-	if w.Backend.Traits().ShowsAll {
+	if w.Backend.Traits().ShowsAll && !t.urgent {
 		if seen, err = w.Backend.Observe(ctx, target); err != nil {
 			return fmt.Errorf("reading back after a doubtful call: %w", err)
 		}

@@ -45,6 +45,7 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 	case failure.Kind == backend.Rejected:
 		return w.single(ctx, s, failure)
 	case failure.Kind == backend.Missing:
+		w.health.at(s.delta.Target, noTarget, "the backend has no such target")
 		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) })
 	case failure.Unsent, failure.Kind == backend.Throttled, failure.Kind == backend.Unauthorized:
 		w.failed(s.delta.Target, failure)
@@ -335,6 +336,9 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		limited, cancel := context.WithTimeout(ctx, w.CallTimeout)
 		o, err := w.Backend.Observe(limited, s.delta.Target)
 		cancel()
+		if isBackend(err) && backend.KindOf(err) == backend.Missing { // not the person: the target itself is gone
+			return w.gone(ctx, s, failure)
+		}
 		if err == nil {
 			seen = o
 		}
@@ -371,6 +375,15 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 			a.block(reasonOf(failure))
 		}
 	})
+}
+
+// gone parks everything on a target that vanished; what is left of the visit is not sent.
+func (w *Worker) gone(ctx context.Context, s step, failure *backend.Error) error {
+	if err := w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) }); err != nil {
+		return err
+	}
+	w.pauses[s.delta.Target] = pause{until: w.now().Add(w.RetryInitial)}
+	return w.blockTarget(ctx, s.delta.Target)
 }
 
 func reasonOf(e *backend.Error) string {

@@ -120,7 +120,10 @@ func TestChangesAreGatheredIntoFullBatchesRemovalsFirst(t *testing.T) {
 	w := newWorld(t, admins)
 	w.config = func(d *delivery.Worker) { d.MaxRemovals.Count = 30 }
 	w.restart()
-	team(w, 60, "Admins")
+	team(w, 61, "Admins")
+	w.join("okta", "u60", "Admins") // and stays
+	w.pass(5 * time.Second)
+	w.calls()
 	for i := range 30 {
 		w.join("okta", fmt.Sprint("u", i), "Admins")
 	}
@@ -366,8 +369,8 @@ func TestATargetThatDoesNotExistIsBlocked(t *testing.T) {
 	w.pass(5 * time.Second)
 	w.expect("beta/a1=ADMIN")
 	w.expectCounts("pending 0, blocked 1, held 0")
-	if state, _ := w.worker.Health(); state != "ok" {
-		t.Errorf("the backend is %s", state)
+	if state, reason := w.worker.Health(); state != "no_target" || !strings.Contains(reason, "target acme") {
+		t.Errorf("the backend is %s: %s", state, reason)
 	}
 	w.leave("okta", "u0", "Admins")
 	w.remap(other)

@@ -30,7 +30,7 @@
 //	never left                       no                       back-off
 //	transient: timeout, reset, 5xx   yes, also later          in doubt; sent at once, read back after the window
 //	throttled, unauthorized          in part, not later       the backend pauses (403: the target)
-//	missing target                   no                       blocked: no_target
+//	missing target                   no                       blocked: no_target; so it is if reading it says so
 //	rejected                         in part, not later       halved; alone: blocked with the reason
 //	a refused removal, touched lately                         blocked, whatever a read shows: it may lag
 //

@@ -3,6 +3,7 @@ package delivery
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -94,8 +95,59 @@ func (w *Worker) Reject(ctx context.Context, id, actor string) error {
 				return err
 			}
 		}
+		if err := w.disown(tx, e); err != nil {
+			return err
+		}
 		return tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
 	})
+}
+
+// grants are roles by account.
+type grants map[string][]string
+
+func (g grants) has(account, role string) bool { return slices.Contains(g[account], role) }
+
+func (g grants) drop(account, role string) {
+	g[account] = slices.DeleteFunc(g[account], func(r string) bool { return r == role })
+	if len(g[account]) == 0 {
+		delete(g, account)
+	}
+}
+
+func (w *Worker) disownedKey(target string) string { return "disowned/" + w.Name + "/" + target }
+
+// disowned lists what operators refused to take away on a target: an authoritative rule leaves it alone, until a group gives it
+// or it is not there any more.
+func (w *Worker) disowned(tx store.Tx, target string) (grants, error) {
+	out := grants{}
+	raw := tx.Setting(w.disownedKey(target))
+	if raw == nil {
+		return out, nil
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return nil, fmt.Errorf("reading what was disowned: %w", err)
+	}
+	return out, nil
+}
+
+func (w *Worker) putDisowned(tx store.Tx, target string, all grants) error {
+	if len(all) == 0 {
+		return tx.SetSetting(w.disownedKey(target), nil)
+	}
+	raw, err := json.Marshal(all)
+	if err != nil {
+		return fmt.Errorf("remembering what was disowned: %w", err)
+	}
+	return tx.SetSetting(w.disownedKey(target), raw)
+}
+
+func (w *Worker) disown(tx store.Tx, e store.Entry) error {
+	all, err := w.disowned(tx, e.Target)
+	if err != nil || all.has(e.Account, e.Role) {
+		return err
+	}
+	all[e.Account] = append(all[e.Account], e.Role)
+	return w.putDisowned(tx, e.Target, all)
 }
 
 func (w *Worker) decide(ctx context.Context, id, actor, event string, do func(store.Tx, store.Entry) error) error {

@@ -2,7 +2,11 @@ package delivery
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,7 +46,11 @@ func (w *Worker) failed(target string, err error) bool {
 	if e.Kind == backend.Rejected {
 		return true
 	}
-	w.health.set(e.Kind.String(), e.Error())
+	if where == "" {
+		w.health.set(e.Kind.String(), e.Error())
+	} else {
+		w.health.at(where, e.Kind.String(), e.Error())
+	}
 	w.Log.Warn("backend call failed, will be tried again", "backend", w.Name, "target", target,
 		"kind", e.Kind.String(), "status", e.Status, "code", e.Code, "doing", e.Doing, "again_at", p.until, "fails", p.fails)
 	return true
@@ -53,6 +61,7 @@ func (w *Worker) succeeded(target string) {
 	delete(w.pauses, target)
 	delete(w.pauses, "")
 	w.health.set("ok", "")
+	w.health.at(target, "ok", "")
 	w.health.pause("", time.Time{})
 }
 
@@ -83,10 +92,15 @@ func (w *Worker) backoff(fails int) time.Duration {
 	return d - time.Duration(w.Jitter()*float64(d)/5)
 }
 
+// condition is a state in one word, and why if it is not "ok".
+type condition struct{ state, reason string }
+
+// health is what operators are shown: the backend's condition, and those of its targets that are not as they should be.
 type health struct {
-	mu            sync.Mutex
-	state, reason string
-	until         time.Time // the whole backend is paused
+	mu      sync.Mutex
+	whole   condition
+	targets map[string]condition
+	until   time.Time // the whole backend is paused
 }
 
 func (h *health) pause(where string, until time.Time) {
@@ -110,11 +124,45 @@ func (w *Worker) PausedUntil() time.Time {
 func (h *health) set(state, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.state, h.reason = state, reason
+	h.whole = condition{state, reason}
 }
 
-func (h *health) get() (string, string) {
+// at notes the condition of a target.
+func (h *health) at(target, state, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.state, h.reason
+	if state == "ok" {
+		delete(h.targets, target)
+		return
+	}
+	if h.targets == nil {
+		h.targets = map[string]condition{}
+	}
+	h.targets[target] = condition{state, reason}
 }
+
+// get tells the backend's condition; if only some of its targets are not as they should be, theirs.
+func (h *health) get() (state, reason string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.whole.state != "ok" || len(h.targets) == 0 {
+		return h.whole.state, h.whole.reason
+	}
+	var reasons []string
+	for _, t := range slices.Sorted(maps.Keys(h.targets)) {
+		c := h.targets[t]
+		if state == "" {
+			state = c.state
+		}
+		if reasons = append(reasons, "target "+t+": "+c.reason); len(reasons) == maxReasons {
+			break
+		}
+	}
+	if more := len(h.targets) - len(reasons); more > 0 {
+		reasons = append(reasons, strconv.Itoa(more)+" more")
+	}
+	return state, strings.Join(reasons, "; ")
+}
+
+// maxReasons bounds how many targets are named.
+const maxReasons = 5

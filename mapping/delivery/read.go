@@ -104,7 +104,16 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	}
 	found := map[string]backend.Account{}
 	if len(missing) > 0 {
-		if found, err = w.Backend.Resolve(ctx, target, missing); err != nil {
+		lookUp := func(ctx context.Context) (err error) {
+			found, err = w.Backend.Resolve(ctx, target, missing)
+			return err
+		}
+		if t.urgent {
+			err = lookUp(ctx)
+		} else {
+			err = w.patiently(ctx, lookUp)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("looking people up: %w", err)
 		}
 		w.succeeded(target)
@@ -307,6 +316,7 @@ const noTarget = "no_target"
 // blockTarget parks everything on a target that does not exist: no other target waits for it, and it is tried again.
 func (w *Worker) blockTarget(ctx context.Context, target string) error {
 	w.Log.Warn("the backend has no such target; what concerns it waits", "backend", w.Name, "target", target)
+	w.health.at(target, noTarget, "the backend has no such target")
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		marks, err := w.marksOf(tx, dueTarget{name: target})
 		for _, m := range marks {

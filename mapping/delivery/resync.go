@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,8 +55,11 @@ func (w *Worker) look(ctx context.Context) error {
 		switch {
 		case err == nil:
 			w.succeeded(target)
+		case errors.Is(err, errUrgent):
+			w.looks[target] = now // after them
+			return nil
 		case backend.KindOf(err) == backend.Missing && isBackend(err):
-			// the marks of the target say so by themselves
+			w.health.at(target, noTarget, "the backend has no such target") // its marks find out by themselves
 		case !w.failed(target, err):
 			return err
 		default:
@@ -89,7 +93,11 @@ func (w *Worker) lookAt() time.Time {
 // compare reads a target. What the bridge granted and is not seen twice in a row is granted again; what is seen and no
 // group gives is reported, and taken over for removal if a rule is authoritative. A listing without people is no evidence.
 func (w *Worker) compare(ctx context.Context, target string) error {
-	seen, err := w.Backend.Observe(ctx, target)
+	var seen backend.Observation
+	err := w.patiently(ctx, func(ctx context.Context) (err error) {
+		seen, err = w.Backend.Observe(ctx, target)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("reading a target: %w", err)
 	}
@@ -152,53 +160,109 @@ func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (aga
 	default:
 		e.Missed, e.State, e.Note = 0, store.Unknown, "missing"
 		w.drifted(DriftMissing, foreignGrant{e.Target, e.Account, e.Role})
-		if err := tx.Work(w.Name).Touch(e.Target, now, store.Subject{Account: e.Account}); err != nil {
+		if err := w.missing(tx, seen, e); err != nil {
 			return false, err
 		}
 	}
 	return again, tx.Ledger(w.Name).PutEntry(e)
 }
 
+// missing marks whom a missing grant concerns: the account, or, if that is not there either, the people who were it, to be
+// looked up anew.
+func (w *Worker) missing(tx store.Tx, seen backend.Observation, e store.Entry) error {
+	subject := []store.Subject{{Account: e.Account}}
+	if _, member := seen.Members[e.Account]; !member {
+		links, err := tx.Accounts(w.Name).Linked(e.Account)
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			subject = append(subject, store.Subject{IdP: l.IdP, User: l.User})
+			if err := tx.Accounts(w.Name).DeleteCached(w.listing(e.Target), l.Key); err != nil {
+				return err
+			}
+		}
+		if len(links) > 0 {
+			subject = subject[1:]
+		}
+	}
+	return tx.Work(w.Name).Touch(e.Target, w.now(), subject...)
+}
+
 // foreign goes through what is seen and not in the ledger.
 func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, known map[string]map[string]bool) (again bool, err error) {
-	t, now := mapping.Target{Backend: w.Name, Target: target}, w.now()
-	roles := w.Rules().Roles(t)
+	disowned, err := w.stillDisowned(tx, target, seen, known)
+	if err != nil {
+		return false, err
+	}
+	roles := w.Rules().Roles(mapping.Target{Backend: w.Name, Target: target})
 	for id, holds := range seen.Holders {
 		for _, role := range holds {
 			authoritative, managed := roles[role]
 			if !managed || known[id][role] {
 				continue
 			}
-			wanted := &account{Account: backend.Account{ID: id}}
-			if err := w.load(tx, target, id, wanted); err != nil {
+			more, err := w.stranger(tx, foreignGrant{target, id, role}, seen.Members[id].Key, authoritative && !disowned.has(id, role))
+			if err != nil {
 				return again, err
 			}
-			g := foreignGrant{target, id, role}
-			if _, want := wanted.want[role]; want { // a group gives it, too: it is adopted
-				if err := tx.Work(w.Name).Touch(target, now, store.Subject{Account: id}); err != nil {
-					return again, err
-				}
-				continue
-			}
-			w.drifted(DriftForeign, g)
-			if !authoritative {
-				continue
-			}
-			if w.suspects[g]++; w.suspects[g] < 2 {
-				again = true
-				continue
-			}
-			delete(w.suspects, g)
-			e := store.Entry{Target: target, Account: id, Role: role, Key: seen.Members[id].Key, State: store.Present, Wanted: true, Since: now, Note: "foreign"}
-			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
-				return again, err
-			}
-			if err := tx.Work(w.Name).Touch(target, now, store.Subject{Account: id}); err != nil {
-				return again, err
-			}
+			again = again || more
 		}
 	}
 	return again, nil
+}
+
+// stranger deals with a grant that is seen and not in the ledger: a group that gives it, too, adopts it; else it is reported,
+// and taken over for removal if it is seen twice and to be removed.
+func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) (again bool, err error) {
+	now, work := w.now(), tx.Work(w.Name)
+	wanted := &account{Account: backend.Account{ID: g.account}}
+	if err := w.load(tx, g.target, g.account, wanted); err != nil {
+		return false, err
+	}
+	if _, want := wanted.want[g.role]; want {
+		return false, work.Touch(g.target, now, store.Subject{Account: g.account})
+	}
+	w.drifted(DriftForeign, g)
+	if !remove {
+		return false, nil
+	}
+	if w.suspects[g]++; w.suspects[g] < 2 {
+		return true, nil
+	}
+	delete(w.suspects, g)
+	return false, w.takeOver(tx, g, key)
+}
+
+// takeOver makes a grant that was found the bridge's, to be removed under the brakes.
+func (w *Worker) takeOver(tx store.Tx, g foreignGrant, key string) error {
+	now := w.now()
+	e := store.Entry{Target: g.target, Account: g.account, Role: g.role, Key: key, State: store.Present, Wanted: true, Since: now, Note: "foreign"}
+	if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
+		return err
+	}
+	return tx.Work(w.Name).Touch(g.target, now, store.Subject{Account: g.account})
+}
+
+// stillDisowned drops what is ours again or not there any more from what was disowned.
+func (w *Worker) stillDisowned(tx store.Tx, target string, seen backend.Observation, known map[string]map[string]bool) (grants, error) {
+	all, err := w.disowned(tx, target)
+	if err != nil {
+		return nil, err
+	}
+	changed := false
+	for id, roles := range maps.Clone(all) {
+		for _, role := range slices.Clone(roles) {
+			if has, tells := seen.Has(id, role); known[id][role] || tells && !has {
+				all.drop(id, role)
+				changed = true
+			}
+		}
+	}
+	if !changed {
+		return all, nil
+	}
+	return all, w.putDisowned(tx, target, all)
 }
 
 // drifted remembers a difference until the transaction that found it is committed.

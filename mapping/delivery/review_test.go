@@ -1,15 +1,20 @@
 package delivery_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 // What pairs of fresh eyes found: each test is named after the defect.
@@ -175,4 +180,201 @@ func TestATeamInDoubtIsNotEmptied(t *testing.T) {
 		t.Errorf("%d admins are left, want 10", n)
 	}
 	w.hold("empties_role", 10)
+}
+
+func TestAnAdminMadeByHandIsTheLastToBeOffboarded(t *testing.T) {
+	w := newWorld(t, others)
+	w.config = func(d *delivery.Worker) { d.Offboard = true }
+	w.restart()
+	team(w, 2, "Others")
+	w.vendor.admin = "ADMIN"
+	w.join("okta", "u0", "Others")
+	w.pass(5 * time.Second)
+	w.vendor.holds["acme/a0"]["ADMIN"] = true
+	w.calls()
+	w.deactivate("okta", "u0")
+	w.pass(time.Hour)
+	w.expectCalls("remove acme: a0=SCAN")
+	id := w.hold("last_admin", 1).ID
+	w.vendor.holds["acme/a1"] = map[string]bool{"ADMIN": true}
+	w.vendor.stale = map[string]bool{}
+	if err := w.worker.Approve(t.Context(), id, "operator"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Hour)
+	w.expectCalls("remove acme: a0=ADMIN", "offboard acme: a0")
+	w.expect("acme/a1=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestARejectedHoldStaysSoUnderAuthoritative(t *testing.T) {
+	rule := admins
+	rule.Authoritative = true
+	w, drift := drifting(t, rule)
+	for i := range 20 {
+		id := fmt.Sprint("x", i)
+		w.vendor.people[id+"@example.com"] = id
+		w.vendor.holds["acme/"+id] = map[string]bool{"ADMIN": true}
+	}
+	w.pass(2 * time.Hour)
+	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 20).ID, "operator"); err != nil {
+		t.Fatal(err)
+	}
+	clear(drift)
+	w.pass(24 * time.Hour)
+	w.expectCalls()
+	w.noHold()
+	w.user("okta", "x0", "x0@example.com", true) // what a group gives, too, is the bridge's again
+	w.join("okta", "x0", "Admins")
+	w.pass(2 * time.Hour)
+	w.leave("okta", "x0", "Admins")
+	w.pass(time.Hour)
+	if w.vendor.holds["acme/x0"]["ADMIN"] {
+		t.Error("x0 keeps what a group gave and took")
+	}
+	delete(w.vendor.holds["acme/x1"], "ADMIN") // what is gone and comes again is another grant
+	w.pass(2 * time.Hour)
+	w.vendor.holds["acme/x1"]["ADMIN"] = true
+	w.pass(2 * time.Hour)
+	if w.vendor.holds["acme/x1"]["ADMIN"] || !w.vendor.holds["acme/x2"]["ADMIN"] {
+		t.Errorf("x1 %v, x2 %v", w.vendor.holds["acme/x1"], w.vendor.holds["acme/x2"])
+	}
+}
+
+func TestAVanishedGroupIsNoTarget(t *testing.T) {
+	w := full(t, 30)
+	w.vendor.lost = map[string]bool{"acme": true}
+	for i := range 8 {
+		w.join("okta", fmt.Sprint("u", i), "Others")
+	}
+	w.pass(30 * time.Second)
+	if n := len(w.calls()); n > 4 {
+		t.Errorf("%d calls to find that nothing is there", n)
+	}
+	err := w.store.View(t.Context(), func(tx store.Tx) error {
+		for m, err := range tx.Work("vt").Marks("") {
+			if err != nil || m.State != store.Blocked || m.Reason != "no_target" {
+				t.Errorf("%+v, %v", m, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if state, reason := w.worker.Health(); state != "no_target" || !strings.Contains(reason, "target acme") {
+		t.Errorf("%s: %s", state, reason)
+	}
+	w.vendor.lost = nil
+	w.pass(10 * time.Minute)
+	if n := w.heldBy("SCAN"); n != 8 {
+		t.Errorf("%d have the role, want 8", n)
+	}
+}
+
+func TestAnAccountMadeAnewIsFoundByResync(t *testing.T) {
+	w, _ := drifting(t, admins)
+	w.vendor.people["u1@example.com"] = "b1"
+	delete(w.vendor.holds, "acme/a1")
+	w.pass(time.Hour + time.Minute)
+	w.expect("acme/a0=ADMIN acme/a2=ADMIN acme/b1=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+	w.leave("okta", "u1", "Admins")
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN acme/a2=ADMIN")
+}
+
+func TestWhoIsRefusedUnderAnAccountIsLookedUpAnew(t *testing.T) {
+	w, _ := drifting(t, admins)
+	w.vendor.refuse["a1/ADMIN"] = true
+	delete(w.vendor.holds["acme/a1"], "ADMIN")
+	w.pass(time.Hour + time.Minute)
+	w.expectCounts("pending 0, blocked 1, held 0")
+	w.vendor.people["u1@example.com"] = "b1"
+	w.pass(10 * time.Minute)
+	w.expect("acme/a0=ADMIN acme/a2=ADMIN acme/b1=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestHealthNamesTheTargetThatIsRefused(t *testing.T) {
+	other := others
+	other.Target = "beta"
+	w := newWorld(t, admins, other)
+	team(w, 2, "Admins", "Others")
+	w.vendor.answers = []answer{{err: failure(backend.Unauthorized, 403)}}
+	w.join("okta", "u0", "Admins")
+	w.pass(1100 * time.Millisecond)
+	w.join("okta", "u1", "Others")
+	w.clock = w.clock.Add(500 * time.Millisecond)
+	w.round()
+	if state, reason := w.worker.Health(); state != "unauthorized" || !strings.Contains(reason, "target acme") || strings.Contains(reason, "beta") {
+		t.Errorf("%s: %s", state, reason)
+	}
+	w.pass(time.Minute)
+	if state, reason := w.worker.Health(); state != "ok" {
+		t.Errorf("%s: %s", state, reason)
+	}
+}
+
+// slowVendor takes ten minutes to list a target.
+type slowVendor struct {
+	*vendor
+	slow atomic.Bool
+	read atomic.Int32 // to their end
+}
+
+func (s *slowVendor) Observe(ctx context.Context, target string) (backend.Observation, error) {
+	if s.slow.Load() {
+		select {
+		case <-time.After(10 * time.Minute):
+		case <-ctx.Done():
+			return backend.Observation{}, failure(backend.Transient, 0)
+		}
+	}
+	s.read.Add(1)
+	return s.vendor.Observe(ctx, target)
+}
+
+func TestWhoLeavesWaitsForNoListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, admins)
+		slow := &slowVendor{vendor: w.vendor}
+		w.config = func(d *delivery.Worker) { d.Backend, d.Now = slow, time.Now }
+		w.clock = time.Now()
+		w.restart()
+		team(w, 4, "Admins")
+		for i := range 4 {
+			w.join("okta", fmt.Sprint("u", i), "Admins")
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.worker.Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		slow.slow.Store(true)
+		w.worker.Resync()
+		for i := range 3 {
+			time.Sleep(time.Minute)
+			w.clock = time.Now()
+			w.deactivate("okta", fmt.Sprint("u", i))
+			w.worker.Nudge()
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if n := w.heldBy("ADMIN"); n != 3-i {
+				t.Errorf("%d admins are left after %d left, want %d", n, i+1, 3-i)
+			}
+		}
+		if n := slow.read.Load(); n != 0 {
+			t.Errorf("%d listings were read to their end", n)
+		}
+		time.Sleep(11 * time.Minute) // it is begun again
+		synctest.Wait()
+		if n := slow.read.Load(); n != 1 {
+			t.Errorf("%d listings were read to their end, want 1", n)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -33,7 +33,7 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 			if len(a.remove) > 0 {
 				longest = longestRetry
 			}
-			if err := w.block(tx, m, a.reason, longest); err != nil {
+			if err := w.blockPeople(tx, target, m, a, longest); err != nil {
 				return nil, err
 			}
 		case a.unfinished: // stays as it is: the target is paused, then tried again
@@ -62,6 +62,37 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 		}
 	}
 	return done, nil
+}
+
+// blockPeople parks the mark of an account to which something cannot be given. Whoever is bound to it is parked in its place:
+// they are looked up anew the next time, since the account may be another by then.
+func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *account, longest time.Duration) error {
+	work := tx.Work(w.Name)
+	links, err := tx.Accounts(w.Name).Linked(a.ID)
+	if err != nil {
+		return err
+	}
+	if m.Subject.Account == "" || a.reason != "rejected" || len(a.add) == 0 || len(links) == 0 {
+		return w.block(tx, m, a.reason, longest)
+	}
+	for _, l := range links {
+		s := store.Subject{IdP: l.IdP, User: l.User}
+		if err := work.Touch(target, m.Since, s); err != nil {
+			return err
+		}
+		person, err := work.Mark(target, s)
+		if err != nil {
+			return err
+		}
+		if err := w.block(tx, person, a.reason, longest); err != nil {
+			return err
+		}
+	}
+	if len(a.remove) > 0 {
+		return w.block(tx, m, a.reason, longest)
+	}
+	_, err = work.Settle(m)
+	return err
 }
 
 // forget drops the links of an account to users who are gone, once nothing of it is in the ledger.

@@ -384,6 +384,9 @@ func (s *simulation) change() {
 		s.worker.RulesChanged()
 	default:
 		s.request(i, kind, group)
+		if s.chance(50) {
+			s.worker.Nudge()
+		}
 	}
 	s.note()
 }
@@ -537,11 +540,15 @@ func (p *process) Traits() backend.Traits { return backend.Traits{Replace: true,
 
 func (p *process) Ready(ctx context.Context) error { return ctx.Err() }
 
-func (p *process) read() error {
+func (p *process) read(ctx context.Context) error {
 	if happens, survives := p.step(); !happens || !survives {
 		return errCrashed
 	}
-	time.Sleep(time.Duration(20+p.random(300)) * time.Millisecond)
+	select {
+	case <-time.After(time.Duration(20+p.random(300)) * time.Millisecond):
+	case <-ctx.Done():
+		return &backend.Error{Kind: backend.Transient, Doing: "reading"}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.faults && p.chance(10) {
@@ -550,8 +557,8 @@ func (p *process) read() error {
 	return nil
 }
 
-func (p *process) Resolve(context.Context, string, []string) (map[string]backend.Account, error) {
-	if err := p.read(); err != nil {
+func (p *process) Resolve(ctx context.Context, _ string, _ []string) (map[string]backend.Account, error) {
+	if err := p.read(ctx); err != nil {
 		return nil, err
 	}
 	out := map[string]backend.Account{}
@@ -565,8 +572,8 @@ func (p *process) Invite(context.Context, string, string) error { return nil }
 
 func (p *process) Offboard(context.Context, string, backend.Account) error { return nil }
 
-func (p *process) Observe(_ context.Context, target string) (backend.Observation, error) {
-	if err := p.read(); err != nil {
+func (p *process) Observe(ctx context.Context, target string) (backend.Observation, error) {
+	if err := p.read(ctx); err != nil {
 		return backend.Observation{}, err
 	}
 	p.mu.Lock()

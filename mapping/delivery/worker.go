@@ -63,11 +63,13 @@ type Worker struct {
 
 	resyncAsked, retryAsked, remapAsked atomic.Bool
 	resyncAt                            time.Time
-	looks                               map[string]time.Time // targets to compare, and when
-	touched                             map[spot]time.Time   // that a call changed: reads of them lag
-	suspects                            map[foreignGrant]int // seen so many times in a row
+	looks                               map[string]time.Time       // targets to compare, and when
+	touched                             map[spot]time.Time         // that a call changed: reads of them lag
+	taken                               map[foreignGrant]time.Time // that was taken over from whoever leaves
+	suspects                            map[foreignGrant]int       // seen so many times in a row
 	foreigners                          map[foreignGrant]bool
 	found                               map[string]map[foreignGrant]bool
+	putOff                              int // listings in a row, for somebody who leaves
 }
 
 // Init prepares a worker whose fields are set.
@@ -96,7 +98,7 @@ func (w *Worker) Init() *Worker {
 	}
 	w.nudge = make(chan struct{}, 1)
 	w.pauses, w.looks = map[string]pause{}, map[string]time.Time{}
-	w.touched = map[spot]time.Time{}
+	w.touched, w.taken = map[spot]time.Time{}, map[foreignGrant]time.Time{}
 	w.suspects, w.foreigners, w.found = map[foreignGrant]int{}, map[foreignGrant]bool{}, map[string]map[foreignGrant]bool{}
 	w.health.set("starting", "")
 	return w
@@ -181,7 +183,7 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 		}
 		work, err := w.read(ctx, t) // marks of the target, people resolved to accounts
 		if err == nil {
-			err = w.verify(ctx, t.name, work) // doubt whose window has passed
+			err = w.verify(ctx, t, work) // doubt whose window has passed
 		}
 		if err == nil {
 			err = w.compute(ctx, t.name, work) // desired against ledger, in one View
@@ -217,6 +219,8 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 // backend pauses, and what is no failure of the backend ends the round.
 func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 	switch {
+	case errors.Is(err, errUrgent):
+		return nil
 	case isBackend(err) && backend.KindOf(err) == backend.Missing:
 		return w.blockTarget(ctx, target)
 	case w.failed(target, err):

@@ -29,6 +29,7 @@ type vendor struct {
 	mixed   bool
 	refuse  map[string]bool  // "account/role" refused whenever it is in a call
 	gone    map[string]bool  // targets that do not exist
+	lost    map[string]bool  // targets that do not exist, where a change is refused as if somebody in it did not
 	admin   string           // the role that administers a target
 	empty   bool             // listings are empty, and claim to be whole
 	cut     bool             // listings do not claim to be whole
@@ -88,6 +89,9 @@ func (v *vendor) Offboard(_ context.Context, target string, a backend.Account) e
 
 func (v *vendor) Observe(_ context.Context, target string) (backend.Observation, error) {
 	v.calls = append(v.calls, "read "+target)
+	if v.lost[target] {
+		return backend.Observation{}, &backend.Error{Kind: backend.Missing, Doing: "reading a target", Status: 404}
+	}
 	o := backend.Observation{Complete: !v.cut, Roles: !v.hidden, Members: map[string]backend.Account{}, Holders: map[string][]string{}}
 	for key, id := range v.people {
 		if v.empty {
@@ -113,6 +117,9 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 		return nil, &backend.Error{Kind: backend.Missing, Doing: "changing roles", Unsent: true}
 	}
 	v.calls = append(v.calls, describe(d))
+	if v.lost[d.Target] {
+		return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Status: 404}
+	}
 	for _, c := range d.Changes {
 		v.recent = append(v.recent, c.Recent)
 	}
