@@ -209,9 +209,9 @@ func (s *Server) appendMembers(b *bytes.Buffer, d store.Directory, group string)
 	if err != nil {
 		return err
 	}
-	tail := func(k *kind) string { return `,"type":"` + k.name + `","$ref":"` + s.PublicURL + k.endpoint + "/" }
+	tail := func(k *kind) string { return `","type":"` + k.name + `","$ref":"` + s.PublicURL + k.endpoint + "/" }
 	ofUser, ofGroup := tail(userKind), tail(groupKind)
-	const perMember = len(`{"value":,"type":"User","$ref":""},`) + 4 + 3*40
+	const perMember = len(`{"value":"","type":"User","$ref":"/Users/"},`) + 2*36 // most ids are UUIDs
 	b.Grow(n * (perMember + len(s.PublicURL)))
 	b.WriteByte('[')
 	first := true
@@ -262,17 +262,16 @@ func (s *Server) appendParts(b *bytes.Buffer, d store.Directory, group string, p
 // appendMember writes one; tail is what a reference to its kind begins with. The id of a resource was made by this server and is
 // JSON as it is; any other value is as a client sent it.
 func appendMember(out []byte, value, tail string) ([]byte, error) {
-	out = append(out, `{"value":`...)
 	if tail == "" {
 		quoted, err := json.Marshal(value)
+		out = append(out, `{"value":`...)
 		return append(append(out, quoted...), '}'), err
 	}
-	out = append(out, '"')
+	out = append(out, `{"value":"`...)
 	out = append(out, value...)
-	out = append(out, '"')
 	out = append(out, tail...)
 	out = append(out, value...)
-	return append(out, '"', '}'), nil
+	return append(out, `"}`...), nil
 }
 
 // appendResource writes a resource; members, if there are any to write, at its end.

@@ -18,31 +18,20 @@ func scanJSON(body []byte, depth int) error {
 	if !utf8.Valid(body) {
 		return bad("the body is not UTF-8")
 	}
-	level, inString := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if level++; level > depth {
-				return bad("the body nests too deeply")
-			}
-		case c == '}' || c == ']':
-			level--
-		}
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	body = bytes.TrimSpace(body)
+	keys, fits := topKeys(body, depth)
+	switch {
+	case !fits:
+		return bad("the body nests too deeply")
+	case len(body) == 0 || body[0] != '{':
 		return bad("the body is not a JSON object")
+	case !json.Valid(body):
+		return bad("the body is not valid JSON, or something follows the JSON object")
 	}
-	seen := map[string]bool{}
-	for dec.More() {
-		t, err := dec.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
+	seen := make(map[string]bool, len(keys))
+	for _, quoted := range keys {
+		var name string
+		if err := json.Unmarshal(quoted, &name); err != nil {
 			return bad("the body is not valid JSON")
 		}
 		if folded := strings.ToLower(name); seen[folded] {
@@ -50,16 +39,47 @@ func scanJSON(body []byte, depth int) error {
 		} else {
 			seen[folded] = true
 		}
-		var skipped json.RawMessage
-		if err := dec.Decode(&skipped); err != nil {
-			return bad("the body is not valid JSON")
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return bad("the body is not valid JSON")
-	}
-	if dec.More() {
-		return bad("something follows the JSON object")
 	}
 	return nil
+}
+
+// topKeys finds the keys of the outermost object, quoted, and says whether nothing nests deeper than depth. It reads bodies
+// that are not valid, too: what it finds then means nothing.
+func topKeys(body []byte, depth int) (keys [][]byte, fits bool) {
+	level, key := 0, false // key: at level 1 the next string is one
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '"':
+			end := endOfString(body, i)
+			if level == 1 && key {
+				keys = append(keys, body[i:end])
+			}
+			i = end - 1
+		case '{', '[':
+			if level++; level > depth {
+				return nil, false
+			}
+			key = level == 1
+		case '}', ']':
+			level--
+		case ':':
+			key = false
+		case ',':
+			key = level == 1
+		}
+	}
+	return keys, true
+}
+
+// endOfString is behind the string that begins at i.
+func endOfString(body []byte, i int) int {
+	for i++; i < len(body); i++ {
+		switch body[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(body)
 }

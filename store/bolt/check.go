@@ -77,21 +77,25 @@ func (c *checker) count(b *bbolt.Bucket) int {
 
 func (c *checker) directory(d *directory) {
 	where := "directory " + d.space.name
+	names := 0
 	for k, v := range c.tx.scan(d.bucket(dirNames), nil, 0) {
-		name, is, err := openName(k, v)
-		if err != nil {
-			c.note(where, err)
+		var s sheet
+		if err := s.open(k, v); err != nil || len(k) != numberSize {
+			c.note(where, errors.Join(err, store.ErrDamaged))
 			continue
 		}
-		n, ok, err := d.number(name)
-		if c.note(where, err); err == nil && (!ok || n != toNumber(k)) {
-			c.wrong(where, "number %x and its name disagree", k)
-		}
-		if d.exists(userKind(), n) != (is == nameOfUser) || d.exists(groupKind(), n) != (is == nameOfGroup) {
-			c.wrong(where, "number %x is not what its name says", k)
+		for _, name := range s.names[:s.n] {
+			names++
+			n, ok, err := d.number(string(name.id))
+			if c.note(where, err); err == nil && (!ok || n != number(names)) {
+				c.wrong(where, "number %d and its name disagree", names)
+			}
+			if d.exists(userKind(), n) != (name.is == nameOfUser) || d.exists(groupKind(), n) != (name.is == nameOfGroup) {
+				c.wrong(where, "number %d is not what its name says", n)
+			}
 		}
 	}
-	if ids, names := c.count(d.bucket(dirIDs)), c.count(d.bucket(dirNames)); ids != names {
+	if ids := c.count(d.bucket(dirIDs)); ids != names {
 		c.wrong(where, "%d ids and %d names", ids, names)
 	}
 	entries := map[string]int{}
@@ -141,25 +145,36 @@ func checkRecords[T any](c *checker, d *directory, k kind, entries map[string]in
 func (c *checker) members(where string, d *directory) {
 	sizes := map[number]int{}
 	forth := 0
-	for k := range c.tx.scan(d.bucket(dirMembers), nil, 0) {
-		if len(k) != 2*numberSize {
-			c.wrong(where, "membership with a key of %d bytes", len(k))
+	for k, v := range c.tx.scan(d.bucket(dirMembers), nil, 0) {
+		b, err := openBlock(k, v)
+		if err != nil {
+			c.note(where, err)
 			continue
 		}
-		g, m := toNumber(k), toNumber(k[numberSize:])
-		forth++
-		sizes[g]++
-		if sizes[g] == 1 && !d.exists(groupKind(), g) {
+		g := toNumber(k)
+		if sizes[g] == 0 && !d.exists(groupKind(), g) {
 			c.wrong(where, "members of group number %d, which is not there", g)
 		}
-		if d.get(dirNames, k[numberSize:]) == nil {
-			c.wrong(where, "member number %d has no name", m)
-		}
-		if d.get(dirMemberOf, pair(m, g)) == nil {
-			c.wrong(where, "member number %d does not know of group number %d", m, g)
+		for m := range b.all(toNumber(k[numberSize:]) << blockBits) {
+			forth++
+			sizes[g]++
+			_, err := d.name(m)
+			c.note(where, err)
+			key := blockKey(m, g)
+			if of, err := openBlock(key, d.get(dirMemberOf, key)); err != nil || !of.has(g) {
+				c.wrong(where, "member number %d does not know of group number %d", m, g)
+			}
 		}
 	}
-	if back := c.count(d.bucket(dirMemberOf)); back != forth {
+	back := 0
+	for k, v := range c.tx.scan(d.bucket(dirMemberOf), nil, 0) {
+		b, err := openBlock(k, v)
+		c.note(where, err)
+		for range b.all(0) {
+			back++
+		}
+	}
+	if back != forth {
 		c.wrong(where, "%d memberships one way, %d the other", forth, back)
 	}
 	for g, n := range sizes {

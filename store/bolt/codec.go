@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math/bits"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -24,9 +25,13 @@ const maxKeyPart = 1024
 // in a bbolt page moves records as easily as it changes them.
 func checksum(version byte, key, payload []byte) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli) // made once by the standard library
-	sum := crc32.Update(0, table, []byte{version})
-	sum = crc32.Update(sum, table, key)
-	return crc32.Update(sum, table, payload)
+	begin := uint32(version)
+	if len(key) == numberSize { // most records, and the lists of members are long: a number takes part at no cost
+		begin = bits.RotateLeft32(begin, 24) ^ binary.BigEndian.Uint32(key)
+	} else {
+		begin = crc32.Update(begin, table, key)
+	}
+	return crc32.Update(begin, table, payload)
 }
 
 // encoder appends a record. The zero value is not usable: see newRecord.

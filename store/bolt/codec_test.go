@@ -58,6 +58,16 @@ func decoders() map[string]func(key, record []byte) ([]byte, error) {
 			n, err := openUint(key, record)
 			return sealUint(key, n), err
 		},
+		"block": func(key, record []byte) ([]byte, error) {
+			b, err := openBlock(key, record)
+			_, again := sealBlock(nil, key, &b)
+			return again, err
+		},
+		"names": func(key, record []byte) ([]byte, error) {
+			var s sheet
+			err := s.open(key, record)
+			return s.seal(key), err
+		},
 		"event": func(key, record []byte) ([]byte, error) {
 			e, err := decodeEvent(key, record, numbered)
 			if err != nil {
@@ -80,6 +90,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(key, encodeLink(key, store.Link{IdP: "i", User: "u", Account: "a"}))
 	f.Add(key, encodeCached(key, store.CachedAccount{Key: "k", Seen: when}))
 	f.Add(key, sealUint(key, 1<<63))
+	_, members := sealBlock(nil, key, &block{1, 0, 1 << 63, 5})
+	f.Add(key, members)
+	f.Add(key[4:], (&sheet{names: [16]nameOf{{[]byte("a"), nameOfUser}, {nil, nameOfNothing}}, n: 2}).seal(key[4:]))
 	event, err := encodeEvent(key, store.Event{Type: "x", Subject: "xx", Added: []string{"x", "xxx", "x"}}, func(s string) (number, bool, error) { return number(len(s)), true, nil })
 	if err != nil {
 		f.Fatal(err)
@@ -110,17 +123,18 @@ func FuzzDecode(f *testing.F) {
 
 // Every flipped bit of a record, or of its key, is noticed.
 func TestRecordNoticesFlippedBits(t *testing.T) {
-	key := seqKey(7)
-	record := encodeMark(key, store.Mark{Target: "target", Reason: "reason"})
-	for bit := range 8 * (len(key) + len(record)) {
-		k, r := bytes.Clone(key), bytes.Clone(record)
-		if both := bit / 8; both < len(k) {
-			k[both] ^= 1 << (bit % 8)
-		} else {
-			r[both-len(k)] ^= 1 << (bit % 8)
-		}
-		if _, err := decodeMark(k, r); !errors.Is(err, store.ErrDamaged) {
-			t.Errorf("bit %d: %v", bit, err)
+	for _, key := range [][]byte{seqKey(7), number(7).key()} {
+		record := encodeMark(key, store.Mark{Target: "target", Reason: "reason"})
+		for bit := range 8 * (len(key) + len(record)) {
+			k, r := bytes.Clone(key), bytes.Clone(record)
+			if both := bit / 8; both < len(k) {
+				k[both] ^= 1 << (bit % 8)
+			} else {
+				r[both-len(k)] ^= 1 << (bit % 8)
+			}
+			if _, err := decodeMark(k, r); !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("key %x, bit %d: %v", key, bit, err)
+			}
 		}
 	}
 }

@@ -3,10 +3,8 @@ package bolt
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"iter"
-	"math"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -17,7 +15,7 @@ import (
 // The buckets of a directory.
 const (
 	dirIDs        = "ids"         // id or member value -> number
-	dirNames      = "names"       // number -> id or member value
+	dirNames      = "names"       // (number - 1) / 16 -> ids or member values
 	dirUsers      = "users"       // number -> user
 	dirUserOrder  = "users.order" // order of creation -> number
 	dirGroups     = "groups"
@@ -27,8 +25,8 @@ const (
 	dirEmails     = "users.emails"     // folded, number
 	dirGroupNames = "groups.displayName"
 	dirGroupExtID = "groups.externalId"
-	dirMembers    = "members"   // group, member
-	dirMemberOf   = "member.of" // member, group
+	dirMembers    = "members"   // group, members / 256 -> block
+	dirMemberOf   = "member.of" // member, groups / 256 -> block
 	dirSizes      = "members.count"
 	dirCounts     = "counts"
 )
@@ -39,91 +37,6 @@ const (
 )
 
 type directory struct{ *space }
-
-// number looks an id up; false if nobody ever mentioned it.
-func (d *directory) number(id string) (number, bool, error) {
-	key := makeKey(id)
-	v := d.get(dirIDs, key)
-	if v == nil {
-		return 0, false, nil
-	}
-	if len(v) != 2*numberSize || checksum(recordVersion, key, v[:numberSize]) != binary.BigEndian.Uint32(v[numberSize:]) {
-		return 0, false, fmt.Errorf("number of %q: %w", id, store.ErrDamaged)
-	}
-	return toNumber(v), true, nil
-}
-
-// intern gives the id its number for ever: the audit trail refers to it after the resource is gone.
-func (d *directory) intern(id string) (number, error) {
-	n, ok, err := d.number(id)
-	if ok || err != nil {
-		return n, err
-	}
-	names, err := d.make(dirNames)
-	if err != nil {
-		return 0, err
-	}
-	ids, err := d.make(dirIDs)
-	if err != nil {
-		return 0, err
-	}
-	next, err := d.tx.next(names)
-	if err != nil {
-		return 0, err
-	}
-	if next > math.MaxUint32 {
-		return 0, fmt.Errorf("number %q: no numbers left: %w", id, store.ErrFull)
-	}
-	n = number(next)
-	if err := d.tx.put(names, n.key(), sealName(n, id, nameOfNothing)); err != nil {
-		return 0, err
-	}
-	key := makeKey(id)
-	return n, d.tx.put(ids, key, binary.BigEndian.AppendUint32(n.key(), checksum(recordVersion, key, n.key())))
-}
-
-// What a name is of: kept with it, so that a list of members need not look for each.
-const (
-	nameOfNothing byte = iota
-	nameOfUser
-	nameOfGroup
-)
-
-func sealName(n number, id string, is byte) []byte {
-	e := newRecord(1 + len(id))
-	e.byte(is)
-	e.raw([]byte(id))
-	return e.seal(n.key())
-}
-
-func openName(key, record []byte) (id string, is byte, err error) {
-	if record == nil {
-		return "", 0, fmt.Errorf("name of number %x: missing: %w", key, store.ErrDamaged)
-	}
-	payload, err := unseal(key, record)
-	if err == nil && (len(payload) == 0 || payload[0] > nameOfGroup) {
-		err = store.ErrDamaged
-	}
-	if err != nil {
-		return "", 0, fmt.Errorf("name of number %x: %w", key, err)
-	}
-	return string(payload[1:]), payload[0], nil
-}
-
-// name is the way back from a number.
-func (d *directory) name(n number) (string, error) {
-	id, _, err := openName(n.key(), d.get(dirNames, n.key()))
-	return id, err
-}
-
-// label says in the name of a number what it is of.
-func (d *directory) label(n number, is byte) error {
-	id, old, err := openName(n.key(), d.get(dirNames, n.key()))
-	if err != nil || old == is {
-		return err
-	}
-	return d.tx.put(d.bucket(dirNames), n.key(), sealName(n, id, is))
-}
 
 func (d *directory) count(what string) int {
 	key := []byte(what)

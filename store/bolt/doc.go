@@ -11,15 +11,15 @@
 //	events                  seq (8) -> event; members and subject as numbers of the directory named in it
 //	directories/<idp>/
 //	  ids                   id or member value -> number (4), checksum
-//	  names                 number -> id or member value; kept for ever, the events refer to it
+//	  names                 (number - 1) / 16 -> up to sixteen ids or member values; kept for ever, the events refer to them
 //	  users                 number -> user
 //	  users.order           order of creation (8) -> number
 //	  users.userName        folded -> number
 //	  users.externalId      value, number -> nothing
 //	  users.emails          folded, number -> nothing
 //	  groups, groups.order, groups.displayName, groups.externalId likewise
-//	  members               group number (4), member number (4) -> nothing
-//	  member.of             member number (4), group number (4) -> nothing
+//	  members               group number (4), member number / 256 (4) -> which of those 256 numbers are members
+//	  member.of             member number (4), group number / 256 (4) -> which of those 256 numbers are its groups
 //	  members.count         group number -> count
 //	  counts                "users", "groups" -> count
 //	work/<backend>/         (the sequence of "work" numbers the marks of all)
@@ -37,5 +37,5 @@
 // Strings in keys are escaped and terminated so that keys sort part by part. Every record is a version byte, a
 // CRC-32C over version, key and payload, and the payload; it is checked at every read. What has no room for a
 // checksum is checked against something that has one: an index entry against its resource when it is used,
-// memberships by Check, the pages of the file by Open.
+// the pages of the file by Open.
 package bolt

@@ -32,7 +32,7 @@ func (e *events) Append(ev store.Event) (uint64, error) {
 		return 0, err
 	}
 	key := seqKey(ev.Seq)
-	record, err := encodeEvent(key, ev, e.directory(ev.IdP).number)
+	record, err := encodeEvent(key, ev, e.directory(ev.IdP).numbers())
 	if err != nil {
 		return 0, fmt.Errorf("append event: %w", err)
 	}

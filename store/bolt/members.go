@@ -2,10 +2,10 @@ package bolt
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -50,7 +50,6 @@ func (d *directory) setSize(group number, size int) error {
 	return d.tx.put(b, key, sealUint(key, uint64(size)))
 }
 
-// AddMembers works through the values in the order of their numbers, in which their rows lie side by side.
 func (d *directory) AddMembers(group string, values ...string) ([]string, error) {
 	d.tx.write()
 	g, err := d.group(group)
@@ -68,27 +67,7 @@ func (d *directory) AddMembers(group string, values ...string) ([]string, error)
 		}
 		all = append(all, candidate{m, i})
 	}
-	members, err := d.make(dirMembers)
-	if err != nil {
-		return nil, err
-	}
-	memberOf, err := d.make(dirMemberOf)
-	if err != nil {
-		return nil, err
-	}
-	there := follower{tx: d.tx, bucket: members}
-	key, back := pair(g, 0), pair(0, g) // bbolt keeps copies
-	return d.change(g, values, all, 1, func(m number) (bool, error) {
-		binary.BigEndian.PutUint32(key[numberSize:], uint32(m))
-		binary.BigEndian.PutUint32(back, uint32(m))
-		if there.get(key) != nil {
-			return false, nil
-		}
-		if err := d.tx.put(members, key, []byte{}); err != nil {
-			return false, err
-		}
-		return true, d.tx.put(memberOf, back, []byte{})
-	})
+	return d.change(g, values, all, true)
 }
 
 func (d *directory) RemoveMembers(group string, values ...string) ([]string, error) {
@@ -107,12 +86,7 @@ func (d *directory) RemoveMembers(group string, values ...string) ([]string, err
 			all = append(all, candidate{m, i})
 		}
 	}
-	return d.change(g, values, all, -1, func(m number) (bool, error) {
-		if d.get(dirMembers, pair(g, m)) == nil {
-			return false, nil
-		}
-		return true, d.unlink(g, m)
-	})
+	return d.change(g, values, all, false)
 }
 
 // candidate is a value with its number and its place among those given.
@@ -121,67 +95,152 @@ type candidate struct {
 	at int
 }
 
-// change does something for each candidate and keeps the group's size.
-func (d *directory) change(g number, values []string, all []candidate, by int, do func(number) (bool, error)) ([]string, error) {
-	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.number, b.number) })
+// change makes memberships be there, or not, in both directions, and keeps the group's size. It works in the order of the
+// members' numbers, in which their blocks lie side by side.
+func (d *directory) change(g number, values []string, all []candidate, there bool) ([]string, error) {
+	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.at, b.at)) })
+	done, err := d.forth(g, all, there)
+	if err != nil || len(done) == 0 {
+		return nil, err
+	}
+	if err := d.back(g, done, there); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(done, func(a, b candidate) int { return cmp.Compare(a.at, b.at) })
+	changed, numbers := make([]string, len(done)), make([]number, len(done))
+	for i, c := range done {
+		changed[i], numbers[i] = values[c.at], c.number
+	}
+	d.changed, d.changedNumbers = changed, numbers
+	by := len(done)
+	if !there {
+		by = -by
+	}
+	return changed, d.grow(g, by)
+}
+
+// numbers is number for the members of the last change first, in their order: the event of a change names them.
+func (d *directory) numbers() func(id string) (number, bool, error) {
+	next := 0
+	return func(id string) (number, bool, error) {
+		if next < len(d.changed) && d.changed[next] == id {
+			next++
+			return d.changedNumbers[next-1], true, nil
+		}
+		return d.number(id)
+	}
+}
+
+// grow changes the count of a group's members.
+func (d *directory) grow(g number, by int) error {
+	size, err := d.size(g)
+	if err != nil {
+		return err
+	}
+	if size += by; size < 0 {
+		return fmt.Errorf("member count of group number %d: too low: %w", g, store.ErrDamaged)
+	}
+	return d.setSize(g, size)
+}
+
+// forth changes the blocks of a group and returns the candidates, in order of their numbers, for which that changed something.
+func (d *directory) forth(g number, all []candidate, there bool) ([]candidate, error) {
 	done := all[:0]
-	for _, c := range all {
-		ok, err := do(c.number)
+	for len(all) > 0 {
+		key := blockKey(g, all[0].number)
+		b, err := openBlock(key, d.get(dirMembers, key))
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			done = append(done, c)
+		before := len(done)
+		for first := all[0].number >> blockBits; len(all) > 0 && all[0].number>>blockBits == first; all = all[1:] {
+			switch m := all[0].number; {
+			case b.has(m) == there:
+				continue
+			case there:
+				b.set(m)
+			default:
+				b.clear(m)
+			}
+			done = append(done, all[0])
+		}
+		if len(done) == before {
+			continue
+		}
+		if err := d.putBlocks(dirMembers, [][]byte{key}, []block{b}); err != nil {
+			return nil, err
 		}
 	}
-	if len(done) == 0 {
-		return nil, nil
-	}
-	size, err := d.size(g)
-	if err != nil {
-		return nil, err
-	}
-	if size += by * len(done); size < 0 {
-		return nil, fmt.Errorf("member count of group number %d: too low: %w", g, store.ErrDamaged)
-	}
-	slices.SortFunc(done, func(a, b candidate) int { return cmp.Compare(a.at, b.at) })
-	changed := make([]string, len(done))
-	for i, c := range done {
-		changed[i] = values[c.at]
-	}
-	return changed, d.setSize(g, size)
+	return done, nil
 }
 
-// unlink removes the two rows of a membership.
-func (d *directory) unlink(g, m number) error {
-	if err := d.tx.del(d.bucket(dirMembers), pair(g, m)); err != nil {
-		return err
+// back changes the blocks of the members. All are read before the first is written: a write makes reading in order lose its
+// place.
+func (d *directory) back(g number, members []candidate, there bool) error {
+	rows := follower{tx: d.tx, bucket: d.bucket(dirMemberOf), width: 2 * numberSize}
+	keys, blocks := make([][]byte, len(members)), make([]block, len(members))
+	for i, m := range members {
+		keys[i] = blockKey(m.number, g)
+		b, err := openBlock(keys[i], rows.get(uint64(m.number)<<32|uint64(g>>blockBits)))
+		if err != nil {
+			return err
+		}
+		if b.has(g) == there {
+			return fmt.Errorf("member number %d and group number %d disagree: %w", m.number, g, store.ErrDamaged)
+		}
+		if there {
+			b.set(g)
+		} else {
+			b.clear(g)
+		}
+		blocks[i] = b
 	}
-	return d.tx.del(d.bucket(dirMemberOf), pair(m, g))
+	return d.putBlocks(dirMemberOf, keys, blocks)
 }
 
-// leave removes a membership that exists.
-func (d *directory) leave(g, m number) error {
-	size, err := d.size(g)
+// putBlocks stores blocks; those that are empty go.
+func (d *directory) putBlocks(bucket string, keys [][]byte, blocks []block) error {
+	b, err := d.make(bucket)
 	if err != nil {
 		return err
 	}
-	if size == 0 {
-		return fmt.Errorf("member count of group number %d: too low: %w", g, store.ErrDamaged)
+	room, record := make([]byte, 0, len(blocks)*blockRecord), []byte(nil) // bbolt keeps what it is given until the commit
+	for i := range blocks {
+		if blocks[i].empty() {
+			err = d.tx.del(b, keys[i])
+		} else {
+			room, record = sealBlock(room, keys[i], &blocks[i])
+			err = d.tx.put(b, keys[i], record)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err := d.unlink(g, m); err != nil {
-		return err
-	}
-	return d.setSize(g, size-1)
+	return nil
 }
 
 // leaveAll removes the member from every group it is in.
 func (d *directory) leaveAll(m number) error {
-	for k := range d.tx.scan(d.bucket(dirMemberOf), m.key(), 0) {
-		if len(k) != 2*numberSize {
-			return fmt.Errorf("membership of number %d: %w", m, store.ErrDamaged)
+	var groups []number
+	for g, err := range d.linked(dirMemberOf, m) {
+		if err != nil {
+			return fmt.Errorf("groups of number %d: %w", m, err)
 		}
-		if err := d.leave(toNumber(k[numberSize:]), m); err != nil {
+		groups = append(groups, g)
+	}
+	for _, g := range groups {
+		one := []candidate{{number: m}}
+		done, err := d.forth(g, one, false)
+		if err == nil && len(done) == 0 {
+			err = fmt.Errorf("member number %d and group number %d disagree: %w", m, g, store.ErrDamaged)
+		}
+		if err == nil {
+			err = d.back(g, done, false)
+		}
+		if err == nil {
+			err = d.grow(g, -1)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -190,17 +249,19 @@ func (d *directory) leaveAll(m number) error {
 
 // empty removes all members of the group.
 func (d *directory) empty(g number) error {
-	for k := range d.tx.scan(d.bucket(dirMembers), g.key(), 0) {
-		if len(k) != 2*numberSize {
-			return fmt.Errorf("member of group number %d: %w", g, store.ErrDamaged)
+	var all []candidate
+	for m, err := range d.linked(dirMembers, g) {
+		if err != nil {
+			return fmt.Errorf("members of group number %d: %w", g, err)
 		}
-		m := toNumber(k[numberSize:])
-		if err := d.tx.del(d.bucket(dirMembers), pair(g, m)); err != nil {
-			return err
-		}
-		if err := d.tx.del(d.bucket(dirMemberOf), pair(m, g)); err != nil {
-			return err
-		}
+		all = append(all, candidate{number: m})
+	}
+	done, err := d.forth(g, all, false)
+	if err == nil {
+		err = d.back(g, done, false)
+	}
+	if err != nil {
+		return err
 	}
 	return d.setSize(g, 0)
 }
@@ -214,7 +275,9 @@ func (d *directory) IsMember(group, value string) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	return d.get(dirMembers, pair(g, m)) != nil, nil
+	key := blockKey(g, m)
+	b, err := openBlock(key, d.get(dirMembers, key))
+	return b.has(m), err
 }
 
 // Members comes in the order in which the directory first heard of the values.
@@ -225,23 +288,40 @@ func (d *directory) Members(group string) iter.Seq2[store.Member, error] {
 			yield(store.Member{}, fmt.Errorf("members: %w", err))
 			return
 		}
-		names := follower{tx: d.tx, bucket: d.bucket(dirNames)}
-		for k := range d.tx.scan(d.bucket(dirMembers), g.key(), 0) {
-			var m store.Member
-			var is byte
-			err := error(store.ErrDamaged)
-			if len(k) == 2*numberSize {
-				m.Value, is, err = openName(k[numberSize:], names.get(k[numberSize:]))
-				m.User, m.Group = is == nameOfUser, is == nameOfGroup
+		names := d.names()
+		var list []store.Member
+		for k, v := range d.tx.scan(d.bucket(dirMembers), g.key(), 0) {
+			b, err := openBlock(k, v)
+			if err == nil {
+				list, err = named(list[:0], &names, &b, toNumber(k[numberSize:])<<blockBits)
 			}
 			if err != nil {
-				err = fmt.Errorf("members of group %q: %w", group, err)
-			}
-			if !yield(m, err) || err != nil {
+				yield(store.Member{}, fmt.Errorf("members of group %q: %w", group, err))
 				return
+			}
+			for _, m := range list {
+				if !yield(m, nil) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// named appends the members of a block with their names, which share one string: a group can have a million.
+func named(list []store.Member, names *nameReader, b *block, first number) ([]store.Member, error) {
+	var text strings.Builder
+	text.Grow(b.count() * 36) // most are UUIDs
+	for n := range b.all(first) {
+		name, err := names.of(n)
+		if err != nil {
+			return nil, err
+		}
+		from := text.Len()
+		text.Write(name.id)
+		list = append(list, store.Member{Value: text.String()[from:], User: name.is == nameOfUser, Group: name.is == nameOfGroup})
+	}
+	return list, nil
 }
 
 func (d *directory) MemberCount(group string) (int, error) {
@@ -262,11 +342,10 @@ func (d *directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 		if !ok {
 			return
 		}
-		for k := range d.tx.scan(d.bucket(dirMemberOf), m.key(), 0) {
+		for g, err := range d.linked(dirMemberOf, m) {
 			var r row[store.Group]
-			err := error(store.ErrDamaged)
-			if len(k) == 2*numberSize {
-				if r, err = d.readGroup(toNumber(k[numberSize:])); isMissing(err) {
+			if err == nil {
+				if r, err = d.readGroup(g); isMissing(err) {
 					err = store.ErrDamaged // a membership of no group
 				}
 			}

@@ -178,22 +178,24 @@ func TestOpenRefusesOthers(t *testing.T) {
 		}
 		refused(t, content, store.ErrDamaged)
 	})
-	t.Run("newer", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "store.db")
-		filled(t, path)
-		db, err := bbolt.Open(path, 0o600, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = errors.Join(db.Update(func(tx *bbolt.Tx) error {
-			return tx.Bucket([]byte(topMeta)).Put([]byte(metaFormat), binary.BigEndian.AppendUint32(nil, fileFormat+1))
-		}), db.Close())
-		content, readErr := os.ReadFile(path)
-		if err := errors.Join(err, readErr); err != nil {
-			t.Fatal(err)
-		}
-		refused(t, content, store.ErrNewer)
-	})
+	for format, why := range map[uint32]error{fileFormat + 1: store.ErrNewer, fileFormat - 1: store.ErrDamaged} {
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store.db")
+			filled(t, path)
+			db, err := bbolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = errors.Join(db.Update(func(tx *bbolt.Tx) error {
+				return tx.Bucket([]byte(topMeta)).Put([]byte(metaFormat), binary.BigEndian.AppendUint32(nil, format))
+			}), db.Close())
+			content, readErr := os.ReadFile(path)
+			if err := errors.Join(err, readErr); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, content, why)
+		})
+	}
 	t.Run("directory", func(t *testing.T) {
 		if _, err := Open(t.TempDir(), Options{}); err == nil {
 			t.Error("a directory was opened")

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -169,38 +170,55 @@ func beyond(c *bbolt.Cursor, after []byte, descending bool) (k, v []byte) {
 	return k, v
 }
 
-// follower looks up keys that come in order: most of the time the next one is near the last.
+// follower looks up keys that are numbers and come in order: most of the time the next one is near the last.
 type follower struct {
 	tx     *tx
 	bucket *bbolt.Bucket
+	width  int // bytes of a key: 4 or 8
 	cursor *bbolt.Cursor
-	key    []byte
+	at     uint64
 	value  []byte
+	ended  bool
 	writes int
 }
 
 // near is how many keys are passed over before looking from the top is cheaper.
 const near = 8
 
-func (f *follower) get(key []byte) []byte {
+func (f *follower) get(key uint64) []byte {
 	if f.bucket == nil {
 		return nil
 	}
 	if f.cursor == nil {
 		f.cursor = f.bucket.Cursor()
 	} else if f.writes == f.tx.writes {
-		for i := 0; i < near && f.key != nil && bytes.Compare(f.key, key) < 0; i++ {
-			f.key, f.value = f.cursor.Next()
+		for i := 0; i < near && !f.ended && f.at < key; i++ {
+			f.stand(f.cursor.Next())
 		}
-		if bytes.Equal(f.key, key) {
+		if !f.ended && f.at == key {
 			return f.value
 		}
 	}
 	f.writes = f.tx.writes
-	if f.key, f.value = f.cursor.Seek(key); !bytes.Equal(f.key, key) {
+	if f.stand(f.cursor.Seek(f.encode(key))); f.ended || f.at != key {
 		return nil
 	}
 	return f.value
+}
+
+func (f *follower) encode(key uint64) []byte {
+	return binary.BigEndian.AppendUint64(nil, key)[8-f.width:]
+}
+
+// stand notes where the cursor is. A key of another length is none of those that are looked for.
+func (f *follower) stand(k, v []byte) {
+	f.value, f.ended = v, len(k) != f.width
+	switch len(k) {
+	case 4:
+		f.at = uint64(binary.BigEndian.Uint32(k))
+	case 8:
+		f.at = binary.BigEndian.Uint64(k)
+	}
 }
 
 // space is a named bucket with buckets in it: the directory of an identity provider, the marks of a backend.
@@ -211,6 +229,9 @@ type space struct {
 	root      *bbolt.Bucket
 	subs      map[string]*bbolt.Bucket
 	cursors   map[string]*bbolt.Cursor // for get: Bucket.Get makes a new one every time
+
+	changed        []string // the members of the last change, which its event names next, and their numbers
+	changedNumbers []number
 }
 
 // get reads one value; nil if there is none, or no bucket yet.

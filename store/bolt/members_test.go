@@ -1,0 +1,117 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Random changes of memberships across the edges of blocks and sheets leave what a map of them has.
+func TestMembersAgainstAMap(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	s := mustOpen(t, filepath.Join(t.TempDir(), "store.db"))
+	value := func() string { // of any length, some of them users
+		i := rnd.IntN(900)
+		return strings.Repeat("x", i%7) + fmt.Sprint(i)
+	}
+	groups := []string{"a", "b", "c"}
+	update := func(fn func(d store.Directory) error) {
+		t.Helper()
+		if err := s.Update(context.Background(), func(tx store.Tx) error { return fn(tx.Directory("idp")) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]map[string]bool{}
+	for _, g := range groups {
+		want[g] = map[string]bool{}
+		update(func(d store.Directory) error {
+			return d.PutGroup(store.Group{ID: g, DisplayName: g, Attributes: []byte("{}")})
+		})
+	}
+	for round := range 200 {
+		g := groups[rnd.IntN(len(groups))]
+		var values, expected []string
+		for range 1 + rnd.IntN(100) {
+			values = append(values, value())
+		}
+		add := rnd.IntN(5) > 1
+		for _, v := range values {
+			if want[g][v] != add {
+				expected = append(expected, v)
+			}
+			if want[g][v] = add; !add {
+				delete(want[g], v)
+			}
+		}
+		update(func(d store.Directory) error {
+			do := d.AddMembers
+			if !add {
+				do = d.RemoveMembers
+			}
+			got, err := do(g, values...)
+			if !slices.Equal(got, expected) {
+				t.Errorf("round %d: changed %q, want %q", round, got, expected)
+			}
+			return err
+		})
+		switch {
+		case round%40 == 39: // a group with all of its members
+			update(func(d store.Directory) error { return d.DeleteGroup(g) })
+			update(func(d store.Directory) error {
+				return d.PutGroup(store.Group{ID: g, DisplayName: g, Attributes: []byte("{}")})
+			})
+			clear(want[g])
+		case round%10 == 9: // a member out of all groups
+			v := value()
+			update(func(d store.Directory) error {
+				return d.PutUser(store.User{ID: v, UserName: v, Attributes: []byte("{}")})
+			})
+			update(func(d store.Directory) error { return d.DeleteUser(v) })
+			for _, g := range groups {
+				delete(want[g], v)
+			}
+		}
+	}
+	if err := s.Check(); err != nil {
+		t.Error(err)
+	}
+	err := s.View(context.Background(), func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		for _, g := range groups {
+			got := map[string]bool{}
+			for m, err := range d.Members(g) {
+				if err != nil {
+					return err
+				}
+				got[m.Value] = true
+				if in, err := d.IsMember(g, m.Value); !in || err != nil {
+					t.Errorf("%q is in %s by the list and not by itself: %v", m.Value, g, err)
+				}
+			}
+			if n, err := d.MemberCount(g); n != len(got) || err != nil || !maps.Equal(got, want[g]) {
+				t.Errorf("%s has %d members, %d by the count (%v), want %d", g, len(got), n, err, len(want[g]))
+			}
+		}
+		for i := range 900 {
+			v := strings.Repeat("x", i%7) + fmt.Sprint(i)
+			for g, err := range d.GroupsOf(v) {
+				if err != nil || !want[g.ID][v] {
+					t.Errorf("%q is of %s: %v", v, g.ID, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
