@@ -178,7 +178,7 @@ func (w *Worker) missing(tx store.Tx, seen backend.Observation, e store.Entry) e
 		}
 		for _, l := range links {
 			subject = append(subject, store.Subject{IdP: l.IdP, User: l.User})
-			if err := tx.Accounts(w.Name).DeleteCached(w.listing(e.Target), l.Key); err != nil {
+			if err := tx.Accounts(w.Name).DeleteCached(w.listing(e.Target), l.Key); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
 		}

@@ -284,6 +284,17 @@ func TestAnAccountMadeAnewIsFoundByResync(t *testing.T) {
 	w.expect("acme/a0=ADMIN acme/a2=ADMIN")
 }
 
+func TestAnAccountMadeAnewIsFoundWithAllOfItsRoles(t *testing.T) {
+	w, _ := drifting(t, admins, others)
+	w.group("okta", "Others")
+	w.join("okta", "u1", "Others")
+	w.pass(time.Minute)
+	w.vendor.people["u1@example.com"] = "b1"
+	delete(w.vendor.holds, "acme/a1")
+	w.pass(time.Hour + time.Minute)
+	w.expect("acme/a0=ADMIN acme/a2=ADMIN acme/b1=ADMIN,SCAN")
+}
+
 func TestWhoIsRefusedUnderAnAccountIsLookedUpAnew(t *testing.T) {
 	w, _ := drifting(t, admins)
 	w.vendor.refuse["a1/ADMIN"] = true
