@@ -45,6 +45,7 @@ type Tx interface {
 	Events() Events
 	// Setting is a small named value of whoever needs one, such as the fingerprint of the mapping; nil if absent.
 	Setting(name string) []byte
+	Settings() iter.Seq2[string, []byte] // by name; names are shorter than 1 KiB
 	SetSetting(name string, value []byte) error
 }
 
@@ -260,6 +261,7 @@ type Accounts interface {
 	PutLink(l Link) error
 	DeleteLink(idp, user string) error
 	Linked(account string) ([]Link, error) // everybody bound to the account
+	Links() iter.Seq2[Link, error]         // by identity provider and user
 
 	Cached(target, key string) (CachedAccount, error)
 	PutCached(c CachedAccount) error

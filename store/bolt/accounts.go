@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -127,6 +128,17 @@ func (a *accounts) Linked(account string) ([]store.Link, error) {
 		links = append(links, l)
 	}
 	return links, nil
+}
+
+func (a *accounts) Links() iter.Seq2[store.Link, error] {
+	return func(yield func(store.Link, error) bool) {
+		for k, v := range a.tx.scan(a.bucket(accLinks), nil, 0) {
+			l, err := decodeLink(k, v)
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (a *accounts) Cached(target, key string) (store.CachedAccount, error) {

@@ -223,6 +223,12 @@ func makeKey(parts ...string) []byte {
 	return b
 }
 
+// partOf reads a key of one part.
+func partOf(key []byte) (string, bool) {
+	part, ok := bytes.CutSuffix(key, []byte{0, 1})
+	return string(bytes.ReplaceAll(part, []byte{0, 0xff}, []byte{0})), ok
+}
+
 // number is the short stand-in for a resource id or member value within one identity provider.
 type number uint32
 

@@ -361,6 +361,25 @@ func (t *tx) Setting(name string) []byte {
 	return bytes.Clone(payload)
 }
 
+func (t *tx) Settings() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for k, v := range t.scan(t.btx.Bucket([]byte(topSettings)), nil, 0) {
+			payload, err := unseal(k, v)
+			name, ok := partOf(k)
+			if err == nil && !ok {
+				err = store.ErrDamaged
+			}
+			if err != nil {
+				t.fail(fmt.Errorf("list settings: %w", err))
+				return
+			}
+			if !yield(name, bytes.Clone(payload)) {
+				return
+			}
+		}
+	}
+}
+
 func (t *tx) SetSetting(name string, value []byte) error {
 	t.write()
 	b, err := t.top(topSettings)

@@ -158,6 +158,10 @@ func testAccounts(t *testing.T, s store.Store) {
 	linked("acc", one, two)
 	linked("")
 	view(t, s, func(tx store.Tx) error {
+		same(t, "links", list(t, tx.Accounts(backend).Links()), []store.Link{one, none, two})
+		return nil
+	})
+	view(t, s, func(tx store.Tx) error {
 		a := tx.Accounts(backend)
 		l, err := a.Link("idp", "v")
 		same(t, "link", l, none)
@@ -240,6 +244,15 @@ func testSettings(t *testing.T, s store.Store) {
 			t.Errorf("empty setting: %v", v)
 		}
 		same(t, "removed", tx.Setting("gone"), []byte(nil))
+		return nil
+	})
+	update(t, s, func(tx store.Tx) error { return tx.SetSetting("b\x00/c", []byte("3")) })
+	view(t, s, func(tx store.Tx) error {
+		got := ""
+		for name, value := range tx.Settings() {
+			got += fmt.Sprintf("%q=%s ", name, value)
+		}
+		same(t, "settings", got, `"a"=2 "b\x00/c"=3 "empty"= `)
 		return nil
 	})
 }

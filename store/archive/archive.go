@@ -1,0 +1,220 @@
+package archive
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// format is the version of the lines.
+const format = 1
+
+// ErrBad is the cause of every refusal of what is read.
+var ErrBad = errors.New("this is not a whole export of scimbridge")
+
+// line is one line. Kind says which of the other fields it has.
+type line struct {
+	Kind    string         `json:"kind"` // scimbridge, user, group, members, event, entry, link, setting, end
+	Format  int            `json:"format,omitempty"`
+	IdP     string         `json:"idp,omitempty"`
+	Backend string         `json:"backend,omitempty"`
+	Name    string         `json:"name,omitempty"` // of a setting; of members, the id of their group
+	User    *store.User    `json:"user,omitempty"`
+	Group   *store.Group   `json:"group,omitempty"`
+	Members []string       `json:"members,omitempty"`
+	Event   *store.Event   `json:"event,omitempty"`
+	Entry   *store.Entry   `json:"entry,omitempty"`
+	Link    *store.Link    `json:"link,omitempty"`
+	Value   []byte         `json:"value,omitempty"` // base64
+	Lines   map[string]int `json:"lines,omitempty"` // of each kind, at the end
+}
+
+// membersPerLine bounds a line: a group can have a million.
+const membersPerLine = 1000
+
+// Write writes everything as it is at one moment.
+func Write(ctx context.Context, s store.Store, to io.Writer) error {
+	return s.View(ctx, func(tx store.Tx) error {
+		out := bufio.NewWriter(to)
+		w := &writer{to: json.NewEncoder(out), count: map[string]int{}}
+		w.line(line{Kind: "scimbridge", Format: format})
+		for _, idp := range tx.IdPs() {
+			w.directory(idp, tx.Directory(idp))
+		}
+		for _, name := range tx.Backends() {
+			for e, err := range tx.Ledger(name).Entries("", "") {
+				w.row(line{Kind: "entry", Backend: name, Entry: &e}, err)
+			}
+			for l, err := range tx.Accounts(name).Links() {
+				w.row(line{Kind: "link", Backend: name, Link: &l}, err)
+			}
+		}
+		for name, value := range tx.Settings() {
+			w.line(line{Kind: "setting", Name: name, Value: value})
+		}
+		for e, err := range tx.Events().Since(0) {
+			w.row(line{Kind: "event", Event: &e}, err)
+		}
+		w.line(line{Kind: "end", Lines: w.count})
+		return errors.Join(w.err, out.Flush())
+	})
+}
+
+type writer struct {
+	to    *json.Encoder
+	count map[string]int
+	err   error // the first
+}
+
+func (w *writer) line(l line) { w.row(l, nil) }
+
+func (w *writer) row(l line, err error) {
+	if w.err != nil {
+		return
+	}
+	if err == nil {
+		err = w.to.Encode(l)
+	}
+	if err != nil {
+		w.err = fmt.Errorf("export: %w", err)
+	}
+	w.count[l.Kind]++
+}
+
+func (w *writer) directory(idp string, d store.Directory) {
+	for u, err := range d.Users(store.From{}) {
+		w.row(line{Kind: "user", IdP: idp, User: &u}, err)
+	}
+	var groups []string
+	for g, err := range d.Groups(store.From{}) {
+		w.row(line{Kind: "group", IdP: idp, Group: &g}, err)
+		groups = append(groups, g.ID)
+	}
+	for _, g := range groups { // after all of the users and groups: a member may be either
+		l := line{Kind: "members", IdP: idp, Name: g}
+		for m, err := range d.Members(g) {
+			if err != nil {
+				w.row(l, err)
+				return
+			}
+			if l.Members = append(l.Members, m.Value); len(l.Members) == membersPerLine {
+				w.line(l)
+				l.Members = nil
+			}
+		}
+		if len(l.Members) > 0 {
+			w.line(l)
+		}
+	}
+}
+
+// linesPerCommit bounds a transaction of Read.
+const linesPerCommit = 500
+
+// Read reads what Write wrote into a store that is empty. After an error the store holds a part of it and is of no use.
+func Read(ctx context.Context, from io.Reader, s store.Store) error {
+	in := json.NewDecoder(from)
+	r := &reader{count: map[string]int{}}
+	for !r.ended {
+		var lines []line
+		for len(lines) < linesPerCommit && !r.ended {
+			var l line
+			if err := in.Decode(&l); err != nil {
+				return fmt.Errorf("line %d: %w: it breaks off, or is not JSON", r.n+1, ErrBad)
+			}
+			if err := r.check(l); err != nil {
+				return fmt.Errorf("line %d: %w: %w", r.n, ErrBad, err)
+			}
+			lines = append(lines, l)
+		}
+		err := s.Update(ctx, func(tx store.Tx) error {
+			for _, l := range lines {
+				if err := put(tx, l); err != nil {
+					return fmt.Errorf("line of kind %s: %w", l.Kind, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("import: %w", err)
+		}
+	}
+	return nil
+}
+
+type reader struct {
+	n     int
+	count map[string]int
+	ended bool
+}
+
+// check holds a line to its place and its form.
+func (r *reader) check(l line) error {
+	r.n++
+	there := map[string]bool{"scimbridge": true, "user": l.User != nil, "group": l.Group != nil, "members": l.Name != "", "event": l.Event != nil,
+		"entry": l.Entry != nil, "link": l.Link != nil, "setting": l.Name != "", "end": true}
+	switch fits, known := there[l.Kind]; {
+	case r.n == 1 && l.Kind != "scimbridge", r.n > 1 && l.Kind == "scimbridge":
+		return errors.New("an export begins with a line of kind scimbridge")
+	case r.n == 1 && l.Format != format:
+		return fmt.Errorf("it has format %d, this scimbridge reads %d", l.Format, format)
+	case !known:
+		return fmt.Errorf("the kind %.40q is not known", l.Kind)
+	case !fits:
+		return fmt.Errorf("a line of kind %s lacks what it is about", l.Kind)
+	}
+	if l.Kind == "end" {
+		for kind, n := range l.Lines {
+			if r.count[kind] != n {
+				return fmt.Errorf("it has %d lines of kind %.40q and should have %d", r.count[kind], kind, n)
+			}
+		}
+		r.ended = true
+	}
+	r.count[l.Kind]++
+	return nil
+}
+
+func put(tx store.Tx, l line) error {
+	switch l.Kind {
+	case "user":
+		return tx.Directory(l.IdP).PutUser(*l.User)
+	case "group":
+		return tx.Directory(l.IdP).PutGroup(*l.Group)
+	case "members":
+		_, err := tx.Directory(l.IdP).AddMembers(l.Name, l.Members...)
+		return err
+	case "entry":
+		return putEntry(tx.Ledger(l.Backend), *l.Entry)
+	case "link":
+		return tx.Accounts(l.Backend).PutLink(*l.Link)
+	case "setting":
+		if strings.HasPrefix(l.Name, "mapping/") { // what was marked is not carried: everything is marked anew
+			return nil
+		}
+		return tx.SetSetting(l.Name, append([]byte{}, l.Value...))
+	case "event":
+		_, err := tx.Events().Append(*l.Event)
+		return err
+	}
+	return nil
+}
+
+// putEntry sees to it that no attempt is given a number that this entry has.
+func putEntry(ledger store.Ledger, e store.Entry) error {
+	if err := ledger.PutEntry(e); err != nil {
+		return err
+	}
+	for {
+		n, err := ledger.NextAttempt()
+		if err != nil || n >= e.Attempt {
+			return err
+		}
+	}
+}

@@ -1,0 +1,6 @@
+// Package archive writes a store as JSON lines and reads them into another one: for support, and for moving between kinds of
+// stores.
+//
+// It owns the form of the lines. What it does not carry is made again by itself: marks (a start marks everything), and the
+// accounts that a backend was asked for.
+package archive
