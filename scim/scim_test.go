@@ -2,6 +2,7 @@ package scim_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/scimbridge/store"
 )
 
 const patchHead = `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":`
@@ -432,5 +435,31 @@ func TestCutOffBody(t *testing.T) {
 	conn.Close()
 	if got := w.state().all; got != before {
 		t.Errorf("%s", got)
+	}
+}
+
+// Whoever leaves is marked also where no group of theirs counts any more, if a backend knows them.
+func TestWhoLeavesIsMarkedEverywhere(t *testing.T) {
+	for _, c := range []struct{ method, body string }{
+		{"PATCH", patchHead + `[{"op":"replace","value":{"active":false}}]}`},
+		{"DELETE", ""},
+	} {
+		w := newWorld(t)
+		w.seed()
+		err := w.store.Update(t.Context(), func(tx store.Tx) error {
+			return errors.Join(
+				tx.Accounts("vt").PutLink(store.Link{IdP: "acme", User: linus, Key: "linus@example.com", Account: "a"}),
+				tx.Ledger("vt").PutEntry(store.Entry{Target: "held", Account: "a", Role: "r", State: store.Present}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := w.do(c.method, "/Users/"+linus, c.body); a.status >= 300 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		want := []string{"* " + linus, "t-VT Admins " + linus}
+		if got := w.state().marks; !slices.Equal(got, want) {
+			t.Errorf("%s: marks %q, want %q", c.method, got, want)
+		}
 	}
 }

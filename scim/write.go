@@ -3,6 +3,7 @@ package scim
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -161,6 +162,28 @@ func (c *change) markUser(id string, leaves bool) error {
 			if err := touch(t.Target, c.now, s); err != nil {
 				return err
 			}
+		}
+	}
+	if !leaves {
+		return nil
+	}
+	return c.markEverywhere(id)
+}
+
+// markEverywhere marks somebody who leaves also where no group of theirs counts any more: something may be held there, or a
+// membership be left.
+func (c *change) markEverywhere(id string) error {
+	for _, name := range c.tx.Backends() {
+		_, err := c.tx.Accounts(name).Link(c.call.idp, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			c.touched[name] = true
+			err = c.tx.Work(name).Hurry(store.Everywhere, c.now, store.Subject{IdP: c.call.idp, User: id})
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

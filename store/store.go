@@ -144,6 +144,9 @@ type Subject struct {
 	Event     uint64 // Event.Seq
 }
 
+// Everywhere is the target of a mark that is about all targets on which the subject has or had something.
+const Everywhere = "*"
+
 // TargetItself is the account under which a target's own settings, such as permission sets, stand in marks and ledger.
 const TargetItself = "*"
 
@@ -220,6 +223,8 @@ type Entry struct {
 	Adopted bool      // was there before a group gave it
 	Note    string    // the last outcome, one short word for the operator
 	Missed  int       // resyncs in a row that did not see it
+	// MaybeGone: a removal without a clean answer may have been applied, or may still be.
+	MaybeGone bool
 
 	// Hold is the id of the hold that keeps the removal back, with its reason and its beginning; "" if none does.
 	// Approved: an operator let the removal go, and no brake holds or counts it.

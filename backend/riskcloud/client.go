@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
 )
@@ -19,10 +18,7 @@ import (
 // Member is what the ledger calls having a role: at Risk Cloud the target is the role.
 const Member = "member"
 
-const (
-	maxPages  = 1000
-	usersLive = time.Minute // how long a user list is good for statuses
-)
+const maxPages = 1000
 
 // Config is how to reach Risk Cloud. Either Token or ClientID and ClientSecret are set.
 type Config struct {
@@ -40,10 +36,6 @@ type Client struct {
 
 	tokens sync.Mutex // held while a token is made: one at a time
 	token  string
-
-	mu     sync.Mutex
-	users  map[string]user // by id
-	usedAt time.Time
 }
 
 var _ backend.Backend = (*Client)(nil)
@@ -176,13 +168,7 @@ type role struct {
 	Entitlements    []json.RawMessage `json:"moduleEntitlements"`
 }
 
-// listUsers reads the user list, from memory if it is young enough.
-func (c *Client) listUsers(ctx context.Context, fresh bool) (map[string]user, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !fresh && c.users != nil && c.caller.Now().Sub(c.usedAt) < usersLive {
-		return c.users, nil
-	}
+func (c *Client) listUsers(ctx context.Context) (map[string]user, error) {
 	all, err := list[user](ctx, c, "list_users", "listing people", "/api/v1/users")
 	if err != nil {
 		return nil, err
@@ -191,13 +177,12 @@ func (c *Client) listUsers(ctx context.Context, fresh bool) (map[string]user, er
 	for _, u := range all {
 		users[u.ID] = u
 	}
-	c.users, c.usedAt = users, c.caller.Now()
 	return users, nil
 }
 
 // Resolve implements backend.Backend.
 func (c *Client) Resolve(ctx context.Context, _ string, _ []string) (map[string]backend.Account, error) {
-	users, err := c.listUsers(ctx, true)
+	users, err := c.listUsers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +225,7 @@ func (c *Client) Offboard(ctx context.Context, _ string, a backend.Account) erro
 		Path: "/api/v1/users/disable/" + url.PathEscape(a.ID), Changes: true})
 	var e *backend.Error
 	if errors.As(err, &e) && e.Kind == backend.Missing {
-		if users, listErr := c.listUsers(ctx, true); listErr == nil && len(users) > 0 {
+		if users, listErr := c.listUsers(ctx); listErr == nil && len(users) > 0 {
 			if _, there := users[a.ID]; !there {
 				return nil
 			}
@@ -258,7 +243,7 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 	if err != nil {
 		return backend.Observation{}, err
 	}
-	users, err := c.listUsers(ctx, true)
+	users, err := c.listUsers(ctx)
 	if err != nil {
 		return backend.Observation{}, err
 	}
@@ -343,6 +328,7 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 		return nil, refused(r.refusal())
 	}
 	body := update{Name: r.Name, Add: []userRef{}, Remove: []userRef{}}
+	var users map[string]user
 	outcomes := make([]backend.Outcome, len(d.Changes))
 	for i, ch := range d.Changes {
 		outcomes[i] = backend.Applied
@@ -353,10 +339,15 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 				continue
 			}
 		}
-		u, err := c.person(ctx, ch.Account.ID)
+		if users == nil { // read now: the status that is echoed may be written
+			if users, err = c.listUsers(ctx); err != nil {
+				return nil, before(err)
+			}
+		}
+		u, there := users[ch.Account.ID]
 		switch {
-		case err != nil:
-			return nil, before(err)
+		case !there:
+			return nil, refused("unknown_user")
 		case u.Autoprovisioned:
 			return nil, refused("managed_elsewhere")
 		}
@@ -389,20 +380,6 @@ func refs(ids []string) []setRef {
 		out = append(out, setRef{id})
 	}
 	return out
-}
-
-// person finds somebody in the user list, reading it again if they are missing from what is remembered.
-func (c *Client) person(ctx context.Context, id string) (user, error) {
-	for _, fresh := range []bool{false, true} {
-		users, err := c.listUsers(ctx, fresh)
-		if err != nil {
-			return user{}, err
-		}
-		if u, ok := users[id]; ok {
-			return u, nil
-		}
-	}
-	return user{}, &backend.Error{Kind: backend.Rejected, Doing: "updating a role", Code: "unknown_user"}
 }
 
 func (c *Client) send(ctx context.Context, target string, r role, body update) error {

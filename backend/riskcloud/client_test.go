@@ -2,6 +2,7 @@ package riskcloud_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -123,5 +124,40 @@ func TestALongListOfPeople(t *testing.T) {
 	found, err := newClient(t, srv.URL).Resolve(t.Context(), "r1", nil)
 	if err != nil || len(found) != people {
 		t.Errorf("found %d, %v", len(found), err)
+	}
+}
+
+// What the update echoes of a person is what the vendor says of them then: an account that was disabled meanwhile stays so.
+func TestTheStatusIsReadBeforeItIsEchoed(t *testing.T) {
+	sim := simulator.New(simulator.Options{Profile: "partial", ClientID: "id", ClientSecret: backendtest.Secret})
+	id := sim.AddPerson("a@example.com")
+	sim.AddRole("r1", "Role")
+	sent := ""
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && strings.HasPrefix(r.URL.Path, "/api/v1/roles/") {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			sent = string(body)
+			r.Body = io.NopCloser(strings.NewReader(sent))
+		}
+		sim.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	c := newClient(t, srv.URL)
+	a := backend.Account{ID: id, Key: "a@example.com", Status: "Active"}
+	for _, op := range []backend.Op{backend.Add, backend.Remove} {
+		_, err := c.Apply(t.Context(), backend.Delta{Target: "r1", Changes: []backend.Change{{Account: a, Op: op, Roles: []string{riskcloud.Member}, Recent: true}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[backend.Op]string{backend.Add: "Active", backend.Remove: "Disabled"}[op]
+		if !strings.Contains(sent, `"status":"`+want+`"`) {
+			t.Errorf("%v sent %s, want the status %s", op, sent, want)
+		}
+		if err := c.Offboard(t.Context(), "r1", a); err != nil { // somebody disables the account
+			t.Fatal(err)
+		}
 	}
 }

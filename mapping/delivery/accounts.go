@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -16,7 +19,7 @@ const inviteAgain = 7 * 24 * time.Hour
 // invite asks for accounts for those who should have something and have none. That somebody is invited is committed before
 // the call: a crash loses an invitation rather than sending two.
 func (w *Worker) invite(ctx context.Context, target string, people []*person, found map[string]backend.Account) error {
-	if !w.Invite || w.Mode == Observe || len(found) == 0 { // a listing without people is no evidence that somebody has no account
+	if !w.Invite || w.mode() == Observe || len(found) == 0 { // a listing without people is no evidence that somebody has no account
 		return nil
 	}
 	for _, p := range people {
@@ -34,13 +37,10 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 		err = w.Backend.Invite(limited, target, p.key)
 		cancel()
 		if err != nil {
-			var e *backend.Error
-			if errors.As(err, &e) && (e.Unsent || e.Kind == backend.Throttled || e.Kind == backend.Unauthorized) {
-				if err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.invitation(target, p.key), nil) }); err != nil {
-					return fmt.Errorf("taking back an invitation that was not sent: %w", err)
-				}
+			if err := w.notInvited(ctx, target, p.key, err); err != nil {
+				return err
 			}
-			return fmt.Errorf("asking for an account: %w", err)
+			continue
 		}
 		err = w.Store.Update(ctx, func(tx store.Tx) error { // an account that was made at once is found at once
 			return tx.Work(w.Name).Touch(target, w.now(), p.mark.Subject)
@@ -50,6 +50,28 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 		}
 	}
 	return nil
+}
+
+// notInvited decides when somebody may be asked again for whom there was no clean answer: at once if nothing was sent, in an hour if
+// nobody knows, in seven days if the vendor refuses. A refusal concerns nobody else; any other failure ends the round.
+func (w *Worker) notInvited(ctx context.Context, target, key string, failure error) error {
+	var e *backend.Error
+	if !errors.As(failure, &e) {
+		return fmt.Errorf("asking for an account: %w", failure)
+	}
+	var again []byte
+	switch {
+	case e.Kind == backend.Rejected || e.Kind == backend.Missing:
+		w.Log.Warn("an account is refused; it is asked for again in seven days", "backend", w.Name, "target", target, "status", e.Status, "code", e.Code)
+		return nil
+	case !e.Unsent && e.Kind == backend.Transient:
+		again = []byte(w.now().Add(time.Hour - inviteAgain).UTC().Format(time.RFC3339))
+	}
+	err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.invitation(target, key), again) })
+	if err != nil {
+		return fmt.Errorf("noting when to ask for an account again: %w", err)
+	}
+	return fmt.Errorf("asking for an account: %w", failure)
 }
 
 // stays names the setting that says that an operator has refused to end what somebody has.
@@ -82,63 +104,103 @@ func (w *Worker) noteInvitation(ctx context.Context, target, key string) (fresh 
 	return fresh, nil
 }
 
-// offboard ends what those who left have beyond roles, once all of their roles are gone. Its failure leaves their marks as they
-// are: it is tried again, for ever.
+// offboards says whether whoever leaves is to lose more than roles.
+func (w *Worker) offboards() bool { return w.Offboard && w.mode() == Sync }
+
+// ended names the setting that says that the membership of a target, or the account, was ended.
+func (w *Worker) ended(target, account string) string {
+	return "ended/" + w.Name + "/" + w.listing(target) + "/" + account
+}
+
+// offboard ends what those who left have beyond roles, once their roles are gone: the membership of a target when none is left
+// there, an account when none is left anywhere. Who cannot be ended yet is tried again, for ever, and keeps nobody else waiting.
 func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) error {
-	if !w.Offboard || w.Mode != Sync {
+	if !w.offboards() {
 		return nil
 	}
 	kept, err := w.claimAdmins(ctx, target, v)
 	if err != nil {
 		return err
 	}
-	for id, a := range v.accounts {
-		if kept[id] {
+	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+		a := v.accounts[id]
+		if a.left = a.left || w.untouchable(a) != ""; !a.leaves() || kept[id] {
 			continue
 		}
-		if !a.offboarded || a.left || len(a.add)+len(a.remove) > 0 || a.park != 0 || w.untouchable(a) != "" {
-			a.left = a.left || w.untouchable(a) != ""
-			continue
-		}
-		roles, stays := 0, false
-		err := w.Store.View(ctx, func(tx store.Tx) error {
-			targets, err := tx.Ledger(w.Name).TargetsOf(id)
-			roles, stays = len(targets), len(tx.Setting(w.stays(id))) > 0
+		if err := w.mayEnd(ctx, target, a); err != nil {
 			return err
-		})
-		if err != nil {
-			return fmt.Errorf("looking whether somebody has roles left: %w", err)
 		}
-		if stays {
-			a.left = true
-		}
-		if roles > 0 || stays {
+		if a.left || a.later {
 			continue
 		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.CallTimeout)
 		err = w.Backend.Offboard(limited, target, a.Account)
 		cancel()
-		if err != nil {
-			return fmt.Errorf("ending what somebody who left has: %w", err)
+		if err == nil {
+			err = w.noteEnd(ctx, target, a)
 		}
-		a.left = true
-		now := w.now()
-		err = w.Store.Update(ctx, func(tx store.Tx) error {
-			links, err := tx.Accounts(w.Name).Linked(id)
-			if err != nil {
-				return err
-			}
-			for _, l := range links { // whoever comes back is looked up anew
-				if err := tx.Accounts(w.Name).DeleteLink(l.IdP, l.User); err != nil {
-					return err
-				}
-			}
-			_, err = tx.Events().Append(store.Event{At: now, Type: "offboard", Actor: "bridge", Backend: w.Name, Target: target, Account: id, Name: a.Key})
+		if err = w.notEnded(target, a, err); err != nil {
 			return err
-		})
-		if err != nil {
-			return fmt.Errorf("noting that somebody left: %w", err)
 		}
+	}
+	return nil
+}
+
+// leaves says whether the account is to be ended and has nothing else to be done for it.
+func (a *account) leaves() bool {
+	return a.offboarded && !a.left && len(a.add)+len(a.remove) == 0 && a.park == 0
+}
+
+// mayEnd sees what keeps an account from being ended: roles elsewhere, an operator, or that it is already.
+func (w *Worker) mayEnd(ctx context.Context, target string, a *account) error {
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		targets, err := tx.Ledger(w.Name).TargetsOf(a.ID)
+		a.left = len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0
+		a.later = slices.Contains(targets, target) || w.Backend.Traits().OneListing && len(targets) > 0
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("looking whether somebody has roles left: %w", err)
+	}
+	return nil
+}
+
+// noteEnd remembers that an account was ended. Whoever comes back is looked up anew.
+func (w *Worker) noteEnd(ctx context.Context, target string, a *account) error {
+	a.left = true
+	now := w.now()
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		if err := tx.Accounts(w.Name).DeleteCached(w.listing(target), a.Key); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err := tx.SetSetting(w.ended(target, a.ID), []byte(now.Format(time.RFC3339))); err != nil {
+			return err
+		}
+		_, err := tx.Events().Append(store.Event{At: now, Type: "offboard", Actor: "bridge", Backend: w.Name, Target: target, Account: a.ID, Name: a.Key})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting that somebody left: %w", err)
+	}
+	return nil
+}
+
+// notEnded decides what becomes of somebody who could not be ended. Only what concerns everybody pauses the backend.
+func (w *Worker) notEnded(target string, a *account, err error) error {
+	var e *backend.Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &e):
+		return err
+	case e.Kind == backend.Throttled, e.Kind == backend.Unauthorized && e.Status != http.StatusForbidden:
+		w.failed(target, err)
+		a.later = true
+	case e.Kind == backend.Transient:
+		a.later = true
+	default:
+		w.Log.Warn("the membership or account of somebody who left cannot be ended; it is tried again", "backend", w.Name, "target", target, "status", e.Status, "code", e.Code)
+		a.block(reasonOf(e))
 	}
 	return nil
 }
@@ -149,7 +211,7 @@ func (w *Worker) claimAdmins(ctx context.Context, target string, v *visitWork) (
 	role, kept := w.Backend.Traits().AdminRole, map[string]bool{}
 	var leaving []*account
 	for _, a := range v.accounts {
-		if a.offboarded && !a.left && len(a.add)+len(a.remove) == 0 && a.park == 0 {
+		if a.leaves() {
 			leaving = append(leaving, a)
 		}
 	}
@@ -165,7 +227,7 @@ func (w *Worker) claimAdmins(ctx context.Context, target string, v *visitWork) (
 		for _, a := range leaving {
 			g := foreignGrant{target, a.ID, role}
 			has, _ := seen.Has(a.ID, role)
-			if stays := len(tx.Setting(w.stays(a.ID))) > 0; !has || stays || w.now().Sub(w.taken[g]) < w.Straggler {
+			if stays := len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0; !has || stays || w.now().Sub(w.taken[g]) < w.Straggler {
 				continue // what was taken a moment ago a list may still show
 			}
 			kept[a.ID] = true

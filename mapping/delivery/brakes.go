@@ -31,6 +31,9 @@ const (
 	whyOffboardings = "max_offboardings"
 )
 
+// holdGrows is for how long a hold takes in what is caught after it: an operator decides about what was shown.
+const holdGrows = time.Minute
+
 // wholeTeam is from how many holders on taking a role from all of them is held.
 const wholeTeam = 5
 
@@ -70,11 +73,11 @@ func (b *brakes) limits(v *visitWork) {
 // obeyMode drops what the mode does not allow.
 func (w *Worker) obeyMode(v *visitWork) {
 	for id, a := range v.accounts {
-		if w.Mode == Observe && len(a.add)+len(a.remove) > 0 {
+		if w.mode() == Observe && len(a.add)+len(a.remove) > 0 {
 			w.Log.Info("observe: would change roles", "backend", w.Name, "account", id, "add", a.add, "remove", a.remove)
 			a.add, a.remove, a.replace = nil, nil, false
 		}
-		if w.Mode == AddOnly {
+		if w.mode() == AddOnly {
 			a.remove, a.replace = nil, false
 		}
 	}
@@ -91,6 +94,7 @@ type brakes struct {
 
 	people  int                        // have something on the target, by the ledger
 	holders map[string]map[string]bool // role -> accounts
+	lately  map[string]map[string]bool // role -> accounts to which it was given a moment ago: reads may not show it yet
 	begun   map[string]map[string]bool // role -> accounts whose removal was sent and not answered cleanly
 	sent    []sentRemoval
 	open    map[string]string // why -> id of a hold on this target
@@ -109,7 +113,7 @@ func (b *brakes) sort(a *account) {
 		case why != "":
 			b.hold(a, role, why)
 		case e.Approved, e.Hold == "" && !removable(e):
-		case e.Hold != "" && e.Why != whyProtected && e.Why != whyOwnAccount:
+		case e.Hold != "" && e.Why != whyProtected && e.Why != whyOwnAccount && !(a.offboarded && ordinary(e.Why)):
 			b.hold(a, role, e.Why)
 		default:
 			fresh = true
@@ -124,6 +128,9 @@ func (b *brakes) sort(a *account) {
 		b.ordinary = append(b.ordinary, a)
 	}
 }
+
+// ordinary are the reasons that hold nobody who leaves: they have a limit of their own.
+func ordinary(why string) bool { return why == whyRemovals || why == whyEmptiesRole }
 
 func (w *Worker) untouchable(a *account) string {
 	switch {
@@ -149,7 +156,7 @@ func removable(e store.Entry) bool { return e.State != store.Absent && e.Wanted 
 func (b *brakes) fresh(a *account) []string {
 	var out []string
 	for _, role := range a.remove {
-		if e := a.mine[role]; b.held[a][role] == "" && !e.Approved && removable(e) {
+		if e := a.mine[role]; b.held[a][role] == "" && !e.Approved && removable(e) || e.Hold != "" && b.held[a][role] == "" {
 			out = append(out, role)
 		}
 	}
@@ -159,16 +166,16 @@ func (b *brakes) fresh(a *account) []string {
 // measure reads what the limits are measured by, if anything is to be measured.
 func (b *brakes) measure(tx store.Tx) error {
 	b.people, b.open, b.sent = 0, map[string]string{}, nil
-	b.holders, b.begun = map[string]map[string]bool{}, map[string]map[string]bool{}
+	b.holders, b.begun, b.lately = map[string]map[string]bool{}, map[string]map[string]bool{}, map[string]map[string]bool{}
 	if len(b.ordinary)+len(b.leaving)+len(b.held) == 0 {
 		return nil
 	}
-	last := ""
+	last, now, there := "", b.worker.now(), map[string]bool{}
 	for e, err := range tx.Ledger(b.worker.Name).Entries(b.target, "") {
 		if err != nil {
 			return err
 		}
-		if e.Hold != "" {
+		if e.Hold != "" && now.Sub(e.HeldSince) < holdGrows {
 			b.open[e.Why] = e.Hold
 		}
 		if e.Account == store.TargetItself || e.State == store.Absent {
@@ -181,11 +188,21 @@ func (b *brakes) measure(tx store.Tx) error {
 		if e.Account != last { // entries of an account stand together
 			b.people++
 			last = e.Account
+			there[last] = true
 		}
 		note(b.holders, e)
+		if e.State == store.Present && e.Doubt.IsZero() && now.Sub(e.Sent) < b.worker.Straggler {
+			note(b.lately, e)
+		}
 	}
 	var err error
 	b.sent, err = sentRemovals(tx, b.worker.Name, b.target)
+	for _, s := range b.sent { // whom something was taken from within the window is counted as one of the people, too
+		if !there[s.Account] && now.Sub(time.UnixMilli(s.At)) < b.worker.MaxRemovals.Window {
+			there[s.Account] = true
+			b.people++
+		}
+	}
 	return err
 }
 
@@ -218,6 +235,11 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 		return fmt.Errorf("looking for another admin: %w", err)
 	}
 	others := func(yield func(string) bool) {
+		for id := range b.lately[role] {
+			if !yield(id) {
+				return
+			}
+		}
 		for id, roles := range seen.Holders {
 			if slices.Contains(roles, role) && !b.begun[role][id] && !yield(id) {
 				return
@@ -346,7 +368,7 @@ func (a *account) keeps(role string, e store.Entry) bool {
 }
 
 func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
-	w, now := b.worker, b.worker.now()
+	w, now, released := b.worker, b.worker.now(), map[string]bool{}
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(a.mine)) {
@@ -365,8 +387,10 @@ func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
 					return err
 				}
 			case why == "" && a.keeps(role, e):
+				released[e.Hold] = true
 				e.Hold, e.Why, e.HeldSince, e.Approved, e.Wanted = "", "", time.Time{}, false, true
 			case why == "" && e.Hold != "":
+				released[e.Hold] = true
 				e.Hold, e.Why, e.HeldSince = "", "", time.Time{}
 			default:
 				continue
@@ -383,7 +407,10 @@ func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
 			}
 		}
 	}
-	return nil
+	if delete(released, ""); len(released) == 0 {
+		return nil
+	}
+	return w.wake(tx, now, func(m store.Mark) bool { return m.State == store.Held && released[m.Reason] }) // they may be about others
 }
 
 func (w *Worker) holdEvent(kind, actor string, e store.Entry, now time.Time) store.Event {

@@ -132,7 +132,7 @@ func confirmed(want bool) store.EntryState {
 	return store.Absent
 }
 
-// verify settles doubt whose window has passed, before anything is computed. A grant that is seen is there. One that is not
+// verify settles doubt whose window has passed, before anything is computed. A grant that is seen is there, unless a removal of it may have landed. One that is not
 // seen is not thereby gone, since a read may lag: the newest value is sent once more, and its clean answer counts. For those who
 // leave nothing is read: what may be there is removed.
 func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
@@ -157,7 +157,11 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 	}
 	var seen backend.Observation
 	if w.Backend.Traits().ShowsAll && !t.urgent {
-		if seen, err = w.Backend.Observe(ctx, target); err != nil {
+		err = w.patiently(ctx, func(ctx context.Context) (err error) {
+			seen, err = w.Backend.Observe(ctx, target)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("reading back after a doubtful call: %w", err)
 		}
 		w.succeeded(target)
@@ -170,7 +174,7 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 			}
 			e.Doubt, e.Note = time.Time{}, "read_back"
 			e.State = store.Unknown
-			if has, _ := seen.Has(e.Account, e.Role); has {
+			if has, _ := seen.Has(e.Account, e.Role); has && !(e.Wanted && e.MaybeGone) { // a list may still show what a late removal took
 				e.State = store.Present
 			}
 			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {

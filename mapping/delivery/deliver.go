@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -32,17 +33,18 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 		failure = &backend.Error{Kind: backend.Transient, Doing: "changing roles", Err: err}
 	}
 	switch {
-	case failure.Kind == backend.Rejected && size(s) > 1:
+	case isolable(failure, s):
 		if err := w.outcome(ctx, s, s.untouched(failure), false); err != nil {
 			return err
 		}
 		for _, half := range halves(s) {
+			half.isolated = true
 			if err := w.deliver(ctx, half); err != nil {
 				return err
 			}
 		}
 		return nil
-	case failure.Kind == backend.Rejected:
+	case failure.Kind == backend.Rejected, s.isolated && forbidden(failure):
 		return w.single(ctx, s, failure)
 	case failure.Kind == backend.Missing:
 		w.health.at(s.delta.Target, noTarget, "the backend has no such target")
@@ -53,6 +55,16 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 	}
 	w.failed(s.delta.Target, failure)
 	return w.doubt(ctx, s)
+}
+
+// forbidden: the credential may not do this, though it may do other things.
+func forbidden(e *backend.Error) bool {
+	return e.Kind == backend.Unauthorized && e.Status == http.StatusForbidden
+}
+
+// isolable says whether a part of the call may be what is refused.
+func isolable(e *backend.Error, s step) bool {
+	return size(s) > 1 && (e.Kind == backend.Rejected || forbidden(e))
 }
 
 // call applies the delta with the call's deadline. It is not cut short by the end of ctx: a graceful stop waits
@@ -194,12 +206,15 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			if err != nil {
 				return err
 			}
-			if want && tx.Setting(w.stays(a.ID)) != nil { // came back: leaving once more is another decision
-				if err := tx.SetSetting(w.stays(a.ID), nil); err != nil {
-					return err
+			for _, name := range []string{w.stays(a.ID), w.ended(s.delta.Target, a.ID)} {
+				if want && tx.Setting(name) != nil { // came back: leaving once more is another decision
+					if err := tx.SetSetting(name, nil); err != nil {
+						return err
+					}
 				}
 			}
 			e.Open, e.Attempt, e.Wanted, e.Sent, e.Key = true, attempt, want, now, a.Key
+			e.Approved = e.Approved && !want // the next removal is another decision
 			return ledger.PutEntry(e)
 		})
 	})
@@ -278,7 +293,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 		adopted := already[e.Account] && want && !known && !touched[e.Account]
 		e.State, e.Note, e.Missed = confirmed(want), "ok", 0
 		if !e.Doubt.After(now) {
-			e.Doubt = time.Time{}
+			e.Doubt, e.MaybeGone = time.Time{}, e.MaybeGone && !want
 		}
 		if e.Since, e.Adopted = now, adopted; !want {
 			e.Since = time.Time{}
@@ -306,7 +321,7 @@ func (w *Worker) event(e store.Entry, want, adopted bool, now time.Time) store.E
 // before still is, and an entry that was made for it goes again; of any other each part may have been applied, but none still
 // can be: nothing has to be waited for before it is sent again.
 func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, string, bool) error {
-	return func(_ store.Tx, e *store.Entry, role string, _ bool) error {
+	return func(_ store.Tx, e *store.Entry, role string, want bool) error {
 		e.Note = "refused"
 		_, known := s.accounts[e.Account].mine[role]
 		switch {
@@ -314,6 +329,7 @@ func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, str
 			e.State = store.Absent
 		case !failure.Unsent: // part of the call may have been applied
 			e.State = store.Unknown
+			e.MaybeGone = e.MaybeGone || !want && size(s) > 1
 		}
 		return nil
 	}
@@ -322,8 +338,9 @@ func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, str
 // doubt records that nobody knows what became of the call, and that it may still take effect.
 func (w *Worker) doubt(ctx context.Context, s step) error {
 	until := w.now().Add(w.Straggler)
-	return w.commit(ctx, s, func(_ store.Tx, e *store.Entry, _ string, _ bool) error {
+	return w.commit(ctx, s, func(_ store.Tx, e *store.Entry, _ string, want bool) error {
 		e.State, e.Doubt, e.Note = store.Unknown, until, "no_clean_answer"
+		e.MaybeGone = e.MaybeGone || !want
 		return nil
 	}, func(a *account) { a.unfinished = true })
 }
@@ -331,6 +348,12 @@ func (w *Worker) doubt(ctx context.Context, s step) error {
 // single deals with a change that the vendor refuses by itself. If the target is as wanted, there was nothing
 // to do; else the change is blocked and the person is looked up anew the next time.
 func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) error {
+	if forbidden(failure) {
+		if w.forbidden[s.delta.Target]++; w.forbidden[s.delta.Target] >= manyForbidden { // not one of the people: everything there
+			w.failed(s.delta.Target, failure)
+			return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
+		}
+	}
 	seen := backend.Observation{}
 	if failure.Code != "managed_elsewhere" && failure.Code != "super_admin" {
 		limited, cancel := context.WithTimeout(ctx, w.CallTimeout)
@@ -343,18 +366,25 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 			seen = o
 		}
 	}
-	right, blocked := map[string]string{}, false
-	_ = s.each(func(a *account, role string, want bool) error {
-		note, ok := settledByReading(seen, a, role, want, w.now())
-		if a.recent && !want { // what the bridge gave a moment ago a list may not show yet
-			ok = false
-		}
-		if ok {
-			right[role] = note
-		}
-		blocked = blocked || !ok
-		return nil
+	right, blocked, soon := map[string]string{}, false, false
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		return s.each(func(a *account, role string, want bool) error {
+			e, err := entry(tx.Ledger(w.Name), s.delta.Target, a, role)
+			note, ok := settledByReading(seen, e, want)
+			switch {
+			case ok && !want && (a.recent || e.Doubt.After(w.now())): // what the bridge gave a moment ago a list may not show yet
+				soon = true
+			case ok:
+				right[role] = note
+			default:
+				blocked = true
+			}
+			return err
+		})
 	})
+	if err != nil {
+		return fmt.Errorf("looking what was refused: %w", err)
+	}
 	now := w.now()
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		note, ok := right[role]
@@ -371,8 +401,11 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		_, err := tx.Events().Append(w.event(*e, want, adopted, now))
 		return err
 	}, func(a *account) {
-		if blocked {
+		switch {
+		case blocked:
 			a.block(reasonOf(failure))
+		case soon:
+			a.wait = now.Add(w.Straggler)
 		}
 	})
 }
@@ -386,7 +419,13 @@ func (w *Worker) gone(ctx context.Context, s step, failure *backend.Error) error
 	return w.blockTarget(ctx, s.delta.Target)
 }
 
+// manyForbidden is after how many refusals in a row the credential is said to have no rights to a target at all.
+const manyForbidden = 3
+
 func reasonOf(e *backend.Error) string {
+	if forbidden(e) {
+		return "forbidden"
+	}
 	switch e.Code {
 	case "managed_elsewhere", "super_admin", "locked":
 		return e.Code
@@ -394,16 +433,14 @@ func reasonOf(e *backend.Error) string {
 	return "rejected"
 }
 
-// settledByReading says whether what was refused is so already. A removal in doubt, or of what was never confirmed, counts as
-// "absent, unverified" where the vendor shows no roles and the person is in a complete listing.
-func settledByReading(seen backend.Observation, a *account, role string, want bool, now time.Time) (note string, ok bool) {
-	if has, known := seen.Has(a.ID, role); known {
+// settledByReading says whether what was refused is so already. A removal of what may be gone, or was never confirmed, counts as "absent, unverified" where
+// the vendor shows no roles and the person is in a complete listing.
+func settledByReading(seen backend.Observation, e store.Entry, want bool) (note string, ok bool) {
+	if has, known := seen.Has(e.Account, e.Role); known {
 		return "read_back", has == want
 	}
-	e := a.mine[role]
-	doubtful := e.State == store.Unknown && e.Note != "refused" || (!e.Doubt.IsZero() && !e.Doubt.After(now))
-	doubtful = doubtful && (!e.Wanted || e.Since.IsZero())
-	if _, member := seen.Members[a.ID]; !want && doubtful && member && seen.Complete && !seen.Shows(role) {
+	_, member := seen.Members[e.Account]
+	if unconfirmed := e.MaybeGone || e.Since.IsZero(); !want && unconfirmed && member && seen.Complete && !seen.Shows(e.Role) {
 		return "absent_unverified", true
 	}
 	return "", false

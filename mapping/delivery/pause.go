@@ -60,6 +60,7 @@ func (w *Worker) failed(target string, err error) bool {
 func (w *Worker) succeeded(target string) {
 	delete(w.pauses, target)
 	delete(w.pauses, "")
+	delete(w.forbidden, target)
 	w.health.set("ok", "")
 	w.health.at(target, "ok", "")
 	w.health.pause("", time.Time{})

@@ -13,6 +13,7 @@ import (
 type step struct {
 	delta    backend.Delta
 	accounts map[string]*account
+	isolated bool // a part of a call that was refused
 }
 
 // plan cuts what is to be done on a target into calls: removals before additions, those from people who leave before

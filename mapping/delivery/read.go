@@ -26,6 +26,7 @@ type account struct {
 	unfinished  bool            // something was not done cleanly: the marks stay
 	park        store.MarkState // Blocked or Held: the marks are parked, for this reason
 	reason      string
+	wait        time.Time                // nothing can be seen of it before: the marks wait
 	touched     bool                     // by a call of this process within the straggler window
 	recent      bool                     // so, or it may be: a read may lag
 	offboarded  bool                     // everybody bound to it is deactivated or deleted
@@ -33,6 +34,7 @@ type account struct {
 	hopes       map[string]mapping.Grant // in a preview: wanted by somebody whom only the cache knows
 	seen        time.Time                // in a preview: when the backend last said who this is
 	left        bool                     // the membership or account is ended, or nothing is to be ended
+	later       bool                     // it cannot be ended yet
 }
 
 // visitWork is one visit to one target.
@@ -76,6 +78,8 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		}
 		for _, m := range marks {
 			switch {
+			case m.Target == store.Everywhere:
+				sweeps = append(sweeps, m)
 			case m.Subject.Account != "":
 				a := v.account(m.Subject.Account)
 				a.marks = append(a.marks, m)
@@ -221,6 +225,9 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 			}
 			switch {
 			case id == "" && p.desired:
+				if len(found) == 0 { // an empty list is no evidence: look again soon
+					p.mark.Tries = 0
+				}
 				if err := w.block(tx, p.mark, "no_account", longestBlock); err != nil {
 					return err
 				}
@@ -291,8 +298,15 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 		if err != nil {
 			return err
 		}
+		touch := tx.Work(w.Name).Touch
+		if !p.exists {
+			touch = tx.Work(w.Name).Hurry
+			if w.offboards() {
+				targets = append(targets, p.mark.Target)
+			}
+		}
 		for _, t := range targets {
-			if err := tx.Work(w.Name).Touch(t, now, store.Subject{Account: old.Account}); err != nil {
+			if err := touch(t, now, store.Subject{Account: old.Account}); err != nil {
 				return err
 			}
 		}
@@ -302,8 +316,8 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 			return nil
 		}
 		left, err := tx.Ledger(w.Name).TargetsOf(old.Account)
-		if err != nil || !p.exists && len(left) > 0 {
-			return err // until everything is revoked it says that somebody left
+		if err != nil || !p.exists && (len(left) > 0 || w.offboards()) {
+			return err // until everything is revoked it says that somebody left: see forget
 		}
 		return accounts.DeleteLink(s.IdP, s.User)
 	}

@@ -196,13 +196,16 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 		return false, err
 	}
 	roles := w.Rules().Roles(mapping.Target{Backend: w.Name, Target: target})
+	strangers := map[foreignGrant]bool{}
+	defer func() { w.noLonger(target, strangers) }()
 	for id, holds := range seen.Holders {
 		for _, role := range holds {
 			authoritative, managed := roles[role]
-			if !managed || known[id][role] {
+			if !managed || known[id][role] || disowned.has(id, role) || w.mayLag(target, id) {
 				continue
 			}
-			more, err := w.stranger(tx, foreignGrant{target, id, role}, seen.Members[id].Key, authoritative && !disowned.has(id, role))
+			strangers[foreignGrant{target, id, role}] = true
+			more, err := w.stranger(tx, foreignGrant{target, id, role}, seen.Members[id].Key, authoritative)
 			if err != nil {
 				return again, err
 			}
@@ -210,6 +213,17 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 		}
 	}
 	return again, nil
+}
+
+// mayLag says whether a list may show of an account what a call of ours has ended.
+func (w *Worker) mayLag(target, account string) bool {
+	return w.lag.After(w.now()) || w.now().Sub(w.touched[spot{target, account}]) < w.Straggler
+}
+
+// noLonger forgets what was seen before and is not any more: two sightings in a row count, and what comes again is reported again.
+func (w *Worker) noLonger(target string, seen map[foreignGrant]bool) {
+	maps.DeleteFunc(w.suspects, func(g foreignGrant, _ int) bool { return g.target == target && !seen[g] })
+	maps.DeleteFunc(w.foreigners, func(g foreignGrant, _ bool) bool { return g.target == target && !seen[g] })
 }
 
 // stranger deals with a grant that is seen and not in the ledger: a group that gives it, too, adopts it; else it is reported,

@@ -51,6 +51,7 @@ func TestAnAdminWhoseRemovalWasBegunIsNotOneWhoRemains(t *testing.T) {
 func TestAnAdminWhomSomebodyDemotedIsNotOneWhoRemains(t *testing.T) {
 	w := full(t, 2)
 	w.vendor.admin = "ADMIN"
+	w.pass(2 * time.Minute)
 	delete(w.vendor.holds["acme/a1"], "ADMIN")
 	w.leaveAll(0, 1)
 	w.pass(time.Minute)
@@ -388,4 +389,175 @@ func TestWhoLeavesWaitsForNoListing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestARemovalThatWasAppliedIsNotBlocked(t *testing.T) {
+	w := full(t, 3)
+	w.vendor.hidden = true
+	w.pass(time.Hour)
+	w.leaveAll(0, 1)
+	w.vendor.answers = []answer{{err: failure(backend.Transient, 504), apply: true}, {err: failure(backend.Rejected, 400)}}
+	w.vendor.refuse["a0/ADMIN"] = true // it is not there any more
+	w.pass(10 * time.Second)
+	w.expectCounts("pending 1, blocked 0, held 0")
+	w.pass(2 * time.Minute)
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestDoubtOutlivesThrottling(t *testing.T) {
+	w := full(t, 3)
+	w.vendor.hidden = true
+	w.pass(time.Hour)
+	w.leaveAll(0, 1)
+	w.vendor.answers = []answer{{err: failure(backend.Transient, 504), apply: true}, {err: failure(backend.Transient, 503)}}
+	for range 8 {
+		w.vendor.answers = append(w.vendor.answers, answer{err: failure(backend.Throttled, 429)})
+	}
+	w.pass(5 * time.Second)
+	w.vendor.refuse["a0/ADMIN"] = true
+	w.pass(2 * time.Hour)
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestAnAdminWhoWasMadeAMomentAgoRemains(t *testing.T) {
+	w := full(t, 4)
+	w.vendor.admin = "ADMIN"
+	w.vendor.people["root@example.com"] = "root"
+	w.vendor.stale = map[string]bool{"a0/ADMIN": true, "a1/ADMIN": true, "a2/ADMIN": true, "a3/ADMIN": true}
+	w.leaveAll(0, 1)
+	w.pass(2 * time.Second)
+	w.noHold()
+	w.expect("acme/a1=ADMIN acme/a2=ADMIN acme/a3=ADMIN")
+}
+
+func TestAHoldThatEndsWakesAllWhoWaitForIt(t *testing.T) {
+	w := full(t, 20)
+	w.leaveAll(0, 20)
+	w.pass(5 * time.Second)
+	w.hold("empties_role", 20)
+	w.group("entra", "Admins")
+	for i := range 20 {
+		w.user("entra", fmt.Sprint("e", i), fmt.Sprintf("u%d@example.com", i), true)
+		w.join("entra", fmt.Sprint("e", i), "Admins")
+	}
+	w.pass(time.Hour)
+	w.noHold()
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestALateRemovalBehindALaggingReadIsUndone(t *testing.T) {
+	w := full(t, 3)
+	w.pass(time.Hour)
+	w.leave("okta", "u0", "Admins")
+	w.vendor.answers = []answer{{err: failure(backend.Transient, 504), late: true}}
+	w.clock = w.clock.Add(time.Second)
+	w.round()
+	w.join("okta", "u0", "Admins")
+	w.pass(72 * time.Second) // given again, with a clean answer
+	w.vendor.late[0]()       // within the window the removal takes effect
+	w.vendor.lags = map[string][]string{"acme/a0": {"ADMIN"}}
+	w.pass(5 * time.Second)
+	w.vendor.lags = nil
+	w.pass(time.Hour)
+	w.expect("acme/a0=ADMIN acme/a1=ADMIN acme/a2=ADMIN")
+}
+
+func TestAnApprovalCountsOnce(t *testing.T) {
+	for _, f := range []*backend.Error{failure(backend.Throttled, 429), failure(backend.Unauthorized, 401), failure(backend.Rejected, 400)} {
+		w := full(t, 20)
+		w.leaveAll(0, 20)
+		w.pass(time.Minute)
+		w.vendor.answers = []answer{{err: f}}
+		if err := w.worker.Approve(t.Context(), w.hold("empties_role", 20).ID, "operator"); err != nil {
+			t.Fatal(err)
+		}
+		w.clock = w.clock.Add(time.Second)
+		w.round()
+		for i := range 20 {
+			w.join("okta", fmt.Sprint("u", i), "Admins")
+		}
+		w.pass(time.Hour)
+		w.leaveAll(0, 20)
+		w.pass(time.Hour)
+		w.hold("empties_role", 20)
+	}
+}
+
+func TestOneForbiddenEntryStarvesNobody(t *testing.T) {
+	w := full(t, 20)
+	w.vendor.forbid = "a0"
+	w.pass(2 * time.Minute)
+	w.leaveAll(0, 3)
+	w.join("okta", "u9", "Others")
+	w.pass(time.Minute)
+	if n := w.heldBy("ADMIN"); n != 18 || !w.vendor.holds["acme/a9"]["SCAN"] {
+		t.Errorf("%d admins are left, want 18; a9 has %v", n, w.vendor.holds["acme/a9"])
+	}
+	w.expectCounts("pending 0, blocked 1, held 0")
+	w.vendor.forbid = ""
+	w.pass(10 * time.Minute)
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+func TestOurOwnRemovalIsNoDrift(t *testing.T) {
+	w, drift := drifting(t, admins)
+	w.leave("okta", "u0", "Admins")
+	w.pass(2 * time.Second)
+	w.vendor.lags = map[string][]string{"acme/a0": {"ADMIN"}}
+	w.worker.Resync()
+	w.pass(30 * time.Second)
+	w.vendor.lags = nil
+	w.pass(2 * time.Hour)
+	if len(drift) > 0 {
+		t.Errorf("%v", drift)
+	}
+}
+
+func TestTwoSightingsMustBeInARow(t *testing.T) {
+	rule := admins
+	rule.Authoritative = true
+	w, drift := drifting(t, rule)
+	w.pass(2 * time.Minute)
+	for range 3 {
+		w.vendor.lags = map[string][]string{"acme/a3": {"ADMIN"}}
+		w.worker.Resync()
+		w.pass(time.Second)
+		w.vendor.lags = nil
+		w.pass(2 * time.Hour)
+	}
+	w.expectCalls()
+	if drift["foreign"] != 3 { // each time it came again
+		t.Errorf("%v", drift)
+	}
+}
+
+func TestALimitIsMeasuredByThoseWhoWereThere(t *testing.T) {
+	w := full(t, 100)
+	w.config = func(d *delivery.Worker) { d.BatchSize = 5 }
+	w.restart()
+	w.pass(2 * time.Minute)
+	w.leaveAll(0, 20)
+	w.vendor.answers = []answer{{}, {}, {err: failure(backend.Transient, 503)}}
+	w.pass(time.Hour)
+	w.noHold()
+	if n := w.heldBy("ADMIN"); n != 80 {
+		t.Errorf("%d admins are left, want 80", n)
+	}
+}
+
+func TestAHoldDoesNotGrowAfterItWasShown(t *testing.T) {
+	w := full(t, 40)
+	w.leaveAll(0, 15)
+	w.pass(2 * time.Minute)
+	id := w.hold("max_removals", 15).ID
+	w.leaveAll(15, 29)
+	w.pass(2 * time.Minute)
+	if err := w.worker.Approve(t.Context(), id, "operator"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	if n := w.heldBy("ADMIN"); n != 25 {
+		t.Errorf("%d admins are left, want 25", n)
+	}
+	w.hold("max_removals", 14)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -16,12 +17,12 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 		return nil, nil
 	}
 	work := tx.Work(w.Name)
-	var wait time.Time // something older may still land on what is right as far as we know
+	wait := a.wait // something older may still land on what is right as far as we know
 	for e, err := range tx.Ledger(w.Name).Entries(target, a.ID) {
 		if err != nil {
 			return nil, err
 		}
-		if !e.Doubt.IsZero() && (wait.IsZero() || e.Doubt.Before(wait)) {
+		if a.wait.IsZero() && !e.Doubt.IsZero() && (wait.IsZero() || e.Doubt.Before(wait)) {
 			wait = e.Doubt
 		}
 	}
@@ -30,7 +31,7 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 		switch {
 		case a.park == store.Blocked:
 			longest := longestBlock
-			if len(a.remove) > 0 {
+			if len(a.remove) > 0 || a.offboarded {
 				longest = longestRetry
 			}
 			if err := w.blockPeople(tx, target, m, a, longest); err != nil {
@@ -47,7 +48,17 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 			if _, err := work.Park(m); err != nil {
 				return nil, err
 			}
-		case w.Offboard && a.offboarded && !a.left && m.Subject.User != "": // so does who is to lose more than roles
+		case w.offboards() && a.offboarded && !a.left: // is to lose more than roles
+			if a.later {
+				m.Tries++
+			}
+			m.State, m.Reason, m.NotBefore = store.Pending, "", time.Time{}
+			if a.later {
+				m.NotBefore = w.now().Add(w.backoff(m.Tries))
+			}
+			if _, err := work.Park(m); err != nil {
+				return nil, err
+			}
 		default:
 			ok, err := work.Settle(m)
 			if err != nil {
@@ -95,7 +106,7 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 	return err
 }
 
-// forget drops the links of an account to users who are gone, once nothing of it is in the ledger.
+// forget drops the links of an account to users who are gone, once nothing of it is in the ledger and nothing waits for it.
 func (w *Worker) forget(tx store.Tx, s store.Subject) error {
 	if s.Account == "" || s.Account == store.TargetItself {
 		return nil
@@ -108,11 +119,26 @@ func (w *Worker) forget(tx store.Tx, s store.Subject) error {
 	if err != nil {
 		return err
 	}
+	var gone []store.Link
 	for _, l := range links {
 		if _, err := tx.Directory(l.IdP).User(l.User); errors.Is(err, store.ErrNotFound) {
-			if err := tx.Accounts(w.Name).DeleteLink(l.IdP, l.User); err != nil {
+			gone = append(gone, l)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if w.offboards() { // another membership may have to be ended
+		for m, err := range tx.Work(w.Name).Marks("") {
+			waits := func(l store.Link) bool { return m.Subject.Account == s.Account || m.Subject == store.Subject{IdP: l.IdP, User: l.User} }
+			if err != nil || slices.ContainsFunc(gone, waits) {
 				return err
 			}
+		}
+	}
+	for _, l := range gone {
+		if err := tx.Accounts(w.Name).DeleteLink(l.IdP, l.User); err != nil {
+			return err
 		}
 	}
 	return nil

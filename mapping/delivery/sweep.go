@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,7 +18,10 @@ const sweepChunk = 500
 // something there, every account of the ledger, the target's own settings, and whoever waits: what was held or
 // blocked under other rules is decided anew. A crash in between leaves the sweep marked, and it starts again.
 func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
-	if m.Subject.Event != 0 {
+	switch {
+	case m.Target == store.Everywhere:
+		return w.everywhere(ctx, m)
+	case m.Subject.Event != 0:
 		return w.takeApart(ctx, m)
 	}
 	var subjects []store.Subject
@@ -52,6 +56,54 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 		return fmt.Errorf("sweeping a target: %w", err)
 	}
 	return w.instead(ctx, m, subjects)
+}
+
+// everywhere replaces the mark of somebody who leaves by marks wherever the ledger has something of theirs, and, if more than
+// roles is to end, where they are known to be a member.
+func (w *Worker) everywhere(ctx context.Context, m store.Mark) error {
+	return w.Store.Update(ctx, func(tx store.Tx) error {
+		targets, err := w.whereabouts(tx, m.Subject)
+		if err != nil {
+			return fmt.Errorf("looking where somebody has something: %w", err)
+		}
+		for _, t := range targets {
+			if err := tx.Work(w.Name).Hurry(t, m.Since, m.Subject); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Work(w.Name).Settle(m)
+		return err
+	})
+}
+
+func (w *Worker) whereabouts(tx store.Tx, s store.Subject) ([]string, error) {
+	link, err := tx.Accounts(w.Name).Link(s.IdP, s.User)
+	if errors.Is(err, store.ErrNotFound) || err == nil && link.Account == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out, err := tx.Ledger(w.Name).TargetsOf(link.Account)
+	if err != nil || !w.offboards() {
+		return out, err
+	}
+	all, err := w.targets(tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range all {
+		if _, err := tx.Accounts(w.Name).Cached(w.listing(t), link.Key); err == nil {
+			out = append(out, t)
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		if w.Backend.Traits().OneListing && len(out) > 0 {
+			break // the account is ended once
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // takeApart replaces the mark of an event by marks for those whom it names.
@@ -170,7 +222,7 @@ func (w *Worker) recover(ctx context.Context) error {
 			if e.Open {
 				e.Open, e.State, e.Note = false, store.Unknown, "interrupted"
 			}
-			e.Doubt = now.Add(w.Straggler)
+			e.Doubt, e.MaybeGone = now.Add(w.Straggler), e.MaybeGone || !e.Wanted
 			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
 				return err
 			}
@@ -194,7 +246,7 @@ func (w *Worker) called() string { return "called/" + w.Name }
 // marked for. It is called at the start and after a reload.
 func (w *Worker) Remap(ctx context.Context) error {
 	setting := "mapping/" + w.Name
-	want := fmt.Sprintf("%s %s %s %q %q", w.Rules().Fingerprint(w.Name), w.Match, w.Mode, w.Protect, w.OwnAccount)
+	want := fmt.Sprintf("%s %s %s %q %q", w.Rules().Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
 	now := w.now()
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		if string(tx.Setting(setting)) == want {
@@ -243,6 +295,9 @@ func (w *Worker) targets(tx store.Tx) ([]string, error) {
 	for m, err := range tx.Work(w.Name).Marks("") { // also what waits where nothing is given any more
 		if err != nil {
 			return nil, err
+		}
+		if m.Target == store.Everywhere {
+			continue
 		}
 		if out = append(out, m.Target); len(out) > 1 && out[len(out)-2] == m.Target {
 			out = out[:len(out)-1]

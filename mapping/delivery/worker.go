@@ -31,7 +31,7 @@ type Worker struct {
 	Backend backend.Backend
 	Rules   func() *mapping.Rules // the mapping now in force
 	Match   string                // email | userName | externalId
-	Mode    Mode
+	Mode    Mode                  // see Standby
 
 	BatchSize    int           // people in one call
 	BatchWait    time.Duration // how long to gather before calling
@@ -61,6 +61,7 @@ type Worker struct {
 	lag    time.Time        // until then no read is believed: calls of a former process, or before the clock was set
 	pauses map[string]pause // by target; "" is the whole backend
 
+	standby                             atomic.Bool
 	resyncAsked, retryAsked, remapAsked atomic.Bool
 	resyncAt                            time.Time
 	looks                               map[string]time.Time       // targets to compare, and when
@@ -69,7 +70,8 @@ type Worker struct {
 	suspects                            map[foreignGrant]int       // seen so many times in a row
 	foreigners                          map[foreignGrant]bool
 	found                               map[string]map[foreignGrant]bool
-	putOff                              int // listings in a row, for somebody who leaves
+	forbidden                           map[string]int // refusals in a row, by target
+	putOff                              int            // listings in a row, for somebody who leaves
 }
 
 // Init prepares a worker whose fields are set.
@@ -97,11 +99,27 @@ func (w *Worker) Init() *Worker {
 		w.Drift = func(string) {}
 	}
 	w.nudge = make(chan struct{}, 1)
+	w.forbidden = map[string]int{}
 	w.pauses, w.looks = map[string]pause{}, map[string]time.Time{}
 	w.touched, w.taken = map[spot]time.Time{}, map[foreignGrant]time.Time{}
 	w.suspects, w.foreigners, w.found = map[foreignGrant]int{}, map[foreignGrant]bool{}, map[string]map[foreignGrant]bool{}
 	w.health.set("starting", "")
 	return w
+}
+
+// Standby makes the worker observe, whatever its mode: the store is an old copy, which would grant again what was revoked
+// since. It may be called from any goroutine.
+func (w *Worker) Standby(on bool) {
+	if w.standby.Swap(on) != on {
+		w.RulesChanged()
+	}
+}
+
+func (w *Worker) mode() Mode {
+	if w.standby.Load() {
+		return Observe
+	}
+	return w.Mode
 }
 
 // Nudge says that there may be something to do. It never blocks; many nudges are one.
@@ -113,7 +131,12 @@ func (w *Worker) Nudge() {
 }
 
 // Health returns the state of the backend in one word, and why if it is not "ok".
-func (w *Worker) Health() (state, reason string) { return w.health.get() }
+func (w *Worker) Health() (state, reason string) {
+	if w.standby.Load() {
+		return "standby", "the store was put back from a copy, and nothing is changed before `scimbridge resume`"
+	}
+	return w.health.get()
+}
 
 // Run delivers until ctx ends. What a call leaves open then is in doubt at the next start and read back. The
 // error is one of the store that ends all work; nil after ctx ended.

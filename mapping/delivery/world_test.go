@@ -27,19 +27,22 @@ type vendor struct {
 	holds   map[string]map[string]bool // "target/account" -> roles
 	hidden  bool                       // the vendor does not show who holds which role
 	mixed   bool
-	refuse  map[string]bool  // "account/role" refused whenever it is in a call
-	gone    map[string]bool  // targets that do not exist
-	lost    map[string]bool  // targets that do not exist, where a change is refused as if somebody in it did not
-	admin   string           // the role that administers a target
-	empty   bool             // listings are empty, and claim to be whole
-	cut     bool             // listings do not claim to be whole
-	stale   map[string]bool  // "account/role" that reads do not show
-	ends    []*backend.Error // answers of the next Offboard and Invite calls; nil and then: fine
-	during  func()           // happens while the next call is under way
-	answers []answer         // of the next calls that change something; then clean ones
-	late    []func()         // calls that take effect when the test says so
-	recent  []bool           // whether each change said that reads of it lag
-	calls   []string         // "remove acme: a1=R a2=R,S"
+	one     bool                // one list of people for all targets
+	forbid  string              // the account whose roles the credential may not change
+	lags    map[string][]string // "target/account" -> roles that reads show, though they are not there
+	refuse  map[string]bool     // "account/role" refused whenever it is in a call
+	gone    map[string]bool     // targets that do not exist
+	lost    map[string]bool     // targets that do not exist, where a change is refused as if somebody in it did not
+	admin   string              // the role that administers a target
+	empty   bool                // listings are empty, and claim to be whole
+	cut     bool                // listings do not claim to be whole
+	stale   map[string]bool     // "account/role" that reads do not show
+	ends    []*backend.Error    // answers of the next Offboard and Invite calls; nil and then: fine
+	during  func()              // happens while the next call is under way
+	answers []answer            // of the next calls that change something; then clean ones
+	late    []func()            // calls that take effect when the test says so
+	recent  []bool              // whether each change said that reads of it lag
+	calls   []string            // "remove acme: a1=R a2=R,S"
 	inside  int
 }
 
@@ -51,7 +54,7 @@ type answer struct {
 }
 
 func (v *vendor) Traits() backend.Traits {
-	return backend.Traits{Mixed: v.mixed, Replace: !v.mixed, ShowsAll: true, AdminRole: v.admin}
+	return backend.Traits{Mixed: v.mixed, OneListing: v.one, Replace: !v.mixed, ShowsAll: true, AdminRole: v.admin}
 }
 
 func (v *vendor) Ready(ctx context.Context) error { return ctx.Err() }
@@ -98,6 +101,7 @@ func (v *vendor) Observe(_ context.Context, target string) (backend.Observation,
 			break
 		}
 		o.Members[id] = backend.Account{ID: id, Key: key}
+		o.Holders[id] = append(o.Holders[id], v.lags[target+"/"+id]...)
 		for r := range v.holds[target+"/"+id] {
 			if !v.stale[id+"/"+r] {
 				o.Holders[id] = append(o.Holders[id], r)
@@ -146,6 +150,9 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 		}
 	}
 	for _, c := range d.Changes {
+		if c.Account.ID == v.forbid {
+			return nil, &backend.Error{Kind: backend.Unauthorized, Doing: "changing roles", Status: 403}
+		}
 		known := slices.Contains(slices.Collect(maps.Values(v.people)), c.Account.ID)
 		for _, r := range c.Roles {
 			if !known || v.refuse[c.Account.ID+"/"+r] {

@@ -37,6 +37,7 @@ func encodeEntry(key []byte, en store.Entry) []byte {
 	e.string(en.Why)
 	e.time(en.HeldSince)
 	e.bool(en.Approved)
+	e.bool(en.MaybeGone)
 	return e.seal(key)
 }
 
@@ -50,7 +51,7 @@ func decodeEntry(key, record []byte) (en store.Entry, err error) {
 	en.Wanted, en.Open, en.Attempt = d.bool(), d.bool(), d.uint()
 	en.Doubt, en.Sent, en.Since = d.time(), d.time(), d.time()
 	en.Adopted, en.Note, en.Missed = d.bool(), d.string(), int(d.int())
-	en.Hold, en.Why, en.HeldSince, en.Approved = d.string(), d.string(), d.time(), d.bool()
+	en.Hold, en.Why, en.HeldSince, en.Approved, en.MaybeGone = d.string(), d.string(), d.time(), d.bool(), d.bool()
 	if en.State > store.Absent {
 		d.fail()
 	}
