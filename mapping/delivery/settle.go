@@ -130,7 +130,9 @@ func (w *Worker) forget(tx store.Tx, s store.Subject) error {
 	}
 	if w.offboards() { // another membership may have to be ended
 		for m, err := range tx.Work(w.Name).Marks("") {
-			waits := func(l store.Link) bool { return m.Subject.Account == s.Account || m.Subject == store.Subject{IdP: l.IdP, User: l.User} }
+			waits := func(l store.Link) bool {
+				return m.Subject.Account == s.Account || m.Subject == store.Subject{IdP: l.IdP, User: l.User}
+			}
 			if err != nil || slices.ContainsFunc(gone, waits) {
 				return err
 			}
