@@ -54,7 +54,7 @@ func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, er
 	if rules == nil {
 		rules = w.Rules()
 	}
-	s := (&Worker{Name: w.Name, Store: w.Store, Backend: w.Backend, Rules: func() *mapping.Rules { return rules }, Match: w.Match, Mode: w.mode(),
+	s := (&Worker{Name: w.Name, Store: w.Store, Backend: w.Backend, Rules: func() *mapping.Rules { return rules }, Match: w.Match, Mode: w.Mode,
 		BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount, MaxRemovals: w.MaxRemovals,
 		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
 	out := Preview{Backend: w.Name, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}}

@@ -92,7 +92,8 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Key: key, Plan: b.plan, Reload: b.reload}
+	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Key: key, Plan: b.plan, Reload: b.reload,
+		Backup: b.Backup, Export: b.Export, Resume: b.Resume}
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Engine: b.workers[n]})
 	}
@@ -138,6 +139,13 @@ func (b *Bridge) warnOfOrphans(ctx context.Context) error {
 // startWorkers makes the client and the worker of each backend and sets the workers going. They are stopped
 // after the listeners, so that what was answered is still marked and delivered, and before the store.
 func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
+	since, err := b.standsBy(context.Background())
+	if err != nil {
+		return err
+	}
+	if since != "" {
+		b.Log.Warn("the store was put back from a copy: nothing is changed at any backend before `scimbridge resume`", "since", since)
+	}
 	b.workers = map[string]*delivery.Worker{}
 	for _, n := range names {
 		client, err := b.client(n, metrics)
@@ -145,6 +153,7 @@ func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 			return fmt.Errorf("backend %s: %w", n, err)
 		}
 		b.workers[n] = b.worker(n, client, metrics)
+		b.workers[n].Standby(since != "")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -64,16 +64,11 @@ type operatorClient struct {
 	client   http.Client
 }
 
-// newOperatorClient reads of the configuration no more than where the server is: the secrets need not be at hand.
+// newOperatorClient finds the running server by its configuration.
 func newOperatorClient(file string) (*operatorClient, error) {
-	data, err := readBounded(file)
+	c, err := whereabouts(file)
 	if err != nil {
 		return nil, err
-	}
-	c := defaults()
-	var problems *yaml.TypeError
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(c); err != nil && !errors.As(err, &problems) {
-		return nil, &ConfigError{file, []string{plainYAML(err.Error())}}
 	}
 	host, port, err := net.SplitHostPort(c.Console.Listen)
 	if err != nil {
@@ -89,36 +84,61 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	return &operatorClient{url: "http://" + net.JoinHostPort(host, port), key: strings.TrimSpace(string(raw)), client: http.Client{Timeout: 30 * time.Second}}, nil
 }
 
+// whereabouts reads of a configuration no more than where the server and the store are: the secrets need not be at hand, and
+// mistakes elsewhere do not matter.
+func whereabouts(file string) (*Config, error) {
+	data, err := readBounded(file)
+	if err != nil {
+		return nil, err
+	}
+	c := defaults()
+	var problems *yaml.TypeError
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(c); err != nil && !errors.As(err, &problems) {
+		return nil, &ConfigError{file, []string{plainYAML(err.Error())}}
+	}
+	return c, nil
+}
+
 func (o *operatorClient) call(ctx context.Context, method, path string, into any) error {
 	return o.send(ctx, method, path, nil, into)
 }
 
 func (o *operatorClient) send(ctx context.Context, method, path string, body []byte, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, o.url+path, bytes.NewReader(body))
+	answer, err := o.open(ctx, method, path, body)
 	if err != nil {
-		return fmt.Errorf("asking the server: %w", err)
+		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+o.key)
-	res, err := o.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("asking the server at %s, is it running? %w", o.url, err)
-	}
-	defer func() { _ = res.Body.Close() }() // read to its end
-	body, err = io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	defer func() { _ = answer.Close() }() // read to its end
+	body, err = io.ReadAll(io.LimitReader(answer, 64<<20))
 	if err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
-	}
-	if res.StatusCode >= 300 {
-		var refusal struct{ Error string }
-		if json.Unmarshal(body, &refusal) != nil || refusal.Error == "" {
-			refusal.Error = res.Status
-		}
-		return errors.New(refusal.Error)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
 	}
 	return nil
+}
+
+// open calls the server and returns the body of a success.
+func (o *operatorClient) open(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, o.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("asking the server: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+o.key)
+	res, err := o.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("asking the server at %s, is it running? %w", o.url, err)
+	}
+	if res.StatusCode < 300 {
+		return res.Body, nil
+	}
+	defer func() { _ = res.Body.Close() }() // of no further use
+	var refusal struct{ Error string }
+	if json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&refusal) != nil || refusal.Error == "" {
+		refusal.Error = res.Status
+	}
+	return nil, errors.New(refusal.Error)
 }
 
 // ask is one call to the running server, whose answer is printed as it is or by show.
@@ -232,6 +252,15 @@ func actionCommand(config *string, stdout io.Writer, word, short, done string) *
 		})}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+func resumeCommand(config *string, stdout io.Writer) *cobra.Command {
+	return &cobra.Command{Use: "resume", Short: "Let the server deliver again after a restore or an import", Args: noArgs,
+		Example: "  scimbridge plan && scimbridge resume",
+		RunE: ask(config, stdout, http.MethodPost, func([]string) string { return "/api/resume" }, new(bool), func(w io.Writer, _ map[string]string) error {
+			_, err := fmt.Fprintln(w, "what is wanted is delivered from now on, under the usual brakes")
+			return err
+		})}
 }
 
 func statusCommand(config *string, stdout io.Writer) *cobra.Command {

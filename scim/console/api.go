@@ -50,7 +50,7 @@ type BackendStatus struct {
 
 // NeedsSomebody says whether the backend waits for a human.
 func (b BackendStatus) NeedsSomebody() bool {
-	return b.Held > 0 || len(b.Blocked) > 0 || b.State == "unauthorized"
+	return b.Held > 0 || len(b.Blocked) > 0 || b.State == "unauthorized" || b.State == "standby"
 }
 
 // api serves what the commands call.
@@ -62,6 +62,9 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("POST /api/plan", c.plan)
 	mux.HandleFunc("POST /api/reload", c.reload)
 	mux.HandleFunc("GET /api/explain", c.explain)
+	mux.HandleFunc("GET /api/backup", stream("application/octet-stream", func() writing { return c.Backup }))
+	mux.HandleFunc("GET /api/export", stream("application/jsonl", func() writing { return c.Export }))
+	mux.HandleFunc("POST /api/resume", c.resume)
 	mux.HandleFunc("POST /api/{action}", c.act)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -230,6 +233,30 @@ func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, all)
+}
+
+type writing func(ctx context.Context, to io.Writer) error
+
+// stream answers with what may take long to write. A failure in the middle breaks the connection: half a copy must not pass for one.
+func stream(contentType string, what func() writing) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+			refuse(w, http.StatusInternalServerError, "the connection cannot be kept open")
+			return
+		}
+		w.Header().Set("Content-Type", contentType)
+		if err := what()(r.Context(), w); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+func (c *Console) resume(w http.ResponseWriter, r *http.Request) {
+	if err := c.Resume(r.Context()); err != nil {
+		refuse(w, http.StatusServiceUnavailable, "this cannot be stored now; nothing was changed")
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"state": "resumed"})
 }
 
 // act asks the workers of one backend, or of all, for something.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"html/template"
+	"io"
 	"net/http"
 	"time"
 
@@ -43,6 +44,9 @@ type Console struct {
 	// configuration again. Their errors are for the operator.
 	Plan   func(ctx context.Context, proposed []byte) ([]delivery.Preview, error)
 	Reload func(ctx context.Context) ([]delivery.Preview, error)
+	// Backup and Export write the whole store as it is at one moment; Resume ends the standby of a store that was put back.
+	Backup, Export func(ctx context.Context, to io.Writer) error
+	Resume         func(ctx context.Context) error
 }
 
 // Handler serves /, /healthz, /readyz, /metrics and, with the operator's key, /api.

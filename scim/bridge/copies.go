@@ -1,0 +1,282 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/archive"
+	"github.com/scimbridge/scimbridge/store/bolt"
+)
+
+// restored names the setting that says since when the store is a copy that was put back.
+const restored = "restored"
+
+// Backup writes the store as it is at one moment; Export the same as JSON lines. Resume ends what a restore began: what is wanted
+// is delivered again. All may be called concurrently.
+func (b *Bridge) Backup(ctx context.Context, to io.Writer) error {
+	s, ok := b.store.(*bolt.Store)
+	if !ok {
+		return errors.New("this store is not one file: use the tools of the database, or `scimbridge export`")
+	}
+	return s.Backup(ctx, to)
+}
+
+// Export: see Backup.
+func (b *Bridge) Export(ctx context.Context, to io.Writer) error {
+	return archive.Write(ctx, b.store, to)
+}
+
+// Resume: see Backup.
+func (b *Bridge) Resume(ctx context.Context) error {
+	err := b.store.Update(ctx, func(tx store.Tx) error {
+		if tx.Setting(restored) == nil {
+			return nil
+		}
+		if _, err := tx.Events().Append(store.Event{At: time.Now(), Type: "resume", Actor: "operator"}); err != nil {
+			return err
+		}
+		return tx.SetSetting(restored, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("ending the standby: %w", err)
+	}
+	for _, w := range b.workers {
+		w.Standby(false)
+	}
+	return nil
+}
+
+// standsBy says since when the store is a copy that was put back and not resumed; "" if it is not.
+func (b *Bridge) standsBy(ctx context.Context) (since string, err error) {
+	err = b.store.View(ctx, func(tx store.Tx) error {
+		since = string(tx.Setting(restored))
+		return nil
+	})
+	return since, err
+}
+
+func backupCommand(config *string, stdout io.Writer) *cobra.Command {
+	return &cobra.Command{Use: "backup FILE", Short: "Copy the store of the running server into a file, as it is at one moment", Args: oneArg("the file to write"),
+		Example: "  scimbridge backup /backup/scimbridge-$(date +%F).db",
+		RunE: func(c *cobra.Command, args []string) error {
+			size, err := fetchInto(c.Context(), *config, "/api/backup", args[0])
+			if err == nil {
+				err = verify(args[0])
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(stdout, "%s: %d bytes, read again and whole. `scimbridge restore` puts it back.\n", args[0], size)
+			return err
+		}}
+}
+
+func exportCommand(config *string, stdout io.Writer) *cobra.Command {
+	return &cobra.Command{Use: "export [FILE]", Short: "Write directory, ledger, id map and audit trail of the running server as JSON lines", Args: atMostOne,
+		Example: "  scimbridge export | jq 'select(.kind==\"event\") | .event'\n  scimbridge export everything.jsonl",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fetch(c.Context(), *config, "/api/export", stdout)
+			}
+			size, err := fetchInto(c.Context(), *config, "/api/export", args[0])
+			if err == nil {
+				_, err = fmt.Fprintf(stdout, "%s: %d bytes. `scimbridge import` reads it into an empty store.\n", args[0], size)
+			}
+			return err
+		}}
+}
+
+func atMostOne(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usageError{errors.New("names at most one file")}
+	}
+	return nil
+}
+
+// fetch streams an answer of the running server.
+func fetch(ctx context.Context, config, path string, to io.Writer) error {
+	o, err := newOperatorClient(config)
+	if err != nil {
+		return err
+	}
+	o.client.Timeout = 0 // it takes as long as it takes
+	body, err := o.open(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }() // read to its end, or of no use
+	if _, err := io.Copy(to, body); err != nil {
+		return fmt.Errorf("reading the server's answer, which broke off: %w", err)
+	}
+	return nil
+}
+
+// fetchInto is fetch into a file that does not exist and that is there only when it is whole.
+func fetchInto(ctx context.Context, config, path, file string) (size int64, err error) {
+	err = create(file, func(tmp *os.File) error {
+		if err := fetch(ctx, config, path, tmp); err != nil {
+			return err
+		}
+		size, err = tmp.Seek(0, io.SeekCurrent)
+		return err
+	})
+	return size, err
+}
+
+// create makes a file, readable to its owner alone, that is there only when it is whole, and never in the place of another.
+func create(file string, fill func(tmp *os.File) error) (err error) {
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("%s is there already, and nothing is overwritten", file)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
+	if err != nil {
+		return fmt.Errorf("making %s: %w", file, err)
+	}
+	defer func() {
+		if rm := os.Remove(tmp.Name()); err == nil && !errors.Is(rm, fs.ErrNotExist) {
+			err = rm
+		}
+	}()
+	if err := errors.Join(fill(tmp), tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), file); err != nil { // fails if somebody else has made it meanwhile
+		return fmt.Errorf("making %s: %w", file, err)
+	}
+	return nil
+}
+
+// verify opens a store and reads everything in it.
+func verify(file string) error {
+	s, err := bolt.Open(file, bolt.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Check(), s.Close())
+}
+
+func restoreCommand(config *string, stdout io.Writer) *cobra.Command {
+	return &cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the store; the server then only observes until `scimbridge resume`", Args: oneArg("the backup"),
+		Example: "  scimbridge restore /backup/scimbridge-2026-11-24.db",
+		RunE: func(_ *cobra.Command, args []string) error {
+			return putBack(*config, args[0], stdout, func(tmp string) error {
+				from, err := os.Open(args[0])
+				if err != nil {
+					return fmt.Errorf("reading the backup: %w", err)
+				}
+				defer func() { _ = from.Close() }() // only read
+				to, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+				if err != nil {
+					return fmt.Errorf("writing the store: %w", err)
+				}
+				if _, err := io.Copy(to, from); err != nil {
+					return errors.Join(fmt.Errorf("reading the backup: %w", err), to.Close())
+				}
+				return to.Close()
+			})
+		}}
+}
+
+func importCommand(config *string, stdin io.Reader, stdout io.Writer) *cobra.Command {
+	return &cobra.Command{Use: "import FILE", Short: "Make the store of what `scimbridge export` wrote (- reads standard input); the server then only observes until `scimbridge resume`",
+		Args: oneArg("the export"), Example: "  scimbridge import everything.jsonl",
+		RunE: func(c *cobra.Command, args []string) error {
+			from := stdin
+			if args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return fmt.Errorf("reading the export: %w", err)
+				}
+				defer func() { _ = f.Close() }() // only read
+				from = f
+			}
+			return putBack(*config, args[0], stdout, func(tmp string) error {
+				s, err := bolt.Open(tmp, bolt.Options{})
+				if err != nil {
+					return err
+				}
+				return errors.Join(archive.Read(c.Context(), from, s), s.Close())
+			})
+		}}
+}
+
+// putBack makes the store of the configuration, which must not exist, out of a copy, and notes that it is one.
+func putBack(config, source string, stdout io.Writer, fill func(tmp string) error) (err error) {
+	c, err := whereabouts(config)
+	if err != nil {
+		return err
+	}
+	path := c.Store.Path
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("there is a store at %s: stop the server and move it away first, nothing is overwritten", path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("making the store: %w", err)
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
+	if err != nil {
+		return fmt.Errorf("making the store: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	tmp := filepath.Join(dir, "store.db")
+	if err := fill(tmp); err != nil {
+		return fmt.Errorf("%s cannot be put back: %w", source, err)
+	}
+	found, err := markRestored(tmp)
+	if err != nil {
+		return fmt.Errorf("%s cannot be put back: %w", source, err)
+	}
+	if err := os.Link(tmp, path); err != nil {
+		return fmt.Errorf("making the store: %w", err)
+	}
+	_, err = fmt.Fprintf(stdout, `%s is the store now: %s.
+It may be old, and would grant again what was revoked since. So the server observes only, until you say otherwise:
+  1. start it, and let the identity providers send what changed since (Okta: Provisioning, Force Sync; Entra: Restart provisioning)
+  2. scimbridge plan      shows what it would then do
+  3. scimbridge resume    lets it
+`, path, found)
+	return err
+}
+
+// markRestored checks a copy, notes that it is one, and says what is in it.
+func markRestored(file string) (found string, err error) {
+	s, err := bolt.Open(file, bolt.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.Check(); err != nil {
+		return "", err
+	}
+	users, groups, grants := 0, 0, 0
+	err = s.Update(context.Background(), func(tx store.Tx) error {
+		now := time.Now().UTC()
+		users, groups, grants = 0, 0, 0
+		for _, idp := range tx.IdPs() {
+			users, groups = users+tx.Directory(idp).UserCount(), groups+tx.Directory(idp).GroupCount()
+		}
+		for _, name := range tx.Backends() {
+			for _, err := range tx.Ledger(name).Entries("", "") {
+				if err != nil {
+					return err
+				}
+				grants++
+			}
+		}
+		if _, err := tx.Events().Append(store.Event{At: now, Type: "restore", Actor: "operator"}); err != nil {
+			return err
+		}
+		return tx.SetSetting(restored, []byte(now.Format(time.RFC3339)))
+	})
+	return fmt.Sprintf("%d users, %d groups, %d grants", users, groups, grants), err
+}

@@ -1,0 +1,69 @@
+package bridge
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A backup and an export are put back elsewhere: they observe until they are resumed.
+func TestACopyIsPutBack(t *testing.T) {
+	for _, way := range []struct{ out, in, file string }{{"backup", "restore", "copy.db"}, {"export", "import", "copy.jsonl"}} {
+		t.Run(way.out, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+			s.fixConsole()
+			s.start()
+			s.person("ada@example.com")
+			s.person("bob@example.com")
+			ada, bob := s.user("ada@example.com"), s.user("bob@example.com")
+			group := s.group("VT Admins", ada, bob)
+			both := map[string]string{"ada@example.com": "acme GROUP_ADMIN", "bob@example.com": "acme GROUP_ADMIN"}
+			one := map[string]string{"ada@example.com": "", "bob@example.com": "acme GROUP_ADMIN"}
+			s.eventually("granted", both)
+			file := filepath.Join(t.TempDir(), way.file)
+			if code, out := s.command(way.out, file); code != 0 || !strings.Contains(out, way.in) {
+				t.Fatalf("%d %s", code, out)
+			}
+			if code, out := s.command(way.out, file); code != 1 || !strings.Contains(out, "nothing is overwritten") {
+				t.Errorf("once more: %d %s", code, out)
+			}
+			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%v %v", info.Mode(), err)
+			}
+			s.patch("/Groups/"+group, `{"op":"remove","path":"members[value eq \"`+ada+`\"]"}`)
+			s.eventually("revoked since", one)
+			s.stop()
+			if code, out := s.command(way.in, file); code != 1 || !strings.Contains(out, "move it away") {
+				t.Errorf("over a store: %d %s", code, out)
+			}
+			s.edit("scimbridge.db", "elsewhere.db")
+			if code, out := s.command(way.in, file); code != 0 || !strings.Contains(out, "2 users, 1 groups, 2 grants") || !strings.Contains(out, "scimbridge resume") {
+				t.Fatalf("%d %s", code, out)
+			}
+			s.start()
+			if code, out := s.command("status", "--exit-code"); code != 3 || !strings.Contains(out, "standby") || !strings.Contains(out, "scimbridge resume") {
+				t.Errorf("%d %s", code, out)
+			}
+			if code, out := s.command("resync"); code != 0 {
+				t.Errorf("%d %s", code, out)
+			}
+			s.deactivate(bob)
+			s.eventually("observed only", one)
+			if code, out := s.command("resume"); code != 0 || !strings.Contains(out, "from now on") {
+				t.Errorf("%d %s", code, out)
+			}
+			s.eventually("resumed", map[string]string{"bob@example.com": ""})
+			if code, out := s.command("status"); code != 0 || strings.Contains(out, "standby") {
+				t.Errorf("%d %s", code, out)
+			}
+		})
+	}
+}
+
+// deactivate is what an identity provider sends for somebody who leaves.
+func (s *setup) deactivate(id string) {
+	s.t.Helper()
+	s.patch("/Users/"+id, `{"op":"replace","path":"active","value":false}`)
+}

@@ -1,0 +1,125 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/archive"
+	"github.com/scimbridge/scimbridge/store/bolt"
+	"github.com/scimbridge/scimbridge/store/storetest"
+)
+
+func open(t *testing.T) store.Store {
+	t.Helper()
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "s.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func filled(t *testing.T) store.Store {
+	t.Helper()
+	s := open(t)
+	at := time.Date(2026, 11, 24, 12, 0, 0, 5, time.UTC)
+	err := s.Update(context.Background(), func(tx store.Tx) error {
+		var errs []error
+		for _, idp := range []string{"okta", "entra"} {
+			d := tx.Directory(idp)
+			for i := range 700 {
+				errs = append(errs, d.PutUser(store.User{ID: fmt.Sprint("u", i), UserName: fmt.Sprintf("u%d@example.com", i), Emails: []string{fmt.Sprintf("u%d@example.com", i)},
+					Active: i%3 > 0, Attributes: []byte(`{"a":"ü\u2028"}`), Version: uint64(i + 1), Created: at, Modified: at.Add(time.Duration(i))}))
+			}
+			var all []string
+			for i := range 2500 {
+				all = append(all, fmt.Sprint("u", i))
+			}
+			for _, g := range []string{"g", "h", "empty"} {
+				errs = append(errs, d.PutGroup(store.Group{ID: g, DisplayName: g, Attributes: []byte(`{}`), Version: 3, Created: at, Modified: at}))
+			}
+			for g, members := range map[string][]string{"g": all, "h": {"u5", "g", "nobody\x00"}} {
+				added, err := d.AddMembers(g, members...)
+				errs = append(errs, err)
+				_, err = tx.Events().Append(store.Event{At: at, Type: "group.members", IdP: idp, Subject: g, Added: added})
+				errs = append(errs, err)
+			}
+		}
+		l, a := tx.Ledger("vt"), tx.Accounts("vt")
+		errs = append(errs,
+			l.PutEntry(store.Entry{Target: "t", Account: "a", Role: "r", Key: "k", State: store.Present, Wanted: true, Attempt: 40, Doubt: at, Hold: "vt-3", Why: "max_removals", HeldSince: at, MaybeGone: true}),
+			a.PutLink(store.Link{IdP: "okta", User: "gone", Key: "k", Account: "a", Seen: at}),
+			tx.SetSetting("disowned/vt/t", []byte{0, 1, 255}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")))
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func export(t *testing.T, s store.Store) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := archive.Write(context.Background(), s, &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestWhatIsWrittenIsReadAgain(t *testing.T) {
+	first := export(t, filled(t))
+	s := open(t)
+	if err := archive.Read(context.Background(), bytes.NewReader(first), s); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Check(t, s)
+	var want []string // a mapping is delivered anew
+	for _, line := range strings.SplitAfter(string(first), "\n") {
+		if !strings.Contains(line, `"mapping/`) {
+			want = append(want, strings.ReplaceAll(line, `"setting":3`, `"setting":2`))
+		}
+	}
+	if got := string(export(t, s)); got != strings.Join(want, "") {
+		t.Errorf("it is not the same: %d and %d bytes", len(got), len(strings.Join(want, "")))
+	}
+	err := s.Update(context.Background(), func(tx store.Tx) error {
+		n, err := tx.Ledger("vt").NextAttempt()
+		if n <= 40 {
+			t.Errorf("the number %d is given again", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// What was cut or altered is refused; no prefix passes for the whole.
+func TestWhatIsNotWholeIsRefused(t *testing.T) {
+	whole := export(t, filled(t))
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	rnd := rand.New(rand.NewPCG(1, 2))
+	bad := map[string][]byte{
+		"empty": nil, "not json": []byte("hello\n"), "without its head": bytes.Join(lines[1:], nil), "another format": bytes.Replace(whole, []byte(`"format":1`), []byte(`"format":9`), 1),
+		"of no kind": append(bytes.Clone(lines[0]), []byte("{\"kind\":\"x\"}\n")...), "without what it is about": append(bytes.Clone(lines[0]), []byte("{\"kind\":\"user\"}\n")...),
+		"a line short": bytes.Join(append(append([][]byte{}, lines[:10]...), lines[11:]...), nil),
+	}
+	for range 10 {
+		n := rnd.IntN(len(whole) - 10)
+		bad[fmt.Sprint("cut at ", n)] = whole[:n]
+	}
+	for name, b := range bad {
+		if err := archive.Read(context.Background(), bytes.NewReader(b), open(t)); !errors.Is(err, archive.ErrBad) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
