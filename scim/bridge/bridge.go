@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,10 +82,15 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := b.startWorkers(names, metrics); err != nil {
 		return err
 	}
-	handler, err := b.scimHandler(metrics)
+	credentials, err := b.credentials()
 	if err != nil {
 		return err
 	}
+	traffic := &console.Traffic{}
+	handler := b.scimHandler(credentials, func(idp, method, resource string, code int) {
+		metrics.Request(idp, method, resource, code)
+		traffic.Note(idp, code, time.Now())
+	})
 	if b.scim, err = b.listen("server", b.Config.Server.Listen, b.Config.Server.TLS, handler); err != nil {
 		return err
 	}
@@ -93,9 +99,15 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Key: key, Plan: b.plan, Reload: b.reload,
-		Backup: b.Backup, Export: b.Export, Resume: b.Resume}
+		Traffic: traffic, Backup: b.Backup, Export: b.Export, Resume: b.Resume}
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Engine: b.workers[n]})
+	}
+	for _, cr := range credentials {
+		c.Tokens = append(c.Tokens, console.Token{IdP: cr.IdP, Token: hex.EncodeToString(cr.Hash[:4]), Expires: cr.Expires})
+	}
+	if err := c.NoteTokens(ctx, time.Now()); err != nil {
+		return err
 	}
 	b.console, err = b.listen("console", b.Config.Console.Listen, TLSConfig{}, c.Handler())
 	return err
@@ -201,7 +213,8 @@ func limit(l RemovalsLimit) delivery.Limit {
 	return delivery.Limit{Count: l.Count, Percent: l.Percent, Window: time.Duration(l.Window)}
 }
 
-func (b *Bridge) scimHandler(metrics *console.Metrics) (http.Handler, error) {
+// credentials are the tokens of the identity providers.
+func (b *Bridge) credentials() ([]auth.Credential, error) {
 	var credentials []auth.Credential
 	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
 		for _, t := range b.Config.IdentityProviders[name].Tokens {
@@ -217,12 +230,16 @@ func (b *Bridge) scimHandler(metrics *console.Metrics) (http.Handler, error) {
 			credentials = append(credentials, c)
 		}
 	}
+	return credentials, nil
+}
+
+func (b *Bridge) scimHandler(credentials []auth.Credential, observed func(idp, method, resource string, code int)) http.Handler {
 	public := b.Config.Server.PublicURL
 	if public == "" {
 		public = "http://" + b.Config.Server.Listen + "/scim/v2"
 	}
 	s := &scim.Server{
-		Store: b.store, Auth: auth.Verifier{Credentials: credentials}, PublicURL: public, Log: b.Log, Observed: metrics.Request,
+		Store: b.store, Auth: auth.Verifier{Credentials: credentials}, PublicURL: public, Log: b.Log, Observed: observed,
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
@@ -237,7 +254,7 @@ func (b *Bridge) scimHandler(metrics *console.Metrics) (http.Handler, error) {
 			}
 		},
 	}
-	return s.Handler(), nil
+	return s.Handler()
 }
 
 // listen serves on an address with the timeouts that keep slow clients from holding connections; the identity

@@ -64,7 +64,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 		serveCommand(&config, stderr), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
 		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), statusCommand(&config, stdout),
 		planCommand(&config, stdout), explainCommand(&config, stdout), reloadCommand(&config, stdout),
-		backupCommand(&config, stdout), restoreCommand(&config, stdout), resumeCommand(&config, stdout),
+		doctorCommand(&config, stdout), backupCommand(&config, stdout), restoreCommand(&config, stdout), resumeCommand(&config, stdout),
 		exportCommand(&config, stdout), importCommand(&config, os.Stdin, stdout),
 		actionCommand(&config, stdout, "resync", "Compare the backends with the ledger now", "is compared with what is there"),
 		actionCommand(&config, stdout, "retry", "Try again at once what is blocked or waits", "is tried again"))
@@ -81,7 +81,7 @@ func noArgs(_ *cobra.Command, args []string) error {
 func serveCommand(config *string, stderr io.Writer) *cobra.Command {
 	var level string
 	c := &cobra.Command{
-		Use: "serve", Short: "Run the server until interrupted", Args: noArgs,
+		Use: "serve", Example: "  scimbridge serve --config /etc/scimbridge/config.yaml", Short: "Run the server until interrupted", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			log, err := logger(stderr, level)
 			if err != nil {
@@ -131,7 +131,7 @@ func serve(ctx context.Context, b *Bridge) error {
 
 func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
 	return &cobra.Command{
-		Use: "check", Short: "Validate the configuration, offline", Args: noArgs,
+		Use: "check", Example: "  scimbridge check --config new.yaml", Short: "Validate the configuration, offline", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			c, warnings, err := LoadConfig(*config)
 			for _, w := range warnings {
@@ -151,7 +151,7 @@ func tokenCommand(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "token", Short: "Tokens for identity providers", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(&cobra.Command{
-		Use: "new", Short: "Make a random token and print it with its sha256: form", Args: noArgs,
+		Use: "new", Example: "  scimbridge token new", Short: "Make a random token and print it with its sha256: form", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			token, hash, err := auth.NewToken(rand.Reader)
 			if err != nil {
@@ -166,7 +166,7 @@ func tokenCommand(stdout io.Writer) *cobra.Command {
 
 func versionCommand(stdout io.Writer) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArgs,
+		Use: "version", Example: "  scimbridge version", Short: "Print the version", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(stdout, "scimbridge "+version())
 			return err

@@ -27,7 +27,7 @@ import (
 func demoCommand(stdout, stderr io.Writer) *cobra.Command {
 	var exit bool
 	c := &cobra.Command{
-		Use: "demo", Short: "See the whole thing work on this machine, with simulated backends", Args: noArgs,
+		Use: "demo", Example: "  scimbridge demo --exit", Short: "See the whole thing work on this machine, with simulated backends", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			d := &demo{out: stdout, err: stderr, ids: map[string]string{}}
 			return d.run(c.Context(), exit)

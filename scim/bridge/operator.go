@@ -23,7 +23,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
-	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // exitNeeded is the exit code of --exit-code when there is something to do.
@@ -165,7 +164,7 @@ func holdCommand(config *string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "hold", Short: "Removals that wait for a decision", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var asJSON bool
-	list := &cobra.Command{Use: "list", Short: "Show what is held and why", Args: noArgs,
+	list := &cobra.Command{Use: "list", Example: "  scimbridge hold list --json", Short: "Show what is held and why", Args: noArgs,
 		RunE: ask(config, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.AddCommand(list)
@@ -173,7 +172,7 @@ func holdCommand(config *string, stdout io.Writer) *cobra.Command {
 		"approve": "Let what is held go, as far as it is still not wanted",
 		"reject":  "Leave the grants where they are; the bridge gives up owning them",
 	} {
-		c.AddCommand(&cobra.Command{Use: word + " ID", Short: what, Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
+		c.AddCommand(&cobra.Command{Use: word + " ID", Short: what, Example: "  scimbridge hold " + word + " vt-6", Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
 			RunE: ask(config, stdout, http.MethodPost, func(args []string) string { return "/api/holds/" + url.PathEscape(args[0]) + "/" + word }, new(bool),
 				func(w io.Writer, a map[string]string) error {
 					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], map[string]string{"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and are the bridge's no more"}[word])
@@ -232,7 +231,7 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 
 func actionCommand(config *string, stdout io.Writer, word, short, done string) *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: word + " [BACKEND]", Short: short, Args: func(_ *cobra.Command, args []string) error {
+	c := &cobra.Command{Use: word + " [BACKEND]", Short: short, Example: "  scimbridge " + word + " virustotal", Args: func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {
 			return usageError{errors.New("names at most one backend")}
 		}
@@ -261,76 +260,4 @@ func resumeCommand(config *string, stdout io.Writer) *cobra.Command {
 			_, err := fmt.Fprintln(w, "what is wanted is delivered from now on, under the usual brakes")
 			return err
 		})}
-}
-
-func statusCommand(config *string, stdout io.Writer) *cobra.Command {
-	var asJSON, exitCode bool
-	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and what waits", Args: noArgs}
-	needed := false
-	run := ask(config, stdout, http.MethodGet, func([]string) string { return "/api/status" }, new(bool), func(w io.Writer, s console.Status) error {
-		for _, b := range s.Backends {
-			needed = needed || b.NeedsSomebody()
-		}
-		if asJSON {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			return e.Encode(s)
-		}
-		return showStatus(w, s)
-	})
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := run(c, args); err != nil {
-			return err
-		}
-		if exitCode && needed {
-			return codeError{exitNeeded, errors.New("something needs somebody")}
-		}
-		return nil
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when something needs a human")
-	return c
-}
-
-// codeError ends a command with an exit code of its own.
-type codeError struct {
-	code int
-	error
-}
-
-func showStatus(w io.Writer, s console.Status) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "version\t%s\nstore\t%s\n\nIDENTITY PROVIDER\tUSERS\tGROUPS\n", s.Version, s.Store)
-	for _, p := range s.IdentityProviders {
-		fmt.Fprintf(t, "%s\t%d\t%d\n", p.Name, p.Users, p.Groups)
-	}
-	fmt.Fprint(t, "\nBACKEND\tSTATE\tPENDING\tBLOCKED\tHELD\tOLDEST PENDING\tPAUSED UNTIL\n")
-	at := func(m time.Time) string {
-		if m.IsZero() {
-			return "-"
-		}
-		return m.Local().Format(time.DateTime)
-	}
-	for _, b := range s.Backends {
-		blocked := 0
-		for _, n := range b.Blocked {
-			blocked += n
-		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", b.Name, b.State, b.Pending, blocked, b.Held, at(b.OldestPending), at(b.PausedUntil))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, b := range s.Backends {
-		if b.Reason != "" {
-			fmt.Fprintf(w, "\n%s: %s\n", b.Name, b.Reason)
-		}
-		for reason, n := range b.Blocked {
-			fmt.Fprintf(w, "%s: %d blocked: %s\n", b.Name, n, reason)
-		}
-		if b.Holds > 0 {
-			fmt.Fprintf(w, "%s: %d hold(s) wait for a decision: scimbridge hold list\n", b.Name, b.Holds)
-		}
-	}
-	return nil
 }

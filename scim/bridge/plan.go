@@ -55,7 +55,7 @@ func planCommand(config *string, stdout io.Writer) *cobra.Command {
 
 func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: "reload", Short: "Take the mappings of the configuration file into force", Args: noArgs,
+	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Take the mappings of the configuration file into force", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o, err := newOperatorClient(*config)
 			if err != nil {

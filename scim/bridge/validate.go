@@ -344,7 +344,9 @@ func (v *validation) mappings(c *Config) {
 		if mapping.Open(m.Match) {
 			v.warn(append(rule, "match"), "is open at an end: whoever may name groups at the identity provider may grant this")
 		}
+		v.pointless(c, rule, m)
 	}
+	v.conflicts(c)
 	_, err := c.rules(v)
 	for _, e := range unjoin(err) {
 		var wrong *mapping.Error
@@ -371,7 +373,7 @@ func (v *validation) grant(c *Config, path []string, g GrantConfig) {
 	case b.Kind == "virustotal" && g.Authoritative:
 		v.bad(at("authoritative"), "is refused: VirusTotal does not show who holds a role")
 	case g.Authoritative:
-		v.warn(at("authoritative"), "takes the role from everybody without a group; the brakes hold more than max_removals at once")
+		v.warn(at("authoritative"), "takes the role from everybody without a group; run `scimbridge plan --proposed` first. The brakes hold more than max_removals at once")
 	case g.Replace:
 		v.warn(at("replace"), "clears every role of these people on %s that no rule gives, also those that others granted", clip(g.Target))
 	}

@@ -24,14 +24,26 @@ type Status struct {
 	Version           string           `json:"version"`
 	Store             string           `json:"store"`
 	IdentityProviders []ProviderStatus `json:"identity_providers"`
+	Refused           int64            `json:"refused_last_hour"` // requests without a valid credential
 	Backends          []BackendStatus  `json:"backends"`
 }
 
 // ProviderStatus is one directory.
 type ProviderStatus struct {
-	Name   string `json:"name"`
-	Users  int    `json:"users"`
-	Groups int    `json:"groups"`
+	Name        string        `json:"name"`
+	Users       int           `json:"users"`
+	Groups      int           `json:"groups"`
+	LastRequest time.Time     `json:"last_request,omitzero"` // since the start
+	Requests    int64         `json:"requests_last_hour"`
+	Failed      int64         `json:"failed_last_hour"`
+	Tokens      []TokenStatus `json:"tokens"`
+}
+
+// TokenStatus is a token by the beginning of its hash.
+type TokenStatus struct {
+	Token   string    `json:"token"`
+	Since   time.Time `json:"configured_since,omitzero"`
+	Expires time.Time `json:"expires,omitzero"`
 }
 
 // BackendStatus is one backend. Times are absent where there is none.
@@ -45,6 +57,7 @@ type BackendStatus struct {
 	Held          int            `json:"held"`
 	Holds         int            `json:"holds"`
 	OldestPending time.Time      `json:"oldest_pending,omitzero"`
+	OldestRemoval time.Time      `json:"oldest_removal,omitzero"` // pending or blocked
 	PausedUntil   time.Time      `json:"paused_until,omitzero"`
 }
 
@@ -91,10 +104,12 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	s := Status{Version: c.Version, Store: "ok", IdentityProviders: []ProviderStatus{}, Backends: []BackendStatus{}}
 	err := c.Store.View(r.Context(), func(tx store.Tx) error {
 		s.IdentityProviders, s.Backends = s.IdentityProviders[:0], s.Backends[:0]
-		for _, name := range tx.IdPs() {
+		for _, name := range c.providers(tx) {
 			d := tx.Directory(name)
-			s.IdentityProviders = append(s.IdentityProviders, ProviderStatus{name, d.UserCount(), d.GroupCount()})
+			last, requests, failed := c.Traffic.lately(name, time.Now())
+			s.IdentityProviders = append(s.IdentityProviders, ProviderStatus{name, d.UserCount(), d.GroupCount(), last, requests, failed, c.tokens(tx, name)})
 		}
+		_, s.Refused, _ = c.Traffic.lately("", time.Now())
 		for _, b := range c.Backends {
 			one, err := b.status(tx)
 			if err != nil {
@@ -112,6 +127,16 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, s)
+}
+
+// providers are those that are configured and those that have a directory.
+func (c *Console) providers(tx store.Tx) []string {
+	all := tx.IdPs()
+	for _, t := range c.Tokens {
+		all = append(all, t.IdP)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (b Backend) status(tx store.Tx) (BackendStatus, error) {
@@ -143,6 +168,9 @@ func (c *Console) countHolds(ctx context.Context, backends []BackendStatus) erro
 			return err
 		}
 		backends[i].Holds = len(holds)
+		if backends[i].OldestRemoval, err = b.Engine.OldestRemoval(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }

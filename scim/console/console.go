@@ -24,6 +24,7 @@ type Engine interface {
 	Retry(ctx context.Context) error
 	Resync()
 	Explain(ctx context.Context, who, role string) ([]delivery.Why, error)
+	OldestRemoval(ctx context.Context) (time.Time, error)
 }
 
 // Backend is a configured backend.
@@ -40,6 +41,8 @@ type Console struct {
 	Metrics  *Metrics
 	Version  string
 	Key      string // of the operator; "": the operator API is closed
+	Tokens   []Token
+	Traffic  *Traffic // nil: nobody notes it
 	// Plan computes what would be done under a proposed file, or (nil) under the rules in force; Reload reads the
 	// configuration again. Their errors are for the operator.
 	Plan   func(ctx context.Context, proposed []byte) ([]delivery.Preview, error)

@@ -23,6 +23,8 @@ type engine struct {
 	asked               []string
 }
 
+func (e *engine) OldestRemoval(context.Context) (time.Time, error) { return time.Time{}, nil }
+
 func (e *engine) Health() (string, string) { return e.state, e.reason }
 func (e *engine) PausedUntil() time.Time   { return time.Time{} }
 func (e *engine) Resync()                  { e.asked = append(e.asked, "resync") }
@@ -270,5 +272,24 @@ func TestOperatorAPI(t *testing.T) {
 	vt, _ := c.Backends[0].Engine.(*engine)
 	if got := strings.Join(vt.asked, ", "); got != "operator approve vt-7, operator reject vt-7, resync, retry" {
 		t.Errorf("the worker was asked for %s", got)
+	}
+}
+
+// The hour of an identity provider slides, and what every client meets is no failure.
+func TestTrafficOfTheLastHour(t *testing.T) {
+	var tr Traffic
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	for i := range 120 {
+		tr.Note("okta", []int{200, 404, 409, 500, 401, 400}[i%6], at.Add(time.Duration(i)*time.Minute))
+	}
+	last := at.Add(119 * time.Minute)
+	if got, n, bad := tr.lately("okta", last); !got.Equal(last) || n != 60 || bad != 30 {
+		t.Errorf("%v, %d requests, %d failed", got, n, bad)
+	}
+	if got, n, bad := tr.lately("okta", last.Add(2*time.Hour)); !got.Equal(last) || n+bad != 0 {
+		t.Errorf("two hours later: %v, %d requests, %d failed", got, n, bad)
+	}
+	if got, n, _ := tr.lately("entra", last); !got.IsZero() || n != 0 {
+		t.Errorf("of another: %v, %d", got, n)
 	}
 }

@@ -73,7 +73,7 @@ var (
 )
 
 // reasons exist from the start at 0, so that an alert on them is never without data.
-var reasons = []string{"no_account", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target"}
+var reasons = []string{"no_account", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "forbidden"}
 
 func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- pendingDesc

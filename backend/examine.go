@@ -1,0 +1,34 @@
+package backend
+
+import "context"
+
+// Level says how much a Finding matters.
+type Level string
+
+// Fine is as it should be; Note is worth knowing; Problem keeps the bridge from doing what it is configured for.
+const (
+	Fine    Level = "ok"
+	Note    Level = "note"
+	Problem Level = "problem"
+)
+
+// Finding is one thing that an examination of a connection found.
+type Finding struct {
+	Level  Level  `json:"level"`
+	What   string `json:"what"`
+	Remedy string `json:"remedy,omitempty"` // what to do about it
+}
+
+// Examiner is a Backend that says whether its connection will do. It only reads.
+type Examiner interface {
+	Examine(ctx context.Context, targets []string) []Finding
+}
+
+// Refused puts a failed read into words; remedies name what to do by its kind.
+func Refused(what string, err error, remedies map[Kind]string) Finding {
+	remedy := remedies[KindOf(err)]
+	if remedy == "" {
+		remedy = "try again; if it stays so, ask the vendor"
+	}
+	return Finding{Problem, what + ": " + err.Error(), remedy}
+}

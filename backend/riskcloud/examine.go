@@ -1,0 +1,129 @@
+package riskcloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/scimbridge/scimbridge/backend"
+)
+
+var _ backend.Examiner = (*Client)(nil)
+
+// Examine implements backend.Examiner: whether the credential is an administrator's, and what each role lets the bridge do.
+func (c *Client) Examine(ctx context.Context, targets []string) []backend.Finding {
+	remedies := map[backend.Kind]string{
+		backend.Unauthorized: "use the client id and secret, or the token, of an administrator: Profile, Access Key in Risk Cloud",
+		backend.Missing:      "see whether `url` is that of your tenant, such as https://acme.logicgate.com, without a path",
+		backend.Transient:    "see whether this machine reaches the vendor: proxy, firewall, name resolution",
+	}
+	roles, err := list[role](ctx, c, "list_roles", "reading roles", "/api/v1/roles")
+	if err != nil {
+		return []backend.Finding{backend.Refused("the roles", err, remedies)}
+	}
+	users, err := c.listUsers(ctx)
+	if err != nil {
+		return []backend.Finding{backend.Refused("the people", err, remedies)}
+	}
+	emails := 0
+	for _, u := range users {
+		if u.Email != "" {
+			emails++
+		}
+	}
+	out := []backend.Finding{{Level: backend.Fine, What: fmt.Sprintf("the credential sees %d roles and %d people", len(roles), len(users))}}
+	if emails == 0 {
+		out = append(out, backend.Finding{Level: backend.Problem, What: "it sees nobody's e-mail address", Remedy: remedies[backend.Unauthorized]})
+	}
+	byID := map[string]role{}
+	for _, r := range roles {
+		byID[r.ID] = r
+	}
+	for _, t := range targets {
+		r, there := byID[t]
+		out = append(out, r.examine(t, there))
+	}
+	return out
+}
+
+func (r role) examine(id string, there bool) backend.Finding {
+	name := id
+	if r.Name != nil {
+		name += " (" + *r.Name + ")"
+	}
+	switch {
+	case !there:
+		return backend.Finding{Level: backend.Problem, What: "there is no role " + name, Remedy: "mend `target`: it is the role's id, as in the address of its page, not its name"}
+	case r.refusal() == "super_admin":
+		return backend.Finding{Level: backend.Problem, What: "role " + name + " is a super-admin's: the bridge does not touch it", Remedy: "map another role"}
+	case r.refusal() != "":
+		return backend.Finding{Level: backend.Problem, What: "role " + name + " is provisioned from elsewhere, and the API refuses to change it", Remedy: "map another role, or end the other provisioning"}
+	case !r.shows():
+		return backend.Finding{Level: backend.Note, What: "role " + name + " does not show who has it", Remedy: "nothing: where the list of people does not show it either, drift is not seen, and `authoritative` cannot work"}
+	}
+	return backend.Finding{Level: backend.Fine, What: fmt.Sprintf("role %s shows its %d people", name, len(r.Users))}
+}
+
+// UpdateWay is a method and a path by which a tenant may accept the update of a role: the vendor's page leaves them out.
+type UpdateWay struct{ Method, Path string }
+
+// updateWays in the order in which they are likely.
+var updateWays = []UpdateWay{{http.MethodPut, "/api/v1/roles/{role}"}, {http.MethodPut, "/api/v1/roles?role={role}"}, {http.MethodPatch, "/api/v1/roles/{role}"}}
+
+// FindUpdate tries on a role, with an update that changes nothing, which way the tenant accepts. It goes on to the next only after
+// 404 or 405.
+func (c *Client) FindUpdate(ctx context.Context, id string) (UpdateWay, error) {
+	before, there, err := c.role(ctx, id)
+	switch {
+	case err != nil:
+		return UpdateWay{}, err
+	case !there:
+		return UpdateWay{}, errors.New("there is no role " + id)
+	case before.refusal() != "":
+		return UpdateWay{}, errors.New("the role may not be touched: " + before.refusal())
+	}
+	for _, way := range updateWays {
+		a, err := c.do(ctx, backend.Call{Operation: "update_role", Doing: "trying the update of a role", Method: way.Method, Changes: true,
+			Path: strings.ReplaceAll(way.Path, "{role}", url.PathEscape(id)), Body: update{Name: before.Name, Add: []userRef{}, Remove: []userRef{}}})
+		var e *backend.Error
+		if errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed) {
+			continue
+		}
+		if err != nil {
+			return UpdateWay{}, err
+		}
+		var answer role
+		if json.Unmarshal(a.Body, &answer) != nil || answer.ID != id {
+			return UpdateWay{}, unclear("trying the update of a role", a.Status)
+		}
+		after, _, err := c.role(ctx, id)
+		if err != nil {
+			return UpdateWay{}, err
+		}
+		if !before.same(after) {
+			return way, fmt.Errorf("%s %s was accepted, and the role is not as it was before: look at it", way.Method, way.Path)
+		}
+		return way, nil
+	}
+	return UpdateWay{}, errors.New("the tenant accepts none of the known ways; ask the vendor for method and path of “Update Users and Permission Sets on Role”")
+}
+
+func (r role) same(o role) bool {
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	count := func(n *int) int {
+		if n == nil {
+			return -1
+		}
+		return *n
+	}
+	return text(r.Name) == text(o.Name) && count(r.UserCount) == count(o.UserCount)
+}

@@ -1,0 +1,73 @@
+package virustotal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/scimbridge/scimbridge/backend"
+)
+
+var _ backend.Examiner = (*Client)(nil)
+
+// Examine implements backend.Examiner: for each group, whether the key may read it, sees e-mail addresses, and sees roles.
+func (c *Client) Examine(ctx context.Context, groups []string) []backend.Finding {
+	var out []backend.Finding
+	for _, g := range groups {
+		out = append(out, c.examine(ctx, g)...)
+	}
+	if len(groups) == 0 {
+		out = append(out, backend.Finding{Level: backend.Note, What: "no mapping names a group, so nothing was tried", Remedy: "name one in `target`"})
+	}
+	return out
+}
+
+func (c *Client) examine(ctx context.Context, group string) []backend.Finding {
+	remedies := map[backend.Kind]string{
+		backend.Unauthorized: "use the API key of an administrator of this group; a key is shown to its owner at virustotal.com under API key",
+		backend.Missing:      "mend `target`: it is the group's id, as in the address of its page, not its name",
+		backend.Throttled:    "the key's quota is used up: wait, lower `rate_limit`, or ask the vendor for more",
+		backend.Transient:    "see whether this machine reaches the vendor: proxy, firewall, name resolution",
+	}
+	people, emails := 0, 0
+	a, err := c.caller.Do(ctx, backend.Call{Operation: "list_users", Doing: "listing people", Method: http.MethodGet,
+		Path: "/groups/" + url.PathEscape(group) + "/users?" + url.Values{"attributes": {"email"}, "limit": {"40"}}.Encode()})
+	if err != nil {
+		return []backend.Finding{backend.Refused("group "+group, err, remedies)}
+	}
+	var p page
+	if json.Unmarshal(a.Body, &p) != nil || p.Data == nil {
+		return []backend.Finding{{Level: backend.Problem, What: "group " + group + ": the answer is not a list of people", Remedy: "see whether `url` ends in /api/v3"}}
+	}
+	for _, raw := range p.Data {
+		var i item
+		if json.Unmarshal(raw, &i) == nil && i.Error == nil && i.ID != "" {
+			people++
+			if i.Attributes.Email != "" {
+				emails++
+			}
+		}
+	}
+	switch {
+	case people == 0:
+		return []backend.Finding{{Level: backend.Note, What: "group " + group + " has nobody in it", Remedy: "people must be members before they get roles: `on_missing_user: invite` asks them"}}
+	case emails == 0:
+		return []backend.Finding{{Level: backend.Problem, What: fmt.Sprintf("group %s: the key does not see the e-mail addresses of its %d people", group, people), Remedy: remedies[backend.Unauthorized]}}
+	}
+	return append([]backend.Finding{{Level: backend.Fine, What: fmt.Sprintf("group %s: %d of the first %d people have an e-mail address", group, emails, people)}}, c.examineRoles(ctx, group)...)
+}
+
+func (c *Client) examineRoles(ctx context.Context, group string) []backend.Finding {
+	o, err := c.Observe(ctx, group)
+	switch {
+	case err != nil:
+		return []backend.Finding{backend.Refused("roles of group "+group, err, nil)}
+	case o.Roles:
+		return []backend.Finding{{Level: backend.Fine, What: "group " + group + " shows who has which role"}}
+	case o.Only != "":
+		return []backend.Finding{{Level: backend.Note, What: "group " + group + " shows its administrators and no other roles", Remedy: "nothing: drift of the others is not seen"}}
+	}
+	return []backend.Finding{{Level: backend.Note, What: "group " + group + " shows nobody's roles", Remedy: "nothing: drift is not seen, and nobody is known to be the last administrator"}}
+}

@@ -1,0 +1,70 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// maxLooked bounds how many marks are looked at for the oldest removal.
+const maxLooked = 10_000
+
+// OldestRemoval is since when the oldest removal waits that is neither delivered nor held; zero: none does. It may be called from
+// any goroutine.
+func (w *Worker) OldestRemoval(ctx context.Context) (oldest time.Time, err error) {
+	err = w.Store.View(ctx, func(tx store.Tx) error {
+		looked := 0
+		oldest = time.Time{}
+		for m, err := range tx.Work(w.Name).Marks("") {
+			if err != nil {
+				return err
+			}
+			if looked++; looked > maxLooked {
+				return nil
+			}
+			if m.State == store.Held || !oldest.IsZero() && !m.Since.Before(oldest) {
+				continue
+			}
+			removes, err := w.removes(tx, m)
+			if err != nil {
+				return err
+			}
+			if removes {
+				oldest = m.Since
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking for the oldest removal: %w", err)
+	}
+	return oldest, nil
+}
+
+// removes says whether a mark is about somebody from whom something is to be taken.
+func (w *Worker) removes(tx store.Tx, m store.Mark) (bool, error) {
+	id := m.Subject.Account
+	if m.Subject.User != "" {
+		link, err := tx.Accounts(w.Name).Link(m.Subject.IdP, m.Subject.User)
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		id = link.Account
+	}
+	if m.Target == store.Everywhere || id == "" {
+		return m.Urgent, nil
+	}
+	a := &account{Account: backend.Account{ID: id}}
+	if err := w.load(tx, m.Target, id, a); err != nil {
+		return false, err
+	}
+	a.decide(w.now(), w.Straggler)
+	return len(a.remove) > 0, nil
+}

@@ -1,0 +1,68 @@
+package bridge
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/scimbridge/scimbridge/mapping"
+)
+
+// pointless warns of rules that no group can ever meet.
+func (v *validation) pointless(c *Config, rule []string, m MappingConfig) {
+	at := func(key string) []string { return append(slices.Clone(rule), key) }
+	if mapping.Never(m.Match) {
+		v.warn(at("match"), "matches no name at all: this rule gives nothing")
+	}
+	if m.ID != "" && uuid.Validate(m.ID) != nil {
+		v.warn(at("id"), "is no id that this server gives: it is a UUID, as in the group's `id`; the identity provider's own id is `external_id`")
+	}
+	if idp, known := c.IdentityProviders[m.IdP]; m.IdP != "" && known && len(idp.Tokens) == 0 {
+		v.warn(at("identity_provider"), "has no token and cannot send such a group")
+	}
+}
+
+// given is who gives a role on a target.
+type given struct {
+	line          int
+	groups        string
+	authoritative bool
+	paused        bool
+}
+
+// conflicts warns of rules that say different things about one role, or the same thing twice.
+func (v *validation) conflicts(c *Config) {
+	seen := map[string][]given{}
+	for i, m := range c.Mappings {
+		grants, paths := m.grants()
+		for n, g := range grants {
+			path := slices.Concat([]string{"mappings", strconv.Itoa(i)}, paths[n])
+			roles := g.Roles
+			if len(roles) == 0 {
+				roles = []string{""}
+			}
+			groups := strings.ToLower(strings.Join([]string{strings.Join(m.Group, "\n"), m.Match, m.ExternalID, m.ID, m.IdP, m.Where}, "\x00"))
+			for _, r := range roles {
+				key := strings.Join([]string{g.Backend, g.Target, r}, "\x00")
+				one := given{v.line(path...), groups, g.Authoritative, m.Paused}
+				for _, other := range seen[key] {
+					v.conflict(path, other, one)
+				}
+				seen[key] = append(seen[key], one)
+			}
+		}
+	}
+}
+
+func (v *validation) conflict(path []string, first, second given) {
+	switch {
+	case first.groups == second.groups:
+		v.warn(path, "gives the same as the rule on line %d", first.line)
+	case first.authoritative != second.authoritative:
+		v.warn(path, "gives a role that the rule on line %d gives, too, and only one of them is authoritative: the role as a whole is", first.line)
+	case first.paused != second.paused:
+		v.warn(path, "gives a role that the rule on line %d gives, too, and only one of them is paused: nobody loses the role meanwhile", first.line)
+	}
+}

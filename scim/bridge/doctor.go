@@ -1,0 +1,283 @@
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/riskcloud"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/scim/console"
+)
+
+// What the doctor thinks too little or too much.
+const (
+	littleDisk  = 1 << 30             // bytes
+	soonEnds    = 30 * 24 * time.Hour // of a certificate
+	muchSkew    = 30 * time.Second    // of the clock
+	doctorLimit = 2 * time.Minute     // for one backend
+)
+
+// diagnosis is a finding about some part of the installation.
+type diagnosis struct {
+	About string `json:"about"`
+	backend.Finding
+}
+
+func doctorCommand(config *string, stdout io.Writer) *cobra.Command {
+	var asJSON bool
+	var canary string
+	c := &cobra.Command{Use: "doctor", Short: "Try the configured backends with reads, and look at store, clock and certificates", Args: noArgs,
+		Example: "  scimbridge doctor\n  scimbridge doctor --canary-role 7Zq3kD   (a Risk Cloud role that nothing depends on)",
+		RunE: func(c *cobra.Command, _ []string) error {
+			conf, warnings, err := LoadConfig(*config)
+			if err != nil {
+				return err
+			}
+			d := &doctor{config: conf, show: func(diagnosis) error { return nil }}
+			if !asJSON {
+				d.show = func(one diagnosis) error { return showDiagnosis(stdout, one) }
+			}
+			for _, w := range warnings {
+				d.say("configuration", backend.Finding{Level: backend.Note, What: w})
+			}
+			d.look(c.Context())
+			d.backends(c.Context(), canary)
+			if asJSON {
+				e := json.NewEncoder(stdout)
+				e.SetIndent("", "  ")
+				d.err = errors.Join(d.err, e.Encode(d.all))
+			}
+			return d.verdict()
+		}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().StringVar(&canary, "canary-role", "", "a Risk Cloud role on which to try, with an update that changes nothing, which method and path the tenant accepts")
+	return c
+}
+
+func showDiagnosis(w io.Writer, d diagnosis) error {
+	_, err := fmt.Fprintf(w, "%-8s %s: %s\n", d.Level, d.About, d.What)
+	if err == nil && d.Remedy != "" {
+		_, err = fmt.Fprintf(w, "         → %s\n", d.Remedy)
+	}
+	return err
+}
+
+type doctor struct {
+	config *Config
+	show   func(diagnosis) error // as it is found: a vendor may take a while
+	all    []diagnosis
+	err    error
+}
+
+func (d *doctor) say(about string, findings ...backend.Finding) {
+	for _, f := range findings {
+		one := diagnosis{about, f}
+		d.all = append(d.all, one)
+		d.err = errors.Join(d.err, d.show(one))
+	}
+}
+
+func (d *doctor) verdict() error {
+	problems := 0
+	for _, one := range d.all {
+		if one.Level == backend.Problem {
+			problems++
+		}
+	}
+	if d.err == nil && problems > 0 {
+		return fmt.Errorf("%d problem(s)", problems)
+	}
+	return d.err
+}
+
+func fine(format string, args ...any) backend.Finding {
+	return backend.Finding{Level: backend.Fine, What: fmt.Sprintf(format, args...)}
+}
+
+func bad(what, remedy string) backend.Finding {
+	return backend.Finding{Level: backend.Problem, What: what, Remedy: remedy}
+}
+
+// look examines this machine.
+func (d *doctor) look(ctx context.Context) {
+	d.say("store", diskOf(d.config.Store.Path)...)
+	if cert := d.config.Server.TLS; cert.CertFile != "" {
+		d.say("server.tls", certificateOf(cert, time.Now()))
+	}
+	d.say("server", running(ctx, d.config))
+}
+
+// diskOf says whether a store can be written where it is, and grow.
+func diskOf(path string) []backend.Finding {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".scimbridge-doctor-*")
+	if errors.Is(err, fs.ErrNotExist) {
+		return []backend.Finding{{Level: backend.Note, What: dir + " is not there yet", Remedy: "nothing: the server makes it"}}
+	}
+	if err != nil {
+		return []backend.Finding{bad("nothing can be written into "+dir+": "+err.Error(), "give the user who runs the bridge the right to write there")}
+	}
+	var out []backend.Finding
+	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
+		out = append(out, bad(err.Error(), "look at the file system"))
+	}
+	var room syscall.Statfs_t
+	if err := syscall.Statfs(dir, &room); err != nil {
+		return append(out, bad(err.Error(), "look at the file system"))
+	}
+	free := room.Bavail * uint64(room.Bsize)
+	if free < littleDisk {
+		out = append(out, bad(fmt.Sprintf("%d MiB are free in %s", free>>20, dir), "make room: a request that cannot be stored is refused"))
+	} else {
+		out = append(out, fine("%s can be written, %d GiB are free", dir, free>>30))
+	}
+	if info, err := os.Stat(keyFile(path)); err == nil && info.Mode().Perm()&0o077 != 0 {
+		out = append(out, bad("others may read the operator's key "+keyFile(path), "chmod 600 it, or remove it and restart the server, which makes a new one"))
+	}
+	return out
+}
+
+// certificateOf says whether the server's certificate is good, and for how long.
+func certificateOf(c TLSConfig, now time.Time) backend.Finding {
+	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return bad("the certificate cannot be read: "+err.Error(), "see that cert_file and key_file belong together")
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return bad("the certificate cannot be read: "+err.Error(), "make a new one")
+	}
+	return lasts("the certificate", leaf, now)
+}
+
+func lasts(what string, leaf *x509.Certificate, now time.Time) backend.Finding {
+	switch left := leaf.NotAfter.Sub(now); {
+	case left < 0:
+		return bad(what+" ended on "+leaf.NotAfter.Format(time.DateOnly), "renew it")
+	case left < soonEnds:
+		return backend.Finding{Level: backend.Note, What: fmt.Sprintf("%s ends in %d days", what, int(left.Hours()/24)), Remedy: "renew it"}
+	}
+	return fine("%s is good until %s", what, leaf.NotAfter.Format(time.DateOnly))
+}
+
+// running asks a server that may be running how it is.
+func running(ctx context.Context, c *Config) backend.Finding {
+	res, err := (&http.Client{Timeout: 5 * time.Second}).Do(request(ctx, "http://"+c.Console.Listen+"/readyz"))
+	if err != nil {
+		return backend.Finding{Level: backend.Note, What: "no server answers on " + c.Console.Listen, Remedy: "scimbridge serve"}
+	}
+	defer func() { _ = res.Body.Close() }() // of no further use
+	if res.StatusCode != http.StatusOK {
+		return bad("the running server cannot store requests", "look at its log, and at the disk")
+	}
+	return fine("it runs and stores requests; `scimbridge status` says more")
+}
+
+func request(ctx context.Context, address string) *http.Request {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return (&http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "http", Host: "invalid"}}).WithContext(ctx)
+	}
+	return req
+}
+
+// backends examines every configured vendor.
+func (d *doctor) backends(ctx context.Context, canary string) {
+	rules, err := d.config.rules(nil)
+	if err != nil {
+		d.say("mappings", bad(err.Error(), "scimbridge check"))
+		return
+	}
+	b := &Bridge{Config: d.config, Log: slog.New(slog.DiscardHandler)}
+	for _, name := range slices.Sorted(maps.Keys(d.config.Backends)) {
+		c := d.config.Backends[name]
+		if c.simulated() {
+			d.say(name, backend.Finding{Level: backend.Note, What: "it is simulated: nothing is changed at a vendor", Remedy: "set `url` when you are ready"})
+			continue
+		}
+		client, err := b.client(name, console.NewMetrics(nil, nil))
+		if err != nil {
+			d.say(name, bad(err.Error(), "scimbridge check"))
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, doctorLimit)
+		d.say(name, d.connection(limited, c.URL)...)
+		d.say(name, d.examine(limited, name, client, rules)...)
+		if rc, ok := client.(*riskcloud.Client); ok && canary != "" {
+			d.say(name, tryCanary(limited, rc, canary, c))
+		}
+		cancel()
+	}
+}
+
+func (d *doctor) examine(ctx context.Context, name string, client backend.Backend, rules *mapping.Rules) []backend.Finding {
+	e, ok := client.(backend.Examiner)
+	if !ok {
+		return nil
+	}
+	out := e.Examine(ctx, rules.FixedTargets(name))
+	if c := d.config.Backends[name]; c.OwnAccount == "" && c.Kind == "virustotal" {
+		out = append(out, backend.Finding{Level: backend.Note, What: "own_account is not set, and the API does not tell whose key it is",
+			Remedy: "name the owner of the key in `own_account`: the bridge then never takes a role from them"})
+	}
+	return out
+}
+
+// connection looks at the vendor's certificate, and at the clock.
+func (d *doctor) connection(ctx context.Context, address string) []backend.Finding {
+	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	sent := time.Now()
+	res, err := client.Do(request(ctx, address))
+	if err != nil {
+		var certificate *tls.CertificateVerificationError
+		if errors.As(err, &certificate) {
+			return []backend.Finding{bad("its certificate is not trusted: "+certificate.Err.Error(), "a proxy that opens TLS? let this host through, or install its authority on this machine")}
+		}
+		return []backend.Finding{bad("it cannot be reached", "see whether this machine reaches the vendor: proxy, firewall, name resolution")}
+	}
+	defer func() { _ = res.Body.Close() }() // of no further use
+	var out []backend.Finding
+	if res.TLS != nil && len(res.TLS.PeerCertificates) > 0 {
+		out = append(out, lasts("its certificate", res.TLS.PeerCertificates[0], sent))
+	}
+	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		if skew := sent.Sub(date).Abs(); skew > muchSkew {
+			out = append(out, bad(fmt.Sprintf("the clock of this machine differs from the vendor's by %s", skew.Round(time.Second)), "set it: windows and tokens are measured by it"))
+		} else {
+			out = append(out, fine("the clocks agree"))
+		}
+	}
+	return out
+}
+
+// tryCanary finds out how the tenant wants a role to be updated.
+func tryCanary(ctx context.Context, rc *riskcloud.Client, role string, c *BackendConfig) backend.Finding {
+	way, err := rc.FindUpdate(ctx, role)
+	if err != nil {
+		return bad("role "+role+": "+err.Error(), "the bridge cannot change roles before this is mended")
+	}
+	line := fmt.Sprintf("update_role: {method: %s, path: %q}", way.Method, way.Path)
+	if method, path := c.UpdateRole.Method, c.UpdateRole.Path; strings.EqualFold(method, way.Method) && path == way.Path {
+		return fine("the tenant accepts the update as it is configured: %s", line)
+	}
+	return bad("the tenant accepts the update of a role in another way than configured", "write into the configuration: "+line)
+}

@@ -1,0 +1,72 @@
+package bridge
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
+)
+
+func TestDoctor(t *testing.T) {
+	for _, profile := range profiles {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, profile, "batch: {size: 25, wait: 20ms}")
+			s.person("ada@example.com")
+			code, out := s.command("doctor")
+			if code != 0 || !strings.Contains(out, "ok       vt: group acme: 2 of the first 2 people have an e-mail address") || !strings.Contains(out, "ok       rc: the credential sees 2 roles and 1 people") ||
+				!strings.Contains(out, "GiB are free") || !strings.Contains(out, "no server answers") || !strings.Contains(out, "own_account") {
+				t.Errorf("%d %s", code, out)
+			}
+			for _, secret := range []string{"key-of-the-tests", "ada@"} {
+				if strings.Contains(out, secret) {
+					t.Errorf("it shows %q", secret)
+				}
+			}
+			if n := len(s.vt.Calls()) + len(s.rc.Calls()); n != 0 {
+				t.Errorf("%d calls change something", n)
+			}
+			code, out = s.command("doctor", "--json")
+			var all []diagnosis
+			if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) < 5 {
+				t.Fatalf("%d %v %s", code, err, out)
+			}
+		})
+	}
+}
+
+// Every mistake is found with its remedy.
+func TestDoctorFindsWhatIsWrong(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.edit("target: acme", "target: nowhere")
+	s.edit("match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'", "group: Risk, backend: rc, target: nothing")
+	code, out := s.command("doctor")
+	for _, want := range []string{"problem  vt: group nowhere", "it is the group's id", "problem  rc: there is no role nothing", "it is the role's id", "problem(s)"} {
+		if code != 1 || !strings.Contains(out, want) {
+			t.Errorf("%d, without %q: %s", code, want, out)
+		}
+	}
+}
+
+// A role that nothing depends on tells how the tenant wants roles to be updated, and is as it was.
+func TestDoctorFindsTheWayOfTheTenant(t *testing.T) {
+	rc := rcsimulator.New(rcsimulator.Options{UpdateMethod: "PATCH"})
+	rc.AddRole("canary", "Canary")
+	rc.Grant("canary", rc.AddPerson("ada@example.com"))
+	srv := httptest.NewServer(rc)
+	defer srv.Close()
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	raw, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.edit(regexp.MustCompile(`kind: riskcloud, url: [^,]*`).FindString(string(raw)), "kind: riskcloud, url: "+srv.URL)
+	code, out := s.command("doctor", "--canary-role", "canary")
+	if code != 1 || !strings.Contains(out, `write into the configuration: update_role: {method: PATCH, path: "/api/v1/roles/{role}"}`) {
+		t.Errorf("%d %s", code, out)
+	}
+}

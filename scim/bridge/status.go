@@ -1,0 +1,139 @@
+package bridge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/scim/console"
+)
+
+// watchEvery is how often `status --watch` looks.
+const watchEvery = 2 * time.Second
+
+func statusCommand(config *string, stdout io.Writer) *cobra.Command {
+	var asJSON, exitCode, watch bool
+	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and what waits", Args: noArgs,
+		Example: "  scimbridge status --watch\n  scimbridge status --exit-code || echo 'somebody is needed'"}
+	once := func(c *cobra.Command) (needed bool, err error) {
+		o, err := newOperatorClient(*config)
+		if err != nil {
+			return false, err
+		}
+		var s console.Status
+		if err := o.call(c.Context(), http.MethodGet, "/api/status", &s); err != nil {
+			return false, err
+		}
+		for _, b := range s.Backends {
+			needed = needed || b.NeedsSomebody()
+		}
+		if asJSON {
+			e := json.NewEncoder(stdout)
+			e.SetIndent("", "  ")
+			return needed, e.Encode(s)
+		}
+		if watch {
+			fmt.Fprint(stdout, "\x1b[H\x1b[2J", time.Now().Format(time.DateTime), "\n\n") // the screen from its beginning
+		}
+		return needed, showStatus(stdout, s, time.Now())
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		needed, err := once(c)
+		for watch && err == nil {
+			select {
+			case <-c.Context().Done():
+				return nil
+			case <-time.After(watchEvery):
+				needed, err = once(c)
+			}
+		}
+		if err == nil && exitCode && needed {
+			err = codeError{exitNeeded, errors.New("something needs somebody")}
+		}
+		return err
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when something needs a human")
+	c.Flags().BoolVar(&watch, "watch", false, "look again every two seconds until interrupted")
+	return c
+}
+
+// codeError ends a command with an exit code of its own.
+type codeError struct {
+	code int
+	error
+}
+
+func showStatus(w io.Writer, s console.Status, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	at := func(m time.Time) string {
+		if m.IsZero() {
+			return "-"
+		}
+		return m.Local().Format(time.DateTime)
+	}
+	fmt.Fprintf(t, "version\t%s\nstore\t%s\n\nIDENTITY PROVIDER\tUSERS\tGROUPS\tLAST REQUEST\tFAILED IN THE LAST HOUR\tTOKENS\n", s.Version, s.Store)
+	for _, p := range s.IdentityProviders {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%d of %d\t%s\n", p.Name, p.Users, p.Groups, at(p.LastRequest), p.Failed, p.Requests, tokens(p.Tokens, now))
+	}
+	fmt.Fprint(t, "\nBACKEND\tSTATE\tPENDING\tBLOCKED\tHELD\tOLDEST PENDING\tOLDEST REMOVAL\tPAUSED UNTIL\n")
+	for _, b := range s.Backends {
+		blocked := 0
+		for _, n := range b.Blocked {
+			blocked += n
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", b.Name, b.State, b.Pending, blocked, b.Held, at(b.OldestPending), at(b.OldestRemoval), at(b.PausedUntil))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if s.Refused > 0 {
+		fmt.Fprintf(w, "\n%d request(s) without a valid credential in the last hour\n", s.Refused)
+	}
+	for _, b := range s.Backends {
+		if b.Reason != "" {
+			fmt.Fprintf(w, "\n%s: %s\n", b.Name, b.Reason)
+		}
+		for _, reason := range slices.Sorted(maps.Keys(b.Blocked)) {
+			fmt.Fprintf(w, "%s: %d blocked: %s\n", b.Name, b.Blocked[reason], reason)
+		}
+		if b.Holds > 0 {
+			fmt.Fprintf(w, "%s: %d hold(s) wait for a decision: scimbridge hold list\n", b.Name, b.Holds)
+		}
+	}
+	return nil
+}
+
+// tokens says how old each is: "1a2b3c4d 12 days, ends in 18".
+func tokens(all []console.TokenStatus, now time.Time) string {
+	days := func(d time.Duration) int { return int(d / (24 * time.Hour)) }
+	out := ""
+	for i, t := range all {
+		if i > 0 {
+			out += "; "
+		}
+		out += t.Token
+		if !t.Since.IsZero() {
+			out += fmt.Sprintf(" for %d day(s)", days(now.Sub(t.Since)))
+		}
+		switch left := t.Expires.Sub(now); {
+		case t.Expires.IsZero():
+		case left < 0:
+			out += ", ended"
+		default:
+			out += fmt.Sprintf(", ends in %d", days(left))
+		}
+	}
+	if out == "" {
+		return "-"
+	}
+	return out
+}
