@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -129,11 +130,22 @@ func serve(ctx context.Context, b *Bridge) error {
 	return errors.Join(err, b.Stop())
 }
 
+// checked is what `check --json` prints.
+type checked struct {
+	File     string   `json:"file"`
+	Problems []string `json:"problems"`
+	Warnings []string `json:"warnings"`
+}
+
 func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use: "check", Example: "  scimbridge check --config new.yaml", Short: "Validate the configuration, offline", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			c, warnings, err := LoadConfig(*config)
+			if asJSON {
+				return errors.Join(err, printChecked(stdout, *config, warnings, err))
+			}
 			for _, w := range warnings {
 				fmt.Fprintln(stderr, "warning: "+w)
 			}
@@ -145,6 +157,22 @@ func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
 			return err
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func printChecked(w io.Writer, file string, warnings []string, err error) error {
+	out := checked{file, []string{}, append([]string{}, warnings...)}
+	var wrong *ConfigError
+	switch {
+	case errors.As(err, &wrong):
+		out.Problems = wrong.Problems
+	case err != nil:
+		out.Problems = []string{err.Error()}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(out)
 }
 
 func tokenCommand(stdout io.Writer) *cobra.Command {

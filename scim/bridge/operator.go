@@ -172,12 +172,15 @@ func holdCommand(config *string, stdout io.Writer) *cobra.Command {
 		"approve": "Let what is held go, as far as it is still not wanted",
 		"reject":  "Leave the grants where they are; the bridge gives up owning them",
 	} {
-		c.AddCommand(&cobra.Command{Use: word + " ID", Short: what, Example: "  scimbridge hold " + word + " vt-6", Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
-			RunE: ask(config, stdout, http.MethodPost, func(args []string) string { return "/api/holds/" + url.PathEscape(args[0]) + "/" + word }, new(bool),
+		decided := new(bool)
+		decide := &cobra.Command{Use: word + " ID", Short: what, Example: "  scimbridge hold " + word + " vt-6", Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
+			RunE: ask(config, stdout, http.MethodPost, func(args []string) string { return "/api/holds/" + url.PathEscape(args[0]) + "/" + word }, decided,
 				func(w io.Writer, a map[string]string) error {
 					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], map[string]string{"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and are the bridge's no more"}[word])
 					return err
-				})})
+				})}
+		decide.Flags().BoolVar(decided, "json", false, "print JSON")
+		c.AddCommand(decide)
 	}
 	return c
 }
@@ -254,10 +257,13 @@ func actionCommand(config *string, stdout io.Writer, word, short, done string) *
 }
 
 func resumeCommand(config *string, stdout io.Writer) *cobra.Command {
-	return &cobra.Command{Use: "resume", Short: "Let the server deliver again after a restore or an import", Args: noArgs,
+	var asJSON bool
+	c := &cobra.Command{Use: "resume", Short: "Let the server deliver again after a restore or an import", Args: noArgs,
 		Example: "  scimbridge plan && scimbridge resume",
-		RunE: ask(config, stdout, http.MethodPost, func([]string) string { return "/api/resume" }, new(bool), func(w io.Writer, _ map[string]string) error {
+		RunE: ask(config, stdout, http.MethodPost, func([]string) string { return "/api/resume" }, &asJSON, func(w io.Writer, _ map[string]string) error {
 			_, err := fmt.Fprintln(w, "what is wanted is delivered from now on, under the usual brakes")
 			return err
 		})}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }
