@@ -354,40 +354,17 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 			return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 		}
 	}
-	seen := backend.Observation{}
-	if failure.Code != "managed_elsewhere" && failure.Code != "super_admin" {
-		limited, cancel := context.WithTimeout(ctx, w.CallTimeout)
-		o, err := w.Backend.Observe(limited, s.delta.Target)
-		cancel()
-		if isBackend(err) && backend.KindOf(err) == backend.Missing { // not the person: the target itself is gone
-			return w.gone(ctx, s, failure)
-		}
-		if err == nil {
-			seen = o
-		}
+	seen, err := w.readAfter(ctx, s.delta.Target, failure)
+	if err != nil { // not the person: the target itself is gone
+		return w.gone(ctx, s, failure)
 	}
-	right, blocked, soon := map[string]string{}, false, false
-	err := w.Store.View(ctx, func(tx store.Tx) error {
-		return s.each(func(a *account, role string, want bool) error {
-			e, err := entry(tx.Ledger(w.Name), s.delta.Target, a, role)
-			note, ok := settledByReading(seen, e, want)
-			switch {
-			case ok && !want && (a.recent || e.Doubt.After(w.now())): // what the bridge gave a moment ago a list may not show yet
-				soon = true
-			case ok:
-				right[role] = note
-			default:
-				blocked = true
-			}
-			return err
-		})
-	})
+	v, err := w.judge(ctx, s, seen)
 	if err != nil {
 		return fmt.Errorf("looking what was refused: %w", err)
 	}
 	now := w.now()
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
-		note, ok := right[role]
+		note, ok := v.right[role]
 		if !ok {
 			e.Note = "refused"
 			return nil
@@ -402,12 +379,55 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		return err
 	}, func(a *account) {
 		switch {
-		case blocked:
+		case v.blocked:
 			a.block(reasonOf(failure))
-		case soon:
+		case v.soon:
 			a.wait = now.Add(w.Straggler)
 		}
 	})
+}
+
+// readAfter looks at a target after a refusal; what cannot be read says nothing. The error is that there is no such target.
+func (w *Worker) readAfter(ctx context.Context, target string, failure *backend.Error) (backend.Observation, error) {
+	if failure.Code == "managed_elsewhere" || failure.Code == "super_admin" {
+		return backend.Observation{}, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, w.CallTimeout)
+	defer cancel()
+	seen, err := w.Backend.Observe(limited, target)
+	switch {
+	case isBackend(err) && backend.KindOf(err) == backend.Missing:
+		return backend.Observation{}, err
+	case err != nil:
+		return backend.Observation{}, nil
+	}
+	return seen, nil
+}
+
+// verdict is what a reading says about a change that was refused.
+type verdict struct {
+	right         map[string]string // roles that are as wanted, and how that is known
+	blocked, soon bool              // something is not; something cannot be told before a window has passed
+}
+
+func (w *Worker) judge(ctx context.Context, s step, seen backend.Observation) (v verdict, err error) {
+	err = w.Store.View(ctx, func(tx store.Tx) error {
+		v = verdict{right: map[string]string{}}
+		return s.each(func(a *account, role string, want bool) error {
+			e, err := entry(tx.Ledger(w.Name), s.delta.Target, a, role)
+			note, ok := settledByReading(seen, e, want)
+			switch {
+			case ok && !want && (a.recent || e.Doubt.After(w.now())): // what the bridge gave a moment ago a list may not show yet
+				v.soon = true
+			case ok:
+				v.right[role] = note
+			default:
+				v.blocked = true
+			}
+			return err
+		})
+	})
+	return v, err
 }
 
 // gone parks everything on a target that vanished; what is left of the visit is not sent.

@@ -16,63 +16,74 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 	if a.steps > 0 {
 		return nil, nil
 	}
-	work := tx.Work(w.Name)
-	wait := a.wait // something older may still land on what is right as far as we know
-	for e, err := range tx.Ledger(w.Name).Entries(target, a.ID) {
-		if err != nil {
-			return nil, err
-		}
-		if a.wait.IsZero() && !e.Doubt.IsZero() && (wait.IsZero() || e.Doubt.Before(wait)) {
-			wait = e.Doubt
-		}
+	wait, err := w.closes(tx, target, a)
+	if err != nil {
+		return nil, err
 	}
 	var done []store.Mark
 	for _, m := range a.marks {
-		switch {
-		case a.park == store.Blocked:
-			longest := longestBlock
-			if len(a.remove) > 0 || a.offboarded {
-				longest = longestRetry
-			}
-			if err := w.blockPeople(tx, target, m, a, longest); err != nil {
-				return nil, err
-			}
-		case a.unfinished: // stays as it is: the target is paused, then tried again
-		case !wait.IsZero():
-			m.State, m.Reason, m.NotBefore = store.Pending, "", wait
-			if _, err := work.Park(m); err != nil {
-				return nil, err
-			}
-		case a.park == store.Held: // nothing else is left to do
-			m.State, m.Reason, m.NotBefore = store.Held, a.reason, time.Time{}
-			if _, err := work.Park(m); err != nil {
-				return nil, err
-			}
-		case w.offboards() && a.offboarded && !a.left: // is to lose more than roles
-			if a.later {
-				m.Tries++
-			}
-			m.State, m.Reason, m.NotBefore = store.Pending, "", time.Time{}
-			if a.later {
-				m.NotBefore = w.now().Add(w.backoff(m.Tries))
-			}
-			if _, err := work.Park(m); err != nil {
-				return nil, err
-			}
-		default:
-			ok, err := work.Settle(m)
+		if stays, err := w.stay(tx, target, m, a, wait); err != nil || stays {
 			if err != nil {
 				return nil, err
 			}
-			if ok {
-				done = append(done, m)
-			}
-			if err := w.forget(tx, m.Subject); err != nil {
-				return nil, err
-			}
+			continue
+		}
+		ok, err := tx.Work(w.Name).Settle(m)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			done = append(done, m)
+		}
+		if err := w.forget(tx, m.Subject); err != nil {
+			return nil, err
 		}
 	}
 	return done, nil
+}
+
+// closes is when the next window of an account closes: until then something older may still land on what is right as far as we
+// know. Zero: none is open.
+func (w *Worker) closes(tx store.Tx, target string, a *account) (time.Time, error) {
+	if !a.wait.IsZero() {
+		return a.wait, nil
+	}
+	var wait time.Time
+	for e, err := range tx.Ledger(w.Name).Entries(target, a.ID) {
+		if err != nil {
+			return wait, err
+		}
+		wait = earlier(wait, e.Doubt)
+	}
+	return wait, nil
+}
+
+// stay parks a mark of an account that cannot be settled, and says whether it did.
+func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait time.Time) (bool, error) {
+	switch {
+	case a.park == store.Blocked:
+		longest := longestBlock
+		if len(a.remove) > 0 || a.offboarded {
+			longest = longestRetry
+		}
+		return true, w.blockPeople(tx, target, m, a, longest)
+	case a.unfinished: // stays as it is: the target is paused, then tried again
+		return true, nil
+	case !wait.IsZero():
+		m.State, m.Reason, m.NotBefore = store.Pending, "", wait
+	case a.park == store.Held: // nothing else is left to do
+		m.State, m.Reason, m.NotBefore = store.Held, a.reason, time.Time{}
+	case w.offboards() && a.offboarded && !a.left: // is to lose more than roles
+		m.State, m.Reason, m.NotBefore = store.Pending, "", time.Time{}
+		if a.later {
+			m.Tries++
+			m.NotBefore = w.now().Add(w.backoff(m.Tries))
+		}
+	default:
+		return false, nil
+	}
+	_, err := tx.Work(w.Name).Park(m)
+	return true, err
 }
 
 // blockPeople parks the mark of an account to which something cannot be given. Whoever is bound to it is parked in its place:
