@@ -87,7 +87,11 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	traffic := &console.Traffic{}
-	handler := b.scimHandler(credentials, func(idp, method, resource string, code int) {
+	signed, err := b.signed()
+	if err != nil {
+		return err
+	}
+	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed}, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, time.Now())
 	})
@@ -233,13 +237,34 @@ func (b *Bridge) credentials() ([]auth.Credential, error) {
 	return credentials, nil
 }
 
-func (b *Bridge) scimHandler(credentials []auth.Credential, observed func(idp, method, resource string, code int)) http.Handler {
+// signed begins to read the keys of the identity providers that sign tokens.
+func (b *Bridge) signed() ([]*auth.Signed, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	b.onStop("keys of identity providers", func(context.Context) error { cancel(); return nil })
+	var out []*auth.Signed
+	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
+		c := b.Config.IdentityProviders[name].JWT
+		if !c.configured() {
+			continue
+		}
+		s := &auth.Signed{IdP: name, Issuer: c.Issuer, Audience: c.Audience, JWKSURL: c.JWKSURL, Algorithms: c.Algorithms, Claims: c.Claims, Failed: func(err error) {
+			b.Log.Warn("the keys of an identity provider cannot be read; those that were read last are good for a day", "idp", name, "error", err)
+		}}
+		if err := s.Init(ctx); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (b *Bridge) scimHandler(verifier auth.Verifier, observed func(idp, method, resource string, code int)) http.Handler {
 	public := b.Config.Server.PublicURL
 	if public == "" {
 		public = "http://" + b.Config.Server.Listen + "/scim/v2"
 	}
 	s := &scim.Server{
-		Store: b.store, Auth: auth.Verifier{Credentials: credentials}, PublicURL: public, Log: b.Log, Observed: observed,
+		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Observed: observed,
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target

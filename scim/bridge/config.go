@@ -66,6 +66,11 @@ type JWTConfig struct {
 	Claims     map[string]string `yaml:"claims"`
 }
 
+// configured says whether anything of it is given.
+func (c JWTConfig) configured() bool {
+	return c.Issuer != "" || c.JWKSURL != "" || c.Audience != "" || len(c.Claims) > 0
+}
+
 // BackendConfig is one vendor connection.
 type BackendConfig struct {
 	Kind            string        `yaml:"kind"`

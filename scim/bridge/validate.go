@@ -182,9 +182,10 @@ func (v *validation) idp(name string, c IdPConfig) {
 	if !plainName.MatchString(name) {
 		v.bad(path, "a name is 1 to 64 letters, digits, dots, dashes and underscores")
 	}
-	if c.JWT.Issuer != "" || c.JWT.JWKSURL != "" || c.JWT.Audience != "" {
-		v.bad(append(path, "jwt"), "signed tokens are not available in this version; use tokens")
-	} else if len(c.Tokens) == 0 {
+	switch {
+	case c.JWT.configured():
+		v.jwt(append(path, "jwt"), c.JWT)
+	case len(c.Tokens) == 0:
 		v.warn(path, "has no token: it cannot call")
 	}
 	for i, t := range c.Tokens {

@@ -1,0 +1,252 @@
+package auth
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// issuer is an identity provider with keys that it may change.
+type issuer struct {
+	*httptest.Server
+	mu   sync.Mutex
+	keys map[string]crypto.PublicKey
+	down bool
+	read int
+}
+
+func newIssuer(t *testing.T) *issuer {
+	i := &issuer{keys: map[string]crypto.PublicKey{}}
+	i.Server = httptest.NewServer(i)
+	t.Cleanup(i.Close)
+	return i
+}
+
+func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.read++
+	if i.down {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	list := []map[string]string{}
+	b64 := base64.RawURLEncoding.EncodeToString
+	for id, key := range i.keys {
+		switch k := key.(type) {
+		case *rsa.PublicKey:
+			list = append(list, map[string]string{"kty": "RSA", "use": "sig", "kid": id, "n": b64(k.N.Bytes()), "e": b64(big.NewInt(int64(k.E)).Bytes())})
+		case *ecdsa.PublicKey:
+			list = append(list, map[string]string{"kty": "EC", "crv": "P-256", "kid": id, "x": b64(k.X.FillBytes(make([]byte, 32))), "y": b64(k.Y.FillBytes(make([]byte, 32)))})
+		case ed25519.PublicKey:
+			list = append(list, map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": id, "x": b64(k)})
+		}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"keys": list}) // nobody to tell
+}
+
+func rsaKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// token signs claims; header is added to that of the method.
+func token(t *testing.T, method jwt.SigningMethod, key any, claims jwt.MapClaims, header map[string]any) string {
+	t.Helper()
+	j := jwt.NewWithClaims(method, claims)
+	maps.Copy(j.Header, header)
+	s, err := j.SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+func good() jwt.MapClaims {
+	return jwt.MapClaims{"iss": "https://idp.example/", "aud": "scim", "sub": "job", "tid": "tenant", "exp": now.Add(time.Hour).Unix(), "nbf": now.Add(-time.Minute).Unix()}
+}
+
+func with(change func(jwt.MapClaims)) jwt.MapClaims {
+	c := good()
+	change(c)
+	return c
+}
+
+func verifier(t *testing.T, i *issuer, clock func() time.Time, algorithms ...string) *Signed {
+	t.Helper()
+	s := &Signed{IdP: "entra", Issuer: "https://idp.example/", Audience: "scim", JWKSURL: i.URL, Algorithms: algorithms, Claims: map[string]string{"tid": "tenant"}, Now: clock}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	if err := s.Init(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func ask(s *Signed, credential string) (Identity, error) {
+	r := httptest.NewRequest("GET", "/scim/v2/Users", nil)
+	r.Header.Set("Authorization", "Bearer "+credential)
+	return Verifier{Signed: []*Signed{s}, Credentials: []Credential{{IdP: "okta"}}}.Identify(r)
+}
+
+func TestWhoSignsIsKnown(t *testing.T) {
+	i, key := newIssuer(t), rsaKey(t)
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edPublic, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.keys = map[string]crypto.PublicKey{"r": &key.PublicKey, "e": &ec.PublicKey, "d": edPublic}
+	s := verifier(t, i, func() time.Time { return now }, "RS256", "PS256", "ES256", "EdDSA")
+	for name, signed := range map[string]string{
+		"RS256":                        token(t, jwt.SigningMethodRS256, key, good(), map[string]any{"kid": "r"}),
+		"PS256":                        token(t, jwt.SigningMethodPS256, key, good(), map[string]any{"kid": "r"}),
+		"ES256":                        token(t, jwt.SigningMethodES256, ec, good(), map[string]any{"kid": "e"}),
+		"EdDSA":                        token(t, jwt.SigningMethodEdDSA, ed, good(), map[string]any{"kid": "d"}),
+		"late by less than the leeway": token(t, jwt.SigningMethodRS256, key, with(func(c jwt.MapClaims) { c["exp"] = now.Add(-20 * time.Second).Unix() }), map[string]any{"kid": "r"}),
+	} {
+		who, err := ask(s, signed)
+		if err != nil || who.IdP != "entra" || !strings.HasPrefix(who.Token, "jwt-") || len(who.Token) != 12 {
+			t.Errorf("%s: %+v, %v", name, who, err)
+		}
+	}
+}
+
+// What is forged, confused, expired or meant for somebody else is refused, all in the same words.
+func TestForgedTokensAreRefused(t *testing.T) {
+	i, key, other := newIssuer(t), rsaKey(t), rsaKey(t)
+	i.keys = map[string]crypto.PublicKey{"r": &key.PublicKey}
+	s := verifier(t, i, func() time.Time { return now })
+	kid := map[string]any{"kid": "r"}
+	rs := func(c jwt.MapClaims, header map[string]any) string {
+		return token(t, jwt.SigningMethodRS256, key, c, header)
+	}
+	genuine := rs(good(), kid)
+	if _, err := ask(s, genuine); err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(genuine, ".")
+	forged := base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://idp.example/","aud":"scim","tid":"tenant","exp":4102444800,"admin":true}`))
+	without := func(name string) string { return rs(with(func(c jwt.MapClaims) { delete(c, name) }), kid) }
+	set := func(name string, v any) string { return rs(with(func(c jwt.MapClaims) { c[name] = v }), kid) }
+	for name, bad := range map[string]string{
+		"none":                        token(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(), kid),
+		"the public key as a secret":  token(t, jwt.SigningMethodHS256, public, good(), kid),
+		"an algorithm not configured": token(t, jwt.SigningMethodRS512, key, good(), kid),
+		"another's key":               token(t, jwt.SigningMethodRS256, other, good(), kid),
+		"a key that nobody knows":     rs(good(), map[string]any{"kid": "x"}),
+		"no key named":                rs(good(), nil),
+		"a key in the token":          token(t, jwt.SigningMethodRS256, other, good(), map[string]any{"kid": "r", "jwk": map[string]string{"kty": "RSA"}, "jku": i.URL}),
+		"a critical extension":        rs(good(), map[string]any{"kid": "r", "crit": []string{"exp"}}),
+		"expired":                     set("exp", now.Add(-time.Minute).Unix()),
+		"not yet":                     set("nbf", now.Add(time.Minute).Unix()),
+		"without an end":              without("exp"),
+		"without an issuer":           without("iss"),
+		"without an audience":         without("aud"),
+		"of another issuer":           set("iss", "https://idp.example"),
+		"for another":                 set("aud", "scim2"),
+		"for several":                 set("aud", []string{"scim", "other"}),
+		"of another tenant":           set("tid", "tenant2"),
+		"of no tenant":                without("tid"),
+		"of a tenant that is no text": set("tid", []string{"tenant"}),
+		"another payload":             parts[0] + "." + forged + "." + parts[2],
+		"no signature":                parts[0] + "." + parts[1] + ".",
+		"a signature cut":             genuine[:len(genuine)-4],
+		"two dots and nothing":        "..",
+		"padding":                     parts[0] + "=." + parts[1] + "." + parts[2],
+	} {
+		if who, err := ask(s, bad); err != ErrUnknown {
+			t.Errorf("%s: %+v, %v", name, who, err)
+		}
+	}
+}
+
+// Keys are replaced, not gathered; a provider that is down is believed for a day.
+func TestKeysAreReplacedAndEnd(t *testing.T) {
+	i, first, second := newIssuer(t), rsaKey(t), rsaKey(t)
+	i.keys = map[string]crypto.PublicKey{"1": &first.PublicKey}
+	clock := now
+	s := verifier(t, i, func() time.Time { return clock })
+	claims := with(func(c jwt.MapClaims) { c["exp"] = now.Add(72 * time.Hour).Unix() })
+	one := token(t, jwt.SigningMethodRS256, first, claims, map[string]any{"kid": "1"})
+	two := token(t, jwt.SigningMethodRS256, second, claims, map[string]any{"kid": "2"})
+	if _, err := ask(s, one); err != nil {
+		t.Error(err)
+	}
+	i.mu.Lock()
+	i.keys = map[string]crypto.PublicKey{"2": &second.PublicKey}
+	i.mu.Unlock()
+	if _, err := ask(s, two); err != nil { // a key that is not known makes them be read again
+		t.Error(err)
+	}
+	if _, err := ask(s, one); err != ErrUnknown {
+		t.Errorf("the key that was replaced: %v", err)
+	}
+	i.mu.Lock()
+	read := i.read
+	i.mu.Unlock()
+	for range 50 {
+		_, _ = ask(s, one) // refused each time
+	}
+	i.mu.Lock()
+	if i.read > read+1 {
+		t.Errorf("the keys were read %d times for one forger", i.read-read)
+	}
+	i.down = true
+	i.mu.Unlock()
+	clock = now.Add(23 * time.Hour)
+	if _, err := ask(s, two); err != nil {
+		t.Errorf("within a day: %v", err)
+	}
+	clock = now.Add(25 * time.Hour)
+	if _, err := ask(s, two); err != ErrUnknown {
+		t.Errorf("after a day: %v", err)
+	}
+}
+
+// No change of a single letter of a token verifies.
+func TestChangedTokensNeverVerify(t *testing.T) {
+	i, key := newIssuer(t), rsaKey(t)
+	i.keys = map[string]crypto.PublicKey{"r": &key.PublicKey}
+	s := verifier(t, i, func() time.Time { return now })
+	genuine := token(t, jwt.SigningMethodRS256, key, good(), map[string]any{"kid": "r"})
+	for at := range genuine {
+		for _, c := range []byte("A.-") {
+			changed := []byte(genuine)
+			changed[at] = c
+			if who, err := ask(s, string(changed)); err == nil && string(changed) != genuine {
+				t.Errorf("letter %d: %+v", at, who)
+			}
+		}
+	}
+}
