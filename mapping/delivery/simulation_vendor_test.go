@@ -1,0 +1,268 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// The process is also the vendor's client.
+
+func (p *process) Traits() backend.Traits { return backend.Traits{Replace: true, ShowsAll: true} }
+
+func (p *process) Ready(ctx context.Context) error { return ctx.Err() }
+
+func (p *process) read(ctx context.Context) error {
+	if happens, survives := p.step(); !happens || !survives {
+		return errCrashed
+	}
+	select {
+	case <-time.After(time.Duration(20+p.random(300)) * time.Millisecond):
+	case <-ctx.Done():
+		return &backend.Error{Kind: backend.Transient, Doing: "reading"}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.faults && p.chance(10) {
+		return &backend.Error{Kind: backend.Transient, Doing: "reading", Status: 503}
+	}
+	return nil
+}
+
+func (p *process) Resolve(ctx context.Context, _ string, _ []string) (map[string]backend.Account, error) {
+	if err := p.read(ctx); err != nil {
+		return nil, err
+	}
+	out := map[string]backend.Account{}
+	for i := range simPeople {
+		out[simEmail(i)] = backend.Account{ID: simAccount(i), Key: simEmail(i)}
+	}
+	return out, nil
+}
+
+func (p *process) Invite(context.Context, string, string) error { return nil }
+
+func (p *process) Offboard(context.Context, string, backend.Account) error { return nil }
+
+func (p *process) Observe(ctx context.Context, target string) (backend.Observation, error) {
+	if err := p.read(ctx); err != nil {
+		return backend.Observation{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := backend.Observation{Complete: true, Roles: !p.hidden, Members: map[string]backend.Account{}, Holders: map[string][]string{}}
+	empty, truncated := p.faults && p.chance(4), p.faults && p.chance(4)
+	if empty {
+		return o, nil
+	}
+	for i := range simPeople {
+		o.Members[simAccount(i)] = backend.Account{ID: simAccount(i), Key: simEmail(i)}
+	}
+	o.Members["root"] = backend.Account{ID: "root"}
+	for _, g := range p.shown(target) {
+		if truncated && p.chance(50) {
+			o.Complete = false
+			continue
+		}
+		o.Holders[g.account] = append(o.Holders[g.account], g.role)
+	}
+	return o, nil
+}
+
+// shown is what a read shows: it may lag.
+func (s *simulation) shown(target string) []simGrant {
+	at := time.Now()
+	if s.faults && s.chance(25) {
+		at = at.Add(-time.Duration(s.rnd.Int64N(int64(simLag))))
+	}
+	has := map[simGrant]bool{}
+	for _, e := range s.past {
+		if !e.at.After(at) && e.grant.target == target {
+			has[e.grant] = e.has
+		}
+	}
+	var out []simGrant
+	for g := range has {
+		if has[g] {
+			out = append(out, g)
+		}
+	}
+	slices.SortFunc(out, func(a, b simGrant) int { return strings.Compare(a.account+a.role, b.account+b.role) })
+	return out
+}
+
+// Apply is the vendor, and a client that leaves out what a read shows to be right already: most calls are fine, some fail
+// before or after they take effect, some take effect later.
+func (p *process) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, error) {
+	happens, survives := p.step()
+	if !happens {
+		return nil, errCrashed
+	}
+	p.mu.Lock()
+	late := time.Duration(p.rnd.Int64N(int64(simLate)))
+	if !survives { // sent, and nobody is there to hear the answer: what follows the end of a caller is as after a timeout
+		p.later(d, max(0, late-simTimeout))
+		p.mu.Unlock()
+		return nil, errCrashed
+	}
+	p.check(d)
+	p.tell("process %d calls %s", p.gen, describe(d))
+	p.inFlight[d.Target] = p.gen
+	p.calls++
+	out := p.already(d)
+	dice, wait := 100, time.Duration(20+p.rnd.IntN(500))*time.Millisecond
+	if p.faults {
+		dice = p.rnd.IntN(100)
+	}
+	if dice < 8 { // a timeout: it takes effect later
+		p.later(d, late)
+		wait = simTimeout
+	}
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.inFlight[d.Target] == p.gen {
+			delete(p.inFlight, d.Target)
+		}
+	}()
+	time.Sleep(wait)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.fault(d, dice); err != nil {
+		p.tell("answered %v", err)
+		return nil, err
+	}
+	for i, c := range d.Changes {
+		if out[i] == backend.Applied {
+			p.apply(d.Target, c)
+		}
+		for _, role := range c.Roles {
+			g := simGrant{d.Target, c.Account.ID, role}
+			p.simulation.confirmed[g] = simEvent{g, c.Op == backend.Add, time.Now()}
+		}
+	}
+	return out, nil
+}
+
+// already says what of a call is right by a read, which may lag; where the bridge says that it lags, or nothing is shown, it
+// is sent.
+func (p *process) already(d backend.Delta) []backend.Outcome {
+	out := make([]backend.Outcome, len(d.Changes))
+	shown := p.shown(d.Target)
+	for i, c := range d.Changes {
+		out[i] = backend.Applied
+		right := func(role string) bool {
+			return slices.Contains(shown, simGrant{d.Target, c.Account.ID, role}) == (c.Op == backend.Add)
+		}
+		if !p.hidden && !c.Recent && !slices.ContainsFunc(c.Roles, func(role string) bool { return !right(role) }) {
+			out[i] = backend.Already
+		}
+	}
+	return out
+}
+
+// fault answers a call that is not to succeed.
+func (p *process) fault(d backend.Delta, dice int) error {
+	failed := func(kind backend.Kind, status int) error {
+		return &backend.Error{Kind: kind, Doing: "changing roles", Status: status}
+	}
+	part := 0
+	if len(d.Changes) > 1 {
+		part = p.rnd.IntN(len(d.Changes) + 1)
+	}
+	switch {
+	case dice < 8: // see Apply
+		return failed(backend.Transient, 0)
+	case dice < 16: // a clean failure
+		return failed(backend.Transient, 503)
+	case dice < 22: // reset after it took effect
+		part = len(d.Changes)
+	case dice < 25:
+		return &backend.Error{Kind: backend.Throttled, Doing: "changing roles", Status: 429, Until: time.Now().Add(p.clock + 30*time.Second)}
+	case dice < 28 && p.hidden && len(d.Changes) == 1 && p.holdsAny(d): // one that shows nothing is believed: see absent_unverified
+		return nil
+	case dice < 28: // some of a batch, and then a refusal
+	case dice < 30:
+		return failed(backend.Unauthorized, 401)
+	default:
+		return nil
+	}
+	for _, c := range d.Changes[:part] {
+		p.apply(d.Target, c)
+	}
+	if dice < 22 {
+		return failed(backend.Transient, 0)
+	}
+	return failed(backend.Rejected, 404)
+}
+
+func (s *simulation) holdsAny(d backend.Delta) bool {
+	c := d.Changes[0]
+	return slices.ContainsFunc(c.Roles, func(role string) bool { return s.has[simGrant{d.Target, c.Account.ID, role}] })
+}
+
+func (s *simulation) later(d backend.Delta, late time.Duration) {
+	time.AfterFunc(late, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, c := range d.Changes {
+			s.apply(d.Target, c)
+		}
+	})
+}
+
+func (s *simulation) apply(target string, c backend.Change) {
+	for _, role := range c.Roles {
+		s.set(simGrant{target, c.Account.ID, role}, c.Op == backend.Add)
+	}
+}
+
+// check holds every call to what is always true.
+func (p *process) check(d backend.Delta) {
+	broken := func(format string, args ...any) {
+		if p.violation == "" {
+			p.violation = fmt.Sprintf(format, args...)
+		}
+	}
+	if p.inFlight[d.Target] == p.gen {
+		broken("two calls in flight on %s", d.Target)
+	}
+	for _, c := range d.Changes {
+		for _, role := range c.Roles {
+			g := simGrant{d.Target, c.Account.ID, role}
+			wants := c.Op == backend.Add
+			newest := p.simulation.confirmed[g]
+			switch {
+			case wants != p.wish[g] && newest.has == p.wish[g] && newest.at.After(p.changed[g]):
+				broken("%+v: add %v is sent after the newer wish was confirmed", g, wants)
+			case c.Op == backend.Remove && p.held(g):
+				broken("%+v is held and is removed", g)
+			case c.Op == backend.Remove && p.byHand[g]:
+				broken("%+v was granted by hand and is removed", g)
+			case c.Op == backend.Remove && c.Account.ID == simAccount(0):
+				broken("%+v is protected and is removed", g)
+			}
+		}
+	}
+}
+
+// held says whether the ledger has a hold on the grant.
+func (s *simulation) held(g simGrant) bool {
+	held := false
+	s.must(s.store.View(s.t.Context(), func(tx store.Tx) error {
+		e, err := tx.Ledger("vt").Entry(g.target, g.account, g.role)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		held = e.Hold != ""
+		return err
+	}))
+	return held
+}
