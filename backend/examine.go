@@ -1,6 +1,9 @@
 package backend
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Level says how much a Finding matters.
 type Level string
@@ -27,6 +30,13 @@ type Examiner interface {
 // Refused puts a failed read into words; remedies name what to do by its kind.
 func Refused(what string, err error, remedies map[Kind]string) Finding {
 	remedy := remedies[KindOf(err)]
+	var e *Error
+	switch {
+	case errors.As(err, &e) && e.Kind == Transient && e.Status >= 300 && e.Status < 400:
+		remedy = "it answers with another address: see whether `url` is right"
+	case errors.As(err, &e) && e.Kind == Transient && e.Status >= 400:
+		remedy = "the vendor has a fault of its own: try again; if it stays so, ask them"
+	}
 	if remedy == "" {
 		remedy = "try again; if it stays so, ask the vendor"
 	}

@@ -48,7 +48,41 @@ func (w *Worker) brake(ctx context.Context, target string, v *visitWork) error {
 		return err
 	}
 	b.limits(v)
-	return b.commit(ctx, v)
+	if err := b.commit(ctx, v); err != nil {
+		return err
+	}
+	return w.keepSets(ctx, target, v)
+}
+
+// keepSets holds the removal of a target's permission sets for as long as somebody's removal from it is held: without them the
+// role would be theirs in name only.
+func (w *Worker) keepSets(ctx context.Context, target string, v *visitWork) error {
+	a := v.accounts[store.TargetItself]
+	if a == nil || len(a.remove) == 0 {
+		return nil
+	}
+	hold := ""
+	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
+		hold, err = heldOn(tx, w.Name, target)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("looking whether somebody is held: %w", err)
+	}
+	if hold != "" {
+		a.remove, a.park, a.reason = nil, store.Held, hold
+	}
+	return nil
+}
+
+// heldOn is a hold of people on a target, "" if there is none.
+func heldOn(tx store.Tx, name, target string) (string, error) {
+	for e, err := range tx.Ledger(name).Entries(target, "") {
+		if err != nil || e.Hold != "" {
+			return e.Hold, err
+		}
+	}
+	return "", nil
 }
 
 // brakes begins the decision with what needs neither the ledger nor the vendor.

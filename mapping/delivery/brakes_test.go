@@ -333,3 +333,32 @@ func TestHoldsOfDifferentReasonsStandApart(t *testing.T) {
 	}
 	w.hold("protected", 1)
 }
+
+// A permission set is what a role is worth: it stays for as long as the people are held.
+func TestPermissionSetsWaitWithThePeople(t *testing.T) {
+	rule := admins
+	rule.PermissionSets = []string{"ps1"}
+	w := newWorld(t, rule, others)
+	w.vendor.mixed = true
+	team(w, 6, "Admins")
+	for i := range 6 {
+		w.join("okta", fmt.Sprint("u", i), "Admins")
+	}
+	w.pass(2 * time.Minute)
+	w.calls()
+	w.remap(others)
+	w.worker.RulesChanged()
+	w.pass(time.Minute)
+	w.expectCalls()
+	id := w.hold("empties_role", 6).ID
+	w.pass(24 * time.Hour)
+	w.expectCalls()
+	if err := w.worker.Approve(t.Context(), id, "operator"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	if got := strings.Join(w.calls(), "; "); !strings.Contains(got, "remove acme: a0=ADMIN") || !strings.Contains(got, "sets acme: +[] -[ps1]") {
+		t.Errorf("calls %q", got)
+	}
+	w.expectCounts("pending 0, blocked 0, held 0")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type WhyGrant struct {
 	Role   string   `json:"role"`
 	Wanted bool     `json:"wanted"`
 	From   []string `json:"from"`            // "group VT Admins, by the rule on line 12"
+	Not    []string `json:"not,omitempty"`   // rules that are about a group of theirs and do not give it, and why
 	Could  []string `json:"could,omitempty"` // what would give it
 	State  string   `json:"state"`           // what the ledger and the marks say, in words
 }
@@ -130,11 +132,15 @@ func (w *Worker) why(tx store.Tx, idp string, u store.User, role string) (Why, e
 			}
 		}
 	}
+	for _, m := range w.Rules().Misses(idp, u, groups) {
+		if m.Target.Backend == w.Name {
+			one := grant(m.Target.Target, m.Role)
+			one.Not = append(one.Not, missed(m))
+		}
+	}
 	if role != "" && !slices.ContainsFunc(out.Grants, func(g WhyGrant) bool { return strings.EqualFold(g.Role, role) || strings.EqualFold(g.Target, role) }) {
-		for _, t := range w.Rules().FixedTargets(w.Name) {
-			if len(w.Rules().Givers(mapping.Target{Backend: w.Name, Target: t}, role)) > 0 {
-				grant(t, role)
-			}
+		if err := w.offers(tx, role, grant); err != nil {
+			return out, err
 		}
 	}
 	if role != "" {
@@ -146,6 +152,40 @@ func (w *Worker) why(tx store.Tx, idp string, u store.User, role string) (Why, e
 		}
 	}
 	return out, nil
+}
+
+// offers adds what could be meant by a word that nothing of somebody's is about: a role, or a target, which at Risk Cloud is the
+// role.
+func (w *Worker) offers(tx store.Tx, word string, grant func(target, role string) *WhyGrant) error {
+	targets, err := w.targets(tx)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		at := mapping.Target{Backend: w.Name, Target: t}
+		if strings.EqualFold(t, word) {
+			for _, role := range slices.Sorted(maps.Keys(w.Rules().Roles(at))) {
+				grant(t, role)
+			}
+		} else if slices.Contains(w.Rules().FixedTargets(w.Name), t) && len(w.Rules().Givers(at, word)) > 0 {
+			grant(t, word)
+		}
+	}
+	return nil
+}
+
+// missed says why a rule does not give what it would.
+func missed(m mapping.Miss) string {
+	about := fmt.Sprintf("group %s, by the rule on line %d", m.Group.DisplayName, m.Rule.Line)
+	switch m.Why {
+	case "where":
+		return about + ": " + m.Rule.WhereText + " is not true of this person"
+	case "paused":
+		return about + ": the rule is paused"
+	case "excluded":
+		return about + ": the group is excluded"
+	}
+	return about + ": the rule is for " + m.Rule.IdP
 }
 
 // stands puts into words how a grant stands.
@@ -192,11 +232,24 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 		g.State = "does not have it: the user is not active"
 	default:
 		g.State = "does not have it through the bridge: in no group that gives it"
+		if len(g.Not) > 0 {
+			g.State = "does not have it through the bridge"
+		}
+		if foreign, err := w.leftAlone(tx, g.Target, why.Account, g.Role); err != nil || foreign {
+			g.State = "an operator rejected its removal: if it is there, the bridge leaves it alone"
+			return err
+		}
 	}
 	if marked && m.State == store.Pending && !(known && e.Open) {
 		g.State += "; waiting for delivery"
 	}
 	return nil
+}
+
+// leftAlone says whether an operator refused to take the role away.
+func (w *Worker) leftAlone(tx store.Tx, target, account, role string) (bool, error) {
+	all, err := w.disowned(tx, target)
+	return all.has(account, role), err
 }
 
 // selects says in words which groups a rule is about.
@@ -211,6 +264,12 @@ func selects(r mapping.Rule) string {
 		s = "membership of the group with externalId " + r.ExternalID
 	default:
 		s = "membership of the group with id " + r.ID
+	}
+	if len(r.Exclude) > 0 {
+		s += ", but not " + strings.Join(r.Exclude, " or ")
+	}
+	if r.IdP != "" {
+		s += ", of " + r.IdP
 	}
 	if r.WhereText != "" {
 		s += " where " + r.WhereText

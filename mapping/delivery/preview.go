@@ -22,6 +22,7 @@ type Preview struct {
 	Unknown []string `json:"unknown"`
 	// Oldest is when the backend last said who the least recently seen of these people is; zero if nothing rests on that.
 	Oldest time.Time `json:"oldest_lookup,omitzero"`
+	Notes  []string  `json:"notes,omitempty"` // what the plan does not say
 }
 
 // PreviewCall is one call.
@@ -58,6 +59,9 @@ func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, er
 		BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount, MaxRemovals: w.MaxRemovals,
 		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
 	out := Preview{Backend: w.Name, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}}
+	if w.standby.Load() {
+		out.Notes = append(out.Notes, "the store was put back from a copy: what the vendor took or was given since is not in this plan, and a resync after `scimbridge resume` repairs it")
+	}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		out.Calls, out.Held, out.Unknown, out.Oldest = out.Calls[:0], out.Held[:0], out.Unknown[:0], time.Time{}
 		targets, err := s.targets(tx)
@@ -101,6 +105,13 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 		return err
 	}
 	b.limits(v)
+	held, err := heldOn(tx, w.Name, target)
+	if err != nil {
+		return err
+	}
+	if sets := v.accounts[store.TargetItself]; sets != nil && (held != "" || len(b.held) > 0) {
+		sets.remove = nil // see keepSets
+	}
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(b.held[a])) {

@@ -220,6 +220,11 @@ func putBack(config, source string, stdout io.Writer, fill func(tmp string) erro
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("there is a store at %s: stop the server and move it away first, nothing is overwritten", path)
 	}
+	if source != "-" {
+		if _, err := os.Stat(source); err != nil {
+			return fmt.Errorf("%s cannot be put back: reading the backup: %w", source, err)
+		}
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("making the store: %w", err)
 	}

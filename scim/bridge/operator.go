@@ -59,8 +59,8 @@ func operatorKey(store string) (string, error) {
 
 // operatorClient calls the running server, which it finds by the configuration.
 type operatorClient struct {
-	url, key string
-	client   http.Client
+	url, key, keyFile string
+	client            http.Client
 }
 
 // newOperatorClient finds the running server by its configuration.
@@ -78,9 +78,9 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	}
 	raw, err := os.ReadFile(keyFile(c.Store.Path))
 	if err != nil {
-		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts: %w", err)
+		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts (`scimbridge serve`, with this configuration and from this folder): %w", err)
 	}
-	return &operatorClient{url: "http://" + net.JoinHostPort(host, port), key: strings.TrimSpace(string(raw)), client: http.Client{Timeout: 30 * time.Second}}, nil
+	return &operatorClient{keyFile: keyFile(c.Store.Path), url: "http://" + net.JoinHostPort(host, port), key: strings.TrimSpace(string(raw)), client: http.Client{Timeout: 30 * time.Second}}, nil
 }
 
 // whereabouts reads of a configuration no more than where the server and the store are: the secrets need not be at hand, and
@@ -127,12 +127,19 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 	req.Header.Set("Authorization", "Bearer "+o.key)
 	res, err := o.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("asking the server at %s, is it running? %w", o.url, err)
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return nil, fmt.Errorf("no server answers at %s (`console.listen`): %w; start it with `scimbridge serve`", o.url, err)
 	}
 	if res.StatusCode < 300 {
 		return res.Body, nil
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
+	if res.StatusCode == http.StatusUnauthorized {
+		return nil, fmt.Errorf("the server at %s does not know the operator's key in %s: it was started with another store or configuration, or made a new key", o.url, o.keyFile)
+	}
 	var refusal struct{ Error string }
 	if json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&refusal) != nil || refusal.Error == "" {
 		refusal.Error = res.Status

@@ -166,7 +166,7 @@ func TestOperatorKey(t *testing.T) {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	s.stop()
-	if code, out := s.command("hold", "list"); code != 1 || !strings.Contains(out, "is it running?") {
+	if code, out := s.command("hold", "list"); code != 1 || !strings.Contains(out, "no server answers") {
 		t.Errorf("%d %s", code, out)
 	}
 	s.start()

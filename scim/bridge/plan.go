@@ -37,11 +37,11 @@ func planCommand(config *string, stdout io.Writer) *cobra.Command {
 		if err := o.send(c.Context(), http.MethodPost, "/api/plan", body, &plan); err != nil {
 			return err
 		}
-		if err := printPlan(stdout, plan, asJSON); err != nil {
+		if err := printPlan(stdout, plan, asJSON, planned); err != nil {
 			return err
 		}
 		for _, p := range plan {
-			if exitCode && len(p.Calls)+len(p.Held)+len(p.Unknown) > 0 {
+			if exitCode && len(p.Calls)+len(p.Held) > 0 {
 				return codeError{exitNeeded, errors.New("there is something to do")}
 			}
 		}
@@ -66,15 +66,15 @@ func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
 			if !asJSON {
-				fmt.Fprint(stdout, "The rules of the file are in force. What they change is delivered now:\n\n")
+				fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
 			}
-			return printPlan(stdout, plan, asJSON)
+			return printPlan(stdout, plan, asJSON, reloaded)
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool) error {
+func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool, footer string) error {
 	if asJSON {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
@@ -83,9 +83,14 @@ func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool) error {
 	for _, p := range plan {
 		showPreview(w, p)
 	}
-	_, err := fmt.Fprintln(w, "Nothing was called. Whether somebody is the last admin only the vendor can tell.")
+	_, err := fmt.Fprintln(w, footer)
 	return err
 }
+
+const (
+	planned  = "Nothing was called. Whether somebody is the last admin, or has a role already, only the vendor can tell."
+	reloaded = "This is being delivered. Whether somebody is the last admin, or has a role already, only the vendor can tell."
+)
 
 func showPreview(w io.Writer, p delivery.Preview) {
 	counts := map[string]int{}
@@ -109,6 +114,9 @@ func showPreview(w io.Writer, p delivery.Preview) {
 	}
 	for _, h := range p.Held {
 		fmt.Fprintf(w, "  held on %s: %s from %s: %s\n", h.Target, h.Role, h.Person, whyHeld[h.Why])
+	}
+	for _, n := range p.Notes {
+		fmt.Fprintf(w, "  note: %s\n", n)
 	}
 	if len(p.Unknown) > 0 {
 		fmt.Fprintf(w, "  looked up first: %s\n", strings.Join(p.Unknown, ", "))
@@ -162,6 +170,9 @@ func showWhy(w io.Writer, whys []delivery.Why) error {
 			fmt.Fprintf(w, "    %s on %s: %s\n", g.Role, g.Target, g.State)
 			for _, f := range g.From {
 				fmt.Fprintf(w, "      given by %s\n", f)
+			}
+			for _, f := range g.Not {
+				fmt.Fprintf(w, "      not given by %s\n", f)
 			}
 			for _, f := range g.Could {
 				fmt.Fprintf(w, "      would be given by %s\n", f)

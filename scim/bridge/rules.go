@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -93,6 +94,7 @@ func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
 		return nil, err
 	}
 	b.rules.Store(rules)
+	b.noteRestart(plan)
 	for _, p := range plan {
 		people := 0
 		for _, c := range p.Calls {
@@ -102,4 +104,31 @@ func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
 		b.workers[p.Backend].RulesChanged()
 	}
 	return plan, nil
+}
+
+// noteRestart says in a plan what else the file changes: only mappings are taken without a restart.
+func (b *Bridge) noteRestart(plan []delivery.Preview) {
+	now, _, err := LoadConfig(b.Path)
+	if err != nil {
+		b.Log.Warn("the rest of the file has mistakes, which matter at the next start", "error", err)
+		return
+	}
+	note := func(p *delivery.Preview, what string) {
+		p.Notes = append(p.Notes, what+" is changed in the file, too, and needs a restart: it is as it was")
+		b.Log.Warn("the file changes more than the mappings; that needs a restart", "section", what)
+	}
+	for i := range plan {
+		name := plan[i].Backend
+		if !reflect.DeepEqual(now.Backends[name], b.Config.Backends[name]) {
+			note(&plan[i], "backends."+name)
+		}
+	}
+	for what, same := range map[string]bool{
+		"server": reflect.DeepEqual(now.Server, b.Config.Server), "console": reflect.DeepEqual(now.Console, b.Config.Console), "store": reflect.DeepEqual(now.Store, b.Config.Store),
+		"identity_providers": reflect.DeepEqual(now.IdentityProviders, b.Config.IdentityProviders), "the list of backends": len(now.Backends) == len(b.Config.Backends),
+	} {
+		if !same && len(plan) > 0 {
+			note(&plan[0], what)
+		}
+	}
 }

@@ -142,6 +142,7 @@ func (c *Console) providers(tx store.Tx) []string {
 func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	s := BackendStatus{Name: b.Name, Kind: b.Kind, Blocked: map[string]int{}, PausedUntil: b.Engine.PausedUntil()}
 	s.State, s.Reason = b.Engine.Health()
+	held := false
 	for m, err := range tx.Work(b.Name).Marks("") {
 		if err != nil {
 			return s, err
@@ -150,7 +151,7 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 		case store.Blocked:
 			s.Blocked[m.Reason]++
 		case store.Held:
-			s.Held++
+			held = true
 		default:
 			s.Pending++
 			if s.OldestPending.IsZero() || m.Since.Before(s.OldestPending) {
@@ -158,7 +159,25 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 			}
 		}
 	}
-	return s, nil
+	var err error
+	if held {
+		s.Held, err = heldPeople(tx, b.Name)
+	}
+	return s, err
+}
+
+// heldPeople counts those of whom something is held, on each target: a person may be marked more than once.
+func heldPeople(tx store.Tx, backend string) (n int, err error) {
+	last := [2]string{}
+	for e, err := range tx.Ledger(backend).Entries("", "") {
+		if err != nil {
+			return 0, err
+		}
+		if at := [2]string{e.Target, e.Account}; e.Hold != "" && at != last { // entries of an account stand together
+			n, last = n+1, at
+		}
+	}
+	return n, nil
 }
 
 func (c *Console) countHolds(ctx context.Context, backends []BackendStatus) error {

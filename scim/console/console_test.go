@@ -191,6 +191,15 @@ func TestMetricsFromTheStart(t *testing.T) {
 				return err
 			}
 		}
+		for _, e := range []store.Entry{{Account: "a", Role: "r"}, {Account: "a", Role: "s"}, {Account: "b", Role: "r"}} { // two roles of one person
+			e.Target, e.State = "acme", store.Present
+			if e.Account == "a" {
+				e.Hold = "vt-1"
+			}
+			if err := tx.Ledger("vt").PutEntry(e); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 	if err != nil {

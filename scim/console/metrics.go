@@ -85,6 +85,12 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 	err := c.store.View(context.Background(), func(tx store.Tx) error {
 		for _, b := range c.backends {
 			pending, blocked, held := tx.Work(b).Counts()
+			if held > 0 {
+				var err error
+				if held, err = heldPeople(tx, b); err != nil {
+					return err
+				}
+			}
 			byReason := map[string]int{}
 			if blocked > 0 {
 				for m, err := range tx.Work(b).Marks("") {

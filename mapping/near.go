@@ -1,0 +1,51 @@
+package mapping
+
+import (
+	"slices"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Miss is a grant that a rule would give for a group if something were otherwise.
+type Miss struct {
+	Target Target
+	Role   string
+	Group  store.Group
+	Rule   Rule
+	Why    string // "where", "paused", "excluded" or "identity provider"
+}
+
+// Misses lists what rules that are about these groups do not give, and why.
+func (r *Rules) Misses(idp string, user store.User, groups []store.Group) []Miss {
+	var out []Miss
+	for _, g := range groups {
+		folded := store.Fold(g.DisplayName)
+		for _, n := range merge(r.byName[folded], r.loose) {
+			c := &r.rules[n]
+			b := bound{c, Target{c.Backend, c.Target}, c.Roles, c.PermissionSets}
+			fits := c.ExternalID == "" || c.ExternalID == g.ExternalID
+			if fits = fits && (c.ID == "" || c.ID == g.ID); c.match != nil {
+				b, fits = c.bind(g.DisplayName)
+			}
+			why := ""
+			switch {
+			case !fits:
+			case c.IdP != "" && c.IdP != idp:
+				why = "identity provider"
+			case c.excluded[folded]:
+				why = "excluded"
+			case c.Paused:
+				why = "paused"
+			case c.Where != nil && !c.Where(user):
+				why = "where"
+			}
+			if why == "" {
+				continue
+			}
+			for _, role := range b.roles {
+				out = append(out, Miss{b.target, role, g, c.Rule, why})
+			}
+		}
+	}
+	return slices.Clip(out)
+}
