@@ -430,13 +430,14 @@ func BenchmarkAgainstMemory(b *testing.B) {
 		r    request
 		n    int
 	}{
+		// Reads first: what is added below puts people into groups, which our users list and theirs do not.
+		{"userName eq among 100000", filtered, 2000},
+		{"group of 100000 with members", get("/Groups/large"), 10},
+		{"group of 100000 without", get("/Groups/large?excludedAttributes=members"), 2000},
 		{"add one member", addMembers("small", 1), 2000},
 		{"remove one by value filter", removeMembers("large", 1), 2000},
 		{"add 1000 members in one", addUsers, 20},
 		{"1000 removes in one", removeMembers("large", 1000), 5},
-		{"userName eq among 100000", filtered, 2000},
-		{"group of 100000 with members", get("/Groups/large"), 10},
-		{"group of 100000 without", get("/Groups/large?excludedAttributes=members"), 2000},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var mine, other, mineTook, otherTook time.Duration
