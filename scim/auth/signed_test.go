@@ -54,7 +54,12 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		case *rsa.PublicKey:
 			list = append(list, map[string]string{"kty": "RSA", "use": "sig", "kid": id, "n": b64(k.N.Bytes()), "e": b64(big.NewInt(int64(k.E)).Bytes())})
 		case *ecdsa.PublicKey:
-			list = append(list, map[string]string{"kty": "EC", "crv": "P-256", "kid": id, "x": b64(k.X.FillBytes(make([]byte, 32))), "y": b64(k.Y.FillBytes(make([]byte, 32)))})
+			point, err := k.Bytes() // 4, and both coordinates
+			if err != nil {
+				w.WriteHeader(http.StatusInternalServerError)
+				return
+			}
+			list = append(list, map[string]string{"kty": "EC", "crv": "P-256", "kid": id, "x": b64(point[1:33]), "y": b64(point[33:])})
 		case ed25519.PublicKey:
 			list = append(list, map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": id, "x": b64(k)})
 		}
