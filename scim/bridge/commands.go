@@ -178,28 +178,29 @@ func printChecked(w io.Writer, file string, warnings []string, err error) error 
 func tokenCommand(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "token", Short: "Tokens for identity providers", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(&cobra.Command{
+	var p printed
+	c.AddCommand(p.flag(&cobra.Command{
 		Use: "new", Example: "  scimbridge token new", Short: "Make a random token and print it with its sha256: form", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			token, hash, err := auth.NewToken(rand.Reader)
 			if err != nil {
 				return fmt.Errorf("making a token: %w", err)
 			}
-			_, err = fmt.Fprintf(stdout, "token (give it to the identity provider; it is not shown again):\n  %s\nhash (for `tokens` in the configuration):\n  %s\n", token, hash)
-			return err
+			return p.say(stdout, map[string]string{"token": token, "hash": hash},
+				"token (give it to the identity provider; it is not shown again):\n  %s\nhash (for `tokens` in the configuration):\n  %s\n", token, hash)
 		},
-	})
+	}))
 	return c
 }
 
 func versionCommand(stdout io.Writer) *cobra.Command {
-	return &cobra.Command{
+	var p printed
+	return p.flag(&cobra.Command{
 		Use: "version", Example: "  scimbridge version", Short: "Print the version", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(stdout, "scimbridge "+version())
-			return err
+			return p.say(stdout, map[string]string{"version": version()}, "scimbridge %s\n", version())
 		},
-	}
+	})
 }
 
 func version() string {

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -65,8 +66,33 @@ func (b *Bridge) standsBy(ctx context.Context) (since string, err error) {
 	return since, err
 }
 
+// printed is what a command says of itself: JSON if that is asked for, else the words.
+type printed struct{ json bool }
+
+func (p *printed) flag(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVar(&p.json, "json", false, "print JSON")
+	return c
+}
+
+func (p *printed) say(w io.Writer, v any, words string, args ...any) error {
+	if !p.json {
+		_, err := fmt.Fprintf(w, words, args...)
+		return err
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// copied is what backup and export print.
+type copied struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
+}
+
 func backupCommand(config *string, stdout io.Writer) *cobra.Command {
-	return &cobra.Command{Use: "backup FILE", Short: "Copy the store of the running server into a file, as it is at one moment", Args: oneArg("the file to write"),
+	var p printed
+	return p.flag(&cobra.Command{Use: "backup FILE", Short: "Copy the store of the running server into a file, as it is at one moment", Args: oneArg("the file to write"),
 		Example: "  scimbridge backup /backup/scimbridge-$(date +%F).db",
 		RunE: func(c *cobra.Command, args []string) error {
 			size, err := fetchInto(c.Context(), *config, "/api/backup", args[0])
@@ -76,24 +102,24 @@ func backupCommand(config *string, stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(stdout, "%s: %d bytes, read again and whole. `scimbridge restore` puts it back.\n", args[0], size)
-			return err
-		}}
+			return p.say(stdout, copied{args[0], size}, "%s: %d bytes, read again and whole. `scimbridge restore` puts it back.\n", args[0], size)
+		}})
 }
 
 func exportCommand(config *string, stdout io.Writer) *cobra.Command {
-	return &cobra.Command{Use: "export [FILE]", Short: "Write directory, ledger, id map and audit trail of the running server as JSON lines", Args: atMostOne,
+	var p printed
+	return p.flag(&cobra.Command{Use: "export [FILE]", Short: "Write directory, ledger, id map and audit trail of the running server as JSON lines", Args: atMostOne,
 		Example: "  scimbridge export | jq 'select(.kind==\"event\") | .event'\n  scimbridge export everything.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return fetch(c.Context(), *config, "/api/export", stdout)
 			}
 			size, err := fetchInto(c.Context(), *config, "/api/export", args[0])
-			if err == nil {
-				_, err = fmt.Fprintf(stdout, "%s: %d bytes. `scimbridge import` reads it into an empty store.\n", args[0], size)
+			if err != nil {
+				return err
 			}
-			return err
-		}}
+			return p.say(stdout, copied{args[0], size}, "%s: %d bytes. `scimbridge import` reads it into an empty store.\n", args[0], size)
+		}})
 }
 
 func atMostOne(_ *cobra.Command, args []string) error {
@@ -166,10 +192,11 @@ func verify(file string) error {
 }
 
 func restoreCommand(config *string, stdout io.Writer) *cobra.Command {
-	return &cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the store; the server then only observes until `scimbridge resume`", Args: oneArg("the backup"),
+	var p printed
+	return p.flag(&cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the store; the server then only observes until `scimbridge resume`", Args: oneArg("the backup"),
 		Example: "  scimbridge restore /backup/scimbridge-2026-11-24.db",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return putBack(*config, args[0], stdout, func(tmp string) error {
+			return putBack(*config, args[0], stdout, &p, func(tmp string) error {
 				from, err := os.Open(args[0])
 				if err != nil {
 					return fmt.Errorf("reading the backup: %w", err)
@@ -184,11 +211,12 @@ func restoreCommand(config *string, stdout io.Writer) *cobra.Command {
 				}
 				return to.Close()
 			})
-		}}
+		}})
 }
 
 func importCommand(config *string, stdin io.Reader, stdout io.Writer) *cobra.Command {
-	return &cobra.Command{Use: "import FILE", Short: "Make the store of what `scimbridge export` wrote (- reads standard input); the server then only observes until `scimbridge resume`",
+	var p printed
+	return p.flag(&cobra.Command{Use: "import FILE", Short: "Make the store of what `scimbridge export` wrote (- reads standard input); the server then only observes until `scimbridge resume`",
 		Args: oneArg("the export"), Example: "  scimbridge import everything.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			from := stdin
@@ -200,18 +228,18 @@ func importCommand(config *string, stdin io.Reader, stdout io.Writer) *cobra.Com
 				defer func() { _ = f.Close() }() // only read
 				from = f
 			}
-			return putBack(*config, args[0], stdout, func(tmp string) error {
+			return putBack(*config, args[0], stdout, &p, func(tmp string) error {
 				s, err := bolt.Open(tmp, bolt.Options{})
 				if err != nil {
 					return err
 				}
 				return errors.Join(archive.Read(c.Context(), from, s), s.Close())
 			})
-		}}
+		}})
 }
 
 // putBack makes the store of the configuration, which must not exist, out of a copy, and notes that it is one.
-func putBack(config, source string, stdout io.Writer, fill func(tmp string) error) (err error) {
+func putBack(config, source string, stdout io.Writer, p *printed, fill func(tmp string) error) (err error) {
 	c, err := whereabouts(config)
 	if err != nil {
 		return err
@@ -244,38 +272,45 @@ func putBack(config, source string, stdout io.Writer, fill func(tmp string) erro
 	if err := os.Link(tmp, path); err != nil {
 		return fmt.Errorf("making the store: %w", err)
 	}
-	_, err = fmt.Fprintf(stdout, `%s is the store now: %s.
+	found.Store = path
+	return p.say(stdout, found, `%s is the store now: %d users, %d groups, %d grants.
 It may be old, and would grant again what was revoked since. So the server observes only, until you say otherwise:
   1. start it, and let the identity providers send what changed since (Okta: Provisioning, Force Sync; Entra: Restart provisioning)
   2. scimbridge plan      shows what it would then do
   3. scimbridge resume    lets it
-`, path, found)
-	return err
+`, path, found.Users, found.Groups, found.Grants)
+}
+
+// contents is what a store that was put back holds.
+type contents struct {
+	Store  string `json:"store"`
+	Users  int    `json:"users"`
+	Groups int    `json:"groups"`
+	Grants int    `json:"grants"`
 }
 
 // markRestored checks a copy, notes that it is one, and says what is in it.
-func markRestored(file string) (found string, err error) {
+func markRestored(file string) (found contents, err error) {
 	s, err := bolt.Open(file, bolt.Options{})
 	if err != nil {
-		return "", err
+		return found, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if err := s.Check(); err != nil {
-		return "", err
+		return found, err
 	}
-	users, groups, grants := 0, 0, 0
 	err = s.Update(context.Background(), func(tx store.Tx) error {
 		now := time.Now().UTC()
-		users, groups, grants = 0, 0, 0
+		found = contents{}
 		for _, idp := range tx.IdPs() {
-			users, groups = users+tx.Directory(idp).UserCount(), groups+tx.Directory(idp).GroupCount()
+			found.Users, found.Groups = found.Users+tx.Directory(idp).UserCount(), found.Groups+tx.Directory(idp).GroupCount()
 		}
 		for _, name := range tx.Backends() {
 			for _, err := range tx.Ledger(name).Entries("", "") {
 				if err != nil {
 					return err
 				}
-				grants++
+				found.Grants++
 			}
 		}
 		if _, err := tx.Events().Append(store.Event{At: now, Type: "restore", Actor: "operator"}); err != nil {
@@ -283,5 +318,5 @@ func markRestored(file string) (found string, err error) {
 		}
 		return tx.SetSetting(restored, []byte(now.Format(time.RFC3339)))
 	})
-	return fmt.Sprintf("%d users, %d groups, %d grants", users, groups, grants), err
+	return found, err
 }
