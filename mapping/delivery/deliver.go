@@ -184,8 +184,10 @@ type spot struct{ target, account string }
 // begin commits that an attempt has started, for every grant of the call.
 func (w *Worker) begin(ctx context.Context, s step) error {
 	now := w.now()
-	for id := range s.accounts {
-		w.touched[spot{s.delta.Target, id}] = now
+	for id, a := range s.accounts {
+		at := spot{s.delta.Target, id}
+		a.touchedBefore = w.touched[at]
+		w.touched[at] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		if tx.Setting(w.called()) == nil {
@@ -363,8 +365,12 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		return fmt.Errorf("looking what was refused: %w", err)
 	}
 	now := w.now()
+	for id, a := range s.accounts { // a refusal has changed nothing that a read could be behind
+		w.touched[spot{s.delta.Target, id}] = a.touchedBefore
+	}
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		note, ok := v.right[role]
+		e.Sent = s.accounts[e.Account].mine[role].Sent
 		if !ok {
 			e.Note = "refused"
 			return nil

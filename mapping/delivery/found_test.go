@@ -168,3 +168,20 @@ func TestARefusedRemovalOfWhatWasConfirmedIsNotTakenForDone(t *testing.T) {
 	w.pass(time.Hour)
 	w.expect("")
 }
+
+// Two marks about one account, each of whose calls is refused, must not keep each other from believing what is read.
+func TestRefusalsDoNotKeepEachOtherWaiting(t *testing.T) {
+	w := full(t, 2)
+	w.pass(time.Hour)
+	w.vendor.refuse["a0/ADMIN"] = true
+	delete(w.vendor.holds["acme/a0"], "ADMIN") // it is not there any more
+	w.leaveAll(0, 1)
+	w.clock = w.clock.Add(time.Second)
+	w.restart() // reads are not believed for a window
+	w.clock = w.clock.Add(40 * time.Second)
+	w.update(func(tx store.Tx) error {
+		return tx.Work("vt").Touch("acme", w.clock, store.Subject{Account: "a0"})
+	})
+	w.pass(10 * time.Minute)
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
