@@ -1,10 +1,6 @@
 package mapping
 
-import (
-	"slices"
-
-	"github.com/scimbridge/scimbridge/store"
-)
+import "github.com/scimbridge/scimbridge/store"
 
 // Miss is a grant that a rule would give for a group if something were otherwise.
 type Miss struct {
@@ -22,11 +18,7 @@ func (r *Rules) Misses(idp string, user store.User, groups []store.Group) []Miss
 		folded := store.Fold(g.DisplayName)
 		for _, n := range merge(r.byName[folded], r.loose) {
 			c := &r.rules[n]
-			b := bound{c, Target{c.Backend, c.Target}, c.Roles, c.PermissionSets}
-			fits := c.ExternalID == "" || c.ExternalID == g.ExternalID
-			if fits = fits && (c.ID == "" || c.ID == g.ID); c.match != nil {
-				b, fits = c.bind(g.DisplayName)
-			}
+			b, fits := c.meets(g)
 			why := ""
 			switch {
 			case !fits:
@@ -47,5 +39,5 @@ func (r *Rules) Misses(idp string, user store.User, groups []store.Group) []Miss
 			}
 		}
 	}
-	return slices.Clip(out)
+	return out
 }

@@ -188,16 +188,19 @@ func (r *Rules) apply(idp string, g store.Group, yield func(bound)) {
 		if c.IdP != "" && c.IdP != idp || c.excluded[folded] {
 			continue
 		}
-		switch {
-		case c.match != nil:
-			if b, ok := c.bind(g.DisplayName); ok {
-				yield(b)
-			}
-		case c.ExternalID != "" && c.ExternalID != g.ExternalID, c.ID != "" && c.ID != g.ID:
-		default:
-			yield(bound{c, Target{c.Backend, c.Target}, c.Roles, c.PermissionSets})
+		if b, ok := c.meets(g); ok {
+			yield(b)
 		}
 	}
+}
+
+// meets says whether a rule is about a group, as far as name and ids go: its name, if it is selected by that, is one of the rule's.
+func (c *rule) meets(g store.Group) (bound, bool) {
+	if c.match != nil {
+		return c.bind(g.DisplayName)
+	}
+	fits := (c.ExternalID == "" || c.ExternalID == g.ExternalID) && (c.ID == "" || c.ID == g.ID)
+	return bound{c, Target{c.Backend, c.Target}, c.Roles, c.PermissionSets}, fits
 }
 
 // bind fills in the captures of a name that the expression matches.
