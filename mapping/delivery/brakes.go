@@ -51,7 +51,11 @@ func (w *Worker) brake(ctx context.Context, target string, v *visitWork) error {
 	if err := b.commit(ctx, v); err != nil {
 		return err
 	}
-	return w.keepSets(ctx, target, v)
+	if err := w.keepSets(ctx, target, v); err != nil {
+		return err
+	}
+	w.wait(target, v)
+	return nil
 }
 
 // keepSets holds the removal of a target's permission sets for as long as somebody's removal from it is held: without them the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -184,10 +185,8 @@ type spot struct{ target, account string }
 // begin commits that an attempt has started, for every grant of the call.
 func (w *Worker) begin(ctx context.Context, s step) error {
 	now := w.now()
-	for id, a := range s.accounts {
-		at := spot{s.delta.Target, id}
-		a.touchedBefore = w.touched[at]
-		w.touched[at] = now
+	for id := range s.accounts {
+		w.touched[spot{s.delta.Target, id}] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		if tx.Setting(w.called()) == nil {
@@ -365,12 +364,11 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		return fmt.Errorf("looking what was refused: %w", err)
 	}
 	now := w.now()
-	for id, a := range s.accounts { // a refusal has changed nothing that a read could be behind
-		w.touched[spot{s.delta.Target, id}] = a.touchedBefore
+	for g := range v.soon {
+		w.unread[g] = now.Add(w.Straggler)
 	}
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		note, ok := v.right[role]
-		e.Sent = s.accounts[e.Account].mine[role].Sent
 		if !ok {
 			e.Note = "refused"
 			return nil
@@ -387,7 +385,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		switch {
 		case v.blocked:
 			a.block(reasonOf(failure))
-		case v.soon:
+		case len(v.soon) > 0:
 			a.wait = now.Add(w.Straggler)
 		}
 	})
@@ -410,21 +408,38 @@ func (w *Worker) readAfter(ctx context.Context, target string, failure *backend.
 	return seen, nil
 }
 
+// wait leaves out removals that were refused and that no read can judge yet. Whoever else is marked for the account waits with them:
+// another refusal would only begin the window anew.
+func (w *Worker) wait(target string, v *visitWork) {
+	now := w.now()
+	maps.DeleteFunc(w.unread, func(_ foreignGrant, until time.Time) bool { return !until.After(now) })
+	for id, a := range v.accounts {
+		a.remove = slices.DeleteFunc(a.remove, func(role string) bool {
+			until, waits := w.unread[foreignGrant{target, id, role}]
+			if waits {
+				a.wait = until
+			}
+			return waits
+		})
+	}
+}
+
 // verdict is what a reading says about a change that was refused.
 type verdict struct {
-	right         map[string]string // roles that are as wanted, and how that is known
-	blocked, soon bool              // something is not; something cannot be told before a window has passed
+	right   map[string]string     // roles that are as wanted, and how that is known
+	blocked bool                  // something is not
+	soon    map[foreignGrant]bool // what cannot be told before a window has passed
 }
 
 func (w *Worker) judge(ctx context.Context, s step, seen backend.Observation) (v verdict, err error) {
 	err = w.Store.View(ctx, func(tx store.Tx) error {
-		v = verdict{right: map[string]string{}}
+		v = verdict{right: map[string]string{}, soon: map[foreignGrant]bool{}}
 		return s.each(func(a *account, role string, want bool) error {
 			e, err := entry(tx.Ledger(w.Name), s.delta.Target, a, role)
 			note, ok := settledByReading(seen, e, want)
 			switch {
 			case ok && !want && (a.recent || e.Doubt.After(w.now())): // what the bridge gave a moment ago a list may not show yet
-				v.soon = true
+				v.soon[foreignGrant{s.delta.Target, a.ID, role}] = true
 			case ok:
 				v.right[role] = note
 			default:

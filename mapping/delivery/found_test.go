@@ -185,3 +185,22 @@ func TestRefusalsDoNotKeepEachOtherWaiting(t *testing.T) {
 	w.pass(10 * time.Minute)
 	w.expectCounts("pending 0, blocked 0, held 0")
 }
+
+// The same of two accounts, whose refused calls are made together.
+func TestRefusalsOfABatchDoNotKeepEachOtherWaiting(t *testing.T) {
+	w := full(t, 3)
+	w.pass(time.Hour)
+	for _, a := range []string{"a0", "a1"} {
+		w.vendor.refuse[a+"/ADMIN"] = true
+		delete(w.vendor.holds["acme/"+a], "ADMIN")
+	}
+	w.leaveAll(0, 2)
+	w.clock = w.clock.Add(time.Second)
+	w.restart()
+	w.clock = w.clock.Add(40 * time.Second)
+	w.update(func(tx store.Tx) error {
+		return tx.Work("vt").Touch("acme", w.clock, store.Subject{Account: "a0"}, store.Subject{Account: "a1"})
+	})
+	w.pass(10 * time.Minute)
+	w.expectCounts("pending 0, blocked 0, held 0")
+}

@@ -19,23 +19,22 @@ type account struct {
 	want  map[string]mapping.Grant
 	mine  map[string]store.Entry // the ledger, by role
 
-	frozen        []string // roles of the ledger that no rule may revoke now
-	add, remove   []string
-	replace       bool
-	steps         int             // calls that still concern the account
-	unfinished    bool            // something was not done cleanly: the marks stay
-	park          store.MarkState // Blocked or Held: the marks are parked, for this reason
-	reason        string
-	wait          time.Time                // nothing can be seen of it before: the marks wait
-	touchedBefore time.Time                // by the call before the one under way
-	touched       bool                     // by a call of this process within the straggler window
-	recent        bool                     // so, or it may be: a read may lag
-	offboarded    bool                     // everybody bound to it is deactivated or deleted
-	counts        bool                     // a removal from it is new: the limits count it
-	hopes         map[string]mapping.Grant // in a preview: wanted by somebody whom only the cache knows
-	seen          time.Time                // in a preview: when the backend last said who this is
-	left          bool                     // the membership or account is ended, or nothing is to be ended
-	later         bool                     // it cannot be ended yet
+	frozen      []string // roles of the ledger that no rule may revoke now
+	add, remove []string
+	replace     bool
+	steps       int             // calls that still concern the account
+	unfinished  bool            // something was not done cleanly: the marks stay
+	park        store.MarkState // Blocked or Held: the marks are parked, for this reason
+	reason      string
+	wait        time.Time                // nothing can be seen of it before: the marks wait
+	touched     bool                     // by a call of this process within the straggler window
+	recent      bool                     // so, or it may be: a read may lag
+	offboarded  bool                     // everybody bound to it is deactivated or deleted
+	counts      bool                     // a removal from it is new: the limits count it
+	hopes       map[string]mapping.Grant // in a preview: wanted by somebody whom only the cache knows
+	seen        time.Time                // in a preview: when the backend last said who this is
+	left        bool                     // the membership or account is ended, or nothing is to be ended
+	later       bool                     // it cannot be ended yet
 }
 
 // visitWork is one visit to one target.
