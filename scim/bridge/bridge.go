@@ -36,7 +36,8 @@ type Bridge struct {
 	Log     *slog.Logger
 	Journal func(backend string) backend.Journal // nil: nobody listens
 	Version string
-	Path    string // of the configuration, to read it again; "": it cannot be
+	Path    string           // of the configuration, to read it again; "": it cannot be
+	Now     func() time.Time // nil: time.Now
 	// People and Roles exist at simulated vendors from the start. Without People everybody has an account there.
 	People, Roles []string
 
@@ -93,7 +94,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed}, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
-		traffic.Note(idp, code, time.Now())
+		traffic.Note(idp, code, b.now())
 	})
 	if b.scim, err = b.listen("server", b.Config.Server.Listen, b.Config.Server.TLS, handler); err != nil {
 		return err
@@ -110,7 +111,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	for _, cr := range credentials {
 		c.Tokens = append(c.Tokens, console.Token{IdP: cr.IdP, Token: hex.EncodeToString(cr.Hash[:4]), Expires: cr.Expires})
 	}
-	if err := c.NoteTokens(ctx, time.Now()); err != nil {
+	if err := c.NoteTokens(ctx, b.now()); err != nil {
 		return err
 	}
 	b.console, err = b.listen("console", b.Config.Console.Listen, TLSConfig{}, c.Handler())
@@ -205,7 +206,7 @@ func (b *Bridge) worker(name string, client backend.Backend, metrics *console.Me
 		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
 		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles",
 		ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
-		Drift: func(kind string) { metrics.Drift(name, kind) },
+		Drift: func(kind string) { metrics.Drift(name, kind) }, Now: b.Now,
 	}
 	for _, p := range c.Protect {
 		w.Protect = append(w.Protect, backend.Fold(p))
@@ -264,7 +265,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, observed func(idp, method, 
 		public = "http://" + b.Config.Server.Listen + "/scim/v2"
 	}
 	s := &scim.Server{
-		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Observed: observed,
+		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.Now, Observed: observed,
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
@@ -337,6 +338,13 @@ func (b *Bridge) Stop() error {
 	}
 	b.stops = nil
 	return errors.Join(errs...)
+}
+
+func (b *Bridge) now() time.Time {
+	if b.Now == nil {
+		return time.Now()
+	}
+	return b.Now()
 }
 
 func (b *Bridge) onStop(name string, stop func(context.Context) error) {

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,10 +29,13 @@ const (
 type usageError struct{ error }
 
 // Main runs a command and returns its exit code.
-func Main(args []string, stdout, stderr io.Writer) int {
+func Main(args []string, stdout, stderr io.Writer) int { return run(args, stdout, stderr, nil) }
+
+// run is Main by a clock of the caller's; nil: time.Now.
+func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	root := command(stdout, stderr)
+	root := command(stdout, stderr, now)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -52,7 +56,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-func command(stdout, stderr io.Writer) *cobra.Command {
+func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root := &cobra.Command{
 		Use: "scimbridge", Short: "SCIM 2.0 in, VirusTotal and LogicGate Risk Cloud roles out",
 		SilenceErrors: true, SilenceUsage: true, Args: noArgs,
@@ -62,7 +66,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	var config string
 	root.PersistentFlags().StringVar(&config, "config", "config.yaml", "configuration file")
 	root.AddCommand(
-		serveCommand(&config, stderr), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
+		serveCommand(&config, stderr, now), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
 		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), statusCommand(&config, stdout),
 		planCommand(&config, stdout), explainCommand(&config, stdout), reloadCommand(&config, stdout),
 		doctorCommand(&config, stdout), backupCommand(&config, stdout), restoreCommand(&config, stdout), resumeCommand(&config, stdout),
@@ -79,7 +83,7 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-func serveCommand(config *string, stderr io.Writer) *cobra.Command {
+func serveCommand(config *string, stderr io.Writer, now func() time.Time) *cobra.Command {
 	var level string
 	c := &cobra.Command{
 		Use: "serve", Example: "  scimbridge serve --config /etc/scimbridge/config.yaml", Short: "Run the server until interrupted", Args: noArgs,
@@ -95,7 +99,7 @@ func serveCommand(config *string, stderr io.Writer) *cobra.Command {
 			for _, w := range warnings {
 				log.Warn("configuration: " + w)
 			}
-			return serve(c.Context(), &Bridge{Config: conf, Log: log, Version: version(), Path: *config})
+			return serve(c.Context(), &Bridge{Config: conf, Log: log, Version: version(), Path: *config, Now: now})
 		},
 	}
 	c.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")

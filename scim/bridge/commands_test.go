@@ -25,5 +25,5 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 			t.Errorf("%s has no --json", c.CommandPath())
 		}
 	}
-	visit(command(io.Discard, io.Discard))
+	visit(command(io.Discard, io.Discard, nil))
 }

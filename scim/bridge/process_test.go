@@ -20,6 +20,9 @@ import (
 // mainVariable makes the test binary be the program.
 const mainVariable = "SCIMBRIDGE_TEST_MAIN"
 
+// skewVariable is by how much its clock is wrong.
+const skewVariable = "SCIMBRIDGE_TEST_SKEW"
+
 // process is the bridge as a process of its own, which can be killed.
 type process struct {
 	cmd       *exec.Cmd
@@ -67,7 +70,7 @@ func (s *setup) begin() *process {
 		s.t.Fatal(err)
 	}
 	cmd := exec.Command(exe, "serve", "--config", s.path)
-	cmd.Env = append(os.Environ(), mainVariable+"=1")
+	cmd.Env = append(os.Environ(), mainVariable+"=1", skewVariable+"="+s.skew.String())
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)

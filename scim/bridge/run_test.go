@@ -38,6 +38,7 @@ type setup struct {
 	console  string
 	scim     string
 	vendorID map[string][2]string // e-mail -> account at each vendor
+	skew     time.Duration        // of the clock of a process
 }
 
 // newSetup starts the vendors in a profile and the bridge before them; extra goes into both backends.

@@ -3,6 +3,7 @@ package bridge
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -12,7 +13,8 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(mainVariable) != "" {
-		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+		skew, _ := time.ParseDuration(os.Getenv(skewVariable)) // "": none
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, func() time.Time { return time.Now().Add(skew) }))
 	}
 	testscript.Main(m, map[string]func(){
 		"scimbridge": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
