@@ -191,6 +191,9 @@ type Work interface {
 	// Park writes State, NotBefore, Reason and Tries if the mark still has this sequence number.
 	Park(m Mark) (bool, error)
 	Counts() (pending, blocked, held int)
+	// Due says whether there is a mark that is not held and whose NotBefore is not after the moment: what a replica asks every
+	// second, so it reads no more than that needs.
+	Due(at time.Time) (bool, error)
 }
 
 // EntryState is what the ledger knows of a grant.

@@ -267,3 +267,16 @@ func (w *work) Urgent() int {
 	}
 	return n[urgentPlace]
 }
+
+// Due looks through the marks: in a file that one process has open nobody asks often.
+func (w *work) Due(at time.Time) (bool, error) {
+	for m, err := range w.Marks("") {
+		if err != nil {
+			return false, err
+		}
+		if m.State != store.Held && !m.NotBefore.After(at) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -64,6 +64,7 @@ func testMarks(t *testing.T, s store.Store) {
 	counts(4, 1, 0)
 	park(store.Held)
 	counts(4, 0, 1)
+	testDue(t, s)
 	view(t, s, func(tx store.Tx) error {
 		m, err := tx.Work(backend).Mark("b", u)
 		same(t, "held", m, store.Mark{Target: "b", Subject: u, Seq: old.Seq, Since: at(1), State: store.Held, NotBefore: at(9), Reason: "why", Tries: 3})
@@ -85,6 +86,42 @@ func testMarks(t *testing.T, s store.Store) {
 		return errors.Join(err, err2, err3, err4, err5)
 	})
 	counts(4, 0, 0)
+}
+
+// testDue parks marks of a backend of its own in every state.
+func testDue(t *testing.T, s store.Store) {
+	u := store.Subject{IdP: "idp", User: "u"}
+	due := func(what string, sec int64, want bool) {
+		t.Helper()
+		view(t, s, func(tx store.Tx) error {
+			got, err := tx.Work("due").Due(at(sec))
+			same(t, what, got, want)
+			return err
+		})
+	}
+	park := func(state store.MarkState, notBefore int64) {
+		t.Helper()
+		update(t, s, func(tx store.Tx) error {
+			m, err := tx.Work("due").Mark("t", u)
+			if err != nil {
+				return err
+			}
+			m.State, m.NotBefore = state, at(notBefore)
+			_, err = tx.Work("due").Park(m)
+			return err
+		})
+	}
+	due("nothing is marked", 100, false)
+	update(t, s, func(tx store.Tx) error { return tx.Work("due").Touch("t", at(50), u) })
+	due("touched, by a clock that is ahead", 1, true)
+	park(store.Blocked, 9)
+	due("blocked, before its time", 8, false)
+	due("blocked, at its time", 9, true)
+	park(store.Held, 9)
+	due("held", 10, false)
+	park(store.Pending, 9)
+	due("waits", 8, false)
+	due("has waited", 10, true)
 }
 
 func testLedger(t *testing.T, s store.Store) {
