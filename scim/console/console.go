@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"encoding/json"
-	"html/template"
 	"io"
 	"net/http"
 	"time"
@@ -58,7 +57,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", c.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Metrics.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /{$}", c.first)
+	mux.HandleFunc("GET /{$}", first)
 	mux.Handle("/api/", c.api())
 	return http.NewCrossOriginProtection().Handler(headers(mux))
 }
@@ -111,25 +110,17 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody to tell
 }
 
-var page = template.Must(template.New("first").Parse(`<!doctype html>
+// page names no version, backend or state: whoever sees it has shown no credential.
+const page = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Scimbridge</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}table{border-collapse:collapse}td{padding:.2rem 1rem .2rem 0}</style>
+<style>body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}</style>
 <h1>Scimbridge</h1>
-<p>Version {{.Version}}. This listener serves <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a> and <a href="/metrics">/metrics</a>.</p>
-<table>{{range .Backends}}<tr><td>{{.Name}}<td>{{.Kind}}<td>{{.State}}</tr>{{end}}</table>
+<p>This listener serves <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a> and <a href="/metrics">/metrics</a>. The rest takes the
+operator's key: <code>scimbridge status</code>, on the machine that has it, shows how things stand.</p>
 </html>
-`))
+`
 
-func (c *Console) first(w http.ResponseWriter, _ *http.Request) {
-	type row struct{ Name, Kind, State string }
-	data := struct {
-		Version  string
-		Backends []row
-	}{Version: c.Version}
-	for _, b := range c.Backends {
-		state, _ := b.Engine.Health()
-		data.Backends = append(data.Backends, row{b.Name, b.Kind, state})
-	}
+func first(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = page.Execute(w, data) // the client went away: nobody to tell
+	_, _ = io.WriteString(w, page) // the client went away: nobody to tell
 }
