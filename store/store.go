@@ -275,28 +275,3 @@ type Accounts interface {
 	PutCached(c CachedAccount) error
 	DeleteCached(target, key string) error
 }
-
-// Event is a line of the audit trail, appended in the transaction of the change it tells of.
-type Event struct {
-	Seq     uint64
-	At      time.Time
-	Type    string // directory: "user.create", "group.members", …; delivery: "grant", "revoke", "adopt", …
-	Actor   string // identity provider, or "bridge"
-	Request string // request id, for directory events
-	IdP     string
-	Subject string   // id of the user or group
-	Name    string   // userName or displayName at the time
-	Added   []string // members
-	Removed []string
-	Backend string
-	Target  string
-	Account string
-	Role    string
-	Detail  string
-}
-
-// Events is the audit trail. There is no way to change or remove a line.
-type Events interface {
-	Append(e Event) (seq uint64, err error)
-	Since(seq uint64) iter.Seq2[Event, error]
-}

@@ -111,16 +111,11 @@ func (w *Worker) takeApart(ctx context.Context, m store.Mark) error {
 	var subjects []store.Subject
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		subjects = nil
-		for e, err := range tx.Events().Since(m.Subject.Event - 1) {
-			if err != nil {
-				return err
-			}
-			for _, id := range slices.Concat(e.Added, e.Removed) {
-				subjects = append(subjects, store.Subject{IdP: m.Subject.IdP, User: id})
-			}
-			break
+		e, err := tx.Events().Event(m.Subject.Event)
+		for _, id := range slices.Concat(e.Added, e.Removed) {
+			subjects = append(subjects, store.Subject{IdP: m.Subject.IdP, User: id})
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("reading whom an event names: %w", err)

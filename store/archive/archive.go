@@ -20,7 +20,7 @@ var ErrBad = errors.New("this is not a whole export of scimbridge")
 
 // line is one line. Kind says which of the other fields it has.
 type line struct {
-	Kind    string         `json:"kind"` // scimbridge, user, group, members, event, entry, link, setting, end
+	Kind    string         `json:"kind"` // scimbridge, user, group, members, entry, link, setting, anchor, event, end
 	Format  int            `json:"format,omitempty"`
 	IdP     string         `json:"idp,omitempty"`
 	Backend string         `json:"backend,omitempty"`
@@ -29,10 +29,17 @@ type line struct {
 	Group   *store.Group   `json:"group,omitempty"`
 	Members []string       `json:"members,omitempty"`
 	Event   *store.Event   `json:"event,omitempty"`
+	Seal    *seal          `json:"seal,omitempty"` // of the event; of the anchor
 	Entry   *store.Entry   `json:"entry,omitempty"`
 	Link    *store.Link    `json:"link,omitempty"`
 	Value   []byte         `json:"value,omitempty"` // base64
 	Lines   map[string]int `json:"lines,omitempty"` // of each kind, at the end
+}
+
+// seal is a place in the chain of the events. The number of its event is left out: the other store gives numbers of its own.
+type seal struct {
+	Place  uint64 `json:"place"`
+	Digest []byte `json:"digest"` // base64
 }
 
 // membersPerLine bounds a line: a group can have a million.
@@ -58,9 +65,7 @@ func Write(ctx context.Context, s store.Store, to io.Writer) error {
 		for name, value := range tx.Settings() {
 			w.line(line{Kind: "setting", Name: name, Value: value})
 		}
-		for e, err := range tx.Events().Since(0) {
-			w.row(line{Kind: "event", Event: &e}, err)
-		}
+		w.events(tx.Events())
 		w.line(line{Kind: "end", Lines: w.count})
 		return errors.Join(w.err, out.Flush())
 	})
@@ -114,6 +119,33 @@ func (w *writer) directory(idp string, d store.Directory) {
 	}
 }
 
+// events writes those that are sealed in the order of the chain, and then those that are not: the other store keeps places and
+// digests, so that the chain verifies there as it does here.
+func (w *writer) events(events store.Events) {
+	anchor, err := events.Anchor()
+	if err != nil || anchor.Place > 0 {
+		w.row(line{Kind: "anchor", Seal: sealLine(anchor)}, err)
+	}
+	for s, err := range events.Seals(0) {
+		if err != nil {
+			w.row(line{}, err)
+			return
+		}
+		e, err := events.Event(s.Event)
+		w.row(line{Kind: "event", Event: unnumbered(e), Seal: sealLine(s)}, err)
+	}
+	for e, err := range events.Unsealed() {
+		w.row(line{Kind: "event", Event: unnumbered(e)}, err)
+	}
+}
+
+func unnumbered(e store.Event) *store.Event {
+	e.Seq = 0
+	return &e
+}
+
+func sealLine(s store.Seal) *seal { return &seal{s.Place, s.Digest[:]} }
+
 // linesPerCommit bounds a transaction of Read.
 const linesPerCommit = 500
 
@@ -157,8 +189,9 @@ type reader struct {
 // check holds a line to its place and its form.
 func (r *reader) check(l line) error {
 	r.n++
-	there := map[string]bool{"scimbridge": true, "user": l.User != nil, "group": l.Group != nil, "members": l.Name != "", "event": l.Event != nil,
-		"entry": l.Entry != nil, "link": l.Link != nil, "setting": l.Name != "", "end": true}
+	there := map[string]bool{"scimbridge": true, "user": l.User != nil, "group": l.Group != nil, "members": l.Name != "", "event": l.Event != nil && (l.Seal == nil || len(l.Seal.Digest) == len(store.Seal{}.Digest)),
+		"anchor": l.Seal != nil && len(l.Seal.Digest) == len(store.Seal{}.Digest),
+		"entry":  l.Entry != nil, "link": l.Link != nil, "setting": l.Name != "", "end": true}
 	switch fits, known := there[l.Kind]; {
 	case r.n == 1 && l.Kind != "scimbridge", r.n > 1 && l.Kind == "scimbridge":
 		return errors.New("an export begins with a line of kind scimbridge")
@@ -199,11 +232,20 @@ func put(tx store.Tx, l line) error {
 			return nil
 		}
 		return tx.SetSetting(l.Name, append([]byte{}, l.Value...))
+	case "anchor":
+		return tx.Events().SetAnchor(l.Seal.of(0))
 	case "event":
-		_, err := tx.Events().Append(*l.Event)
-		return err
+		seq, err := tx.Events().Append(*l.Event)
+		if err != nil || l.Seal == nil {
+			return err
+		}
+		return tx.Events().Seal(l.Seal.of(seq))
 	}
 	return nil
+}
+
+func (s *seal) of(event uint64) store.Seal {
+	return store.Seal{Place: s.Place, Event: event, Digest: [32]byte(s.Digest)}
 }
 
 // putEntry sees to it that no attempt is given a number that this entry has.

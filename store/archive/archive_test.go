@@ -49,7 +49,7 @@ func filled(t *testing.T) store.Store {
 			for g, members := range map[string][]string{"g": all, "h": {"u5", "g", "nobody\x00"}} {
 				added, err := d.AddMembers(g, members...)
 				errs = append(errs, err)
-				_, err = tx.Events().Append(store.Event{At: at, Type: "group.members", IdP: idp, Subject: g, Added: added})
+				_, err = tx.Events().Append(store.Event{At: at, Type: "group.members", IdP: idp, Subject: g, Added: added, Causes: []string{"c"}, Before: "{}"})
 				errs = append(errs, err)
 			}
 		}
@@ -59,6 +59,21 @@ func filled(t *testing.T) store.Store {
 			a.PutLink(store.Link{IdP: "okta", User: "gone", Key: "k", Account: "a", Seen: at}),
 			tx.SetSetting("disowned/vt/t", []byte{0, 1, 255}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")))
 		return errors.Join(errs...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(context.Background(), func(tx store.Tx) error { // of four events one is forgotten, two are sealed
+		place := uint64(0)
+		var errs []error
+		for e, err := range tx.Events().Unsealed() {
+			if place++; place == 4 {
+				break
+			}
+			errs = append(errs, err, tx.Events().Seal(store.Seal{Place: place, Event: e.Seq, Digest: [32]byte{byte(place)}}))
+		}
+		_, err := tx.Events().Forget(1)
+		return errors.Join(append(errs, err)...)
 	})
 	if err != nil {
 		t.Fatal(err)

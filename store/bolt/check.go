@@ -37,6 +37,7 @@ func (s *Store) Check() error {
 				c.wrong("events", "the last is not the last number given")
 			}
 		}
+		c.seals(&events{t})
 		for k, v := range t.scan(t.btx.Bucket([]byte(topSettings)), nil, 0) {
 			_, err := unseal(k, v)
 			c.note("settings", err)
@@ -64,6 +65,34 @@ func (c *checker) wrong(where, format string, args ...any) {
 func (c *checker) each(top string, check func(name string)) {
 	for k := range c.tx.scan(c.tx.btx.Bucket([]byte(top)), nil, 0) {
 		check(string(k))
+	}
+}
+
+// seals are of every event from the first to one, in their order, and in places without a gap. What the digests say is not
+// known here.
+func (c *checker) seals(e *events) {
+	last, err := e.Anchor()
+	if err != nil {
+		c.note("events", err)
+		return
+	}
+	for s, err := range e.Seals(0) {
+		if err != nil {
+			c.note("events", err)
+			return
+		}
+		if s.Place != last.Place+1 || s.Event <= last.Event {
+			c.wrong("events", "seal %d of event %d after seal %d of event %d", s.Place, s.Event, last.Place, last.Event)
+		}
+		next := uint64(0)
+		for ev := range e.Since(last.Event) {
+			next = ev.Seq
+			break
+		}
+		if next != s.Event {
+			c.wrong("events", "seal %d is of event %d, and event %d is next", s.Place, s.Event, next)
+		}
+		last = s
 	}
 }
 
@@ -191,7 +220,7 @@ func (c *checker) members(where string, d *directory) {
 func (c *checker) work(w *work) {
 	where := "work " + w.name
 	var found tally
-	total := 0
+	total, referring := 0, 0
 	for m, err := range w.Marks("") {
 		if err != nil {
 			c.note(where, err)
@@ -202,12 +231,21 @@ func (c *checker) work(w *work) {
 		if same, err := w.Mark(m.Target, m.Subject); err != nil || same.Seq != m.Seq {
 			c.wrong(where, "mark %d is not found by its subject", m.Seq)
 		}
+		if m.Subject.Event != 0 {
+			referring++
+			if w.get(workEvents, referenceKey(m.Target, m.Subject)) == nil {
+				c.wrong(where, "mark %d is not found by its event", m.Seq)
+			}
+		}
 		if top := c.tx.btx.Bucket([]byte(topWork)); m.Seq > top.Sequence() {
 			c.wrong(where, "mark %d has a number that was not given", m.Seq)
 		}
 	}
 	if n := c.count(w.bucket(workSubjects)); n != total {
 		c.wrong(where, "%d marks, %d subjects", total, n)
+	}
+	if n := c.count(w.bucket(workEvents)); n != referring {
+		c.wrong(where, "%d marks refer to events, %d by event", referring, n)
 	}
 	kept, err := w.counts()
 	if c.note(where, err); err == nil && kept != found {

@@ -68,6 +68,14 @@ func decoders() map[string]func(key, record []byte) ([]byte, error) {
 			err := s.open(key, record)
 			return s.seal(key), err
 		},
+		"seal": func(key, record []byte) ([]byte, error) {
+			s, err := decodeSeal(key, record)
+			return encodeSeal(key, s), err
+		},
+		"anchor": func(_, record []byte) ([]byte, error) {
+			s, err := decodeAnchor(record)
+			return encodeAnchor(s), err
+		},
 		"event": func(key, record []byte) ([]byte, error) {
 			e, err := decodeEvent(key, record, numbered)
 			if err != nil {
@@ -93,7 +101,9 @@ func FuzzDecode(f *testing.F) {
 	_, members := sealBlock(nil, key, &block{1, 0, 1 << 63, 5})
 	f.Add(key, members)
 	f.Add(key[4:], (&sheet{names: [16]nameOf{{[]byte("a"), nameOfUser}, {nil, nameOfNothing}}, n: 2}).seal(key[4:]))
-	event, err := encodeEvent(key, store.Event{Type: "x", Subject: "xx", Added: []string{"x", "xxx", "x"}}, func(s string) (number, bool, error) { return number(len(s)), true, nil })
+	f.Add(key, encodeSeal(key, store.Seal{Event: 1 << 40, Digest: [32]byte{1, 31: 2}}))
+	f.Add([]byte(metaAnchor), encodeAnchor(store.Seal{Place: 9, Digest: [32]byte{1, 31: 2}}))
+	event, err := encodeEvent(key, store.Event{Type: "x", Subject: "xx", Added: []string{"x", "xxx", "x"}, Before: "b", Causes: []string{"c", ""}}, func(s string) (number, bool, error) { return number(len(s)), true, nil })
 	if err != nil {
 		f.Fatal(err)
 	}

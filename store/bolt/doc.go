@@ -6,9 +6,10 @@
 //
 // The buckets, each with its keys and values:
 //
-//	meta                    "format" -> 4 bytes
+//	meta                    "format" -> 4 bytes; "anchor" -> place and digest of the last seal that was forgotten
 //	settings                name -> value
 //	events                  seq (8) -> event; members and subject as numbers of the directory named in it
+//	seals                   place (8) -> seq of an event, digest; events are sealed in their order
 //	directories/<idp>/
 //	  ids                   id or member value -> number (4), checksum
 //	  names                 (number - 1) / 16 -> up to sixteen ids or member values; kept for ever, the events refer to them
@@ -24,7 +25,8 @@
 //	  counts                "users", "groups" -> count
 //	work/<backend>/         (the sequence of "work" numbers the marks of all)
 //	  marks                 target, seq (8) -> mark
-//	  subjects              target, idp, user, account -> seq
+//	  subjects              target, idp, user, account, event -> seq
+//	  events                seq of an event (8), target, idp, user, account -> nothing; of marks that refer to one
 //	  counts                "counts" -> pending, blocked, held
 //	ledgers/<backend>/      (the sequence of "ledgers" numbers the attempts of all)
 //	  entries               target, account, role -> entry

@@ -39,6 +39,16 @@ func (e *events) Append(ev store.Event) (uint64, error) {
 	return ev.Seq, e.tx.put(b, key, record)
 }
 
+func (e *events) Event(seq uint64) (store.Event, error) {
+	for ev, err := range e.Since(seq - 1) {
+		if err != nil || ev.Seq == seq {
+			return ev, err
+		}
+		break
+	}
+	return store.Event{}, fmt.Errorf("event %d: %w", seq, store.ErrNotFound)
+}
+
 func (e *events) Since(seq uint64) iter.Seq2[store.Event, error] {
 	return func(yield func(store.Event, error) bool) {
 		if seq == math.MaxUint64 {
@@ -56,15 +66,20 @@ func (e *events) Since(seq uint64) iter.Seq2[store.Event, error] {
 
 // texts lists the strings of an event in the order in which they are stored.
 func texts(ev *store.Event) []*string {
-	return []*string{&ev.Type, &ev.Actor, &ev.Request, &ev.IdP, &ev.Name, &ev.Backend, &ev.Target, &ev.Account, &ev.Role, &ev.Detail}
+	return []*string{&ev.Type, &ev.Actor, &ev.Token, &ev.Request, &ev.IdP, &ev.Name, &ev.Before, &ev.After,
+		&ev.Backend, &ev.Target, &ev.Account, &ev.Role, &ev.Evidence, &ev.Detail}
 }
 
 // encodeEvent needs to know the numbers of ids; false for those without one.
 func encodeEvent(key []byte, ev store.Event, numberOf func(string) (number, bool, error)) ([]byte, error) {
-	r := newRecord(160 + 2*(len(ev.Added)+len(ev.Removed)))
+	r := newRecord(160 + len(ev.Before) + len(ev.After) + 2*(len(ev.Added)+len(ev.Removed)))
 	r.time(ev.At)
 	for _, s := range texts(&ev) {
 		r.string(*s)
+	}
+	r.uint(uint64(len(ev.Causes)))
+	for _, s := range ev.Causes {
+		r.string(s)
 	}
 	var subject []string
 	if ev.Subject != "" {
@@ -123,6 +138,12 @@ func decodeEvent(key, record []byte, name func(idp string, n number) (string, er
 	ev.Seq, ev.At = binary.BigEndian.Uint64(key), d.time()
 	for _, s := range texts(&ev) {
 		*s = d.string()
+	}
+	if n := d.length(); n > 0 {
+		ev.Causes = make([]string, n)
+	}
+	for i := range ev.Causes {
+		ev.Causes[i] = d.string()
 	}
 	var subject []string
 	for _, ids := range []*[]string{&subject, &ev.Added, &ev.Removed} {

@@ -22,8 +22,9 @@ import (
 
 const (
 	// fileFormat is the version of the layout in doc.go.
-	fileFormat = 2
+	fileFormat = 3
 	metaFormat = "format"
+	metaAnchor = "anchor"
 
 	// initialMap is how much address space the file gets at once: growing the map waits for every reader.
 	initialMap = 1 << 30
@@ -238,9 +239,9 @@ func checkFormat(path string, db *bbolt.DB) error {
 	case binary.BigEndian.Uint32(format) > fileFormat:
 		return &refusal{fmt.Sprintf("%s was written by a newer scimbridge (format %d, this one knows %d) and was left as it is; use the newer one",
 			path, binary.BigEndian.Uint32(format), fileFormat), store.ErrNewer}
-	case binary.BigEndian.Uint32(format) == 1: // memberships were rows of their own; never released
-		return &refusal{fmt.Sprintf("%s was written by a scimbridge before the first release (format 1) and was left as it is; move it away and let the identity providers send everything again",
-			path), store.ErrDamaged}
+	case binary.BigEndian.Uint32(format) == 1, binary.BigEndian.Uint32(format) == 2: // memberships were rows of their own; events had no seals; never released
+		return &refusal{fmt.Sprintf("%s was written by a scimbridge before the first release (format %d) and was left as it is; move it away and let the identity providers send everything again",
+			path, binary.BigEndian.Uint32(format)), store.ErrDamaged}
 	case binary.BigEndian.Uint32(format) != fileFormat:
 		return damaged(path, fmt.Errorf("format number %d", binary.BigEndian.Uint32(format)))
 	}

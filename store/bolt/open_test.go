@@ -45,7 +45,10 @@ func filled(t testing.TB, path string) []byte {
 					return err
 				}
 			}
-			_, err := tx.Events().Append(store.Event{Type: "x", IdP: "idp", Subject: group})
+			seq, err := tx.Events().Append(store.Event{Type: "x", IdP: "idp", Subject: group})
+			if g%2 == 0 { // and one that stays without a seal
+				err = errors.Join(err, tx.Events().Seal(store.Seal{Place: uint64(g/2 + 1), Event: uint64(g/2 + 1), Digest: [32]byte{byte(seq)}}))
+			}
 			return errors.Join(err, tx.SetSetting("a", []byte("b")),
 				tx.Accounts("vt").PutLink(store.Link{IdP: "idp", User: "u", Account: "a"}))
 		})
@@ -246,6 +249,9 @@ func dump(t *testing.T, s *Store) string {
 		put(tx.Accounts("vt").Linked("a"))
 		for e, err := range tx.Events().Since(0) {
 			put(e, err)
+		}
+		for s, err := range tx.Events().Seals(0) {
+			put(s, err)
 		}
 		return nil
 	})

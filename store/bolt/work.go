@@ -15,6 +15,7 @@ const (
 	workMarks    = "marks"    // target, seq -> mark
 	workSubjects = "subjects" // target, subject -> seq
 	workCounts   = "counts"   // how many in each state
+	workEvents   = "events"   // event, target, subject: of the marks that refer to an event
 )
 
 // tally counts marks: in each state, and at the end the pending ones that are urgent.
@@ -41,6 +42,23 @@ func subjectKey(target string, s store.Subject) []byte {
 		return binary.BigEndian.AppendUint64(makeKey(target, s.IdP, s.User, s.Account), s.Event)
 	}
 	return makeKey(target, s.IdP, s.User, s.Account)
+}
+
+// referenceKey is that of a mark among those that refer to an event: the oldest is the first.
+func referenceKey(target string, s store.Subject) []byte {
+	return append(seqKey(s.Event), makeKey(target, s.IdP, s.User, s.Account)...)
+}
+
+// refer notes that a mark refers to an event, which is not forgotten before the mark is settled.
+func (w *work) refer(target string, s store.Subject) error {
+	if s.Event == 0 {
+		return nil
+	}
+	b, err := w.make(workEvents)
+	if err != nil {
+		return err
+	}
+	return w.tx.put(b, referenceKey(target, s), []byte{})
 }
 
 func encodeMark(key []byte, m store.Mark) []byte {
@@ -188,6 +206,9 @@ func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.
 		if err := w.tx.put(places, subjectKey(target, s), seqKey(m.Seq)); err != nil {
 			return err
 		}
+		if err := w.refer(target, s); err != nil {
+			return err
+		}
 	}
 	return w.count(by)
 }
@@ -226,6 +247,11 @@ func (w *work) Settle(m store.Mark) (bool, error) {
 	}
 	if err := w.tx.del(w.bucket(workSubjects), subjectKey(m.Target, m.Subject)); err != nil {
 		return false, err
+	}
+	if m.Subject.Event != 0 {
+		if err := w.tx.del(w.bucket(workEvents), referenceKey(m.Target, m.Subject)); err != nil {
+			return false, err
+		}
 	}
 	var by tally
 	by.add(cur, -1)

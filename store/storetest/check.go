@@ -25,6 +25,10 @@ func Check(t testing.TB, s store.Store, backends ...string) {
 				backends = append(backends, e.Backend)
 			}
 		}
+		forgotten, err := checkEvents(t, tx.Events())
+		if err != nil {
+			return err
+		}
 		if !slices.IsSorted(tx.IdPs()) {
 			t.Errorf("identity providers are not sorted: %q", tx.IdPs())
 		}
@@ -34,7 +38,7 @@ func Check(t testing.TB, s store.Store, backends ...string) {
 			}
 		}
 		for _, b := range backends {
-			if err := checkWork(t, tx, b, deleted); err != nil {
+			if err := checkWork(t, tx, b, deleted, forgotten); err != nil {
 				return err
 			}
 			if err := checkLedger(t, tx, b); err != nil {
@@ -46,6 +50,49 @@ func Check(t testing.TB, s store.Store, backends ...string) {
 	if err != nil && !errors.Is(err, store.ErrClosed) {
 		t.Errorf("check: %v", err)
 	}
+}
+
+// checkEvents wants every event to have a place or to be without a seal, and places without a gap. It says whether events were
+// forgotten.
+func checkEvents(t testing.TB, e store.Events) (forgotten bool, err error) {
+	last, err := e.Anchor()
+	if err != nil {
+		return false, err
+	}
+	forgotten = last.Place > 0
+	unsealed := map[uint64]bool{}
+	for ev, err := range e.Since(0) {
+		if err != nil {
+			return forgotten, err
+		}
+		unsealed[ev.Seq] = true
+	}
+	for s, err := range e.Seals(0) {
+		if err != nil {
+			return forgotten, err
+		}
+		if s.Place != last.Place+1 || !unsealed[s.Event] {
+			t.Errorf("place %d after %d is of event %d, which is sealed elsewhere or not there", s.Place, last.Place, s.Event)
+		}
+		delete(unsealed, s.Event)
+		last = s
+	}
+	for ev, err := range e.Unsealed() {
+		if err != nil {
+			return forgotten, err
+		}
+		if !unsealed[ev.Seq] {
+			t.Errorf("event %d has a place and is unsealed", ev.Seq)
+		}
+		delete(unsealed, ev.Seq)
+	}
+	if len(unsealed) > 0 {
+		t.Errorf("%d events have no place and are not unsealed", len(unsealed))
+	}
+	if end, err := e.LastSeal(); err != nil || end != last {
+		t.Errorf("the last seal is %v, the last in order %v: %v", end, last, err)
+	}
+	return forgotten, nil
 }
 
 func checkDirectory(t testing.TB, tx store.Tx, idp string, backends []string) error {
@@ -157,7 +204,7 @@ func checkLink(t testing.TB, a store.Accounts, idp, user string) error {
 	return err
 }
 
-func checkWork(t testing.TB, tx store.Tx, backend string, deleted map[string]bool) error {
+func checkWork(t testing.TB, tx store.Tx, backend string, deleted map[string]bool, forgotten bool) error {
 	w := tx.Work(backend)
 	var counts [3]int
 	urgent := 0
@@ -172,7 +219,12 @@ func checkWork(t testing.TB, tx store.Tx, backend string, deleted map[string]boo
 		if same, err := w.Mark(m.Target, m.Subject); err != nil || same.Seq != m.Seq {
 			t.Errorf("%s: mark %d is not found by its subject: %v", backend, m.Seq, err)
 		}
-		if m.Subject.User == "" || deleted[m.Subject.IdP+"/"+m.Subject.User] {
+		if m.Subject.Event != 0 {
+			if _, err := tx.Events().Event(m.Subject.Event); err != nil {
+				t.Errorf("%s: mark %d is about those whom event %d names: %v", backend, m.Seq, m.Subject.Event, err)
+			}
+		}
+		if m.Subject.User == "" || forgotten || deleted[m.Subject.IdP+"/"+m.Subject.User] {
 			continue
 		}
 		_, user := tx.Directory(m.Subject.IdP).User(m.Subject.User)

@@ -37,6 +37,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ledger", testLedger},
 		{"accounts", testAccounts},
 		{"events", testEvents},
+		{"seals", testSeals},
+		{"seals after an anchor", testAnchor},
+		{"forgetting events", testForget},
+		{"sealers at once", testSealers},
 		{"settings", testSettings},
 		{"changes while listing", testChangeWhileListing},
 		{"all or nothing", testAllOrNothing},
@@ -182,6 +186,13 @@ func testNothing(t *testing.T, s store.Store) {
 		is(t, "cached", err, store.ErrNotFound)
 		if links, err := tx.Accounts(backend).Linked("a"); len(links) != 0 || err != nil {
 			t.Error("linked")
+		}
+		_, err = tx.Events().Event(1)
+		is(t, "event", err, store.ErrNotFound)
+		last, err := tx.Events().LastSeal()
+		anchor, err2 := tx.Events().Anchor()
+		if last != (store.Seal{}) || anchor != last || err != nil || err2 != nil || len(list(t, tx.Events().Unsealed())) != 0 || len(list(t, tx.Events().Seals(0))) != 0 {
+			t.Errorf("seals: %v, %v; %v, %v", last, err, anchor, err2)
 		}
 		if len(list(t, tx.Events().Since(0))) != 0 || tx.Setting("x") != nil || len(tx.IdPs()) != 0 {
 			t.Error("events, settings, identity providers")

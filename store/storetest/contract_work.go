@@ -228,9 +228,9 @@ func testAccounts(t *testing.T, s store.Store) {
 
 func testEvents(t *testing.T, s store.Store) {
 	e := store.Event{
-		At: at(1), Type: "group.members", Actor: "idp", Request: "req", IdP: "idp", Subject: "g", Name: "G",
+		At: at(1), Type: "group.members", Actor: "idp", Token: "t1", Request: "req", IdP: "idp", Subject: "g", Name: "G",
 		Added: []string{"v", "u", "nobody", "u2"}, Removed: []string{"u"},
-		Backend: backend, Target: "t", Account: "a", Role: "r", Detail: "d",
+		Before: `{"a":1}`, After: `{"a":2}`, Backend: backend, Target: "t", Account: "a", Role: "r", Causes: []string{"idp/G", ""}, Evidence: "e", Detail: "d",
 	}
 	strange := store.Event{At: at(2), Type: "x", IdP: "nowhere", Subject: "s", Added: []string{"p", "q"}}
 	update(t, s, func(tx store.Tx) error {
@@ -258,7 +258,14 @@ func testEvents(t *testing.T, s store.Store) {
 				want.Added = []string{"v", "u", "u2"}
 			}
 			same(t, "event", got[i], want)
+			one, err := tx.Events().Event(want.Seq)
+			same(t, "one event", one, want)
+			is(t, "one event", err, nil)
 		}
+		_, err := tx.Events().Event(got[3].Seq + 1)
+		is(t, "an event that is not there", err, store.ErrNotFound)
+		_, err = tx.Events().Event(0)
+		is(t, "no event", err, store.ErrNotFound)
 		same(t, "since", list(t, tx.Events().Since(got[1].Seq)), got[2:])
 		same(t, "since the last", len(list(t, tx.Events().Since(got[3].Seq))), 0)
 		same(t, "since for ever", len(list(t, tx.Events().Since(math.MaxUint64))), 0)
@@ -335,6 +342,9 @@ func testWriteInView(t *testing.T, s store.Store) {
 		"put cached":    func(tx store.Tx) { _ = tx.Accounts("b").PutCached(store.CachedAccount{}) },
 		"delete cached": func(tx store.Tx) { _ = tx.Accounts("b").DeleteCached("t", "k") },
 		"append event":  func(tx store.Tx) { _, _ = tx.Events().Append(store.Event{}) },
+		"seal":          func(tx store.Tx) { _ = tx.Events().Seal(store.Seal{}) },
+		"set anchor":    func(tx store.Tx) { _ = tx.Events().SetAnchor(store.Seal{}) },
+		"forget":        func(tx store.Tx) { _, _ = tx.Events().Forget(1) },
 		"set setting":   func(tx store.Tx) { _ = tx.SetSetting("a", nil) },
 	}
 	for name, write := range writes {

@@ -113,6 +113,8 @@ type model struct {
 	cached   map[triple]store.CachedAccount
 	settings map[string]string
 	events   []store.Event
+	seals    []store.Seal // of the first events
+	anchor   store.Seal
 	seq      uint64
 	attempt  uint64
 }
@@ -136,6 +138,7 @@ func (m *model) clone() *model {
 	}
 	c.marks, c.entries, c.links = maps.Clone(m.marks), maps.Clone(m.entries), maps.Clone(m.links)
 	c.cached, c.settings, c.events = maps.Clone(m.cached), maps.Clone(m.settings), slices.Clone(m.events)
+	c.seals = slices.Clone(m.seals)
 	return &c
 }
 
@@ -167,12 +170,29 @@ func (m *model) compare(t *testing.T, tx store.Tx) error {
 	for k, v := range m.settings {
 		same(t, "setting "+k, string(tx.Setting(k)), v)
 	}
-	events := list(t, tx.Events().Since(0))
-	for i := range events {
-		events[i].Seq = 0
+	return m.compareEvents(t, tx.Events())
+}
+
+func (m *model) compareEvents(t *testing.T, e store.Events) error {
+	t.Helper()
+	same(t, "events", list(t, e.Since(0)), append([]store.Event(nil), m.events...))
+	same(t, "unsealed", list(t, e.Unsealed()), append([]store.Event(nil), m.events[len(m.seals):]...))
+	same(t, "seals", list(t, e.Seals(0)), append([]store.Seal(nil), m.seals...))
+	anchor, err := e.Anchor()
+	if err != nil {
+		return err
 	}
-	same(t, "events", events, m.events)
-	return nil
+	same(t, "anchor", anchor, m.anchor)
+	last, err := e.LastSeal()
+	same(t, "last seal", last, m.lastSeal())
+	return err
+}
+
+func (m *model) lastSeal() store.Seal {
+	if len(m.seals) > 0 {
+		return m.seals[len(m.seals)-1]
+	}
+	return m.anchor
 }
 
 func (md *modelDir) compare(t *testing.T, idp string, d store.Directory) error {

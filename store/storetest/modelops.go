@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -42,7 +43,7 @@ func randomOp(r *rand.Rand) op {
 		opPutUser, opPutUser, opPutGroup, opDeleteUser, opDeleteGroup,
 		opAddMember, opAddMember, opAddMember, opAddMember, opRemoveMember,
 		opTouch, opTouch, opSettle, opPark, opEntry, opDeleteEntry, opAttempt, opLink, opDeleteLink, opCached, opDeleteCached,
-		opEvent, opSetting,
+		opEvent, opEvent, opSetting, opSeal, opSeal, opTouchEvent, opForget,
 	}
 	return makers[r.IntN(len(makers))](r)
 }
@@ -128,8 +129,7 @@ func opDeleteUser(r *rand.Rand) op {
 			}
 			// what Check asks of a mark: its user is there, or was deleted
 			e := store.Event{Type: "user.delete", IdP: in, Subject: id}
-			m.events = append(m.events, e)
-			if _, err := tx.Events().Append(e); err != nil {
+			if err := appendEvent(tx, m, e); err != nil {
 				return err
 			}
 		}
@@ -214,31 +214,38 @@ func opTouch(r *rand.Rand) op {
 				return nil
 			}
 		}
-		old, there := m.marks[id]
-		mark := store.Mark{Target: id.target, Subject: id.subject, Since: when}
-		if there {
-			mark.Since = old.Since
-		}
-		w := tx.Work(id.backend)
-		if err := w.Touch(id.target, when, id.subject); err != nil {
-			return err
-		}
-		got, err := w.Mark(id.target, id.subject)
-		if err != nil {
-			return err
-		}
-		if got.Seq <= m.seq {
-			return fmt.Errorf("touch: number %d after %d", got.Seq, m.seq)
-		}
-		m.seq, mark.Seq = got.Seq, got.Seq
-		m.marks[id] = mark
-		return differs("touched", got, mark)
+		return touch(tx, m, id, when)
 	}
 }
 
+func touch(tx store.Tx, m *model, id markID, when time.Time) error {
+	old, there := m.marks[id]
+	mark := store.Mark{Target: id.target, Subject: id.subject, Since: when}
+	if there {
+		mark.Since = old.Since
+	}
+	w := tx.Work(id.backend)
+	if err := w.Touch(id.target, when, id.subject); err != nil {
+		return err
+	}
+	got, err := w.Mark(id.target, id.subject)
+	if err != nil {
+		return err
+	}
+	if got.Seq <= m.seq {
+		return fmt.Errorf("touch: number %d after %d", got.Seq, m.seq)
+	}
+	m.seq, mark.Seq = got.Seq, got.Seq
+	m.marks[id] = mark
+	return differs("touched", got, mark)
+}
+
 func opSettle(r *rand.Rand) op {
-	id, stale := someMark(r), r.IntN(4) == 0
+	id, stale, event := someMark(r), r.IntN(4) == 0, r.IntN(3) == 0
 	return func(tx store.Tx, m *model) error {
+		if oldest, there := m.oldestReference(); there && event {
+			id = oldest
+		}
 		mark, there := m.marks[id]
 		if stale || !there {
 			mark = store.Mark{Target: id.target, Subject: id.subject, Seq: mark.Seq + 1_000_000}
@@ -350,10 +357,83 @@ func opEvent(r *rand.Rand) op {
 	for range r.IntN(4) {
 		e.Added = append(e.Added, someValue(r))
 	}
+	if r.IntN(3) == 0 {
+		e.Before, e.After, e.Token, e.Evidence, e.Causes = named(r, "b", 9), named(r, "a", 9), named(r, "t", 2), named(r, "e", 3), []string{named(r, "c", 3), ""}
+	}
+	return func(tx store.Tx, m *model) error { return appendEvent(tx, m, e) }
+}
+
+func appendEvent(tx store.Tx, m *model, e store.Event) error {
+	seq, err := tx.Events().Append(e)
+	if n := len(m.events); n > 0 && seq <= m.events[n-1].Seq {
+		return fmt.Errorf("event %d after %d", seq, m.events[n-1].Seq)
+	}
+	e.Seq = seq
+	m.events = append(m.events, e)
+	return err
+}
+
+func opSeal(r *rand.Rand) op {
+	digest, wrong := [32]byte{byte(r.IntN(256)), 31: byte(r.IntN(256))}, r.IntN(5) == 0
 	return func(tx store.Tx, m *model) error {
-		m.events = append(m.events, e)
-		_, err := tx.Events().Append(e)
-		return err
+		s := store.Seal{Place: m.lastSeal().Place + 1, Digest: digest}
+		var want error
+		switch {
+		case len(m.events) == len(m.seals):
+			s.Event, want = 1_000_000, store.ErrConflict
+		case wrong:
+			s.Place, s.Event, want = s.Place-1, m.events[len(m.seals)].Seq, store.ErrConflict
+		default:
+			s.Event = m.events[len(m.seals)].Seq
+			m.seals = append(m.seals, s)
+		}
+		return expect("seal", tx.Events().Seal(s), want)
+	}
+}
+
+func opForget(r *rand.Rand) op {
+	back := r.Uint64N(20)
+	return func(tx store.Tx, m *model) error {
+		place := m.lastSeal().Place - min(back, m.lastSeal().Place)
+		for len(m.seals) > 0 && m.seals[0].Place <= place && !m.refersTo(m.seals[0].Event) {
+			m.anchor = store.Seal{Place: m.seals[0].Place, Digest: m.seals[0].Digest}
+			m.events, m.seals = m.events[1:], m.seals[1:]
+		}
+		anchor, err := tx.Events().Forget(place)
+		return errors.Join(err, differs("forgotten", anchor, m.anchor))
+	}
+}
+
+// refersTo says whether a mark does.
+func (m *model) refersTo(event uint64) bool {
+	for id := range m.marks {
+		if id.subject.Event == event {
+			return true
+		}
+	}
+	return false
+}
+
+// oldestReference is the mark that keeps events from being forgotten.
+func (m *model) oldestReference() (oldest markID, there bool) {
+	for id, mark := range m.marks {
+		if id.subject.Event != 0 && (!there || mark.Seq < m.marks[oldest].Seq) {
+			oldest, there = id, true
+		}
+	}
+	return oldest, there
+}
+
+// opTouchEvent marks those whom an event names that is still there.
+func opTouchEvent(r *rand.Rand) op {
+	id, when, which := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}, at(r.Int64N(1000)), r.IntN(1<<20)
+	return func(tx store.Tx, m *model) error {
+		if len(m.events) == 0 {
+			return nil
+		}
+		e := m.events[which%len(m.events)]
+		id.subject = store.Subject{IdP: e.IdP, Event: e.Seq}
+		return touch(tx, m, id, when)
 	}
 }
 

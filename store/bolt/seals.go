@@ -1,0 +1,201 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Events are committed in the order of their numbers here, and sealed in it: what has no seal is what comes after the last one.
+
+func encodeSeal(key []byte, s store.Seal) []byte {
+	e := newRecord(binary.MaxVarintLen64 + len(s.Digest))
+	e.uint(s.Event)
+	e.raw(s.Digest[:])
+	return e.seal(key)
+}
+
+// decodeSeal takes the place from the key.
+func decodeSeal(key, record []byte) (s store.Seal, err error) {
+	d, err := openRecord(key, record)
+	if err != nil {
+		return s, fmt.Errorf("seal: %w", err)
+	}
+	if len(key) != 8 {
+		return s, fmt.Errorf("seal: key of %d bytes: %w", len(key), store.ErrDamaged)
+	}
+	s.Place, s.Event = binary.BigEndian.Uint64(key), d.uint()
+	if len(d.s) != len(s.Digest) {
+		return s, fmt.Errorf("seal %d: digest of %d bytes: %w", s.Place, len(d.s), store.ErrDamaged)
+	}
+	copy(s.Digest[:], d.s)
+	return s, nil
+}
+
+// The anchor is a record of its place and digest.
+func encodeAnchor(s store.Seal) []byte {
+	e := newRecord(binary.MaxVarintLen64 + len(s.Digest))
+	e.uint(s.Place)
+	e.raw(s.Digest[:])
+	return e.seal([]byte(metaAnchor))
+}
+
+func decodeAnchor(record []byte) (s store.Seal, err error) {
+	d, err := openRecord([]byte(metaAnchor), record)
+	if err != nil {
+		return s, fmt.Errorf("anchor of the seals: %w", err)
+	}
+	s.Place = d.uint()
+	if len(d.s) != len(s.Digest) {
+		return s, fmt.Errorf("anchor of the seals: digest of %d bytes: %w", len(d.s), store.ErrDamaged)
+	}
+	copy(s.Digest[:], d.s)
+	return s, nil
+}
+
+func (e *events) seals() *bbolt.Bucket { return e.tx.btx.Bucket([]byte(topSeals)) }
+
+func (e *events) Unsealed() iter.Seq2[store.Event, error] {
+	return func(yield func(store.Event, error) bool) {
+		after, err := e.sealed()
+		if err != nil {
+			yield(store.Event{}, err)
+			return
+		}
+		for ev, err := range e.Since(after) {
+			if !yield(ev, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// sealed is the number up to which events have seals.
+func (e *events) sealed() (uint64, error) {
+	last, err := e.LastSeal()
+	return last.Event, err
+}
+
+func (e *events) LastSeal() (store.Seal, error) {
+	if b := e.seals(); b != nil {
+		if k, v := b.Cursor().Last(); k != nil {
+			return decodeSeal(k, v)
+		}
+	}
+	return e.Anchor()
+}
+
+func (e *events) Seal(s store.Seal) error {
+	e.tx.write()
+	last, err := e.LastSeal()
+	if err != nil {
+		return err
+	}
+	if s.Place != last.Place+1 {
+		return fmt.Errorf("seal %d after %d: %w", s.Place, last.Place, store.ErrConflict)
+	}
+	next := store.Event{}
+	for next, err = range e.Since(last.Event) {
+		break
+	}
+	switch {
+	case err != nil:
+		return err
+	case s.Event == 0, s.Event != next.Seq:
+		return fmt.Errorf("seal event %d, not %d: %w", s.Event, next.Seq, store.ErrConflict)
+	}
+	b, err := e.tx.top(topSeals)
+	if err != nil {
+		return err
+	}
+	key := seqKey(s.Place)
+	return e.tx.put(b, key, encodeSeal(key, s))
+}
+
+func (e *events) Seals(after uint64) iter.Seq2[store.Seal, error] {
+	return func(yield func(store.Seal, error) bool) {
+		if after == math.MaxUint64 {
+			return
+		}
+		for k, v := range e.tx.scanFrom(e.seals(), seqKey(after+1), nil, 0) {
+			s, err := decodeSeal(k, v)
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (e *events) Anchor() (store.Seal, error) {
+	record := get(e.tx.btx.Bucket([]byte(topMeta)), []byte(metaAnchor))
+	if record == nil {
+		return store.Seal{}, nil
+	}
+	return decodeAnchor(record)
+}
+
+func (e *events) SetAnchor(s store.Seal) error {
+	e.tx.write()
+	last, err := e.LastSeal()
+	if err != nil {
+		return err
+	}
+	if last != (store.Seal{}) {
+		return fmt.Errorf("begin the seals after %d: %w", s.Place, store.ErrConflict)
+	}
+	return e.setAnchor(s)
+}
+
+func (e *events) setAnchor(s store.Seal) error {
+	b, err := e.tx.top(topMeta)
+	if err != nil {
+		return err
+	}
+	return e.tx.put(b, []byte(metaAnchor), encodeAnchor(s))
+}
+
+func (e *events) Forget(place uint64) (store.Seal, error) {
+	e.tx.write()
+	anchor, err := e.Anchor()
+	if err != nil {
+		return anchor, err
+	}
+	kept := e.referred()
+	before := anchor.Place
+	for s, err := range e.Seals(0) {
+		if err != nil {
+			return anchor, err
+		}
+		if s.Place > place || s.Event >= kept {
+			break
+		}
+		if err := errors.Join(e.tx.del(e.seals(), seqKey(s.Place)), e.tx.del(e.tx.btx.Bucket([]byte(topEvents)), seqKey(s.Event))); err != nil {
+			return anchor, err
+		}
+		anchor = store.Seal{Place: s.Place, Digest: s.Digest}
+	}
+	if anchor.Place == before {
+		return anchor, nil
+	}
+	return anchor, e.setAnchor(anchor)
+}
+
+// referred is the oldest event that a mark refers to.
+func (e *events) referred() uint64 {
+	oldest := uint64(math.MaxUint64)
+	for name := range e.tx.scan(e.tx.btx.Bucket([]byte(topWork)), nil, 0) {
+		for k := range e.tx.scan(e.tx.space(topWork, string(name)).bucket(workEvents), nil, 0) {
+			if len(k) >= 8 {
+				oldest = min(oldest, binary.BigEndian.Uint64(k))
+			}
+			break
+		}
+	}
+	return oldest
+}

@@ -1,0 +1,216 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// sealOf is a seal that no other is like.
+func sealOf(place, event uint64) store.Seal {
+	return store.Seal{Place: place, Event: event, Digest: [32]byte{byte(place), byte(event), 31: 0xff}}
+}
+
+// seqs appends as many events and gives their numbers.
+func seqs(t *testing.T, s store.Store, n int) []uint64 {
+	t.Helper()
+	var out []uint64
+	update(t, s, func(tx store.Tx) error {
+		out = nil
+		for i := range n {
+			seq, err := tx.Events().Append(store.Event{At: at(int64(i)), Type: "x", Detail: fmt.Sprint(i)})
+			if err != nil {
+				return err
+			}
+			out = append(out, seq)
+		}
+		return nil
+	})
+	return out
+}
+
+func numbers(events []store.Event) (out []uint64) {
+	for _, e := range events {
+		out = append(out, e.Seq)
+	}
+	return out
+}
+
+func testSeals(t *testing.T, s store.Store) {
+	n := seqs(t, s, 4)
+	first, second := sealOf(1, n[0]), sealOf(2, n[1])
+	update(t, s, func(tx store.Tx) error {
+		e := tx.Events()
+		same(t, "unsealed", numbers(list(t, e.Unsealed())), n)
+		for what, bad := range map[string]store.Seal{"a place beyond the next": sealOf(2, n[0]), "no place": sealOf(0, n[0]), "an event that is not there": sealOf(1, n[3]+1), "not the first": sealOf(1, n[1]), "no event": sealOf(1, 0)} {
+			is(t, what, e.Seal(bad), store.ErrConflict)
+		}
+		err := e.Seal(first)
+		is(t, "the place again", e.Seal(sealOf(1, n[1])), store.ErrConflict)
+		is(t, "the event again", e.Seal(sealOf(2, n[0])), store.ErrConflict)
+		return errors.Join(err, e.Seal(second))
+	})
+	view(t, s, func(tx store.Tx) error {
+		e := tx.Events()
+		same(t, "unsealed", numbers(list(t, e.Unsealed())), n[2:])
+		same(t, "seals", list(t, e.Seals(0)), []store.Seal{first, second})
+		same(t, "seals after a place", list(t, e.Seals(1)), []store.Seal{second})
+		same(t, "seals after the last", len(list(t, e.Seals(2)))+len(list(t, e.Seals(math.MaxUint64))), 0)
+		last, err := e.LastSeal()
+		same(t, "last", last, second)
+		anchor, err2 := e.Anchor()
+		same(t, "anchor", anchor, store.Seal{})
+		return errors.Join(err, err2)
+	})
+	update(t, s, func(tx store.Tx) error {
+		is(t, "an anchor under a chain", tx.Events().SetAnchor(sealOf(7, 0)), store.ErrConflict)
+		return nil
+	})
+	err := s.Update(context.Background(), func(tx store.Tx) error { return errors.Join(tx.Events().Seal(sealOf(3, n[2])), errWanted) })
+	is(t, "a seal that is not committed", err, errWanted)
+	update(t, s, func(tx store.Tx) error { return tx.Events().Seal(sealOf(3, n[2])) })
+}
+
+// testAnchor is a trail that was carried over from another store.
+func testAnchor(t *testing.T, s store.Store) {
+	anchor := store.Seal{Place: 7, Digest: sealOf(7, 3).Digest}
+	n := seqs(t, s, 2)
+	update(t, s, func(tx store.Tx) error { return tx.Events().SetAnchor(sealOf(7, 3)) })
+	update(t, s, func(tx store.Tx) error {
+		e := tx.Events()
+		last, err := e.LastSeal()
+		same(t, "last", last, anchor)
+		same(t, "unsealed", numbers(list(t, e.Unsealed())), n)
+		is(t, "the first place", e.Seal(sealOf(1, n[0])), store.ErrConflict)
+		return errors.Join(err, e.Seal(sealOf(8, n[0])))
+	})
+	view(t, s, func(tx store.Tx) error {
+		same(t, "seals", list(t, tx.Events().Seals(0)), []store.Seal{sealOf(8, n[0])})
+		got, err := tx.Events().Anchor()
+		same(t, "anchor", got, anchor)
+		return err
+	})
+}
+
+func testForget(t *testing.T, s store.Store) {
+	subject := store.Subject{IdP: "idp"}
+	n := seqs(t, s, 6)
+	subject.Event = n[3]
+	update(t, s, func(tx store.Tx) error {
+		var errs []error
+		for i, seq := range n[:5] {
+			errs = append(errs, tx.Events().Seal(sealOf(uint64(i+1), seq)))
+		}
+		return errors.Join(append(errs, tx.Work(backend).Touch("a", at(1), subject), tx.Work("other").Touch("b", at(1), subject))...)
+	})
+	forget := func(place uint64, want store.Seal, left ...uint64) {
+		t.Helper()
+		update(t, s, func(tx store.Tx) error {
+			anchor, err := tx.Events().Forget(place)
+			same(t, "what is forgotten", anchor, want)
+			return err
+		})
+		view(t, s, func(tx store.Tx) error {
+			e := tx.Events()
+			anchor, err := e.Anchor()
+			same(t, "anchor", anchor, want)
+			same(t, "events", numbers(list(t, e.Since(0))), left)
+			sealed := []uint64{}
+			for _, s := range list(t, e.Seals(0)) {
+				sealed = append(sealed, s.Event)
+			}
+			same(t, "events of the seals", sealed, left[:len(left)-1])
+			same(t, "unsealed", numbers(list(t, e.Unsealed())), n[5:])
+			return err
+		})
+	}
+	anchor := func(i uint64) store.Seal { return store.Seal{Place: i, Digest: sealOf(i, n[i-1]).Digest} }
+	forget(0, store.Seal{}, n...)
+	forget(2, anchor(2), n[2:]...)
+	forget(1, anchor(2), n[2:]...)
+	forget(5, anchor(3), n[3:]...) // a mark refers to the next
+	settle := func(b, target string) {
+		t.Helper()
+		update(t, s, func(tx store.Tx) error {
+			if err := tx.Work(b).Touch(target, at(2), subject); err != nil { // again: it refers once
+				return err
+			}
+			m, err := tx.Work(b).Mark(target, subject)
+			if err != nil {
+				return err
+			}
+			_, err = tx.Work(b).Settle(m)
+			return err
+		})
+	}
+	settle(backend, "a")
+	forget(5, anchor(3), n[3:]...)
+	settle("other", "b")
+	forget(4, anchor(4), n[4:]...)
+	forget(9, anchor(5), n[5:]...) // what is not sealed stays
+	update(t, s, func(tx store.Tx) error {
+		last, err := tx.Events().LastSeal()
+		same(t, "last", last, anchor(5))
+		is(t, "an anchor under another", tx.Events().SetAnchor(sealOf(7, 0)), store.ErrConflict)
+		seq, err2 := tx.Events().Append(store.Event{Type: "y"})
+		if seq <= n[5] {
+			t.Errorf("event %d after %d", seq, n[5])
+		}
+		return errors.Join(err, err2, tx.Events().Seal(sealOf(6, n[5])))
+	})
+}
+
+// testSealers is several replicas that seal: each place and each event once, whoever it was.
+func testSealers(t *testing.T, s store.Store) {
+	const sealers, events = 4, 60
+	seqs(t, s, events/2)
+	var wg sync.WaitGroup
+	wg.Go(func() { // somebody writes meanwhile
+		for range events / 2 {
+			if err := s.Update(context.Background(), func(tx store.Tx) error { return appended(tx, store.Event{Type: "y"}) }); err != nil {
+				t.Errorf("append: %v", err)
+			}
+		}
+	})
+	for range sealers {
+		wg.Go(func() {
+			for {
+				var next store.Seal
+				err := s.View(context.Background(), func(tx store.Tx) error {
+					last, err := tx.Events().LastSeal()
+					next = store.Seal{Place: last.Place + 1}
+					for e, err := range tx.Events().Unsealed() {
+						next.Event = e.Seq
+						return err
+					}
+					return err
+				})
+				if err == nil && next.Place > events {
+					return
+				}
+				if err == nil && next.Event > 0 {
+					err = s.Update(context.Background(), func(tx store.Tx) error { return tx.Events().Seal(sealOf(next.Place, next.Event)) })
+				}
+				if err != nil && !errors.Is(err, store.ErrConflict) {
+					t.Errorf("seal: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	view(t, s, func(tx store.Tx) error {
+		seen := map[uint64]bool{}
+		for i, seal := range list(t, tx.Events().Seals(0)) {
+			same(t, "place", seal.Place, uint64(i+1))
+			seen[seal.Event] = true
+		}
+		same(t, "events that have a place", len(seen), events)
+		return nil
+	})
+}
