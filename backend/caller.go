@@ -3,6 +3,7 @@ package backend
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,10 +29,10 @@ const (
 // would carry a key to another host. Its fields are set before the first call; its methods may be called concurrently.
 type Caller struct {
 	URL       string            // of the vendor, without a slash at the end
-	Header    map[string]string // sent with every call
+	Header    map[string]Secret // sent with every call
 	Rate      Rate
 	Timeout   time.Duration     // of one call; 0: 30 s
-	Transport http.RoundTripper // nil: one of its own, without a proxy
+	Transport http.RoundTripper // nil: that of Outgoing{}
 	Journal   Journal
 	Counted   func(operation, outcome string) // nil: nobody counts
 	Now       func() time.Time                // nil: time.Now
@@ -54,12 +55,7 @@ func (c *Caller) Init() {
 		c.Counted = func(string, string) {}
 	}
 	if c.Transport == nil {
-		t, ok := http.DefaultTransport.(*http.Transport)
-		if ok {
-			t = t.Clone()
-			t.Proxy = nil
-			c.Transport = t
-		}
+		c.Transport = Outgoing{}.Transport()
 	}
 	c.URL = strings.TrimSuffix(c.URL, "/")
 	c.limiter = c.Rate.limiter()
@@ -77,7 +73,7 @@ type Call struct {
 	Method    string
 	Path      string // below URL, or a whole URL below it
 	Body      any    // written as JSON; nil for none
-	Header    map[string]string
+	Header    map[string]Secret
 	Changes   bool // it changes something: the journal is told
 	List      bool // the answer may be 64 MiB, not 4
 }
@@ -123,9 +119,9 @@ func (c *Caller) do(ctx context.Context, call Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, unsent(errors.New("the address is not valid"))
 	}
-	for _, headers := range []map[string]string{c.Header, call.Header} {
+	for _, headers := range []map[string]Secret{c.Header, call.Header} {
 		for k, v := range headers {
-			req.Header.Set(k, v)
+			req.Header.Set(k, v.Reveal())
 		}
 	}
 	if body != nil {
@@ -233,11 +229,16 @@ func codeOf(body []byte) string {
 func plain(err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
+	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		return context.DeadlineExceeded
+	case errors.Is(err, ErrAddress):
+		return ErrAddress
+	case errors.As(err, &certificate):
+		return errors.New("the certificate of the other side is not trusted")
 	case errors.As(err, &dns):
 		return errors.New("the host name cannot be resolved")
 	case errors.As(err, &op):

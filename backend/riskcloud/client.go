@@ -23,8 +23,8 @@ const maxPages = 1000
 // Config is how to reach Risk Cloud. Either Token or ClientID and ClientSecret are set.
 type Config struct {
 	backend.Caller
-	ClientID, ClientSecret string
-	Token                  string
+	ClientID, ClientSecret backend.Secret
+	Token                  backend.Secret
 	UpdateMethod           string // "": PUT
 	UpdatePath             string // "": /api/v1/roles/{role}
 }
@@ -35,14 +35,14 @@ type Client struct {
 	config Config
 
 	tokens sync.Mutex // held while a token is made: one at a time
-	token  string
+	token  backend.Secret
 }
 
 var _ backend.Backend = (*Client)(nil)
 
 // New makes a client. It does not call.
 func New(c Config) (*Client, error) {
-	if c.Token == "" && (c.ClientID == "" || c.ClientSecret == "") {
+	if c.Token.IsZero() && (c.ClientID.IsZero() || c.ClientSecret.IsZero()) {
 		return nil, errors.New("riskcloud: client id and secret, or a token, are needed")
 	}
 	if c.UpdateMethod == "" {
@@ -68,44 +68,48 @@ func (c *Client) Ready(ctx context.Context) error { return c.caller.Ready(ctx) }
 
 // bearer returns the token, making one if there is none or the last one was refused. Only one is made at a time: making
 // one may invalidate the other.
-func (c *Client) bearer(ctx context.Context, refused string) (string, error) {
+func (c *Client) bearer(ctx context.Context, refused backend.Secret) (backend.Secret, error) {
 	c.tokens.Lock()
 	defer c.tokens.Unlock()
-	if c.token != "" && c.token != refused {
+	if !c.token.IsZero() && c.token != refused {
 		return c.token, nil
 	}
-	basic := base64.StdEncoding.EncodeToString([]byte(c.config.ClientID + ":" + c.config.ClientSecret))
+	basic := base64.StdEncoding.EncodeToString([]byte(c.config.ClientID.Reveal() + ":" + c.config.ClientSecret.Reveal()))
 	a, err := c.caller.Do(ctx, backend.Call{Operation: "token", Doing: "getting a token", Method: http.MethodPost,
-		Path: "/api/v1/account/token", Header: map[string]string{"Authorization": "Basic " + basic}})
+		Path: "/api/v1/account/token", Header: map[string]backend.Secret{"Authorization": backend.NewSecret("Basic " + basic)}})
 	if err != nil {
-		return "", err
+		return backend.Secret{}, err
 	}
 	var t struct {
 		AccessToken string `json:"access_token"`
 	}
 	if json.Unmarshal(a.Body, &t) != nil || t.AccessToken == "" {
-		return "", unclear("getting a token", a.Status)
+		return backend.Secret{}, unclear("getting a token", a.Status)
 	}
-	c.token = t.AccessToken
+	c.token = backend.NewSecret(t.AccessToken)
 	return c.token, nil
 }
 
 // do calls with the token, and once more with a new one if it was refused with 401.
 func (c *Client) do(ctx context.Context, call backend.Call) (backend.Answer, error) {
-	token, err := c.bearer(ctx, "")
+	token, err := c.bearer(ctx, backend.Secret{})
 	if err != nil {
 		return backend.Answer{}, err
 	}
-	call.Header = map[string]string{"Authorization": "Bearer " + token}
+	call.Header = bearerHeader(token)
 	a, err := c.caller.Do(ctx, call)
-	if a.Status != http.StatusUnauthorized || c.config.Token != "" {
+	if a.Status != http.StatusUnauthorized || !c.config.Token.IsZero() {
 		return a, err
 	}
 	if token, err = c.bearer(ctx, token); err != nil {
 		return backend.Answer{}, err
 	}
-	call.Header = map[string]string{"Authorization": "Bearer " + token}
+	call.Header = bearerHeader(token)
 	return c.caller.Do(ctx, call)
+}
+
+func bearerHeader(token backend.Secret) map[string]backend.Secret {
+	return map[string]backend.Secret{"Authorization": backend.NewSecret("Bearer " + token.Reveal())}
 }
 
 func unclear(doing string, status int) error {

@@ -17,7 +17,7 @@ import (
 
 func newClient(t *testing.T, url string) backend.Backend {
 	t.Helper()
-	c, err := riskcloud.New(riskcloud.Config{Caller: backend.Caller{URL: url}, ClientID: "id", ClientSecret: backendtest.Secret})
+	c, err := riskcloud.New(riskcloud.Config{Caller: backend.Caller{URL: url}, ClientID: backend.NewSecret("id"), ClientSecret: backend.NewSecret(backendtest.Secret)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ const maxPages = 10_000
 // Throttle are set by New.
 type Config struct {
 	backend.Caller
-	APIKey string
+	APIKey backend.Secret
 }
 
 // Client implements backend.Backend.
@@ -28,10 +28,10 @@ var _ backend.Backend = (*Client)(nil)
 
 // New makes a client. It does not call.
 func New(c Config) (*Client, error) {
-	if c.APIKey == "" {
+	if c.APIKey.IsZero() {
 		return nil, errors.New("virustotal: an API key is needed")
 	}
-	c.Header = map[string]string{"x-apikey": c.APIKey}
+	c.Header = map[string]backend.Secret{"x-apikey": c.APIKey}
 	c.Throttle = quota
 	c.Caller.Init()
 	return &Client{caller: c.Caller}, nil

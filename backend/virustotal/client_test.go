@@ -15,7 +15,7 @@ import (
 
 func newClient(t *testing.T, url string) backend.Backend {
 	t.Helper()
-	c, err := virustotal.New(virustotal.Config{Caller: backend.Caller{URL: url}, APIKey: backendtest.Secret})
+	c, err := virustotal.New(virustotal.Config{Caller: backend.Caller{URL: url}, APIKey: backend.NewSecret(backendtest.Secret)})
 	if err != nil {
 		t.Fatal(err)
 	}

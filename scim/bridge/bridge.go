@@ -227,7 +227,7 @@ func (b *Bridge) credentials() ([]auth.Credential, error) {
 			if err != nil {
 				return nil, fmt.Errorf("identity provider %s: %w", name, err)
 			}
-			c, err := auth.Parse(name, value)
+			c, err := auth.Parse(name, value.Reveal())
 			if err != nil {
 				return nil, fmt.Errorf("identity provider %s: %w", name, err)
 			}
@@ -248,7 +248,11 @@ func (b *Bridge) signed() ([]*auth.Signed, error) {
 		if !c.configured() {
 			continue
 		}
-		s := &auth.Signed{IdP: name, Issuer: c.Issuer, Audience: c.Audience, JWKSURL: c.JWKSURL, Algorithms: c.Algorithms, Claims: c.Claims, Failed: func(err error) {
+		way, err := c.outgoing()
+		if err != nil {
+			return nil, fmt.Errorf("identity provider %s: jwt: %w", name, err)
+		}
+		s := &auth.Signed{IdP: name, Transport: way.Transport(), Issuer: c.Issuer, Audience: c.Audience, JWKSURL: c.JWKSURL, Algorithms: c.Algorithms, Claims: c.Claims, Failed: func(err error) {
 			b.Log.Warn("the keys of an identity provider cannot be read; those that were read last are good for a day", "idp", name, "error", err)
 		}}
 		if err := s.Init(ctx); err != nil {

@@ -33,12 +33,16 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 	if err != nil {
 		return nil, err
 	}
-	caller := backend.Caller{URL: c.URL, Rate: rate, Timeout: time.Duration(c.CallTimeout),
+	way, err := c.outgoing()
+	if err != nil {
+		return nil, err
+	}
+	caller := backend.Caller{URL: c.URL, Rate: rate, Timeout: time.Duration(c.CallTimeout), Transport: way.Transport(),
 		Counted: func(operation, outcome string) { metrics.Call(name, operation, outcome) }}
 	if b.Journal != nil {
 		caller.Journal = b.Journal(name)
 	}
-	secrets := map[string]string{}
+	secrets := map[string]backend.Secret{}
 	for key, s := range map[string]Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token} {
 		if s.IsZero() {
 			continue
@@ -53,7 +57,8 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 		if caller.URL, err = b.simulate(name, c); err != nil {
 			return nil, err
 		}
-		secrets = map[string]string{"api_key": "simulated", "client_id": "simulated", "client_secret": "simulated"}
+		whatever := backend.NewSecret("simulated")
+		secrets = map[string]backend.Secret{"api_key": whatever, "client_id": whatever, "client_secret": whatever}
 	}
 	var client backend.Backend
 	if c.Kind == "virustotal" {

@@ -64,6 +64,8 @@ type JWTConfig struct {
 	JWKSURL    string            `yaml:"jwks_url"`
 	Algorithms []string          `yaml:"algorithms"`
 	Claims     map[string]string `yaml:"claims"`
+
+	OutgoingConfig `yaml:",inline"`
 }
 
 // configured says whether anything of it is given.
@@ -73,12 +75,13 @@ func (c JWTConfig) configured() bool {
 
 // BackendConfig is one vendor connection.
 type BackendConfig struct {
-	Kind            string        `yaml:"kind"`
-	URL             string        `yaml:"url"`
-	APIKey          Secret        `yaml:"api_key"`
-	ClientID        Secret        `yaml:"client_id"`
-	ClientSecret    Secret        `yaml:"client_secret"`
-	Token           Secret        `yaml:"token"`
+	Kind            string `yaml:"kind"`
+	URL             string `yaml:"url"`
+	APIKey          Secret `yaml:"api_key"`
+	ClientID        Secret `yaml:"client_id"`
+	ClientSecret    Secret `yaml:"client_secret"`
+	Token           Secret `yaml:"token"`
+	OutgoingConfig  `yaml:",inline"`
 	UpdateRole      UpdateRole    `yaml:"update_role"`
 	Mode            string        `yaml:"mode"`
 	Match           string        `yaml:"match"`

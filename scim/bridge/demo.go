@@ -83,7 +83,7 @@ func (d *demo) start(ctx context.Context, dir string) error {
 			return fmt.Errorf("making a token: %w", err)
 		}
 		d.tokens[idp] = token
-		idps[idp] = IdPConfig{Tokens: []TokenConfig{{Secret: Secret{source: hash}}}}
+		idps[idp] = IdPConfig{Tokens: []TokenConfig{{Secret: Secret{text: backend.NewSecret(hash)}}}}
 	}
 	simulated := func(kind string) *BackendConfig {
 		c := defaultBackend()

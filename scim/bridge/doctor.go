@@ -181,7 +181,7 @@ func lasts(what string, leaf *x509.Certificate, now time.Time) backend.Finding {
 
 // running asks a server that may be running how it is.
 func running(ctx context.Context, c *Config) backend.Finding {
-	res, err := (&http.Client{Timeout: 5 * time.Second}).Do(request(ctx, "http://"+c.Console.Listen+"/readyz"))
+	res, err := (&http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}).Do(request(ctx, "http://"+c.Console.Listen+"/readyz"))
 	if err != nil {
 		return backend.Finding{Level: backend.Note, What: "no server answers on " + c.Console.Listen, Remedy: "scimbridge serve"}
 	}
@@ -215,12 +215,13 @@ func (d *doctor) backends(ctx context.Context, canary string) {
 			continue
 		}
 		client, err := b.client(name, console.NewMetrics(nil, nil))
-		if err != nil {
+		way, wayErr := c.outgoing()
+		if err := errors.Join(err, wayErr); err != nil {
 			d.say(name, bad(err.Error(), "scimbridge check"))
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, doctorLimit)
-		d.say(name, d.connection(limited, c.URL)...)
+		d.say(name, d.connection(limited, c.URL, way)...)
 		d.say(name, d.examine(limited, name, client, rules)...)
 		if rc, ok := client.(*riskcloud.Client); ok && canary != "" {
 			d.say(name, tryCanary(limited, rc, canary, c))
@@ -243,14 +244,17 @@ func (d *doctor) examine(ctx context.Context, name string, client backend.Backen
 }
 
 // connection looks at the vendor's certificate, and at the clock.
-func (d *doctor) connection(ctx context.Context, address string) []backend.Finding {
-	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+func (d *doctor) connection(ctx context.Context, address string, way backend.Outgoing) []backend.Finding {
+	client := &http.Client{Timeout: 10 * time.Second, Transport: way.Transport(), CheckRedirect: stay}
 	sent := time.Now()
 	res, err := client.Do(request(ctx, address))
 	if err != nil {
 		var certificate *tls.CertificateVerificationError
 		if errors.As(err, &certificate) {
-			return []backend.Finding{bad("its certificate is not trusted: "+certificate.Err.Error(), "a proxy that opens TLS? let this host through, or install its authority on this machine")}
+			return []backend.Finding{bad("its certificate is not trusted: "+certificate.Err.Error(), "a proxy that opens TLS? let this host through, or name its authority in `ca_file`")}
+		}
+		if errors.Is(err, backend.ErrAddress) {
+			return []backend.Finding{bad(backend.ErrAddress.Error(), "mend `url`, or the name service: such addresses hand out credentials of this machine")}
 		}
 		return []backend.Finding{bad("it cannot be reached", "see whether this machine reaches the vendor: proxy, firewall, name resolution")}
 	}

@@ -37,8 +37,10 @@ func walkKeys(n *yaml.Node, t reflect.Type, top bool, out *[]string) {
 		}
 	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
 		fields := map[string]reflect.Type{}
-		for f := range t.NumField() {
-			fields[t.Field(f).Tag.Get("yaml")] = t.Field(f).Type
+		for _, f := range reflect.VisibleFields(t) {
+			if !f.Anonymous { // those of what is embedded are visible by themselves
+				fields[f.Tag.Get("yaml")] = f.Type
+			}
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]

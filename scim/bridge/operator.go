@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
@@ -31,37 +32,41 @@ const exitNeeded = 3
 func keyFile(store string) string { return store + ".operator-key" }
 
 // operatorKey reads the key beside the store, or makes one. Whoever can read it can decide about holds.
-func operatorKey(store string) (string, error) {
+func operatorKey(store string) (backend.Secret, error) {
 	path := keyFile(store)
 	raw, err := os.ReadFile(path)
 	if err == nil {
 		if key := strings.TrimSpace(string(raw)); len(key) >= 32 {
-			return key, nil
+			return backend.NewSecret(key), nil
 		}
-		return "", fmt.Errorf("%s does not hold an operator's key; remove it, and a new one is made", path)
+		return backend.Secret{}, fmt.Errorf("%s does not hold an operator's key; remove it, and a new one is made", path)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading the operator's key: %w", err)
+		return backend.Secret{}, fmt.Errorf("reading the operator's key: %w", err)
 	}
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
-		return "", fmt.Errorf("making the operator's key: %w", err)
+		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
 	}
 	key := base64.RawURLEncoding.EncodeToString(secret)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", fmt.Errorf("making the operator's key: %w", err)
+		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
 	}
 	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("making the operator's key: %w", err)
+		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
 	}
-	return key, nil
+	return backend.NewSecret(key), nil
 }
 
 // operatorClient calls the running server, which it finds by the configuration.
 type operatorClient struct {
-	url, key, keyFile string
-	client            http.Client
+	url, keyFile string
+	key          backend.Secret
+	client       http.Client
 }
+
+// stay follows no redirect: a credential goes where it was meant to.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // newOperatorClient finds the running server by its configuration.
 func newOperatorClient(file string) (*operatorClient, error) {
@@ -80,7 +85,8 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts (`scimbridge serve`, with this configuration and from this folder): %w", err)
 	}
-	return &operatorClient{keyFile: keyFile(c.Store.Path), url: "http://" + net.JoinHostPort(host, port), key: strings.TrimSpace(string(raw)), client: http.Client{Timeout: 30 * time.Second}}, nil
+	return &operatorClient{keyFile: keyFile(c.Store.Path), url: "http://" + net.JoinHostPort(host, port), key: backend.NewSecret(strings.TrimSpace(string(raw))),
+		client: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}, CheckRedirect: stay}}, nil
 }
 
 // whereabouts reads of a configuration no more than where the server and the store are: the secrets need not be at hand, and
@@ -124,7 +130,7 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 	if err != nil {
 		return nil, fmt.Errorf("asking the server: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+o.key)
+	req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
 	res, err := o.client.Do(req)
 	if err != nil {
 		var failed *url.Error

@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/backend"
 )
 
 // Secret is a value of the configuration that must not be seen: `env:NAME`, `file:/path` or, with a warning, the
-// value itself. It prints as stars.
+// value itself. It prints as where it comes from, or as <secret>.
 type Secret struct {
-	source string
+	source string // env:NAME or file:/path
+	text   backend.Secret
 	line   int
 }
 
@@ -21,54 +24,69 @@ func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.ScalarNode {
 		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: a secret is env:NAME, file:/path or a text", n.Line)}}
 	}
-	s.source, s.line = n.Value, n.Line
+	*s = Secret{line: n.Line}
+	if strings.HasPrefix(n.Value, "env:") || strings.HasPrefix(n.Value, "file:") {
+		s.source = n.Value
+	} else {
+		s.text = backend.NewSecret(n.Value)
+	}
 	return nil
 }
 
+// MarshalYAML hides the value.
+func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
+
+// MarshalText hides the value.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // IsZero reports whether nothing is configured.
-func (s Secret) IsZero() bool { return s.source == "" }
+func (s Secret) IsZero() bool { return s.source == "" && s.text.IsZero() }
 
 // String hides the value.
 func (s Secret) String() string {
-	if s.source == "" || strings.HasPrefix(s.source, "env:") || strings.HasPrefix(s.source, "file:") {
-		return s.source
+	if s.literal() {
+		return s.text.String()
 	}
-	return "***"
+	return s.source
 }
 
 // GoString hides the value from %#v.
 func (s Secret) GoString() string { return s.String() }
 
-func (s Secret) literal() bool { return s.source != "" && s.String() == "***" }
+func (s Secret) literal() bool { return !s.text.IsZero() }
 
 // Value reads the secret. Errors name the source, never the value.
-func (s Secret) Value() (string, error) {
+func (s Secret) Value() (backend.Secret, error) {
 	if name, ok := strings.CutPrefix(s.source, "env:"); ok {
 		v := os.Getenv(name)
 		if v == "" {
-			return "", fmt.Errorf("environment variable %s is not set", name)
+			return backend.Secret{}, fmt.Errorf("environment variable %s is not set", name)
 		}
-		return v, nil
+		return backend.NewSecret(v), nil
 	}
 	if path, ok := strings.CutPrefix(s.source, "file:"); ok {
-		info, err := os.Stat(path)
-		if err != nil {
-			return "", fmt.Errorf("reading a secret: %w", err)
-		}
-		if info.Size() > 64<<10 {
-			return "", fmt.Errorf("reading a secret: %s is larger than 64 KiB", path)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return "", fmt.Errorf("reading a secret: %w", err)
-		}
-		v := strings.TrimSpace(string(data))
-		if v == "" {
-			return "", fmt.Errorf("reading a secret: %s is empty", path)
-		}
-		return v, nil
+		return secretIn(path)
 	}
-	return s.source, nil
+	return s.text, nil
+}
+
+func secretIn(path string) (backend.Secret, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return backend.Secret{}, fmt.Errorf("reading a secret: %w", err)
+	}
+	if info.Size() > 64<<10 {
+		return backend.Secret{}, fmt.Errorf("reading a secret: %s is larger than 64 KiB", path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return backend.Secret{}, fmt.Errorf("reading a secret: %w", err)
+	}
+	v := strings.TrimSpace(string(data))
+	if v == "" {
+		return backend.Secret{}, fmt.Errorf("reading a secret: %s is empty", path)
+	}
+	return backend.NewSecret(v), nil
 }
 
 // TokenConfig is a bearer token: a secret, or {value, expires}.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/scim/auth"
 )
 
@@ -20,12 +21,13 @@ func (v *validation) jwt(path []string, c JWTConfig) {
 			v.bad(at(key), "is missing: issuer, audience and jwks_url are needed")
 		}
 	}
+	v.outgoing(func(key ...string) []string { return append(slices.Clone(path), key...) }, c.OutgoingConfig)
 	u, err := url.Parse(c.JWKSURL)
 	switch {
 	case c.JWKSURL == "":
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		v.bad(at("jwks_url"), "is not a URL")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !backend.Loopback(u.Hostname()):
 		v.bad(at("jwks_url"), "http:// is accepted on loopback only; use https://")
 	case u.User != nil:
 		v.bad(at("jwks_url"), "must not hold a user name or password")

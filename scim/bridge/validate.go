@@ -195,10 +195,10 @@ func (v *validation) idp(name string, c IdPConfig) {
 		case err != nil:
 			v.bad(at, "%v", err)
 			continue
-		case t.Secret.literal() && !strings.HasPrefix(value, "sha256:"):
+		case t.Secret.literal() && !strings.HasPrefix(value.Reveal(), "sha256:"):
 			v.warn(at, "is written in the file; prefer env:NAME, file:/path or sha256:<hex>")
 		}
-		parsed, err := auth.Parse(name, value)
+		parsed, err := auth.Parse(name, value.Reveal())
 		if err != nil {
 			v.bad(at, "%v", err)
 			continue
@@ -278,6 +278,7 @@ func (v *validation) backend(name string, c *BackendConfig) {
 		v.bad(at("on_missing_user"), "needs match: email: an account is asked for by address")
 	}
 	v.credentials(at, c)
+	v.outgoing(at, c.OutgoingConfig)
 }
 
 func (v *validation) credentials(at func(...string) []string, c *BackendConfig) {
@@ -308,7 +309,7 @@ func (v *validation) credentials(at func(...string) []string, c *BackendConfig) 
 		v.bad(at("url"), "is not a URL, nor `simulated`")
 	case u.User != nil:
 		v.bad(at("url"), "must not hold a user name or password")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !backend.Loopback(u.Hostname()):
 		v.bad(at("url"), "http:// is accepted on loopback only; use https://")
 	}
 	switch {
@@ -317,11 +318,6 @@ func (v *validation) credentials(at func(...string) []string, c *BackendConfig) 
 	case c.Kind == "riskcloud" && c.Token.IsZero() && (c.ClientID.IsZero() || c.ClientSecret.IsZero()):
 		v.bad(at("client_id"), "needs client_id and client_secret, or token")
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 func (v *validation) mappings(c *Config) {

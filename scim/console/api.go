@@ -81,8 +81,8 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("POST /api/{action}", c.act)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(c.Key))
-		if c.Key == "" || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
+		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(c.Key.Reveal()))
+		if c.Key.IsZero() || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
 			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file beside the store")
 			return
 		}

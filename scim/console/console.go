@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -39,7 +40,7 @@ type Console struct {
 	Backends []Backend // in the order to show them
 	Metrics  *Metrics
 	Version  string
-	Key      string // of the operator; "": the operator API is closed
+	Key      backend.Secret // of the operator; none: the operator API is closed
 	Tokens   []Token
 	Traffic  *Traffic // nil: nobody notes it
 	// Plan computes what would be done under a proposed file, or (nil) under the rules in force; Reload reads the

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
@@ -255,7 +256,7 @@ func TestOperatorAPI(t *testing.T) {
 			}
 		}
 	}
-	c.Key = key
+	c.Key = backend.NewSecret(key)
 	c.Plan = func(context.Context, []byte) ([]delivery.Preview, error) {
 		return []delivery.Preview{{Backend: "planned"}}, nil
 	}

@@ -1,0 +1,89 @@
+package bridge
+
+import (
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/scim/console"
+)
+
+// A backend is reached as its configuration says: with its authority, through its proxy.
+func TestOutgoing(t *testing.T) {
+	vt := vtsimulator.New(vtsimulator.Options{Profile: "lenient"})
+	vt.Join("acme", vt.AddPerson("ada@example.com"))
+	vendor, proxy := httptest.NewTLSServer(vt), httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Host == "vendor.invalid" {
+			r.URL.Path = strings.TrimPrefix(r.URL.Path, "/proxied")
+			vt.ServeHTTP(w, r)
+		}
+	}))
+	defer vendor.Close()
+	defer proxy.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: vendor.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TEST_PROXY", proxy.URL)
+	for text, want := range map[string]string{
+		fmt.Sprintf("{url: %s}", vendor.URL):                                       "the certificate of the other side is not trusted",
+		fmt.Sprintf("{url: %s, ca_file: %s}", vendor.URL, ca):                      "",
+		"{url: http://vendor.invalid/proxied, proxy: env:TEST_PROXY}":              "",
+		fmt.Sprintf("{url: http://vendor.invalid/proxied, proxy: %s}", vendor.URL): "not trusted",
+		"{url: http://169.254.169.254}":                                            "not called",
+	} {
+		c := &BackendConfig{}
+		if err := yaml.Unmarshal([]byte(text), c); err != nil || len(c.problems) > 0 {
+			t.Fatalf("%s: %v %v", text, err, c.problems)
+		}
+		c.Kind, c.RateLimit = "virustotal", "1000/s"
+		if err := yaml.Unmarshal([]byte("key-of-the-tests"), &c.APIKey); err != nil {
+			t.Fatal(err)
+		}
+		b := &Bridge{Config: &Config{Backends: map[string]*BackendConfig{"vt": c}}, Log: slog.New(slog.DiscardHandler)}
+		client, err := b.client("vt", console.NewMetrics(nil, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := client.Observe(t.Context(), "acme")
+		if want == "" && (err != nil || len(o.Members) != 1) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %d people, %v, want %q", text, len(o.Members), err, want)
+		}
+	}
+}
+
+// A configuration that is printed shows where a secret comes from, and no secret.
+func TestAPrintedConfiguration(t *testing.T) {
+	s := newSetup(t, "strict", "")
+	c, _, err := LoadConfig(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte("env:RC_TOKEN"), &c.Backends["rc"].Token); err != nil {
+		t.Fatal(err)
+	}
+	asYAML, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, text := range map[string]string{"%v": fmt.Sprintf("%v %v", c, *c.Backends["vt"]), "%+v": fmt.Sprintf("%+v %+v", c.IdentityProviders, *c.Backends["rc"]),
+		"%#v": fmt.Sprintf("%#v %#v", c.IdentityProviders, *c.Backends["rc"]), "yaml": string(asYAML)} {
+		for _, secret := range []string{oktaToken, entraToken, "key-of-the-tests"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s shows %q: %s", form, secret, text)
+			}
+		}
+	}
+	if text := string(asYAML); !strings.Contains(text, "env:RC_TOKEN") || !strings.Contains(text, "<secret>") {
+		t.Errorf("the printed configuration does not say where secrets are: %s", text)
+	}
+}
