@@ -69,7 +69,9 @@ func (s *Server) outer(next http.Handler) http.Handler {
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next http.Handler) {
 	who, err := s.Auth.Identify(r)
 	if err != nil {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="scim"`)
+		for _, challenge := range s.Auth.Challenges() {
+			w.Header().Add("WWW-Authenticate", challenge)
+		}
 		writeError(w, scimerrors.ScimError{Status: http.StatusUnauthorized, Detail: "a valid credential is needed"})
 		return
 	}

@@ -21,8 +21,21 @@ const maxHeader = 8 << 10
 // minToken is the shortest literal token that is accepted: shorter ones can be guessed.
 const minToken = 16
 
-// ErrUnknown is the answer to every credential that is not known, whatever is wrong with it.
+// ErrUnknown is the answer to every credential that is not accepted, whatever is wrong with it: test with errors.Is.
 var ErrUnknown = errors.New("no valid credential")
+
+// Refusal is why a credential is not accepted, for the operator: the caller learns no more than ErrUnknown. It holds fixed words
+// and names of the configuration, and nothing of the credential.
+type Refusal struct {
+	Why   string
+	IdP   string // "" while it is not known whose credential it would be
+	Token string // as in Identity; "" if the credential is none that we know
+}
+
+func (r *Refusal) Error() string { return ErrUnknown.Error() + ": " + r.Why }
+
+// Is makes every refusal an ErrUnknown.
+func (r *Refusal) Is(target error) bool { return target == ErrUnknown }
 
 // Credential is a token of an identity provider; only its hash is kept.
 type Credential struct {
@@ -31,10 +44,23 @@ type Credential struct {
 	Expires time.Time // zero: never
 }
 
+// Name tells tokens apart in the audit trail: the beginning of the hash.
+func (c Credential) Name() string { return hex.EncodeToString(c.Hash[:4]) }
+
+// live is 1 until the credential expires, then 0.
+func (c Credential) live(now time.Time) int {
+	if c.Expires.IsZero() || now.Before(c.Expires) {
+		return 1
+	}
+	return 0
+}
+
 // Identity is who is calling.
 type Identity struct {
-	IdP   string
-	Token string // the first letters of the token's hash, to tell tokens apart in the audit trail
+	IdP string
+	// Token is which of the provider's credentials: the beginning of a token's hash, "jwt-" and the beginning of a hash of issuer and
+	// subject, or "oauth-" and the id of a client.
+	Token string
 }
 
 // Parse reads a configured token: the token itself, or "sha256:" and the hash in hexadecimal.
@@ -58,58 +84,112 @@ func Parse(idp, token string) (Credential, error) {
 type Verifier struct {
 	Credentials []Credential
 	Signed      []*Signed
+	Used        func(Identity)   // is told of every credential that is accepted; nil: nobody
 	Now         func() time.Time // nil: time.Now
 }
 
-// Identify finds who sends the request, by its Authorization header: "Bearer <token>", or the bare token as Okta's
-// header application sends it. A token in the query is not looked at. The comparison takes the same time for all
-// credentials, known or not.
+// Identify finds who sends the request, by its Authorization header: "Bearer <token>", the bare token as Okta's header application
+// sends it, or "Basic" with the token as the password. A token in the query is not looked at. The error is a *Refusal.
 func (v Verifier) Identify(r *http.Request) (Identity, error) {
+	who, err := v.identify(r)
+	if err == nil && v.Used != nil {
+		v.Used(who)
+	}
+	return who, err
+}
+
+func (v Verifier) identify(r *http.Request) (Identity, error) {
 	headers := r.Header.Values("Authorization")
-	if len(headers) != 1 || len(headers[0]) > maxHeader {
-		return Identity{}, ErrUnknown
+	switch {
+	case len(headers) == 0:
+		return Identity{}, &Refusal{Why: "no credential"}
+	case len(headers) > 1:
+		return Identity{}, &Refusal{Why: "several credentials"}
+	case len(headers[0]) > maxHeader:
+		return Identity{}, &Refusal{Why: "a credential that is too long"}
 	}
 	token := strings.TrimSpace(headers[0])
-	if scheme, rest, ok := strings.Cut(token, " "); ok && strings.EqualFold(scheme, "Bearer") {
+	scheme, rest, _ := strings.Cut(token, " ")
+	switch {
+	case strings.EqualFold(scheme, "Basic"):
+		user, password, ok := r.BasicAuth()
+		if !ok || password == "" {
+			return Identity{}, &Refusal{Why: "a header that cannot be read"}
+		}
+		who, err := v.static(password)
+		if err == nil && user != "" && user != who.IdP {
+			return Identity{}, &Refusal{"the user name of another identity provider", who.IdP, who.Token}
+		}
+		return who, orNil(err)
+	case strings.EqualFold(scheme, "Bearer"):
 		token = strings.TrimSpace(rest)
 	}
 	if token == "" {
-		return Identity{}, ErrUnknown
+		return Identity{}, &Refusal{Why: "no credential"}
 	}
-	hash := sha256.Sum256([]byte(token))
-	found := -1
-	for i, c := range v.Credentials {
-		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], c.Hash[:]), i, found)
-	}
-	if found < 0 && looksSigned(token) {
+	who, err := v.static(token)
+	if err != nil && err.Token == "" && looksSigned(token) {
 		return v.signed(r.Context(), token)
 	}
-	if found < 0 || v.expired(found) {
-		return Identity{}, ErrUnknown
-	}
-	return Identity{IdP: v.Credentials[found].IdP, Token: hex.EncodeToString(hash[:4])}, nil
+	return who, orNil(err)
 }
 
-// signed asks each identity provider that signs tokens. They have different issuers or audiences, so at most one accepts it.
+// static finds the identity provider whose token this is. The comparison takes the same time for all tokens, known or not.
+func (v Verifier) static(token string) (Identity, *Refusal) {
+	hash := sha256.Sum256([]byte(token))
+	now := clock(v.Now)
+	known, live := -1, -1
+	for i, c := range v.Credentials {
+		same := subtle.ConstantTimeCompare(hash[:], c.Hash[:])
+		known = subtle.ConstantTimeSelect(same, i, known)
+		live = subtle.ConstantTimeSelect(same&c.live(now), i, live)
+	}
+	switch {
+	case known < 0:
+		return Identity{}, &Refusal{Why: "an unknown token"}
+	case live < 0:
+		return Identity{}, &Refusal{"a token that has expired", v.Credentials[known].IdP, v.Credentials[known].Name()}
+	}
+	return Identity{IdP: v.Credentials[live].IdP, Token: v.Credentials[live].Name()}, nil
+}
+
+// orNil is a refusal as an error: none is no error.
+func orNil(r *Refusal) error {
+	if r == nil {
+		return nil
+	}
+	return r
+}
+
+// signed asks the identity providers that sign tokens, and ourselves. They have different issuers or audiences, so at most one accepts it.
 func (v Verifier) signed(ctx context.Context, token string) (Identity, error) {
+	refusal := &Refusal{Why: "a token of an unknown issuer"}
 	for _, s := range v.Signed {
-		if who, err := s.identify(ctx, token); err == nil {
+		who, err := s.identify(ctx, token)
+		if err == nil {
 			return who, nil
 		}
+		if named := (*Refusal)(nil); errors.As(err, &named) {
+			refusal = named
+		}
 	}
-	return Identity{}, ErrUnknown
+	return Identity{}, refusal
 }
 
-func (v Verifier) expired(i int) bool {
-	end := v.Credentials[i].Expires
-	if end.IsZero() {
-		return false
+// Challenges are the values of WWW-Authenticate that say how one may call (RFC 9110 section 11.6.1).
+func (v Verifier) Challenges() []string {
+	all := []string{`Bearer realm="scim"`}
+	if len(v.Credentials) > 0 {
+		all = append(all, `Basic realm="scim", charset="UTF-8"`)
 	}
-	now := time.Now
-	if v.Now != nil {
-		now = v.Now
+	return all
+}
+
+func clock(now func() time.Time) time.Time {
+	if now == nil {
+		return time.Now()
 	}
-	return !now().Before(end)
+	return now()
 }
 
 // NewToken makes a token of 256 random bits, and the form in which the configuration keeps it. The fixed prefix and

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -47,7 +48,16 @@ func TestIdentify(t *testing.T) {
 		c.Expires = end
 		all = append(all, c)
 	}
-	v := Verifier{Credentials: all, Now: func() time.Time { return now }}
+	for _, end := range []time.Time{{}, now} {
+		c, err := Parse("okta", "a-token-that-is-listed-twice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Expires = end
+		all = append(all, c)
+	}
+	var used []Identity
+	v := Verifier{Credentials: all, Used: func(who Identity) { used = append(used, who) }, Now: func() time.Time { return now }}
 	for _, c := range []struct {
 		name    string
 		headers []string
@@ -57,6 +67,16 @@ func TestIdentify(t *testing.T) {
 		{"the scheme's letter case does not count", []string{"bEARER  " + secret}, "okta"},
 		{"bare, as Okta's header application sends it", []string{secret}, "okta"},
 		{"the other provider's", []string{"Bearer another-token-of-some-length"}, "entra"},
+		{"basic, without a user name", []string{"Basic " + basic("", secret)}, "okta"},
+		{"basic, with the provider's name", []string{"basic " + basic("okta", secret)}, "okta"},
+		{"basic, with another provider's name", []string{"Basic " + basic("entra", secret)}, ""},
+		{"basic, with letters of another case", []string{"Basic " + basic("Okta", secret)}, ""},
+		{"basic, the token as the user name", []string{"Basic " + basic(secret, "")}, ""},
+		{"basic, not encoded", []string{"Basic okta:" + secret}, ""},
+		{"basic, without a colon", []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(secret))}, ""},
+		{"basic, expired", []string{"Basic " + basic("okta", "a-token-that-ended-just-now")}, ""},
+		{"another scheme", []string{"Digest " + secret}, ""},
+		{"listed twice, once without an end", []string{"Bearer a-token-that-is-listed-twice"}, "okta"},
 		{"none", nil, ""},
 		{"empty", []string{""}, ""},
 		{"only the scheme", []string{"Bearer "}, ""},
@@ -72,13 +92,31 @@ func TestIdentify(t *testing.T) {
 		for _, h := range c.headers {
 			r.Header.Add("Authorization", h)
 		}
+		used = nil
 		id, err := v.Identify(r)
+		if told := len(used) == 1 && used[0] == id; told != (err == nil) {
+			t.Errorf("%s: used %v", c.name, used)
+		}
 		if id.IdP != c.idp || (err == nil) != (c.idp != "") {
 			t.Errorf("%s: %q, %v", c.name, id.IdP, err)
 		}
 		if strings.Contains(id.Token, secret[:8]) {
 			t.Errorf("%s: the identity shows the token", c.name)
 		}
+	}
+}
+
+func basic(user, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+}
+
+// How one may call is said as it is: no Basic where there is no token for it.
+func TestChallenges(t *testing.T) {
+	if got := (Verifier{Credentials: make([]Credential, 1)}).Challenges(); len(got) != 2 || !strings.HasPrefix(got[0], "Bearer ") || !strings.HasPrefix(got[1], "Basic ") {
+		t.Errorf("%q", got)
+	}
+	if got := (Verifier{}).Challenges(); len(got) != 1 || !strings.HasPrefix(got[0], "Bearer ") {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -1,31 +1,27 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
+	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/time/rate"
 )
 
 const (
 	leeway     = 30 * time.Second // between the clocks of issuer and bridge
-	keysLive   = time.Hour        // how often keys are read again
-	keysEnd    = 24 * time.Hour   // without a good answer for so long the keys are not believed any more
-	keysWait   = 10 * time.Second // for an answer
-	newKeys    = 5 * time.Minute  // an unknown key makes the keys be read again, at most so often
-	maxKeySet  = 1 << 20
-	maxSubject = 8 // letters of the hash that tells callers apart
+	maxSubject = 8                // letters of the hash that tells callers apart
 )
 
 // asymmetric are the algorithms that a configuration may name: with others whoever can verify can sign.
@@ -40,97 +36,238 @@ func KnownAlgorithm(name string) bool { return slices.Contains(asymmetric, name)
 type Signed struct {
 	IdP        string
 	Issuer     string
-	Audience   string
+	Audience   []string // a token is for exactly one of them
 	JWKSURL    string
 	Algorithms []string          // empty: RS256
 	Claims     map[string]string // each is required, with exactly this text
+	App        string            // the application that the token was made for, as Entra says it: `appid`, or `azp`; "": any
 	Now        func() time.Time  // nil: time.Now
 	Transport  http.RoundTripper // nil: the default one
 	Failed     func(error)       // the keys could not be read; may be nil
 
-	keys   keyfunc.Keyfunc
+	types  []string                                              // of tokens, as `typ` says them; "" is one without
+	key    func(ctx context.Context, t *jwt.Token) (any, error)  // the public key for a token
+	who    func(claims jwt.MapClaims) (who Identity, known bool) // nil: the provider, by its subject
 	parser *jwt.Parser
-	good   atomic.Int64 // when the keys were last read, in seconds of the epoch
 }
 
 // Init begins to read the keys, until ctx ends. That they cannot be read now is no error: tokens are refused until they can.
-func (s *Signed) Init(ctx context.Context) error {
+func (s *Signed) Init(ctx context.Context) {
+	s.defaults()
+	keys := &keySet{Storage: jwkset.NewMemoryStorage(), url: s.JWKSURL, algorithms: s.Algorithms, now: s.Now, failed: s.Failed,
+		client: &http.Client{Transport: s.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	s.key = func(asking context.Context, t *jwt.Token) (any, error) {
+		find, err := keyfunc.New(keyfunc.Options{Ctx: asking, Storage: lookup{keys, ctx}})
+		if err != nil {
+			return nil, err
+		}
+		key, err := find.Keyfunc(t)
+		if err == nil && !keys.believed() {
+			err = errors.New("the keys are too old")
+		}
+		return key, err
+	}
+	go keys.run(ctx)
+}
+
+// lookup is a key set whose unknown keys make it be read again.
+type lookup struct {
+	*keySet
+	life context.Context
+}
+
+func (l lookup) KeyRead(ctx context.Context, kid string) (jwkset.JWK, error) {
+	return l.keyOf(ctx, l.life, kid)
+}
+
+func (s *Signed) defaults() {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
 	if s.Transport == nil {
 		s.Transport = http.DefaultTransport
 	}
+	if s.Failed == nil {
+		s.Failed = func(error) {}
+	}
 	if len(s.Algorithms) == 0 {
 		s.Algorithms = []string{"RS256"}
 	}
-	failed := func(_ context.Context, err error) {
-		if s.Failed != nil {
-			s.Failed(err)
-		}
+	if s.types == nil {
+		s.types = []string{"", "jwt", "at+jwt", "application/at+jwt"}
 	}
-	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{s.JWKSURL}, keyfunc.Override{
-		Client: &http.Client{Transport: noting{s}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, HTTPTimeout: keysWait, RefreshInterval: keysLive,
-		RefreshUnknownKID: rate.NewLimiter(rate.Every(newKeys), 1), RateLimitWaitMax: time.Millisecond, // nobody waits behind a forger
-		RefreshErrorHandlerFunc: func(string) func(context.Context, error) { return failed },
-	})
-	if err != nil {
-		return fmt.Errorf("keys of %s: %w", s.IdP, err)
-	}
-	s.keys = keys
-	s.parser = jwt.NewParser(jwt.WithValidMethods(s.Algorithms), jwt.WithIssuer(s.Issuer), jwt.WithAudience(s.Audience), jwt.WithExpirationRequired(),
+	s.parser = jwt.NewParser(jwt.WithValidMethods(s.Algorithms), jwt.WithIssuer(s.Issuer), jwt.WithAudience(s.Audience...), jwt.WithExpirationRequired(),
 		jwt.WithLeeway(leeway), jwt.WithTimeFunc(s.Now), jwt.WithStrictDecoding())
-	return nil
 }
 
-// noting reads a bounded answer and remembers when one was good.
-type noting struct{ s *Signed }
+// errOther is the answer to a token of another issuer.
+var errOther = errors.New("the token is another issuer's")
 
-func (n noting) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := n.s.Transport.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	res.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(res.Body, maxKeySet), res.Body}
-	if res.StatusCode == http.StatusOK {
-		n.s.good.Store(n.s.Now().Unix())
-	}
-	return res, nil
-}
-
-// identify verifies a token. Whatever is wrong with it, the error is ErrUnknown.
+// identify verifies a token and says whose it is. The error is a *Refusal, or errOther.
 func (s *Signed) identify(ctx context.Context, token string) (Identity, error) {
-	claims := jwt.MapClaims{}
-	parsed, err := s.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		if _, critical := t.Header["crit"]; critical { // RFC 7515 section 4.1.11: it says that not understanding is fatal
-			return nil, errors.New("an extension is critical")
-		}
-		if id, ok := t.Header["kid"].(string); !ok || id == "" {
-			return nil, errors.New("no key is named")
-		}
-		if s.Now().Unix()-s.good.Load() > int64(keysEnd/time.Second) {
-			return nil, errors.New("the keys are too old")
-		}
-		return s.keys.KeyfuncCtx(ctx)(t)
-	})
-	if err != nil || !parsed.Valid {
-		return Identity{}, ErrUnknown
+	claims, err := s.verify(ctx, token)
+	if errors.Is(err, errOther) {
+		return Identity{}, err
 	}
-	for name, want := range s.Claims {
-		if got, ok := claims[name].(string); !ok || got != want {
-			return Identity{}, ErrUnknown
+	if err != nil {
+		return Identity{}, &Refusal{Why: err.Error(), IdP: s.IdP}
+	}
+	if s.who != nil {
+		who, known := s.who(claims)
+		if !known {
+			return Identity{}, &Refusal{Why: "a token of a client that is not configured any more"}
 		}
+		return who, nil
 	}
 	subject, err := claims.GetSubject()
-	if audience, audErr := claims.GetAudience(); err != nil || audErr != nil || len(audience) != 1 { // made for us and nobody else
-		return Identity{}, ErrUnknown
+	if err != nil {
+		return Identity{}, &Refusal{Why: "a token whose subject is no text", IdP: s.IdP}
 	}
 	sum := sha256.Sum256([]byte(s.Issuer + "\x00" + subject))
 	return Identity{IdP: s.IdP, Token: "jwt-" + hex.EncodeToString(sum[:])[:maxSubject]}, nil
 }
 
-// looksSigned says whether a token has the form of a JWT; a static one has no dots.
+// verify checks everything about a token. Its errors are fixed words.
+func (s *Signed) verify(ctx context.Context, token string) (jwt.MapClaims, error) {
+	if len(token) > maxHeader {
+		return nil, errors.New("a token that is too long")
+	}
+	for part := range strings.SplitSeq(token, ".") {
+		if part == "" {
+			return nil, errors.New("a token that cannot be read")
+		}
+	}
+	claims := jwt.MapClaims{}
+	_, err := s.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
+		if issuer, err := claims.GetIssuer(); err != nil || issuer != s.Issuer { // before anything is read for it
+			return nil, errOther
+		}
+		if err := s.header(t, token); err != nil {
+			return nil, err
+		}
+		key, err := s.key(ctx, t)
+		if err == nil && !fits(t.Method.Alg(), key) {
+			err = errors.New("the key is not for this algorithm")
+		}
+		return key, err
+	})
+	if issuer, wrong := claims.GetIssuer(); err != nil && (wrong != nil || issuer != s.Issuer) {
+		return nil, errOther
+	}
+	if err != nil {
+		return nil, plainly(err)
+	}
+	for name, want := range s.Claims {
+		if got, ok := claims[name].(string); !ok || got != want {
+			return nil, errors.New("a token with another value of a claim")
+		}
+	}
+	if !s.forApp(claims) {
+		return nil, errors.New("a token of another application")
+	}
+	if audience, err := claims.GetAudience(); err != nil || len(audience) != 1 { // made for us and nobody else
+		return nil, errors.New("a token for several audiences")
+	}
+	return claims, nil
+}
+
+// header checks what a token says about itself. What would choose a key or change what is signed is not obeyed.
+func (s *Signed) header(t *jwt.Token, token string) error {
+	for _, name := range []string{"crit", "b64"} { // RFC 7515 section 4.1.11: not to understand it is fatal
+		if _, there := t.Header[name]; there {
+			return errors.New("an extension is critical")
+		}
+	}
+	if id, ok := t.Header["kid"].(string); !ok || id == "" {
+		return errors.New("no key is named")
+	}
+	kind, isText := t.Header["typ"].(string)
+	if _, there := t.Header["typ"]; there && !isText || !slices.Contains(s.types, strings.ToLower(kind)) {
+		return errors.New("a token for something else")
+	}
+	header, rest, _ := strings.Cut(token, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	if !unambiguous(header) || !unambiguous(payload) {
+		return errors.New("a name is given twice")
+	}
+	return nil
+}
+
+// forApp says whether the token was made for the application that is configured. Version 1 of Entra's tokens says `appid`, version 2 `azp`.
+func (s *Signed) forApp(claims jwt.MapClaims) bool {
+	if s.App == "" {
+		return true
+	}
+	named := 0
+	for _, name := range []string{"appid", "azp"} {
+		if value, there := claims[name]; there {
+			if value != s.App {
+				return false
+			}
+			named++
+		}
+	}
+	return named > 0
+}
+
+// plainly says in fixed words what is wrong with a token: the library's own may repeat parts of it.
+func plainly(err error) error {
+	switch {
+	case errors.Is(err, jwt.ErrTokenUnverifiable):
+		return errors.New("a token whose key or form is not accepted")
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return errors.New("a token with a wrong signature or algorithm")
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return errors.New("a token that has expired")
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return errors.New("a token that is not valid yet")
+	case errors.Is(err, jwt.ErrTokenInvalidAudience):
+		return errors.New("a token for another audience")
+	case errors.Is(err, jwt.ErrTokenInvalidClaims):
+		return errors.New("a token that lacks a claim")
+	}
+	return errors.New("a token that cannot be read")
+}
+
+// unambiguous says whether a part of a token means the same to every reader: UTF-8, one JSON object, and no name twice in it (RFC 8725
+// section 2.4, RFC 7519 section 4).
+func unambiguous(part string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil || !utf8.Valid(raw) {
+		return false
+	}
+	var open []map[string]bool // the objects (with their names) and lists (nil) in which the reader is
+	dec, isName := json.NewDecoder(bytes.NewReader(raw)), false
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return false
+		}
+		name, isText := t.(string)
+		switch {
+		case t == json.Delim('{'):
+			open, isName = append(open, map[string]bool{}), true
+			continue
+		case t == json.Delim('['):
+			open, isName = append(open, nil), false
+			continue
+		case t == json.Delim('}'), t == json.Delim(']'):
+			open = open[:len(open)-1]
+		case isName && isText:
+			if names := open[len(open)-1]; names[name] {
+				return false
+			} else {
+				names[name] = true
+			}
+			isName = false
+			continue
+		}
+		if len(open) == 0 {
+			return t == json.Delim('}') && !dec.More()
+		}
+		isName = open[len(open)-1] != nil
+	}
+}
+
+// looksSigned says whether a token has the form of a JWT; one of ours that is not signed has no dots.
 func looksSigned(token string) bool { return strings.Count(token, ".") == 2 }

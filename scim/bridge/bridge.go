@@ -88,11 +88,13 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	traffic := &console.Traffic{}
-	signed, err := b.signed()
+	reading, stop := context.WithCancel(context.Background())
+	b.onStop("keys of identity providers", func(context.Context) error { stop(); return nil })
+	signed, err := b.signed(reading)
 	if err != nil {
 		return err
 	}
-	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed}, func(idp, method, resource string, code int) {
+	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now}, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, b.now())
 	})
@@ -236,31 +238,6 @@ func (b *Bridge) credentials() ([]auth.Credential, error) {
 		}
 	}
 	return credentials, nil
-}
-
-// signed begins to read the keys of the identity providers that sign tokens.
-func (b *Bridge) signed() ([]*auth.Signed, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	b.onStop("keys of identity providers", func(context.Context) error { cancel(); return nil })
-	var out []*auth.Signed
-	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
-		c := b.Config.IdentityProviders[name].JWT
-		if !c.configured() {
-			continue
-		}
-		way, err := c.outgoing()
-		if err != nil {
-			return nil, fmt.Errorf("identity provider %s: jwt: %w", name, err)
-		}
-		s := &auth.Signed{IdP: name, Transport: way.Transport(), Issuer: c.Issuer, Audience: c.Audience, JWKSURL: c.JWKSURL, Algorithms: c.Algorithms, Claims: c.Claims, Failed: func(err error) {
-			b.Log.Warn("the keys of an identity provider cannot be read; those that were read last are good for a day", "idp", name, "error", err)
-		}}
-		if err := s.Init(ctx); err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, nil
 }
 
 func (b *Bridge) scimHandler(verifier auth.Verifier, observed func(idp, method, resource string, code int)) http.Handler {

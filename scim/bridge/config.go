@@ -57,10 +57,14 @@ type IdPConfig struct {
 	JWT    JWTConfig     `yaml:"jwt"`
 }
 
-// JWTConfig describes tokens signed by the identity provider.
+// JWTConfig describes tokens signed by the identity provider. Preset, Tenant and AppID fill in what the rest leaves empty.
 type JWTConfig struct {
+	Preset     string            `yaml:"preset"`
+	Tenant     string            `yaml:"tenant"`
+	AppID      string            `yaml:"app_id"`
+	Subject    string            `yaml:"subject"`
 	Issuer     string            `yaml:"issuer"`
-	Audience   string            `yaml:"audience"`
+	Audience   names             `yaml:"audience"`
 	JWKSURL    string            `yaml:"jwks_url"`
 	Algorithms []string          `yaml:"algorithms"`
 	Claims     map[string]string `yaml:"claims"`
@@ -70,7 +74,7 @@ type JWTConfig struct {
 
 // configured says whether anything of it is given.
 func (c JWTConfig) configured() bool {
-	return c.Issuer != "" || c.JWKSURL != "" || c.Audience != "" || len(c.Claims) > 0
+	return c.Preset != "" || c.Tenant != "" || c.AppID != "" || c.Subject != "" || c.Issuer != "" || c.JWKSURL != "" || strings.Join(c.Audience, "") != "" || len(c.Claims) > 0
 }
 
 // BackendConfig is one vendor connection.

@@ -8,6 +8,8 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,8 +48,35 @@ func TestAnIdentityProviderThatSigns(t *testing.T) {
 	if status, body := s.send(oktaToken, "GET", "/Users", ""); status != 200 || !json.Valid(body) || string(body) == "" {
 		t.Errorf("%d %s", status, body)
 	}
+	if status, header := s.challenge(); status != 401 || len(header) != 2 || !strings.HasPrefix(header[0], "Bearer ") || !strings.HasPrefix(header[1], "Basic ") {
+		t.Errorf("without a credential: %d %q", status, header)
+	}
 	var list struct{ TotalResults int }
 	if _, body := s.send(oktaToken, "GET", "/Users", ""); json.Unmarshal(body, &list) != nil || list.TotalResults != 0 {
 		t.Errorf("okta sees %d users of another provider", list.TotalResults)
+	}
+}
+
+// challenge is how the bridge says that one may call.
+func (s *setup) challenge() (int, []string) {
+	s.t.Helper()
+	res, err := http.Get(s.scim + "/Users")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode, res.Header.Values("WWW-Authenticate")
+}
+
+// The preset is what Microsoft says of the token that Entra makes for a job without a secret, with the tenant pinned.
+func TestThePresetPinsTheTenant(t *testing.T) {
+	const tenant = "11111111-2222-3333-4444-555555555555"
+	got := JWTConfig{Preset: "entra", Tenant: tenant}.filled()
+	if got.Issuer != "https://sts.windows.net/"+tenant+"/" || !slices.Equal(got.Audience, []string{"8adf8e6e-67b2-4cf2-a259-e3dc5476c621"}) ||
+		got.JWKSURL != "https://login.microsoftonline.com/"+tenant+"/discovery/keys" || got.Claims["tid"] != tenant || got.AppID != "00000014-0000-0000-c000-000000000000" {
+		t.Errorf("%+v", got)
+	}
+	if (JWTConfig{Audience: names{""}}).configured() {
+		t.Error("what is empty counts as configured")
 	}
 }

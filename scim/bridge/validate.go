@@ -32,6 +32,7 @@ type validation struct {
 	problems []problem
 	warnings []string
 	tokens   map[[sha256.Size]byte]string // whose token it is
+	trusts   []trust                      // whose signed tokens are accepted
 	now      time.Time
 }
 
