@@ -20,6 +20,7 @@ type Finding struct {
 	Level  Level  `json:"level"`
 	What   string `json:"what"`
 	Remedy string `json:"remedy,omitempty"` // what to do about it
+	Target string `json:"target,omitempty"` // the one that it is about, if it is about one
 }
 
 // Examiner is a Backend that says whether its connection will do. It only reads.
@@ -40,5 +41,5 @@ func Refused(what string, err error, remedies map[Kind]string) Finding {
 	if remedy == "" {
 		remedy = "try again; if it stays so, ask the vendor"
 	}
-	return Finding{Problem, what + ": " + err.Error(), remedy}
+	return Finding{Level: Problem, What: what + ": " + err.Error(), Remedy: remedy}
 }

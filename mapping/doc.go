@@ -5,6 +5,6 @@
 // no clock, and remembers nothing: that two groups giving the same role count twice follows from computing the
 // union anew each time, not from counting.
 //
-// It does not own delivery (package delivery), the configuration's form (package bridge) or the folding of
-// names (store.Fold).
+// It owns when a name is one that a rule means (Name, Plain). It does not own delivery (package delivery), the configuration's form
+// (package bridge), or which group a name is bound to for rules with Pin: that comes in with Rules.With.
 package mapping

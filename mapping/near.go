@@ -8,15 +8,14 @@ type Miss struct {
 	Role   string
 	Group  store.Group
 	Rule   Rule
-	Why    string // "where", "paused", "excluded" or "identity provider"
+	Why    string // "where", "paused", "excluded", "identity provider" or "pin"
 }
 
 // Misses lists what rules that are about these groups do not give, and why.
 func (r *Rules) Misses(idp string, user store.User, groups []store.Group) []Miss {
 	var out []Miss
 	for _, g := range groups {
-		folded := store.Fold(g.DisplayName)
-		for _, n := range merge(r.byName[folded], r.loose) {
+		for _, n := range merge(r.byName[Name(g.DisplayName)], r.loose) {
 			c := &r.rules[n]
 			b, fits := c.meets(g)
 			why := ""
@@ -24,8 +23,10 @@ func (r *Rules) Misses(idp string, user store.User, groups []store.Group) []Miss
 			case !fits:
 			case c.IdP != "" && c.IdP != idp:
 				why = "identity provider"
-			case c.excluded[folded]:
+			case c.excludes(g):
 				why = "excluded"
+			case c.Pin && !r.Lets(c.Backend, idp, g):
+				why = "pin"
 			case c.Paused:
 				why = "paused"
 			case c.Where != nil && !c.Where(user):

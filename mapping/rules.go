@@ -16,11 +16,12 @@ import (
 
 // Rule says which groups give what. Exactly one of Groups, Match, ExternalID and ID selects groups.
 type Rule struct {
-	Groups     []string // displayNames, compared with store.Fold
-	Match      string   // RE2 that must match the whole displayName
+	Groups     []string // displayNames, compared by Name
+	Match      string   // RE2 that must match the whole displayName, which must be Plain
 	ExternalID string   // of the group, as its identity provider sends it
 	ID         string   // of the group, as the bridge made it
-	Exclude    []string // displayNames that are not meant after all
+	Exclude    []string // displayNames that are not meant after all, nor any that look the same: compared with store.Fold
+	Pin        bool     // only the group to which its name is bound: see Bound
 	IdP        string   // only groups of this identity provider; "": of all
 
 	Backend        string
@@ -65,8 +66,47 @@ type rule struct {
 // Rules is a compiled mapping. It is immutable and may be used concurrently. The zero value maps nothing.
 type Rules struct {
 	rules  []rule
-	byName map[string][]int // folded group name -> rules, for `group:`
+	byName map[string][]int // Name of a group -> rules, for `group:`
 	loose  []int            // rules with anything else
+	bound  Bound
+}
+
+// Bound says whether a group is the one to which its name is bound, for the rules of a backend with Pin: who that is comes with the
+// directory, not from here.
+type Bound func(backend, idp string, g store.Group) bool
+
+// With is the same rules over a directory in which names are bound. Without it a rule with Pin gives nothing.
+func (r *Rules) With(bound Bound) *Rules {
+	out := *r
+	out.bound = bound
+	return &out
+}
+
+// Pinned says whether a rule of the backend with Pin is about the group by its name, whoever the name is bound to, and whether such a
+// rule is about groups of every identity provider.
+func (r *Rules) Pinned(backend, idp string, g store.Group) (pinned, everybody bool) {
+	r.about(idp, g, func(b bound) {
+		if b.rule.Pin && b.rule.Backend == backend {
+			pinned, everybody = true, everybody || b.rule.IdP == ""
+		}
+	})
+	return pinned, everybody
+}
+
+// Gives lists, by target, the roles that rules with Pin would give the members of a group if its name were bound to it.
+func (r *Rules) Gives(backend, idp string, g store.Group) map[string][]string {
+	out := map[string][]string{}
+	r.about(idp, g, func(b bound) {
+		if !b.rule.Pin || b.rule.Paused || b.rule.Backend != backend {
+			return
+		}
+		for _, role := range b.roles {
+			if t := b.target.Target; !slices.Contains(out[t], role) {
+				out[t] = append(out[t], role)
+			}
+		}
+	})
+	return out
 }
 
 // Error is a mistake in one rule.
@@ -102,8 +142,8 @@ func Compile(rules []Rule) (*Rules, error) {
 			c.loose = append(c.loose, n)
 		}
 		for _, g := range compiled.Groups {
-			if folded := store.Fold(g); !slices.Contains(c.byName[folded], n) {
-				c.byName[folded] = append(c.byName[folded], n)
+			if name := Name(g); !slices.Contains(c.byName[name], n) {
+				c.byName[name] = append(c.byName[name], n)
 			}
 		}
 	}
@@ -136,6 +176,8 @@ func compile(r Rule) (rule, error) {
 		return bad("group", "an empty name is no group's")
 	case len(r.Groups) > 0 && !slices.ContainsFunc(r.Groups, func(g string) bool { return !c.excluded[store.Fold(g)] }):
 		return bad("exclude", "the rule can never match: every group is excluded")
+	case r.Pin && len(r.Groups) == 0 && r.Match == "":
+		return bad("pin", "is for group and match: external_id and id name one group already")
 	case r.Target == "":
 		return bad("target", "is missing")
 	case len(r.Roles) == 0:
@@ -182,16 +224,33 @@ type bound struct {
 
 // apply calls yield for each rule that the group satisfies, in the order of the configuration.
 func (r *Rules) apply(idp string, g store.Group, yield func(bound)) {
-	folded := store.Fold(g.DisplayName)
-	for _, n := range merge(r.byName[folded], r.loose) {
+	r.about(idp, g, func(b bound) {
+		if !b.rule.Pin || r.Lets(b.rule.Backend, idp, g) {
+			yield(b)
+		}
+	})
+}
+
+// Lets says whether the rules of a backend with Pin, if there are any about the group, let it through: its name is bound to it.
+func (r *Rules) Lets(backend, idp string, g store.Group) bool {
+	return r.bound != nil && r.bound(backend, idp, g)
+}
+
+// about is apply without regard to pins.
+func (r *Rules) about(idp string, g store.Group, yield func(bound)) {
+	for _, n := range merge(r.byName[Name(g.DisplayName)], r.loose) {
 		c := &r.rules[n]
-		if c.IdP != "" && c.IdP != idp || c.excluded[folded] {
+		if c.IdP != "" && c.IdP != idp || c.excludes(g) {
 			continue
 		}
 		if b, ok := c.meets(g); ok {
 			yield(b)
 		}
 	}
+}
+
+func (c *rule) excludes(g store.Group) bool {
+	return len(c.excluded) > 0 && c.excluded[store.Fold(g.DisplayName)]
 }
 
 // meets says whether a rule is about a group, as far as name and ids go: its name, if it is selected by that, is one of the rule's.
@@ -205,6 +264,9 @@ func (c *rule) meets(g store.Group) (bound, bool) {
 
 // bind fills in the captures of a name that the expression matches.
 func (c *rule) bind(name string) (bound, bool) {
+	if !Plain(name) {
+		return bound{}, false
+	}
 	m := c.match.FindStringSubmatch(name)
 	if m == nil {
 		return bound{}, false
@@ -241,10 +303,10 @@ func merge(a, b []int) []int {
 	return out
 }
 
-// Targets lists where membership of a group counts, without duplicates.
+// Targets lists where membership of a group counts, or would if its name were bound to it, without duplicates.
 func (r *Rules) Targets(idp string, g store.Group) []Target {
 	var out []Target
-	r.apply(idp, g, func(b bound) {
+	r.about(idp, g, func(b bound) {
 		if !slices.Contains(out, b.target) {
 			out = append(out, b.target)
 		}
@@ -331,6 +393,17 @@ func (r *Rules) Givers(t Target, role string) []Rule {
 	return out
 }
 
+// Naming lists the rules that name a target outright, without captures.
+func (r *Rules) Naming(t Target) []Rule {
+	var out []Rule
+	for i := range r.rules {
+		if c := r.rules[i].Rule; c.Backend == t.Backend && c.Target == t.Target {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // Named is a group with the identity provider whose it is.
 type Named struct {
 	IdP   string
@@ -394,9 +467,13 @@ func (r *Rules) FixedTargets(backend string) []string {
 	return out
 }
 
+// comparison is how names are compared: it is part of the fingerprint, so that everything is looked at again when that changes.
+const comparison = "name"
+
 // Fingerprint changes whenever the rules of a backend change in meaning or order.
 func (r *Rules) Fingerprint(backend string) string {
 	h := sha256.New()
+	h.Write([]byte(comparison))
 	enc := json.NewEncoder(h)
 	for i := range r.rules {
 		c := r.rules[i].Rule

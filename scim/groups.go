@@ -17,7 +17,7 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 	if err := c.dir.PutGroup(g); err != nil {
 		return resource{}, err
 	}
-	if err := c.markTargets(g); err != nil {
+	if err := errors.Join(c.Named(c.tx, c.call.idp, store.Group{}, g, c.now), c.markTargets(g)); err != nil {
 		return resource{}, err
 	}
 	var added []string
@@ -81,6 +81,11 @@ func (c *change) putGroup(old, next store.Group, added, removed []string) (resou
 	next.Version, next.Modified = old.Version+1, c.now
 	if err := c.dir.PutGroup(next); err != nil {
 		return resource{}, err
+	}
+	if old.DisplayName != next.DisplayName {
+		if err := c.Named(c.tx, c.call.idp, old, next, c.now); err != nil {
+			return resource{}, err
+		}
 	}
 	if old.DisplayName != next.DisplayName || old.ExternalID != next.ExternalID {
 		if err := errors.Join(c.sweep(old), c.sweep(next)); err != nil {

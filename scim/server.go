@@ -40,6 +40,8 @@ type Server struct {
 	Targets func(idp string, g store.Group) []Target
 	// Conditional says whether rules depend on more of a user than the groups: every change of a user is marked then.
 	Conditional func() bool
+	// Named is told, in the transaction that does it, of a group that is new (old is zero) or has another displayName; nil: nobody.
+	Named func(tx store.Tx, idp string, old, g store.Group, now time.Time) error
 	// Nudge is told of backends for which a committed request left marks; nil: nobody.
 	Nudge func(backend string)
 	// Observed counts answers; nil: nobody does.
@@ -60,6 +62,9 @@ func (s Server) Handler() http.Handler {
 	}
 	if s.Conditional == nil {
 		s.Conditional = func() bool { return false }
+	}
+	if s.Named == nil {
+		s.Named = func(store.Tx, string, store.Group, store.Group, time.Time) error { return nil }
 	}
 	if s.Nudge == nil {
 		s.Nudge = func(string) {}

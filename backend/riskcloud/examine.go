@@ -45,7 +45,9 @@ func (c *Client) Examine(ctx context.Context, targets []string) []backend.Findin
 	}
 	for _, t := range targets {
 		r, there := byID[t]
-		out = append(out, r.examine(t, there))
+		f := r.examine(t, there)
+		f.Target = t
+		out = append(out, f)
 	}
 	return out
 }

@@ -16,7 +16,10 @@ var _ backend.Examiner = (*Client)(nil)
 func (c *Client) Examine(ctx context.Context, groups []string) []backend.Finding {
 	var out []backend.Finding
 	for _, g := range groups {
-		out = append(out, c.examine(ctx, g)...)
+		for _, f := range c.examine(ctx, g) {
+			f.Target = g
+			out = append(out, f)
+		}
 	}
 	if len(groups) == 0 {
 		out = append(out, backend.Finding{Level: backend.Note, What: "no mapping names a group, so nothing was tried", Remedy: "name one in `target`"})

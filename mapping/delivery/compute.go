@@ -66,7 +66,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 		if err != nil || w.key(user) != l.Key {
 			continue // gone, or about to be bound anew: nothing is wanted through this link
 		}
-		for _, g := range w.Rules().Desired(l.IdP, user, groups) {
+		for _, g := range w.rules(tx).Desired(l.IdP, user, groups) {
 			if g.Target != (mapping.Target{Backend: w.Name, Target: target}) {
 				continue
 			}
@@ -92,7 +92,7 @@ func (w *Worker) loadSettings(tx store.Tx, target string, a *account) error {
 		}
 	}
 	t := mapping.Target{Backend: w.Name, Target: target}
-	for _, set := range w.Rules().PermissionSets(t, all) {
+	for _, set := range w.rules(tx).PermissionSets(t, all) {
 		a.want[set] = mapping.Grant{Target: t, Role: set}
 	}
 	return nil

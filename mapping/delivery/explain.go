@@ -107,7 +107,7 @@ func (w *Worker) why(tx store.Tx, idp string, u store.User, role string) (Why, e
 		}
 		return &out.Grants[i]
 	}
-	explained := w.Rules().Explain(idp, u, groups)
+	explained := w.rules(tx).Explain(idp, u, groups)
 	for _, g := range explained.Grants {
 		if g.Target.Backend != w.Name {
 			continue
@@ -132,10 +132,10 @@ func (w *Worker) why(tx store.Tx, idp string, u store.User, role string) (Why, e
 			}
 		}
 	}
-	for _, m := range w.Rules().Misses(idp, u, groups) {
+	for _, m := range w.rules(tx).Misses(idp, u, groups) {
 		if m.Target.Backend == w.Name {
 			one := grant(m.Target.Target, m.Role)
-			one.Not = append(one.Not, missed(m))
+			one.Not = append(one.Not, w.missed(tx, idp, m))
 		}
 	}
 	if role != "" && !slices.ContainsFunc(out.Grants, func(g WhyGrant) bool { return strings.EqualFold(g.Role, role) || strings.EqualFold(g.Target, role) }) {
@@ -175,7 +175,7 @@ func (w *Worker) offers(tx store.Tx, word string, grant func(target, role string
 }
 
 // missed says why a rule does not give what it would.
-func missed(m mapping.Miss) string {
+func (w *Worker) missed(tx store.Tx, idp string, m mapping.Miss) string {
 	about := fmt.Sprintf("group %s, by the rule on line %d", m.Group.DisplayName, m.Rule.Line)
 	switch m.Why {
 	case "where":
@@ -184,6 +184,8 @@ func missed(m mapping.Miss) string {
 		return about + ": the rule is paused"
 	case "excluded":
 		return about + ": the group is excluded"
+	case "pin":
+		return about + ": " + w.pinned(tx, idp, m.Group)
 	}
 	return about + ": the rule is for " + m.Rule.IdP
 }

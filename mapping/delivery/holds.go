@@ -19,14 +19,15 @@ var ErrNoHold = errors.New("no such hold")
 // ErrProtected is the answer to an approval of what the configuration protects.
 var ErrProtected = errors.New("the configuration protects this person")
 
-// Hold is a set of removals that waits for an operator.
+// Hold is a set of removals, or a group (Why is `pin`), that waits for an operator.
 type Hold struct {
 	ID      string     `json:"id"`
 	Backend string     `json:"backend"`
 	Target  string     `json:"target"`
 	Why     string     `json:"why"`
 	Since   time.Time  `json:"since"`
-	Grants  []HeldItem `json:"grants"`
+	Grants  []HeldItem `json:"grants"`          // that would be taken away
+	Group   *HeldGroup `json:"group,omitempty"` // that would be accepted
 }
 
 // HeldItem is one role of one person.
@@ -60,7 +61,9 @@ func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
 			}
 			out[i].Grants = append(out[i].Grants, HeldItem{e.Key, e.Account, e.Role})
 		}
-		return nil
+		pins, err := w.pinHolds(tx)
+		out = append(out, pins...)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing holds: %w", err)
@@ -76,20 +79,25 @@ func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
 
 // Approve lets what a hold keeps back go, as far as it is still not wanted. Reject leaves the grants where they are and
 // disowns them: they are nobody's business of the bridge from then on. Both may be called from any goroutine; ErrNoHold.
-// Of a person under `protect`, and of the credential's own account, nothing can be approved: ErrProtected.
+// Of a person under `protect`, and of the credential's own account, nothing can be approved: ErrProtected. Of a group that took a
+// name which is bound to another, the one decision binds the name to it, the other keeps it out.
 func (w *Worker) Approve(ctx context.Context, id, actor string) error {
-	return w.decide(ctx, id, actor, "hold.approve", func(tx store.Tx, e store.Entry) error {
+	err := w.decide(ctx, id, actor, "hold.approve", func(tx store.Tx, e store.Entry) error {
 		if e.Why == whyProtected || e.Why == whyOwnAccount {
 			return ErrProtected
 		}
 		e.Hold, e.Why, e.HeldSince, e.Approved = "", "", time.Time{}, true
 		return tx.Ledger(w.Name).PutEntry(e)
 	})
+	if errors.Is(err, ErrNoHold) {
+		err = w.decidePin(ctx, id, actor, true)
+	}
+	return err
 }
 
 // Reject is the other decision: see Approve.
 func (w *Worker) Reject(ctx context.Context, id, actor string) error {
-	return w.decide(ctx, id, actor, "hold.reject", func(tx store.Tx, e store.Entry) error {
+	err := w.decide(ctx, id, actor, "hold.reject", func(tx store.Tx, e store.Entry) error {
 		if e.Why == whyOffboardings || e.Why == whyLastAdmin { // the membership stays with the grants
 			if err := tx.SetSetting(w.stays(e.Account), []byte(e.Hold)); err != nil {
 				return err
@@ -100,6 +108,10 @@ func (w *Worker) Reject(ctx context.Context, id, actor string) error {
 		}
 		return tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
 	})
+	if errors.Is(err, ErrNoHold) {
+		err = w.decidePin(ctx, id, actor, false)
+	}
+	return err
 }
 
 // grants are roles by account.

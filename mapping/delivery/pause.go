@@ -117,7 +117,7 @@ func (w *Worker) PausedUntil() time.Time {
 	w.health.mu.Lock()
 	defer w.health.mu.Unlock()
 	if w.health.until.After(w.now()) {
-		return w.health.until
+		return w.health.until.UTC()
 	}
 	return time.Time{}
 }

@@ -41,12 +41,15 @@ type PreviewChange struct {
 	Roles   []string `json:"roles"`
 }
 
-// PreviewHold is a removal that a brake would hold.
+// PreviewHold is a removal that a brake would hold, or a role that the members of a group would get if its name were not bound to
+// another one.
 type PreviewHold struct {
-	Target string `json:"target"`
-	Why    string `json:"why"`
-	Person string `json:"person"`
-	Role   string `json:"role"`
+	Target  string `json:"target"`
+	Why     string `json:"why"`
+	Person  string `json:"person,omitempty"`
+	Role    string `json:"role"`
+	Group   string `json:"group,omitempty"`
+	Members int    `json:"members,omitempty"`
 }
 
 // Preview computes what would be done under some rules, nil for those in force. It makes no call and changes nothing; whether
@@ -73,7 +76,7 @@ func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, er
 				return err
 			}
 		}
-		return nil
+		return s.previewPins(tx, &out)
 	})
 	if err != nil {
 		return out, fmt.Errorf("computing a plan: %w", err)
@@ -115,7 +118,7 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(b.held[a])) {
-			out.Held = append(out.Held, PreviewHold{target, b.held[a][role], a.Key, role})
+			out.Held = append(out.Held, PreviewHold{Target: target, Why: b.held[a][role], Person: a.Key, Role: role})
 			a.remove = slices.DeleteFunc(a.remove, func(r string) bool { return r == role })
 			a.replace = false
 		}
@@ -154,7 +157,7 @@ func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Pr
 			return err
 		}
 		var hopes []mapping.Grant
-		for _, g := range w.Rules().Desired(s.IdP, user, groups) {
+		for _, g := range w.rules(tx).Desired(s.IdP, user, groups) {
 			if g.Target == t {
 				hopes = append(hopes, g)
 			}

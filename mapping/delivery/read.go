@@ -144,7 +144,7 @@ func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, erro
 		return nil, err
 	}
 	p.exists, p.key = true, w.key(user)
-	for _, g := range w.Rules().Desired(m.Subject.IdP, user, groups) {
+	for _, g := range w.rules(tx).Desired(m.Subject.IdP, user, groups) {
 		p.desired = p.desired || g.Target == mapping.Target{Backend: w.Name, Target: target}
 	}
 	if !p.desired {

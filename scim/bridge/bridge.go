@@ -74,6 +74,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := b.bindNames(ctx, rules); err != nil {
+		return err
+	}
 	b.rules.Store(rules)
 	if err := b.warnOfOrphans(ctx); err != nil {
 		return err
@@ -255,6 +258,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, observed func(idp, method, 
 			}
 			return out
 		},
+		Named: b.named,
 		Nudge: func(name string) {
 			if w := b.workers[name]; w != nil {
 				w.Nudge()

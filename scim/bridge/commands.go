@@ -139,6 +139,7 @@ type checked struct {
 	File     string   `json:"file"`
 	Problems []string `json:"problems"`
 	Warnings []string `json:"warnings"`
+	Advice   []string `json:"recommendations"`
 }
 
 func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
@@ -148,13 +149,16 @@ func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			c, warnings, err := LoadConfig(*config)
 			if asJSON {
-				return errors.Join(err, printChecked(stdout, *config, warnings, err))
+				return errors.Join(err, printChecked(stdout, *config, c, warnings, err))
 			}
 			for _, w := range warnings {
 				fmt.Fprintln(stderr, "warning: "+w)
 			}
 			if err != nil {
 				return err
+			}
+			for _, a := range c.advice {
+				fmt.Fprintln(stderr, "recommendation: "+a)
 			}
 			_, err = fmt.Fprintf(stdout, "%s is fine: %d identity provider(s), %d backend(s), %d mapping(s)\n",
 				*config, len(c.IdentityProviders), len(c.Backends), len(c.Mappings))
@@ -165,8 +169,11 @@ func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
 	return c
 }
 
-func printChecked(w io.Writer, file string, warnings []string, err error) error {
-	out := checked{file, []string{}, append([]string{}, warnings...)}
+func printChecked(w io.Writer, file string, c *Config, warnings []string, err error) error {
+	out := checked{File: file, Problems: []string{}, Warnings: append([]string{}, warnings...), Advice: []string{}}
+	if c != nil {
+		out.Advice = append(out.Advice, c.advice...)
+	}
 	var wrong *ConfigError
 	switch {
 	case errors.As(err, &wrong):

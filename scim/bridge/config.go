@@ -24,6 +24,8 @@ type Config struct {
 	IdentityProviders map[string]IdPConfig      `yaml:"identity_providers"`
 	Backends          map[string]*BackendConfig `yaml:"backends"`
 	Mappings          []MappingConfig           `yaml:"mappings"`
+
+	advice []string // what would be better, with its line
 }
 
 // ServerConfig is where SCIM is served.
@@ -140,6 +142,7 @@ type MappingConfig struct {
 	IdP        string `yaml:"identity_provider"`
 	Where      string `yaml:"where"`
 	Paused     bool   `yaml:"paused"`
+	Pin        bool   `yaml:"pin"`
 
 	Backend        string   `yaml:"backend"`
 	Target         string   `yaml:"target"`
@@ -302,6 +305,7 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}
 	}
 	v.check(c)
+	c.advice = v.advice
 	if err := v.err(file); err != nil {
 		return nil, v.warnings, err
 	}

@@ -24,6 +24,37 @@ func (v *validation) pointless(c *Config, rule []string, m MappingConfig) {
 	}
 }
 
+// unpinned recommends pin for rules by which a name hands out much, and warns of names that are written in an odd way.
+func (v *validation) unpinned(c *Config, rule []string, m MappingConfig) {
+	for _, name := range m.Group {
+		if !mapping.Plain(name) {
+			v.warn(append(rule, "group"), "%q has a space at an end, or characters that do not show or stand for others: only a group with exactly this name is meant", clip(name))
+		}
+	}
+	if m.Pin || len(m.Group) == 0 && m.Match == "" {
+		return
+	}
+	grants, _ := m.grants()
+	for _, g := range grants {
+		why := ""
+		switch {
+		case slices.ContainsFunc(g.Roles, administers):
+			why = "gives an administrator's role"
+		case g.Replace:
+			why = "replaces the roles of its people"
+		case g.Authoritative:
+			why = "takes the role from everybody else"
+		default:
+			continue
+		}
+		v.advise(append(rule, "pin"), "this rule %s to whoever is in a group of this name; `pin: true` lets no other group take the name", why)
+		return
+	}
+}
+
+// administers says whether a role at VirusTotal, or the name of one at Risk Cloud, is an administrator's by its looks.
+func administers(role string) bool { return strings.Contains(strings.ToUpper(role), "ADMIN") }
+
 // given is who gives a role on a target.
 type given struct {
 	line          int

@@ -40,6 +40,7 @@ const (
 type diagnosis struct {
 	About string `json:"about"`
 	backend.Finding
+	Rules []string `json:"rules,omitempty"` // those that name the target: "line 12: mappings.3"
 }
 
 func doctorCommand(config *string, stdout io.Writer) *cobra.Command {
@@ -52,11 +53,11 @@ func doctorCommand(config *string, stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d := &doctor{config: conf, show: func(diagnosis) error { return nil }}
+			d := &doctor{config: conf, file: *config, show: func(diagnosis) error { return nil }}
 			if !asJSON {
 				d.show = func(one diagnosis) error { return showDiagnosis(stdout, one) }
 			}
-			for _, w := range warnings {
+			for _, w := range slices.Concat(warnings, conf.advice) {
 				d.say("configuration", backend.Finding{Level: backend.Note, What: w})
 			}
 			d.look(c.Context())
@@ -74,7 +75,11 @@ func doctorCommand(config *string, stdout io.Writer) *cobra.Command {
 }
 
 func showDiagnosis(w io.Writer, d diagnosis) error {
-	_, err := fmt.Fprintf(w, "%-8s %s: %s\n", d.Level, d.About, d.What)
+	what := d.What
+	if len(d.Rules) > 0 && d.Level != backend.Fine {
+		what += " (" + strings.Join(d.Rules, "; ") + ")"
+	}
+	_, err := fmt.Fprintf(w, "%-8s %s: %s\n", d.Level, d.About, what)
 	if err == nil && d.Remedy != "" {
 		_, err = fmt.Fprintf(w, "         → %s\n", d.Remedy)
 	}
@@ -83,6 +88,8 @@ func showDiagnosis(w io.Writer, d diagnosis) error {
 
 type doctor struct {
 	config *Config
+	file   string                // where it was read
+	rules  *mapping.Rules        // with their lines; nil until they are read
 	show   func(diagnosis) error // as it is found: a vendor may take a while
 	all    []diagnosis
 	err    error
@@ -90,10 +97,22 @@ type doctor struct {
 
 func (d *doctor) say(about string, findings ...backend.Finding) {
 	for _, f := range findings {
-		one := diagnosis{about, f}
+		one := diagnosis{About: about, Finding: f, Rules: d.naming(about, f.Target)}
 		d.all = append(d.all, one)
 		d.err = errors.Join(d.err, d.show(one))
 	}
+}
+
+// naming lists the rules that name a target of a backend outright.
+func (d *doctor) naming(name, target string) []string {
+	if d.rules == nil || target == "" {
+		return nil
+	}
+	var out []string
+	for _, r := range d.rules.Naming(mapping.Target{Backend: name, Target: target}) {
+		out = append(out, fmt.Sprintf("line %d: mappings.%d", r.Line, r.Index))
+	}
+	return out
 }
 
 func (d *doctor) verdict() error {
@@ -172,11 +191,11 @@ func certificateOf(c TLSConfig, now time.Time) backend.Finding {
 func lasts(what string, leaf *x509.Certificate, now time.Time) backend.Finding {
 	switch left := leaf.NotAfter.Sub(now); {
 	case left < 0:
-		return bad(what+" ended on "+leaf.NotAfter.Format(time.DateOnly), "renew it")
+		return bad(what+" ended on "+leaf.NotAfter.UTC().Format(time.DateOnly), "renew it")
 	case left < soonEnds:
 		return backend.Finding{Level: backend.Note, What: fmt.Sprintf("%s ends in %d days", what, int(left.Hours()/24)), Remedy: "renew it"}
 	}
-	return fine("%s is good until %s", what, leaf.NotAfter.Format(time.DateOnly))
+	return fine("%s is good until %s", what, leaf.NotAfter.UTC().Format(time.DateOnly))
 }
 
 // running asks a server that may be running how it is.
@@ -202,12 +221,13 @@ func request(ctx context.Context, address string) *http.Request {
 
 // backends examines every configured vendor.
 func (d *doctor) backends(ctx context.Context, canary string) {
-	rules, err := d.config.rules(nil)
+	b := &Bridge{Config: d.config, Log: slog.New(slog.DiscardHandler), Path: d.file}
+	rules, err := b.startRules()
 	if err != nil {
 		d.say("mappings", bad(err.Error(), "scimbridge check"))
 		return
 	}
-	b := &Bridge{Config: d.config, Log: slog.New(slog.DiscardHandler)}
+	d.rules = rules
 	for _, name := range slices.Sorted(maps.Keys(d.config.Backends)) {
 		c := d.config.Backends[name]
 		if c.simulated() {

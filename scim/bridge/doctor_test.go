@@ -45,7 +45,8 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	s.edit("target: acme", "target: nowhere")
 	s.edit("match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'", "group: Risk, backend: rc, target: nothing")
 	code, out := s.command("doctor")
-	for _, want := range []string{"problem  vt: group nowhere", "it is the group's id", "problem  rc: there is no role nothing", "it is the role's id", "problem(s)"} {
+	for _, want := range []string{"problem  vt: group nowhere", "(line 12: mappings.0; line 13: mappings.1; line 14: mappings.2)\n", "it is the group's id",
+		"problem  rc: there is no role nothing (line 15: mappings.3)\n", "it is the role's id", "problem(s)"} {
 		if code != 1 || !strings.Contains(out, want) {
 			t.Errorf("%d, without %q: %s", code, want, out)
 		}

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -10,11 +11,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -174,7 +177,7 @@ func ask[T any](config *string, stdout io.Writer, method string, path func(args 
 }
 
 func holdCommand(config *string, stdout io.Writer) *cobra.Command {
-	c := &cobra.Command{Use: "hold", Short: "Removals that wait for a decision", Args: noArgs,
+	c := &cobra.Command{Use: "hold", Short: "Removals, and groups that took a bound name, that wait for a decision", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var asJSON bool
 	list := &cobra.Command{Use: "list", Example: "  scimbridge hold list --json", Short: "Show what is held and why", Args: noArgs,
@@ -182,14 +185,16 @@ func holdCommand(config *string, stdout io.Writer) *cobra.Command {
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.AddCommand(list)
 	for word, what := range map[string]string{
-		"approve": "Let what is held go, as far as it is still not wanted",
-		"reject":  "Leave the grants where they are; the bridge gives up owning them",
+		"approve": "Let what is held go, as far as it is still not wanted; bind the name to a group that took it",
+		"reject":  "Leave the grants where they are; the bridge gives up owning them. A group that took a name gives nothing",
 	} {
 		decided := new(bool)
 		decide := &cobra.Command{Use: word + " ID", Short: what, Example: "  scimbridge hold " + word + " vt-6", Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
 			RunE: ask(config, stdout, http.MethodPost, func(args []string) string { return "/api/holds/" + url.PathEscape(args[0]) + "/" + word }, decided,
 				func(w io.Writer, a map[string]string) error {
-					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], map[string]string{"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and are the bridge's no more"}[word])
+					said := map[string]string{"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and are the bridge's no more",
+						"approve pin": "approved; the name is bound to this group, and its people get what the rules give", "reject pin": "rejected; the group gives nothing until it takes the name again"}
+					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], cmp.Or(said[word+" "+a["why"]], said[word]))
 					return err
 				})}
 		decide.Flags().BoolVar(decided, "json", false, "print JSON")
@@ -211,7 +216,7 @@ func oneArg(what string) cobra.PositionalArgs {
 var whyHeld = map[string]string{
 	"protected": "the person is under protect", "own_account": "it is the account of the credential", "last_admin": "nobody else would be left to administer the target",
 	"empties_role": "the role would be taken from everybody who has it", "max_removals": "more people than max_removals allows",
-	"max_offboardings": "more people than max_offboardings allows",
+	"max_offboardings": "more people than max_offboardings allows", "pin": "the name is bound to another group",
 }
 
 func showHolds(w io.Writer, holds []delivery.Hold) error {
@@ -226,12 +231,23 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 		for _, g := range h.Grants {
 			people[g.Account] = true
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, len(people), h.Since.Local().Format(time.DateTime), whyHeld[h.Why])
+		n := len(people)
+		if h.Group != nil {
+			n = h.Group.Members
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, n, moment(h.Since), whyHeld[h.Why])
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	footer := map[bool]string{}
 	for _, h := range holds {
+		if h.Group != nil {
+			showHeldGroup(w, h)
+			footer[true] = "\nscimbridge hold approve ID binds the name to the group that has it now; scimbridge hold reject ID keeps the group out until it takes the name again."
+			continue
+		}
+		footer[false] = "\nscimbridge hold approve ID lets them go; scimbridge hold reject ID leaves them where they are."
 		fmt.Fprintf(w, "\n%s would take:\n", h.ID)
 		for i, g := range h.Grants {
 			if i == 10 {
@@ -241,8 +257,28 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 			fmt.Fprintf(w, "  %s from %s\n", g.Role, g.Person)
 		}
 	}
-	_, err := fmt.Fprintln(w, "\nscimbridge hold approve ID lets them go; scimbridge hold reject ID leaves them where they are.")
-	return err
+	for _, group := range []bool{false, true} {
+		if footer[group] != "" {
+			fmt.Fprintln(w, footer[group])
+		}
+	}
+	return nil
+}
+
+// showHeldGroup says which group took whose name, and what accepting it would give to how many.
+func showHeldGroup(w io.Writer, h delivery.Hold) {
+	g := h.Group
+	bound := fmt.Sprintf("the group %s, which is deleted", g.Bound)
+	switch {
+	case g.Bound == "":
+		bound = "a group of another identity provider"
+	case g.Became != "":
+		bound = fmt.Sprintf("the group %s, which is called %q now", g.Bound, g.Became)
+	}
+	fmt.Fprintf(w, "\n%s: the group %q (%s) of %s has a name that is bound to %s.\n", h.ID, g.Name, g.ID, g.IdP, bound)
+	for _, target := range slices.Sorted(maps.Keys(g.Gives)) {
+		fmt.Fprintf(w, "  its %d member(s) would get %s on %s\n", g.Members, strings.Join(g.Gives[target], ", "), target)
+	}
 }
 
 func actionCommand(config *string, stdout io.Writer, word, short, done string) *cobra.Command {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -113,6 +112,10 @@ func showPreview(w io.Writer, p delivery.Preview) {
 		}
 	}
 	for _, h := range p.Held {
+		if h.Group != "" {
+			fmt.Fprintf(w, "  held on %s: %s for the %d member(s) of %s: %s\n", h.Target, h.Role, h.Members, h.Group, whyHeld[h.Why])
+			continue
+		}
 		fmt.Fprintf(w, "  held on %s: %s from %s: %s\n", h.Target, h.Role, h.Person, whyHeld[h.Why])
 	}
 	for _, n := range p.Notes {
@@ -122,7 +125,7 @@ func showPreview(w io.Writer, p delivery.Preview) {
 		fmt.Fprintf(w, "  looked up first: %s\n", strings.Join(p.Unknown, ", "))
 	}
 	if !p.Oldest.IsZero() {
-		fmt.Fprintf(w, "  who is who rests on look-ups since %s\n", p.Oldest.Local().Format(time.DateTime))
+		fmt.Fprintf(w, "  who is who rests on look-ups since %s\n", moment(p.Oldest))
 	}
 	fmt.Fprintln(w)
 }
@@ -160,7 +163,7 @@ func showWhy(w io.Writer, whys []delivery.Why) error {
 		}
 		account := "nobody knows who this is there yet"
 		if y.Account != "" {
-			account = "is " + y.Account + ", looked up " + y.LookedUp.Local().Format(time.DateTime)
+			account = "is " + y.Account + ", looked up " + moment(y.LookedUp)
 		}
 		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
 		if len(y.Grants) == 0 {

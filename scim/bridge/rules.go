@@ -9,11 +9,13 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 // propose reads the mappings of a configuration file, or of one with nothing else in it, and checks them against what is running.
@@ -93,6 +95,9 @@ func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.bindNames(ctx, rules); err != nil {
+		return nil, err
+	}
 	b.rules.Store(rules)
 	b.noteRestart(plan)
 	for _, p := range plan {
@@ -104,6 +109,26 @@ func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
 		b.workers[p.Backend].RulesChanged()
 	}
 	return plan, nil
+}
+
+// bindNames binds the names that rules pin before they are in force: no group can come between.
+func (b *Bridge) bindNames(ctx context.Context, rules *mapping.Rules) error {
+	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
+		if err := delivery.Bind(ctx, b.store, rules, name, time.Now().UTC()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named lets every backend know whose name a group has now.
+func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, now time.Time) error {
+	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
+		if err := delivery.Named(tx, b.rules.Load(), name, idp, old, g, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // noteRestart says in a plan what else the file changes: only mappings are taken without a restart.

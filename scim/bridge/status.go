@@ -41,7 +41,7 @@ func statusCommand(config *string, stdout io.Writer) *cobra.Command {
 			return needed, e.Encode(s)
 		}
 		if watch {
-			fmt.Fprint(stdout, "\x1b[H\x1b[2J", time.Now().Format(time.DateTime), "\n\n") // the screen from its beginning
+			fmt.Fprint(stdout, "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // the screen from its beginning
 		}
 		return needed, showStatus(stdout, s, time.Now())
 	}
@@ -74,15 +74,9 @@ type codeError struct {
 
 func showStatus(w io.Writer, s console.Status, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	at := func(m time.Time) string {
-		if m.IsZero() {
-			return "-"
-		}
-		return m.Local().Format(time.DateTime)
-	}
 	fmt.Fprintf(t, "version\t%s\nstore\t%s\n\nIDENTITY PROVIDER\tUSERS\tGROUPS\tLAST REQUEST\tFAILED IN THE LAST HOUR\tTOKENS\n", s.Version, s.Store)
 	for _, p := range s.IdentityProviders {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%d of %d\t%s\n", p.Name, p.Users, p.Groups, at(p.LastRequest), p.Failed, p.Requests, tokens(p.Tokens, now))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%d of %d\t%s\n", p.Name, p.Users, p.Groups, moment(p.LastRequest), p.Failed, p.Requests, tokens(p.Tokens, now))
 	}
 	fmt.Fprint(t, "\nBACKEND\tSTATE\tPENDING\tBLOCKED\tHELD\tOLDEST PENDING\tOLDEST REMOVAL\tPAUSED UNTIL\n")
 	for _, b := range s.Backends {
@@ -90,7 +84,7 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 		for _, n := range b.Blocked {
 			blocked += n
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", b.Name, b.State, b.Pending, blocked, b.Held, at(b.OldestPending), at(b.OldestRemoval), at(b.PausedUntil))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", b.Name, b.State, b.Pending, blocked, b.Held, moment(b.OldestPending), moment(b.OldestRemoval), moment(b.PausedUntil))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -110,6 +104,14 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// moment is a time as every command prints it: RFC 3339 in UTC, as in JSON and in the log of events; "-" if there is none.
+func moment(m time.Time) string {
+	if m.IsZero() {
+		return "-"
+	}
+	return m.UTC().Format(time.RFC3339)
 }
 
 // tokens says how old each is: "1a2b3c4d 12 days, ends in 18".

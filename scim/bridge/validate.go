@@ -31,6 +31,7 @@ type validation struct {
 	root     *yaml.Node
 	problems []problem
 	warnings []string
+	advice   []string
 	tokens   map[[sha256.Size]byte]string // whose token it is
 	trusts   []trust                      // whose signed tokens are accepted
 	now      time.Time
@@ -127,6 +128,11 @@ func (v *validation) bad(path []string, format string, args ...any) {
 
 func (v *validation) warn(path []string, format string, args ...any) {
 	v.warnings = append(v.warnings, fmt.Sprintf("line %d: %s: %s", v.line(path...), strings.Join(path, "."), fmt.Sprintf(format, args...)))
+}
+
+// advise recommends what is not wrong to leave out: check and doctor say it, and no start.
+func (v *validation) advise(path []string, format string, args ...any) {
+	v.advice = append(v.advice, fmt.Sprintf("line %d: %s: %s", v.line(path...), strings.Join(path, "."), fmt.Sprintf(format, args...)))
 }
 
 func (v *validation) check(c *Config) {
@@ -343,6 +349,7 @@ func (v *validation) mappings(c *Config) {
 			v.warn(append(rule, "match"), "is open at an end: whoever may name groups at the identity provider may grant this")
 		}
 		v.pointless(c, rule, m)
+		v.unpinned(c, rule, m)
 	}
 	v.conflicts(c)
 	_, err := c.rules(v)
@@ -410,7 +417,7 @@ func (c *Config) rules(v *validation) (*mapping.Rules, error) {
 	var rules []mapping.Rule
 	for i, m := range c.Mappings {
 		base := mapping.Rule{Groups: m.Group, Match: m.Match, ExternalID: m.ExternalID, ID: m.ID, Exclude: m.Exclude, IdP: m.IdP,
-			Paused: m.Paused, WhereText: m.Where, Index: i}
+			Paused: m.Paused, Pin: m.Pin, WhereText: m.Where, Index: i}
 		if m.Where != "" {
 			where, err := scim.UserFilter(m.Where)
 			if err != nil && v == nil {

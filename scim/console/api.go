@@ -163,6 +163,11 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	if held {
 		s.Held, err = heldPeople(tx, b.Name)
 	}
+	if err != nil {
+		return s, err
+	}
+	strangers, err := delivery.HeldByPin(tx, b.Name)
+	s.Held += strangers
 	return s, err
 }
 
@@ -211,7 +216,7 @@ func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
 func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 	id, decision := r.PathValue("id"), r.PathValue("decision")
 	for _, b := range c.Backends {
-		do := b.Engine.Approve
+		why, do := whyOf(r.Context(), b.Engine, id), b.Engine.Approve
 		switch decision {
 		case "approve":
 		case "reject":
@@ -229,11 +234,20 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 		case err != nil:
 			refuse(w, http.StatusServiceUnavailable, "the decision cannot be stored now; nothing was changed")
 		default:
-			answer(w, http.StatusOK, map[string]string{"id": id, "decision": decision})
+			answer(w, http.StatusOK, map[string]string{"id": id, "decision": decision, "why": why})
 		}
 		return
 	}
 	refuse(w, http.StatusNotFound, "there is no such hold; `scimbridge hold list` shows those there are")
+}
+
+// whyOf is why a hold holds, for the answer to whoever ends it; "" if it is not there.
+func whyOf(ctx context.Context, e Engine, id string) string {
+	holds, err := e.Holds(ctx)
+	if i := slices.IndexFunc(holds, func(h delivery.Hold) bool { return h.ID == id }); err == nil && i >= 0 {
+		return holds[i].Why
+	}
+	return ""
 }
 
 // maxProposal bounds a proposed file.

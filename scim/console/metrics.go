@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -91,6 +92,11 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 					return err
 				}
 			}
+			strangers, err := delivery.HeldByPin(tx, b)
+			if err != nil {
+				return err
+			}
+			held += strangers
 			byReason := map[string]int{}
 			if blocked > 0 {
 				for m, err := range tx.Work(b).Marks("") {

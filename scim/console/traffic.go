@@ -43,7 +43,7 @@ func (t *Traffic) Note(idp string, code int, at time.Time) {
 		f = &flow{}
 		t.idp[idp] = f
 	}
-	f.last = at
+	f.last = at.UTC()
 	minute := at.Unix() / 60
 	c := &f.counts[minute%minutes]
 	if c.minute != minute {

@@ -1,0 +1,254 @@
+package delivery_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// pinnedAdmins gives whoever is in VT Admins, as long as that is the group that it was.
+var pinnedAdmins = mapping.Rule{Groups: []string{"VT Admins"}, Pin: true, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}, Line: 4}
+
+// names gives a group a name as scim does: bound, swept and committed in one. A group that is new has a member of its own, m-id.
+func (w *world) names(idp, id, name string) {
+	w.t.Helper()
+	w.update(func(tx store.Tx) error {
+		dir := tx.Directory(idp)
+		old, err := dir.Group(id)
+		isNew := errors.Is(err, store.ErrNotFound)
+		if err != nil && !isNew {
+			return err
+		}
+		g := store.Group{ID: id, DisplayName: name, Attributes: []byte(`{}`), Created: w.clock, Modified: w.clock}
+		if err := dir.PutGroup(g); err != nil {
+			return err
+		}
+		if isNew {
+			if _, err := dir.AddMembers(id, "m-"+id); err != nil {
+				return err
+			}
+		}
+		if err := delivery.Named(tx, w.rules, "vt", idp, old, g, w.clock); err != nil {
+			return err
+		}
+		for _, t := range slices.Concat(w.rules.Targets(idp, old), w.rules.Targets(idp, g)) {
+			if err := tx.Work("vt").Touch(t.Target, w.clock, store.Subject{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *world) deletes(idp, id string) {
+	w.t.Helper()
+	w.update(func(tx store.Tx) error {
+		g, err := tx.Directory(idp).Group(id)
+		if err != nil {
+			return err
+		}
+		for _, t := range w.rules.Targets(idp, g) {
+			if err := tx.Work("vt").Touch(t.Target, w.clock, store.Subject{}); err != nil {
+				return err
+			}
+		}
+		return tx.Directory(idp).DeleteGroup(id)
+	})
+}
+
+// reloads puts rules in force as the bridge does.
+func (w *world) reloads(rules ...mapping.Rule) {
+	w.t.Helper()
+	w.remap(rules...)
+	if err := delivery.Bind(w.t.Context(), w.store, w.rules, "vt", w.clock); err != nil {
+		w.t.Fatal(err)
+	}
+	w.worker.RulesChanged()
+}
+
+// held lists the holds of the kind `pin` as "group of provider", and their ids.
+func (w *world) strangers() (out, ids []string) {
+	w.t.Helper()
+	holds, err := w.worker.Holds(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, h := range holds {
+		if h.Why == "pin" {
+			out, ids = append(out, h.Group.ID+" of "+h.Group.IdP), append(ids, h.ID)
+		}
+	}
+	return out, ids
+}
+
+// A name that is pinned belongs to the group that had it first; every other waits for an operator, however it comes by the name. A step
+// is written as one says it; people are named after the group in which they are.
+func TestPin(t *testing.T) {
+	type step struct {
+		do    string // "name IDP ID NAME", "delete IDP ID", "approve", "reject", "restart", "reload pinned|unpinned|only okta|gone"
+		roles string // who has the role afterwards
+		held  string
+	}
+	for name, steps := range map[string][]step{
+		"renamed away and back": {
+			{"name okta a VT Admins", "a", ""}, {"name okta a Old", "", ""}, {"name okta a vt admins", "a", ""}},
+		"only its letter case": {
+			{"name okta a VT Admins", "a", ""}, {"name okta a VT ADMINS", "a", ""}},
+		"a rename that would hand out an admin role": {
+			{"name okta a VT Admins", "a", ""}, {"name okta b Canteen", "a", ""}, {"name okta a Old", "", ""}, {"name okta b VT Admins", "", "b of okta"},
+			{"restart", "", "b of okta"}, {"reload pinned", "", "b of okta"}, {"approve", "b", ""}, {"name okta b Older", "", ""}, {"name okta a VT Admins", "", "a of okta"}},
+		"deleted and pushed again": {
+			{"name okta a VT Admins", "a", ""}, {"delete okta a", "", ""}, {"name okta b VT Admins", "", "b of okta"}, {"delete okta b", "", ""}, {"name okta c VT Admins", "", "c of okta"}},
+		"rejected until it takes the name again": {
+			{"name okta a VT Admins", "a", ""}, {"name okta a Old", "", ""}, {"name okta b VT Admins", "", "b of okta"}, {"reject", "", ""}, {"restart", "", ""},
+			{"reload pinned", "", ""}, {"name okta b VT ADMINS", "", ""}, {"name okta b Other", "", ""}, {"name okta b VT Admins", "", "b of okta"}},
+		"gives up the name": {
+			{"name okta a VT Admins", "a", ""}, {"name okta a Old", "", ""}, {"name okta b VT Admins", "", "b of okta"}, {"name okta b Other", "", ""}, {"name okta a VT Admins", "a", ""}},
+		"of another identity provider": {
+			{"name okta a VT Admins", "a", ""}, {"name entra b vt admins", "a", "b of entra"}, {"approve", "a b", ""}, {"name okta c Canteen", "a b", ""}, {"delete entra b", "a", ""},
+			{"name entra d VT Admins", "a", "d of entra"}},
+		"of a rule for one identity provider": {
+			{"reload only okta", "", ""}, {"name entra b VT Admins", "", ""}, {"name okta a VT Admins", "a", ""}},
+		"off by default": {
+			{"reload unpinned", "", ""}, {"name okta a VT Admins", "a", ""}, {"delete okta a", "", ""}, {"name okta b VT Admins", "b", ""}},
+		"pinned later": {
+			{"reload unpinned", "", ""}, {"name okta a VT Admins", "a", ""}, {"reload pinned", "a", ""}, {"name okta a Old", "", ""}, {"name okta b VT Admins", "", "b of okta"}},
+		"not pinned any more": {
+			{"name okta a VT Admins", "a", ""}, {"name okta a Old", "", ""}, {"name okta b VT Admins", "", "b of okta"}, {"reload unpinned", "b", ""}, {"reload pinned", "b", ""}},
+		"names that look the same": {
+			{"name okta a VT Admins", "a", ""}, {"name entra b VT\u00a0Admins", "a", ""}, {"name entra c VT Admins\u200b", "a", ""}, {"name entra d \u212aiosk", "a", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, pinnedAdmins)
+			for _, id := range []string{"a", "b", "c", "d"} {
+				for _, idp := range []string{"okta", "entra"} {
+					w.user(idp, "m-"+id, id+"@example.com", true)
+				}
+				w.vendor.people[id+"@example.com"] = id
+			}
+			for _, s := range steps {
+				w.does(s.do)
+				w.pass(time.Minute)
+				var want []string
+				for _, id := range strings.Fields(s.roles) {
+					want = append(want, id+"=ADMIN")
+				}
+				if got := strings.ReplaceAll(w.roles(), "acme/", ""); got != strings.Join(want, " ") {
+					t.Errorf("after %q: the vendor holds %q, want %q", s.do, got, want)
+				}
+				if got, _ := w.strangers(); strings.Join(got, ", ") != s.held {
+					t.Errorf("after %q: held %q, want %q", s.do, got, s.held)
+				}
+			}
+		})
+	}
+}
+
+func (w *world) does(step string) {
+	w.t.Helper()
+	f := strings.SplitN(step, " ", 4)
+	_, ids := w.strangers()
+	unpinned, okta := pinnedAdmins, pinnedAdmins
+	unpinned.Pin, okta.IdP = false, "okta"
+	var err error
+	switch {
+	case f[0] == "name":
+		w.names(f[1], f[2], f[3])
+	case f[0] == "delete":
+		w.deletes(f[1], f[2])
+	case f[0] == "approve":
+		err = w.worker.Approve(w.t.Context(), ids[0], "operator")
+	case f[0] == "reject":
+		err = w.worker.Reject(w.t.Context(), ids[0], "operator")
+	case f[0] == "restart":
+		w.reloads(pinnedAdmins)
+		w.restart()
+	default:
+		w.reloads(map[string]mapping.Rule{"reload pinned": pinnedAdmins, "reload unpinned": unpinned, "reload only okta": okta}[step])
+	}
+	if err != nil {
+		w.t.Fatalf("%s: %v", step, err)
+	}
+}
+
+// What is held says who took whose name and what it would give, the gauge counts its people, the plan and the explanation name it, the
+// audit trail has it, and it is decided once.
+func TestWhatIsSaidOfAStranger(t *testing.T) {
+	w := newWorld(t, pinnedAdmins)
+	for _, id := range []string{"a", "b"} {
+		w.user("okta", "m-"+id, id+"@example.com", true)
+		w.vendor.people[id+"@example.com"] = id
+	}
+	w.names("okta", "a", "VT Admins")
+	w.names("okta", "a", "Old Admins")
+	w.names("okta", "b", "VT Admins")
+	w.pass(time.Minute)
+	holds, err := w.worker.Holds(t.Context())
+	if err != nil || len(holds) != 1 {
+		t.Fatalf("%+v %v", holds, err)
+	}
+	h := holds[0]
+	if got := fmt.Sprintf("%s %s %s %+v", h.Backend, h.Target, h.Why, *h.Group); got != "vt acme pin {IdP:okta ID:b Name:VT Admins Members:1 Bound:a Became:Old Admins Gives:map[acme:[ADMIN]]}" {
+		t.Error(got)
+	}
+	if n := w.heldByPin(); n != 1 {
+		t.Errorf("the gauge counts %d", n)
+	}
+	p, err := w.worker.Preview(t.Context(), nil)
+	if err != nil || len(p.Held) != 1 || p.Held[0] != (delivery.PreviewHold{Target: "acme", Why: "pin", Role: "ADMIN", Group: "VT Admins", Members: 1}) {
+		t.Errorf("%+v %v", p.Held, err)
+	}
+	why, err := w.worker.Explain(t.Context(), "b@example.com", "ADMIN")
+	if err != nil || len(why) != 1 || len(why[0].Grants) != 1 || !strings.Contains(strings.Join(why[0].Grants[0].Not, ""), "scimbridge hold approve "+h.ID) {
+		t.Errorf("%+v %v", why, err)
+	}
+	if err := w.worker.Reject(t.Context(), h.ID, "operator"); err != nil {
+		t.Fatal(err)
+	}
+	for _, decide := range []func() error{
+		func() error { return w.worker.Approve(t.Context(), h.ID, "operator") }, func() error { return w.worker.Reject(t.Context(), h.ID, "operator") }} {
+		if err := decide(); !errors.Is(err, delivery.ErrNoHold) {
+			t.Errorf("decided twice: %v", err)
+		}
+	}
+	if n := w.heldByPin(); n != 0 {
+		t.Errorf("the gauge counts %d after the decision", n)
+	}
+	if p, err := w.worker.Preview(t.Context(), nil); err != nil || len(p.Held) != 0 {
+		t.Errorf("%+v %v", p.Held, err)
+	}
+	var trail []string
+	err = w.store.View(t.Context(), func(tx store.Tx) error {
+		for e, err := range tx.Events().Since(0) {
+			if err != nil {
+				return err
+			}
+			if e.Subject != "" {
+				trail = append(trail, e.Type+" "+e.Subject+" by "+e.Actor)
+			}
+		}
+		return nil
+	})
+	if got := strings.Join(trail, ", "); err != nil || got != "pin a by bridge, hold b by bridge, hold.reject b by operator" {
+		t.Errorf("%v %s", err, got)
+	}
+}
+
+func (w *world) heldByPin() (n int) {
+	w.t.Helper()
+	err := w.store.View(w.t.Context(), func(tx store.Tx) (err error) {
+		n, err = delivery.HeldByPin(tx, "vt")
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
