@@ -26,7 +26,7 @@ func (w *Worker) jumped(ctx context.Context) error {
 	w.ahead.Store(ahead)
 	clear(w.pauses)
 	clear(w.looks)
-	w.planResync(w.now())
+	w.planResync(w.now(), w.ResyncEvery)
 	if err := w.recover(ctx); err != nil {
 		w.ahead.Store(ahead - int64(by)) // once more
 		return fmt.Errorf("after the clock was set: %w", err)

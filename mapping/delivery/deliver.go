@@ -243,8 +243,12 @@ func (w *Worker) commit(ctx context.Context, s step, set func(tx store.Tx, e *st
 
 func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *store.Entry, role string, want bool) error, settle bool) error {
 	var done []store.Mark
+	c := w.condition()
 	err := w.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		done = nil
+		if err := w.putCondition(tx, c); err != nil { // what the vendor said to this call holds for whoever calls next
+			return err
+		}
 		ledger := tx.Ledger(w.Name)
 		err := s.each(func(a *account, role string, want bool) error {
 			e, err := entry(ledger, s.delta.Target, a, role)
@@ -275,6 +279,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 	if err != nil {
 		return fmt.Errorf("recording an outcome: %w", err)
 	}
+	w.told = c
 	w.observe(done)
 	return nil
 }

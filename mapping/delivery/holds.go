@@ -218,12 +218,14 @@ func (w *Worker) wake(tx store.Tx, now time.Time, chosen func(store.Mark) bool) 
 // Retry lets everything that is blocked or waits for its next try be tried at once. It may be called from any goroutine.
 func (w *Worker) Retry(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		if err := tx.SetSetting(w.retryAsked(), []byte("yes")); err != nil {
+			return err
+		}
 		return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State == store.Blocked })
 	})
 	if err != nil {
 		return fmt.Errorf("trying again what is blocked: %w", err)
 	}
-	w.retryAsked.Store(true)
 	w.Nudge()
 	return nil
 }
@@ -234,8 +236,12 @@ func (w *Worker) RulesChanged() {
 	w.Nudge()
 }
 
-// Resync asks for a comparison with what is there, at once. It may be called from any goroutine.
-func (w *Worker) Resync() {
-	w.resyncAsked.Store(true)
+// Resync asks whoever delivers for a comparison with what is there, at once. It may be called from any goroutine.
+func (w *Worker) Resync(ctx context.Context) error {
+	err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.resyncAsked(), []byte("yes")) })
+	if err != nil {
+		return fmt.Errorf("asking for a comparison: %w", err)
+	}
 	w.Nudge()
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 type pause struct {
 	until time.Time
 	fails int
+	told  bool // the vendor said so, to whomever
 }
 
 func isBackend(err error) bool {
@@ -37,6 +38,7 @@ func (w *Worker) failed(target string, err error) bool {
 	}
 	p := w.pauses[where]
 	p.fails++
+	p.told = e.Kind == backend.Throttled
 	p.until = w.now().Add(w.backoff(p.fails))
 	if e.Until.After(p.until) {
 		p.until = e.Until

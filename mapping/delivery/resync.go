@@ -28,11 +28,15 @@ type foreignGrant struct{ target, account, role string }
 // look compares what is there with the ledger where that is due: everything every ResyncEvery, and a target again shortly
 // after a mismatch, because one read proves nothing.
 func (w *Worker) look(ctx context.Context) error {
+	resync, retry, err := w.obey(ctx)
+	if err != nil {
+		return err
+	}
 	now := w.now()
-	if w.retryAsked.Swap(false) {
+	if retry {
 		clear(w.pauses)
 	}
-	if asked := w.resyncAsked.Swap(false); asked || !w.resyncAt.IsZero() && !w.resyncAt.After(now) {
+	if resync || !w.resyncAt.IsZero() && !w.resyncAt.After(now) {
 		var targets []string
 		err := w.Store.View(ctx, func(tx store.Tx) (err error) {
 			targets, err = w.targets(tx)
@@ -44,7 +48,7 @@ func (w *Worker) look(ctx context.Context) error {
 		for _, t := range targets {
 			w.looks[t] = now
 		}
-		w.planResync(now)
+		w.planResync(now, w.ResyncEvery)
 	}
 	for _, target := range slices.Sorted(maps.Keys(w.looks)) {
 		if w.looks[target].After(now) || !w.pausedUntil(target).IsZero() {
@@ -69,10 +73,10 @@ func (w *Worker) look(ctx context.Context) error {
 	return nil
 }
 
-func (w *Worker) planResync(now time.Time) {
+func (w *Worker) planResync(now time.Time, after time.Duration) {
 	w.resyncAt = time.Time{}
 	if w.ResyncEvery > 0 {
-		w.resyncAt = now.Add(w.ResyncEvery)
+		w.resyncAt = now.Add(after)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestAResyncCanBeAskedFor(t *testing.T) {
 	delete(w.vendor.holds["acme/a1"], "ADMIN")
 	w.pass(30 * time.Second)
 	w.expectCalls()
-	w.worker.Resync()
+	w.resync()
 	w.pass(30 * time.Second)
 	w.expectCalls("add acme: a1=ADMIN")
 	if drift["missing"] != 1 {
@@ -60,7 +60,7 @@ func TestASingleStaleReadIsNotActedOn(t *testing.T) {
 	w, drift := drifting(t, admins)
 	w.pass(time.Minute)
 	w.vendor.stale = map[string]bool{"a0/ADMIN": true}
-	w.worker.Resync()
+	w.resync()
 	w.pass(time.Second)
 	w.vendor.stale = nil
 	w.pass(2 * time.Hour)

@@ -364,7 +364,7 @@ func TestWhoLeavesWaitsForNoListing(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		slow.slow.Store(true)
-		w.worker.Resync()
+		w.resync()
 		for i := range 3 {
 			time.Sleep(time.Minute)
 			w.clock = time.Now()
@@ -504,7 +504,7 @@ func TestOurOwnRemovalIsNoDrift(t *testing.T) {
 	w.leave("okta", "u0", "Admins")
 	w.pass(2 * time.Second)
 	w.vendor.lags = map[string][]string{"acme/a0": {"ADMIN"}}
-	w.worker.Resync()
+	w.resync()
 	w.pass(30 * time.Second)
 	w.vendor.lags = nil
 	w.pass(2 * time.Hour)
@@ -520,7 +520,7 @@ func TestTwoSightingsMustBeInARow(t *testing.T) {
 	w.pass(2 * time.Minute)
 	for range 3 {
 		w.vendor.lags = map[string][]string{"acme/a3": {"ADMIN"}}
-		w.worker.Resync()
+		w.resync()
 		w.pass(time.Second)
 		w.vendor.lags = nil
 		w.pass(2 * time.Hour)

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,8 +176,11 @@ func (w *Worker) Start(ctx context.Context) (time.Time, error) {
 	if err := w.Remap(ctx); err != nil {
 		return time.Time{}, err
 	}
-	w.planResync(w.now())
+	w.planResync(w.now(), cmp.Or(w.ResyncFirst, w.ResyncEvery))
 	w.health.set("ok", "")
+	if err := w.heed(ctx); err != nil {
+		return time.Time{}, err
+	}
 	return w.RunOnce(ctx)
 }
 

@@ -47,6 +47,7 @@ type Worker struct {
 	Invite          bool          // ask the vendor for an account for whoever has none
 	Offboard        bool          // end more than roles for whoever leaves: see backend.Backend
 	ResyncEvery     time.Duration // compare what is there with what should be; 0: never by itself
+	ResyncFirst     time.Duration // how long after the start that comes for the first time; 0: ResyncEvery
 
 	Now       func() time.Time     // nil: time.Now
 	Steady    func() time.Duration // a clock that nobody sets; nil: the one of time.Now, or what Now says if that is given
@@ -60,19 +61,20 @@ type Worker struct {
 	ahead  atomic.Int64     // nanoseconds that Now is before Steady, as last looked at: see now
 	lag    time.Time        // until then no read is believed: calls of a former process, or before the clock was set
 	pauses map[string]pause // by target; "" is the whole backend
+	told   Condition        // what the store knows
 
-	standby                             atomic.Bool
-	resyncAsked, retryAsked, remapAsked atomic.Bool
-	resyncAt                            time.Time
-	looks                               map[string]time.Time       // targets to compare, and when
-	touched                             map[spot]time.Time         // that a call changed: reads of them lag
-	taken                               map[foreignGrant]time.Time // that was taken over from whoever leaves
-	unread                              map[foreignGrant]time.Time // removals that were refused, and until when no read can say whether they are done
-	suspects                            map[foreignGrant]int       // seen so many times in a row
-	foreigners                          map[foreignGrant]bool
-	found                               map[string]map[foreignGrant]bool
-	forbidden                           map[string]int // refusals in a row, by target
-	putOff                              int            // listings in a row, for somebody who leaves
+	standby    atomic.Bool
+	remapAsked atomic.Bool
+	resyncAt   time.Time
+	looks      map[string]time.Time       // targets to compare, and when
+	touched    map[spot]time.Time         // that a call changed: reads of them lag
+	taken      map[foreignGrant]time.Time // that was taken over from whoever leaves
+	unread     map[foreignGrant]time.Time // removals that were refused, and until when no read can say whether they are done
+	suspects   map[foreignGrant]int       // seen so many times in a row
+	foreigners map[foreignGrant]bool
+	found      map[string]map[foreignGrant]bool
+	forbidden  map[string]int // refusals in a row, by target
+	putOff     int            // listings in a row, for somebody who leaves
 }
 
 // Init prepares a worker whose fields are set.
@@ -148,7 +150,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, store.ErrPoisoned), errors.Is(err, store.ErrClosed):
+		case errors.Is(err, store.ErrPoisoned), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFenced):
 			return err
 		case err != nil:
 			w.Log.Warn("delivery: round ended early, will be tried again", "backend", w.Name, "error", err)
@@ -156,6 +158,9 @@ func (w *Worker) Run(ctx context.Context) error {
 			work = w.Start // an outcome may not have been recorded: what is open is in doubt
 		default:
 			work = w.RunOnce // nothing is sent before the start has succeeded
+			if err := w.tell(ctx); err != nil {
+				w.Log.Warn("how the backend is doing is not noted, will be tried again", "backend", w.Name, "error", err)
+			}
 		}
 		if !w.sleep(ctx, next) {
 			return nil
@@ -248,7 +253,7 @@ func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 	case isBackend(err) && backend.KindOf(err) == backend.Missing:
 		return w.blockTarget(ctx, target)
 	case w.failed(target, err):
-		return nil
+		return w.tell(ctx)
 	}
 	return err
 }

@@ -368,6 +368,13 @@ func (w *world) pass(d time.Duration) {
 	w.t.Fatal("the worker never comes to rest")
 }
 
+func (w *world) resync() {
+	w.t.Helper()
+	if err := w.worker.Resync(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // roles returns what the vendor holds, as "target/account=R,S", sorted.
 func (w *world) roles() string {
 	var out []string

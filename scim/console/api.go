@@ -327,16 +327,18 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 		if name != "" && b.Name != name {
 			continue
 		}
+		var ask func(context.Context) error
 		switch r.PathValue("action") {
 		case "resync":
-			b.Engine.Resync()
+			ask = b.Engine.Resync
 		case "retry":
-			if err := b.Engine.Retry(r.Context()); err != nil {
-				refuse(w, http.StatusServiceUnavailable, "this cannot be stored now; nothing was changed")
-				return
-			}
+			ask = b.Engine.Retry
 		default:
 			refuse(w, http.StatusNotFound, "there is no such action")
+			return
+		}
+		if err := ask(r.Context()); err != nil {
+			refuse(w, http.StatusServiceUnavailable, "this cannot be stored now; nothing was changed")
 			return
 		}
 		asked = append(asked, b.Name)

@@ -22,7 +22,7 @@ type Engine interface {
 	Approve(ctx context.Context, id, actor string) error
 	Reject(ctx context.Context, id, actor string) error
 	Retry(ctx context.Context) error
-	Resync()
+	Resync(ctx context.Context) error
 	Explain(ctx context.Context, who, role string) ([]delivery.Why, error)
 	OldestRemoval(ctx context.Context) (time.Time, error)
 }

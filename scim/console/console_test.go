@@ -28,7 +28,10 @@ func (e *engine) OldestRemoval(context.Context) (time.Time, error) { return time
 
 func (e *engine) Health() (string, string) { return e.state, e.reason }
 func (e *engine) PausedUntil() time.Time   { return time.Time{} }
-func (e *engine) Resync()                  { e.asked = append(e.asked, "resync") }
+func (e *engine) Resync(context.Context) error {
+	e.asked = append(e.asked, "resync")
+	return nil
+}
 
 func (e *engine) Retry(context.Context) error {
 	e.asked = append(e.asked, "retry")

@@ -1,0 +1,119 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Condition is how a backend is doing as whoever delivers left it in the store: for the other replicas, and for whoever delivers
+// next.
+type Condition struct {
+	State  string    `json:"state"`
+	Reason string    `json:"reason,omitempty"`
+	Until  time.Time `json:"until,omitzero"` // the whole backend is not called before
+	Told   bool      `json:"told,omitempty"` // the vendor said so: it holds after a restart, too
+}
+
+// ConditionOf reads it; the zero value if nobody has delivered.
+func ConditionOf(tx store.Tx, backend string) (c Condition, err error) {
+	raw := tx.Setting(conditionKey(backend))
+	if raw == nil {
+		return c, nil
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return c, fmt.Errorf("reading the condition of a backend: %w", err)
+	}
+	return c, nil
+}
+
+func conditionKey(backend string) string { return "condition/" + backend }
+
+// condition is what is to be left in the store now.
+func (w *Worker) condition() Condition {
+	c := Condition{}
+	c.State, c.Reason = w.health.get()
+	if p := w.pauses[""]; p.until.After(w.now()) {
+		c.Until, c.Told = p.until.UTC(), p.told
+	}
+	return c
+}
+
+// tell leaves the condition in the store if it has changed.
+func (w *Worker) tell(ctx context.Context) error {
+	c := w.condition()
+	if c == w.told {
+		return nil
+	}
+	if err := w.Store.Update(ctx, func(tx store.Tx) error { return w.putCondition(tx, c) }); err != nil {
+		return fmt.Errorf("noting how the backend is doing: %w", err)
+	}
+	w.told = c
+	return nil
+}
+
+func (w *Worker) putCondition(tx store.Tx, c Condition) error {
+	if c == w.told {
+		return nil
+	}
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("noting how the backend is doing: %w", err)
+	}
+	return tx.SetSetting(conditionKey(w.Name), raw)
+}
+
+// longestPause is the longest that a vendor is believed that it does not want to be called.
+const longestPause = 24 * time.Hour
+
+// heed keeps to what the vendor said to whoever delivered before: until then nothing is called.
+func (w *Worker) heed(ctx context.Context) error {
+	var c Condition
+	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
+		c, err = ConditionOf(tx, w.Name)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.told = c
+	now := w.now()
+	if p := w.pauses[""]; c.Told && c.Until.After(now) && c.Until.After(p.until) && !c.Until.After(now.Add(longestPause)) {
+		w.pauses[""] = pause{until: c.Until, fails: max(p.fails, 1), told: true}
+		w.health.pause("", c.Until)
+		w.health.set(c.State, c.Reason)
+	}
+	return nil
+}
+
+// What commands ask of whoever delivers, as settings of the store.
+func (w *Worker) resyncAsked() string { return "asked/resync/" + w.Name }
+func (w *Worker) retryAsked() string  { return "asked/retry/" + w.Name }
+
+// asked says whether there is a command that whoever delivers has not taken.
+func (w *Worker) asked(tx store.Tx) bool {
+	return tx.Setting(w.resyncAsked()) != nil || tx.Setting(w.retryAsked()) != nil
+}
+
+// obey takes the commands.
+func (w *Worker) obey(ctx context.Context) (resync, retry bool, err error) {
+	any := false
+	err = w.Store.View(ctx, func(tx store.Tx) error {
+		any = w.asked(tx)
+		return nil
+	})
+	if err == nil && any {
+		err = w.Store.Update(ctx, func(tx store.Tx) error {
+			resync, retry = tx.Setting(w.resyncAsked()) != nil, tx.Setting(w.retryAsked()) != nil
+			return errors.Join(tx.SetSetting(w.resyncAsked(), nil), tx.SetSetting(w.retryAsked(), nil))
+		})
+	}
+	if err != nil {
+		return false, false, fmt.Errorf("taking commands: %w", err)
+	}
+	return resync, retry, nil
+}
