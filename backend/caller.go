@@ -84,6 +84,20 @@ type Answer struct {
 	Body   []byte
 }
 
+// Object says whether the body is a JSON object that does not tell of an error.
+func (a Answer) Object() bool {
+	var v map[string]json.RawMessage
+	if json.Unmarshal(a.Body, &v) != nil || v == nil {
+		return false
+	}
+	_, failed := v["error"]
+	return !failed
+}
+
+// Done says whether the answer is a success of what has nothing to tell: it is empty, or a JSON object. A page of something in
+// between is neither.
+func (a Answer) Done() bool { return len(bytes.TrimSpace(a.Body)) == 0 || a.Object() }
+
 // Do makes the call. The error is an *Error.
 func (c *Caller) Do(ctx context.Context, call Call) (Answer, error) {
 	a, err := c.do(ctx, call)
@@ -188,7 +202,7 @@ func (c *Caller) refusal(res *http.Response, body []byte, doing string) error {
 // retryAfter reads both forms (RFC 9110 section 10.2.3); zero if there is none. A day is the longest that is believed.
 func retryAfter(v string, now time.Time) time.Time {
 	var until time.Time
-	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+	if n, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		until = now.Add(time.Duration(min(n, 86400)) * time.Second)
 	} else if t, err := http.ParseTime(v); err == nil {
 		until = t

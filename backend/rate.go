@@ -19,12 +19,12 @@ type Rate struct {
 // ParseRate reads 5/s, 60/min or 1000/h.
 func ParseRate(s string) (Rate, error) {
 	count, unit, _ := strings.Cut(s, "/")
-	n, err := strconv.Atoi(count)
+	n, err := strconv.ParseUint(count, 10, 31)
 	per := map[string]time.Duration{"s": time.Second, "min": time.Minute, "h": time.Hour}[unit]
 	if err != nil || n < 1 || per == 0 {
 		return Rate{}, fmt.Errorf("%q is not a rate such as 5/s, 60/min or 1000/h", s)
 	}
-	return Rate{n, per}, nil
+	return Rate{int(n), per}, nil
 }
 
 // limiter lets a tenth through at once and spreads the rest, so that no stretch of the unit sees more than N calls.

@@ -18,7 +18,11 @@ import (
 // Member is what the ledger calls having a role: at Risk Cloud the target is the role.
 const Member = "member"
 
-const maxPages = 1000
+// maxPages and maxPaged bound a list that comes in pages: a vendor whose pages never end is not believed.
+const (
+	maxPages = 1000
+	maxPaged = 64 << 20 // bytes
+)
 
 // Config is how to reach Risk Cloud. Either Token or ClientID and ClientSecret are set.
 type Config struct {
@@ -123,6 +127,7 @@ func refused(code string) error {
 // list reads a list that comes as a plain array or in pages: {"content": [...], "number", "last", "totalPages"}.
 func list[T any](ctx context.Context, c *Client, operation, doing, path string) ([]T, error) {
 	var out []T
+	size := 0
 	for n := range maxPages {
 		call := backend.Call{Operation: operation, Doing: doing, Method: http.MethodGet, Path: path, List: true}
 		if n > 0 {
@@ -133,15 +138,19 @@ func list[T any](ctx context.Context, c *Client, operation, doing, path string) 
 			return nil, err
 		}
 		var plain []T
-		if json.Unmarshal(a.Body, &plain) == nil && plain != nil {
-			return append(out, plain...), nil
+		if n == 0 && json.Unmarshal(a.Body, &plain) == nil && plain != nil {
+			return plain, nil
 		}
 		var page struct {
 			Content    []T   `json:"content"`
+			Number     *int  `json:"number"`
 			Last       *bool `json:"last"`
 			TotalPages int   `json:"totalPages"`
 		}
 		if json.Unmarshal(a.Body, &page) != nil || page.Content == nil {
+			return nil, unclear(doing, a.Status)
+		}
+		if size += len(a.Body); size > maxPaged || page.Number != nil && *page.Number != n {
 			return nil, unclear(doing, a.Status)
 		}
 		out = append(out, page.Content...)
@@ -179,6 +188,9 @@ func (c *Client) listUsers(ctx context.Context) (map[string]user, error) {
 	}
 	users := make(map[string]user, len(all))
 	for _, u := range all {
+		if u.ID == "" { // nobody: then it is not the list that it should be, and no evidence of who is missing from it
+			return nil, unclear("listing people", http.StatusOK)
+		}
 		users[u.ID] = u
 	}
 	return users, nil
@@ -192,7 +204,7 @@ func (c *Client) Resolve(ctx context.Context, _ string, _ []string) (map[string]
 	}
 	out := map[string]backend.Account{}
 	for id, u := range users {
-		if key := backend.Fold(u.Email); key != "" && id != "" {
+		if key := backend.Fold(u.Email); key != "" {
 			out[key] = backend.Account{ID: id, Key: key, Status: u.Status}
 		}
 	}
@@ -209,8 +221,8 @@ func (c *Client) role(ctx context.Context, id string) (role, bool, error) {
 			return r, true, nil
 		}
 	}
-	if len(all) == 0 { // every account has roles: this says nothing
-		return role{}, false, unclear("reading roles", 0)
+	if len(all) == 0 || slices.ContainsFunc(all, func(r role) bool { return r.ID == "" }) { // every account has roles, and every role an id: this says nothing
+		return role{}, false, unclear("reading roles", http.StatusOK)
 	}
 	return role{}, false, nil
 }
@@ -218,15 +230,21 @@ func (c *Client) role(ctx context.Context, id string) (role, bool, error) {
 // Invite implements backend.Backend by making a user without roles (vendor's help on creating users).
 func (c *Client) Invite(ctx context.Context, _, email string) error {
 	name, _, _ := strings.Cut(email, "@")
-	_, err := c.do(ctx, backend.Call{Operation: "create_user", Doing: "making an account", Method: http.MethodPost, Path: "/api/v1/users", Changes: true,
+	a, err := c.do(ctx, backend.Call{Operation: "create_user", Doing: "making an account", Method: http.MethodPost, Path: "/api/v1/users", Changes: true,
 		Body: map[string]any{"active": true, "status": "Active", "tier": "SECONDARY", "valueType": "User", "sendEmail": true, "email": email, "first": name, "last": name, "company": ""}})
+	if err == nil && !a.Done() {
+		return unclear("making an account", a.Status)
+	}
 	return err
 }
 
 // Offboard implements backend.Backend by disabling the user.
 func (c *Client) Offboard(ctx context.Context, _ string, a backend.Account) error {
-	_, err := c.do(ctx, backend.Call{Operation: "disable_user", Doing: "disabling an account", Method: http.MethodPut,
+	done, err := c.do(ctx, backend.Call{Operation: "disable_user", Doing: "disabling an account", Method: http.MethodPut,
 		Path: "/api/v1/users/disable/" + url.PathEscape(a.ID), Changes: true})
+	if err == nil && !done.Done() {
+		return unclear("disabling an account", done.Status)
+	}
 	var e *backend.Error
 	if errors.As(err, &e) && e.Kind == backend.Missing {
 		if users, listErr := c.listUsers(ctx); listErr == nil && len(users) > 0 {
@@ -259,7 +277,9 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 		}
 	}
 	for _, u := range r.Users {
-		o.Holders[u.ID] = []string{Member}
+		if u.ID != "" {
+			o.Holders[u.ID] = []string{Member}
+		}
 	}
 	if !o.Roles { // a tenant that shows roles with the people: believed if it is as many as the role counts
 		o.Roles = r.UserCount != nil && *r.UserCount > 0 && len(o.Holders) == *r.UserCount
@@ -267,13 +287,20 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 	return o, nil
 }
 
-// shows says whether the list of users of a role can be believed: it is as long as the role's count says, and an empty one only
-// with a count of zero beside it.
+// shows says whether the list of users of a role can be believed: it is of as many people as the role's count says, and an empty
+// one only with a count of zero beside it.
 func (r role) shows() bool {
-	if r.UserCount == nil {
-		return len(r.Users) > 0
+	people := map[string]bool{}
+	for _, u := range r.Users {
+		if u.ID == "" {
+			return false
+		}
+		people[u.ID] = true
 	}
-	return *r.UserCount == len(r.Users)
+	if r.UserCount == nil {
+		return len(people) > 0
+	}
+	return *r.UserCount == len(people)
 }
 
 func (r role) holds(id string) bool {

@@ -11,8 +11,11 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// maxPages bounds a listing: a vendor whose pages never end is not believed.
-const maxPages = 10_000
+// maxPages and maxItems bound a listing: a vendor whose pages never end is not believed.
+const (
+	maxPages = 10_000
+	maxItems = 40 * maxPages
+)
 
 // Config is how to reach VirusTotal. Caller.URL is https://www.virustotal.com/api/v3 in production; its Header and
 // Throttle are set by New.
@@ -67,10 +70,10 @@ type page struct {
 	} `json:"links"`
 }
 
-// pages calls each with every item of a collection. The cursor is put into an address of our own: no link of an
-// answer is followed.
-func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values, each func(json.RawMessage)) error {
-	path, cursor := call.Path, ""
+// pages calls each with every item of a collection that is somebody; one that is neither that nor a refusal to show them makes the
+// listing unbelievable. The cursor is put into an address of our own: no link of an answer is followed.
+func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values, each func(item)) error {
+	path, items, seen := call.Path, 0, map[string]bool{}
 	for range maxPages {
 		call.Path = path + "?" + query.Encode()
 		a, err := c.caller.Do(ctx, call)
@@ -81,8 +84,17 @@ func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values,
 		if err := json.Unmarshal(a.Body, &p); err != nil || p.Data == nil {
 			return unclear(call.Doing, a.Status)
 		}
-		for _, item := range p.Data {
-			each(item)
+		if items += len(p.Data); items > maxItems {
+			return unclear(call.Doing, a.Status)
+		}
+		for _, raw := range p.Data {
+			var i item
+			if err := json.Unmarshal(raw, &i); err != nil || i.ID == "" && !there(i.Error) {
+				return unclear(call.Doing, a.Status)
+			}
+			if !there(i.Error) {
+				each(i)
+			}
 		}
 		next := p.Meta.Cursor
 		if u, err := url.Parse(p.Links.Next); err == nil && u.Query().Get("cursor") != "" {
@@ -91,11 +103,11 @@ func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values,
 		if next == "" {
 			return nil
 		}
-		if next == cursor {
+		if seen[next] { // round in a circle
 			return unclear(call.Doing, a.Status)
 		}
-		cursor = next
-		query.Set("cursor", cursor)
+		seen[next] = true
+		query.Set("cursor", next)
 	}
 	return unclear(call.Doing, 0)
 }
@@ -116,6 +128,9 @@ type item struct {
 	} `json:"context_attributes"`
 }
 
+// there says whether a value was given: null is none.
+func there(raw json.RawMessage) bool { return raw != nil && string(raw) != "null" }
+
 // Resolve implements backend.Backend: the group's user list, whole. Only the attributes that are needed are asked for,
 // since a full user object carries API keys.
 func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[string]backend.Account, error) {
@@ -123,13 +138,10 @@ func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[st
 	err := c.pages(ctx, backend.Call{Operation: "list_users", Doing: "listing people", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/users"},
 		url.Values{"attributes": {"email,first_name,last_name"}, "limit": {"40"}},
-		func(raw json.RawMessage) {
-			var i item
-			if json.Unmarshal(raw, &i) != nil || i.Error != nil || i.ID == "" || i.Attributes.Email == "" {
-				return
+		func(i item) {
+			if key := backend.Fold(i.Attributes.Email); key != "" {
+				out[key] = backend.Account{ID: i.ID, Key: key}
 			}
-			key := backend.Fold(i.Attributes.Email)
-			out[key] = backend.Account{ID: i.ID, Key: key}
 		})
 	if err != nil {
 		return nil, err
@@ -140,20 +152,26 @@ func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[st
 // Invite implements backend.Backend by adding a member: an address without an account is sent an invitation (vendor's page
 // Add users to a group).
 func (c *Client) Invite(ctx context.Context, target, email string) error {
-	_, err := c.caller.Do(ctx, backend.Call{Operation: "invite", Doing: "inviting somebody", Method: http.MethodPost,
+	a, err := c.caller.Do(ctx, backend.Call{Operation: "invite", Doing: "inviting somebody", Method: http.MethodPost,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/users", Changes: true,
 		Body: map[string]any{"data": []map[string]string{{"type": "user", "id": email}}}})
 	var e *backend.Error
-	if errors.As(err, &e) && e.Status == http.StatusConflict { // a member already
+	switch {
+	case errors.As(err, &e) && e.Status == http.StatusConflict: // a member already
 		return nil
+	case err == nil && !a.Done():
+		return unclear("inviting somebody", a.Status)
 	}
 	return err
 }
 
 // Offboard implements backend.Backend by ending the membership.
 func (c *Client) Offboard(ctx context.Context, target string, a backend.Account) error {
-	_, err := c.caller.Do(ctx, backend.Call{Operation: "remove_member", Doing: "removing a member", Method: http.MethodDelete,
+	done, err := c.caller.Do(ctx, backend.Call{Operation: "remove_member", Doing: "removing a member", Method: http.MethodDelete,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/users/" + url.PathEscape(a.ID), Changes: true})
+	if err == nil && !done.Done() {
+		return unclear("removing a member", done.Status)
+	}
 	var e *backend.Error
 	if !errors.As(err, &e) || e.Kind != backend.Missing && e.Kind != backend.Rejected {
 		return err
@@ -168,20 +186,22 @@ func (c *Client) Offboard(ctx context.Context, target string, a backend.Account)
 // Observe implements backend.Backend. Whether roles are shown depends on the tenant.
 func (c *Client) Observe(ctx context.Context, target string) (backend.Observation, error) {
 	o := backend.Observation{Members: map[string]backend.Account{}, Holders: map[string][]string{}}
+	obscure := false
 	err := c.pages(ctx, backend.Call{Operation: "read_roles", Doing: "reading roles", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/users"}, url.Values{"limit": {"40"}},
-		func(raw json.RawMessage) {
-			var i item
-			if json.Unmarshal(raw, &i) != nil || i.Error != nil || i.ID == "" {
+		func(i item) {
+			o.Members[i.ID] = backend.Account{ID: i.ID}
+			if !there(i.Context.Roles) {
 				return
 			}
-			o.Members[i.ID] = backend.Account{ID: i.ID}
-			if i.Context.Roles != nil {
-				o.Roles = true
-				o.Holders[i.ID] = roles(i.Context.Roles)
-			}
+			held, understood := roles(i.Context.Roles)
+			o.Roles, o.Holders[i.ID] = true, held
+			obscure = obscure || !understood
 		})
 	o.Complete = err == nil && len(o.Members) > 0
+	if obscure { // what it shows of somebody may be more than was understood, so it is no evidence of anybody's absence
+		o.Roles, o.Holders = false, map[string][]string{}
+	}
 	if err != nil || o.Roles {
 		return o, err
 	}
@@ -193,12 +213,7 @@ func (c *Client) administrators(ctx context.Context, target string, o *backend.O
 	var admins []string
 	err := c.pages(ctx, backend.Call{Operation: "read_roles", Doing: "reading administrators", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/administrators"}, url.Values{"limit": {"40"}},
-		func(raw json.RawMessage) {
-			var i item
-			if json.Unmarshal(raw, &i) == nil && i.Error == nil && i.ID != "" {
-				admins = append(admins, i.ID)
-			}
-		})
+		func(i item) { admins = append(admins, i.ID) })
 	switch {
 	case err == nil && len(admins) > 0: // without one the group could not be read
 		o.Only = adminRole
@@ -211,42 +226,41 @@ func (c *Client) administrators(ctx context.Context, target string, o *backend.O
 	return nil
 }
 
-// roles reads the forms in which roles may be shown; the vendor documents none.
-func roles(raw json.RawMessage) []string {
+// roles reads the forms in which roles may be shown; the vendor documents none. It says whether it understood all of it.
+func roles(raw json.RawMessage) (held []string, understood bool) {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
 		var byName map[string]json.RawMessage
 		if json.Unmarshal(raw, &byName) != nil {
-			return nil
+			return nil, false
 		}
-		var out []string
 		for name, v := range byName {
-			if string(v) != "false" && string(v) != "null" {
-				out = append(out, name)
+			if there(v) && string(v) != "false" {
+				held = append(held, name)
 			}
 		}
-		return out
+		return held, true
 	}
-	var out []string
+	understood = true
 	for _, e := range list {
 		var name string
 		var object struct {
 			Role, Name, ID string
 			Granted        *bool
 		}
-		switch {
-		case json.Unmarshal(e, &name) == nil:
-		case json.Unmarshal(e, &object) == nil && (object.Granted == nil || *object.Granted):
-			name = object.Role + object.Name
-			if name == "" {
+		if json.Unmarshal(e, &name) != nil && json.Unmarshal(e, &object) == nil {
+			if name = object.Role + object.Name; name == "" {
 				name = object.ID
 			}
 		}
-		if name != "" {
-			out = append(out, name)
+		switch {
+		case name == "":
+			understood = false
+		case object.Granted == nil || *object.Granted:
+			held = append(held, name)
 		}
 	}
-	return out
+	return held, understood
 }
 
 type roleChange struct {
@@ -275,18 +289,8 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 			e.Kind = backend.Rejected
 		}
 		return nil, e
-	case len(a.Body) > 0 && !isObject(a.Body):
+	case !a.Done(): // the vendor documents a JSON object without properties
 		return nil, unclear("changing roles", a.Status)
 	}
 	return outcomes, nil
-}
-
-// isObject: the vendor documents a JSON object without properties as the success.
-func isObject(body []byte) bool {
-	var v map[string]json.RawMessage
-	if json.Unmarshal(body, &v) != nil {
-		return false
-	}
-	_, failed := v["error"]
-	return !failed
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strconv"
@@ -289,20 +290,14 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var root yaml.Node
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&root); err != nil {
-		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}
-	}
-	c = defaults()
-	v := newValidation(&root)
-	var typed *yaml.TypeError
-	switch err := decodeStrict(root.Content[0], c); {
-	case errors.As(err, &typed):
-		for _, p := range typed.Errors {
-			v.problems = append(v.problems, problem{lineOf(p), v.located(p)})
-		}
-	case err != nil:
-		return nil, nil, &ConfigError{file, []string{plainYAML(err.Error())}}
+	return parseConfig(file, data)
+}
+
+// parseConfig is LoadConfig of what was read.
+func parseConfig(file string, data []byte) (*Config, []string, error) {
+	c, v, err := decodeConfig(file, data)
+	if err != nil {
+		return nil, nil, err
 	}
 	v.check(c)
 	c.advice = v.advice
@@ -313,37 +308,48 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 }
 
 func readBounded(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
+	data, err := readAtMost(file, maxConfig)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	if info.Size() > maxConfig {
-		return nil, fmt.Errorf("reading the configuration: %s has %d bytes, more than 1 MiB", file, info.Size())
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
+	case len(data) > maxConfig:
+		return nil, fmt.Errorf("reading the configuration: %s has more than 1 MiB", file)
+	case len(bytes.TrimSpace(data)) == 0:
 		return nil, fmt.Errorf("reading the configuration: %s is empty; start from config.example.yaml", file)
 	}
 	return data, nil
 }
 
+// readAtMost reads a file as far as one byte beyond a size: a device or a pipe does not tell how much it has.
+func readAtMost(file string, size int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	return io.ReadAll(io.LimitReader(f, size+1))
+}
+
 var (
 	yamlLine  = regexp.MustCompile(`line (\d+)`)
-	yamlValue = regexp.MustCompile("cannot unmarshal !!(\\w+)(?: `[^`]*`)? into (\\S+)")
+	yamlValue = regexp.MustCompile("(?s)cannot unmarshal (!\\S*)(?: `.*`)? into (\\S+)$")
+	yamlTwice = regexp.MustCompile(`(?s)^mapping key .* already defined at (line \d+)$`)
 )
 
 // plainYAML rewords the YAML library's messages: no Go types, and no part of a value, which may be a secret.
 func plainYAML(s string) string {
-	s = strings.TrimPrefix(s, "yaml: ")
+	if m := yamlTwice.FindStringSubmatch(s); m != nil {
+		return "a key is given twice here, and first on " + m[1]
+	}
 	return yamlValue.ReplaceAllStringFunc(s, func(m string) string {
 		parts := yamlValue.FindStringSubmatch(m)
-		is := map[string]string{"str": "a text", "int": "a number", "seq": "a list", "map": "a block of keys", "bool": "true or false", "float": "a number", "null": "empty"}[parts[1]]
+		is := map[string]string{"!!str": "a text", "!!int": "a number", "!!seq": "a list", "!!map": "a block of keys", "!!bool": "true or false", "!!float": "a number", "!!null": "empty", "!!timestamp": "a date"}[parts[1]]
+		if is == "" {
+			is = "a value with a tag (!)"
+		}
 		want := "something else"
 		switch t := parts[2]; {
-		case strings.HasPrefix(t, "[]"):
+		case strings.HasPrefix(t, "[]"), t == "bridge.names":
 			want = "a list"
 		case t == "int":
 			want = "a whole number"

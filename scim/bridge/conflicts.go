@@ -78,8 +78,10 @@ func (v *validation) conflicts(c *Config) {
 			for _, r := range roles {
 				key := strings.Join([]string{g.Backend, g.Target, r}, "\x00")
 				one := given{v.line(path...), groups, g.Authoritative, m.Paused}
-				for _, other := range seen[key] {
-					v.conflict(path, other, one)
+				for _, other := range seen[key] { // the first one is told: the rest mostly says the same
+					if v.conflict(path, other, one) {
+						break
+					}
 				}
 				seen[key] = append(seen[key], one)
 			}
@@ -87,7 +89,8 @@ func (v *validation) conflicts(c *Config) {
 	}
 }
 
-func (v *validation) conflict(path []string, first, second given) {
+// conflict says whether there was one.
+func (v *validation) conflict(path []string, first, second given) bool {
 	switch {
 	case first.groups == second.groups:
 		v.warn(path, "gives the same as the rule on line %d", first.line)
@@ -95,5 +98,8 @@ func (v *validation) conflict(path []string, first, second given) {
 		v.warn(path, "gives a role that the rule on line %d gives, too, and only one of them is authoritative: the role as a whole is", first.line)
 	case first.paused != second.paused:
 		v.warn(path, "gives a role that the rule on line %d gives, too, and only one of them is paused: nobody loses the role meanwhile", first.line)
+	default:
+		return false
 	}
+	return true
 }

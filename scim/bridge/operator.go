@@ -102,7 +102,7 @@ func whereabouts(file string) (*Config, error) {
 	c := defaults()
 	var problems *yaml.TypeError
 	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(c); err != nil && !errors.As(err, &problems) {
-		return nil, &ConfigError{file, []string{plainYAML(err.Error())}}
+		return nil, &ConfigError{file, []string{unreadable(err, data, nil)}}
 	}
 	return c, nil
 }

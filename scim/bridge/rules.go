@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
@@ -23,20 +21,9 @@ func (b *Bridge) propose(name string, data []byte) (*mapping.Rules, error) {
 	if len(data) > maxConfig {
 		return nil, fmt.Errorf("%s has more than 1 MiB", name)
 	}
-	var root yaml.Node
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&root); err != nil {
-		return nil, &ConfigError{name, []string{plainYAML(err.Error())}}
-	}
-	v := newValidation(&root)
-	proposed := defaults()
-	var typed *yaml.TypeError
-	switch err := decodeStrict(root.Content[0], proposed); {
-	case errors.As(err, &typed):
-		for _, p := range typed.Errors {
-			v.problems = append(v.problems, problem{lineOf(p), v.located(p)})
-		}
-	case err != nil:
-		return nil, &ConfigError{name, []string{plainYAML(err.Error())}}
+	proposed, v, err := decodeConfig(name, data)
+	if err != nil {
+		return nil, err
 	}
 	c := *b.Config
 	c.Mappings = proposed.Mappings

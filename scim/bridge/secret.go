@@ -71,16 +71,12 @@ func (s Secret) Value() (backend.Secret, error) {
 }
 
 func secretIn(path string) (backend.Secret, error) {
-	info, err := os.Stat(path)
+	data, err := readAtMost(path, 64<<10)
 	if err != nil {
 		return backend.Secret{}, fmt.Errorf("reading a secret: %w", err)
 	}
-	if info.Size() > 64<<10 {
+	if len(data) > 64<<10 {
 		return backend.Secret{}, fmt.Errorf("reading a secret: %s is larger than 64 KiB", path)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return backend.Secret{}, fmt.Errorf("reading a secret: %w", err)
 	}
 	v := strings.TrimSpace(string(data))
 	if v == "" {
@@ -101,7 +97,7 @@ type day time.Time
 // UnmarshalYAML reads either form.
 func (d *day) UnmarshalYAML(n *yaml.Node) error {
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, n.Value); err == nil {
+		if t, err := time.Parse(layout, n.Value); err == nil && !t.IsZero() { // the zero time would be never
 			*d = day(t)
 			return nil
 		}

@@ -47,11 +47,14 @@ func (v *validation) err(file string) error {
 		return nil
 	}
 	slices.SortStableFunc(v.problems, func(a, b problem) int { return a.line - b.line })
-	e := &ConfigError{File: file}
+	e, told := &ConfigError{File: file}, map[string]bool{}
 	for _, p := range v.problems {
-		if !slices.Contains(e.Problems, p.text) {
-			e.Problems = append(e.Problems, p.text)
+		if !told[p.text] {
+			told[p.text], e.Problems = true, append(e.Problems, p.text)
 		}
+	}
+	if more := len(e.Problems) - maxProblems; more > 0 {
+		e.Problems = append(e.Problems[:maxProblems], fmt.Sprintf("… and %d more after %s", more, strings.SplitN(e.Problems[maxProblems-1], ":", 2)[0]))
 	}
 	return e
 }
@@ -235,9 +238,7 @@ func (v *validation) expiry(at []string, end time.Time) {
 func (v *validation) backend(name string, c *BackendConfig) {
 	path := []string{"backends", name}
 	at := func(key ...string) []string { return append(slices.Clone(path), key...) }
-	for _, p := range c.problems {
-		v.problems = append(v.problems, problem{lineOf(p), v.located(p)})
-	}
+	v.take(c.problems)
 	if !plainName.MatchString(name) {
 		v.bad(path, "a name is 1 to 64 letters, digits, dots, dashes and underscores")
 	}

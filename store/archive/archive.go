@@ -146,6 +146,9 @@ func unnumbered(e store.Event) *store.Event {
 
 func sealLine(s store.Seal) *seal { return &seal{s.Place, s.Digest[:]} }
 
+// maxAttempt is more attempts than a bridge can make in a century.
+const maxAttempt = 1 << 40
+
 // linesPerCommit bounds a transaction of Read.
 const linesPerCommit = 500
 
@@ -201,6 +204,8 @@ func (r *reader) check(l line) error {
 		return fmt.Errorf("the kind %.40q is not known", l.Kind)
 	case !fits:
 		return fmt.Errorf("a line of kind %s lacks what it is about", l.Kind)
+	case l.Entry != nil && l.Entry.Attempt > maxAttempt:
+		return fmt.Errorf("an entry has the attempt number %d, which nobody reaches", l.Entry.Attempt)
 	}
 	if l.Kind == "end" {
 		for kind, n := range l.Lines {
@@ -248,10 +253,18 @@ func (s *seal) of(event uint64) store.Seal {
 	return store.Seal{Place: s.Place, Event: event, Digest: [32]byte(s.Digest)}
 }
 
+// skipper is a ledger that can leave out numbers of attempts without giving each.
+type skipper interface {
+	SkipAttempts(to uint64) error
+}
+
 // putEntry sees to it that no attempt is given a number that this entry has.
 func putEntry(ledger store.Ledger, e store.Entry) error {
 	if err := ledger.PutEntry(e); err != nil {
 		return err
+	}
+	if s, ok := ledger.(skipper); ok {
+		return s.SkipAttempts(e.Attempt)
 	}
 	for {
 		n, err := ledger.NextAttempt()

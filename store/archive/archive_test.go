@@ -17,7 +17,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
-func open(t *testing.T) store.Store {
+func open(t testing.TB) store.Store {
 	t.Helper()
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "s.db"), bolt.Options{})
 	if err != nil {
@@ -136,5 +136,29 @@ func TestWhatIsNotWholeIsRefused(t *testing.T) {
 		if err := archive.Read(context.Background(), bytes.NewReader(b), open(t)); !errors.Is(err, archive.ErrBad) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The number of an attempt is taken over at once, however large; one that nobody reaches is refused.
+func TestNumbersOfAttemptsAreSkipped(t *testing.T) {
+	export := func(attempt string) []byte {
+		return []byte(`{"kind":"scimbridge","format":1}` + "\n" + `{"kind":"entry","backend":"vt","entry":{"Target":"t","Account":"a","Role":"r","Attempt":` + attempt + `}}` + "\n" + `{"kind":"end"}` + "\n")
+	}
+	s := open(t)
+	if err := archive.Read(context.Background(), bytes.NewReader(export("1000000000000")), s); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Update(context.Background(), func(tx store.Tx) error {
+		n, err := tx.Ledger("vt").NextAttempt()
+		if n != 1_000_000_000_001 {
+			t.Errorf("the next attempt has the number %d", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := archive.Read(context.Background(), bytes.NewReader(export("18446744073709551615")), open(t)); !errors.Is(err, archive.ErrBad) {
+		t.Errorf("a number of all ones: %v", err)
 	}
 }

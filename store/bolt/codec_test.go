@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -178,4 +179,52 @@ func TestKeysSortByPart(t *testing.T) {
 	if a, b := makeKey(strings.Repeat("x", 5000)), makeKey(strings.Repeat("x", 5001)); bytes.Equal(a, b) || len(a) > maxKeyPart+2 {
 		t.Error("long parts")
 	}
+}
+
+// FuzzRecord: what is stored is read as it was, whatever is in it.
+func FuzzRecord(f *testing.F) {
+	f.Add([]byte("key"), "a", "b", "\x00\xff", int64(1_700_000_000), uint64(1), true)
+	f.Add([]byte{}, "", "", "", int64(0), uint64(0), false)
+	f.Add(bytes.Repeat([]byte{0}, 40), strings.Repeat("x", 3000), "ü", "{}", int64(-62135596800), uint64(1)<<63, true)
+	f.Fuzz(func(t *testing.T, key []byte, a, b, c string, sec int64, n uint64, yes bool) {
+		when := time.Unix(sec, int64(n%1e9)).UTC()
+		var emails []string
+		if a != "" {
+			emails = []string{a, b, c}
+		}
+		same := func(what string, stored, read any, err error) {
+			if err != nil || !reflect.DeepEqual(stored, read) {
+				t.Errorf("%s: %+v is read as %+v, %v", what, stored, read, err)
+			}
+		}
+		payload := func(record []byte) []byte {
+			p, err := unseal(key, record)
+			if err != nil {
+				t.Error(err)
+			}
+			return p
+		}
+		user := row[store.User]{store.User{ID: a, UserName: b, ExternalID: c, Emails: emails, Active: yes, Attributes: cloneRaw([]byte(c)), Version: n, Created: when, Modified: time.Time{}}, n}
+		u, err := decodeUser(key, payload(encodeUser(key, user)))
+		same("user", user, u, err)
+		group := row[store.Group]{store.Group{ID: a, DisplayName: b, ExternalID: c, Attributes: cloneRaw([]byte(a)), Version: n, Created: when, Modified: when}, n}
+		g, err := decodeGroup(key, payload(encodeGroup(key, group)))
+		same("group", group, g, err)
+		mark := store.Mark{Target: a, Subject: store.Subject{IdP: b, User: c, Account: a, Event: n}, Seq: n, Since: when, State: store.MarkState(n % 3), NotBefore: when, Reason: b, Tries: int(int32(sec)), Urgent: yes}
+		m, err := decodeMark(key, encodeMark(key, mark))
+		same("mark", mark, m, err)
+		entry := store.Entry{Target: a, Account: b, Role: c, Key: a, State: store.EntryState(n % 3), Wanted: yes, Open: !yes, Attempt: n, Doubt: when, Since: when, Adopted: yes, Note: b,
+			Missed: int(int32(sec)), MaybeGone: yes, Hold: c, Why: a, HeldSince: when, Approved: !yes}
+		e, err := decodeEntry(key, encodeEntry(key, entry))
+		same("entry", entry, e, err)
+		link := store.Link{IdP: a, User: b, Key: c, Account: a, Seen: when}
+		l, err := decodeLink(key, encodeLink(key, link))
+		same("link", link, l, err)
+		cached := store.CachedAccount{Target: a, Key: b, ID: c, Status: a, Seen: when}
+		d, err := decodeCached(key, encodeCached(key, cached))
+		same("cached", cached, d, err)
+		if part, ok := partOf(makeKey(a)); len(a) <= maxKeyPart && (!ok || part != a) {
+			t.Errorf("the key of %q is read as %q, %v", a, part, ok)
+		}
+	})
 }

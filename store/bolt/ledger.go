@@ -145,6 +145,20 @@ func (l *ledger) DeleteEntry(target, account, role string) error {
 	return l.tx.del(l.bucket(ledgerAccounts), makeKey(account, target, role))
 }
 
+// SkipAttempts leaves out the numbers of attempts up to one: an import carries attempts that were numbered elsewhere.
+func (l *ledger) SkipAttempts(to uint64) error {
+	l.tx.write()
+	top, err := l.tx.top(topLedgers)
+	if err != nil || top.Sequence() >= to {
+		return err
+	}
+	l.tx.writes++
+	if err := top.SetSequence(to); err != nil {
+		return fmt.Errorf("skip attempts: %w", err)
+	}
+	return nil
+}
+
 // NextAttempt counts at the top: the numbers are store-wide.
 func (l *ledger) NextAttempt() (uint64, error) {
 	l.tx.write()

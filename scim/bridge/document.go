@@ -1,0 +1,101 @@
+package bridge
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxProblems is how many problems of one file are told: the rest mostly follows from them.
+const maxProblems = 100
+
+// decodeConfig reads a file over the defaults. What is wrong with a value is among the problems of the validation; what cannot be read
+// as a document at all is a *ConfigError.
+func decodeConfig(file string, data []byte) (*Config, *validation, error) {
+	var root, more yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	if err := d.Decode(&root); err != nil {
+		return nil, nil, &ConfigError{file, []string{unreadable(err, data, nil)}}
+	}
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, nil, &ConfigError{file, []string{fmt.Sprintf("line %d: another document begins: a file holds one", max(1, more.Line))}}
+	}
+	c, v := defaults(), newValidation(&root)
+	var typed *yaml.TypeError
+	switch err := decodeStrict(root.Content[0], c); {
+	case errors.As(err, &typed):
+		v.take(typed.Errors)
+	case err != nil:
+		return nil, nil, &ConfigError{file, []string{unreadable(err, data, &root)}}
+	}
+	return c, v, nil
+}
+
+// take adds problems that the YAML library, or a value, has told of.
+func (v *validation) take(texts []string) {
+	for _, p := range texts[:min(len(texts), maxProblems)] {
+		text := v.located(p)
+		v.problems = append(v.problems, problem{lineOf(text), text})
+	}
+}
+
+// unreadables are those messages of the YAML library that end its reading and may hold a part of a value; in our words.
+var unreadables = []struct {
+	is   *regexp.Regexp
+	text string
+}{
+	{regexp.MustCompile(`(?s)^unknown anchor '.*' referenced$`), "what begins with * refers to an anchor that is not there; put a value that begins with * in quotation marks"},
+	{regexp.MustCompile(`(?s)^anchor '.*' value contains itself$`), "an anchor contains itself"},
+	{regexp.MustCompile(`(?s)^cannot decode `), "a value is not what its tag (!) says; put a value that begins with ! in quotation marks"},
+	{regexp.MustCompile(`^!!binary value`), "a value is tagged as binary and is not base64"},
+	{regexp.MustCompile(`(?s)^invalid map key`), "a key is not a text"},
+	{regexp.MustCompile(`^map merge requires`), "what is merged (<<) is not a block of keys"},
+	{regexp.MustCompile(`^document contains excessive`), "anchors and aliases make it too large"},
+	{regexp.MustCompile(`^EOF$`), "there is nothing in it but comments"},
+}
+
+// unreadable rewords an error that ended the reading, with its line.
+func unreadable(err error, data []byte, root *yaml.Node) string {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if yamlPlace.MatchString(text) {
+		return plainYAML(text)
+	}
+	line := 1
+	switch {
+	case root != nil:
+		line = culprit(root, text)
+	case strings.HasPrefix(text, "unknown anchor '"):
+		name := strings.TrimSuffix(strings.TrimPrefix(text, "unknown anchor '"), "' referenced")
+		line = lineAt(data, bytes.Index(data, []byte("*"+name)))
+	default:
+		line = lineAt(data, bytes.IndexFunc(data, func(r rune) bool {
+			return r == utf8.RuneError || r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == 0x7f
+		}))
+	}
+	for _, u := range unreadables {
+		if u.is.MatchString(text) {
+			text = u.text
+		}
+	}
+	return fmt.Sprintf("line %d: %s", line, text)
+}
+
+// lineAt is the line of a place in the text; the first one if there is no such place.
+func lineAt(data []byte, at int) int { return 1 + bytes.Count(data[:max(0, at)], []byte("\n")) }
+
+// culprit is the line of the deepest node that cannot be decoded by itself for the same reason.
+func culprit(n *yaml.Node, text string) int {
+	for _, c := range n.Content {
+		var value any
+		if err := c.Decode(&value); err != nil && strings.TrimPrefix(err.Error(), "yaml: ") == text {
+			return culprit(c, text)
+		}
+	}
+	return max(1, n.Line)
+}
