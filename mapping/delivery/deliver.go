@@ -369,9 +369,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		return fmt.Errorf("looking what was refused: %w", err)
 	}
 	now := w.now()
-	for g := range v.soon {
-		w.unread[g] = now.Add(w.Straggler)
-	}
+	w.cannotTell(v.soon, now.Add(w.Straggler))
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		note, ok := v.right[role]
 		if !ok {
@@ -411,6 +409,19 @@ func (w *Worker) readAfter(ctx context.Context, target string, failure *backend.
 		return backend.Observation{}, nil
 	}
 	return seen, nil
+}
+
+// cannotTell notes removals that were refused and that no read can judge before some moment. What waits of the same account is put
+// off with them: tried by themselves, two would touch the account in turns, and no read of it would ever be believed.
+func (w *Worker) cannotTell(removals map[foreignGrant]bool, until time.Time) {
+	for g := range removals {
+		w.unread[g] = until
+		for other := range w.unread {
+			if other.target == g.target && other.account == g.account {
+				w.unread[other] = until
+			}
+		}
+	}
 }
 
 // wait leaves out removals that were refused and that no read can judge yet. Whoever else is marked for the account waits with them:
