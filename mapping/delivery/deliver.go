@@ -39,7 +39,7 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 			return err
 		}
 		for _, half := range halves(s) {
-			half.isolated = true
+			half.isolated, half.sent = true, s.sent || !failure.Unsent
 			if err := w.deliver(ctx, half); err != nil {
 				return err
 			}
@@ -324,14 +324,14 @@ func (w *Worker) event(e store.Entry, want, adopted bool, now time.Time) store.E
 }
 
 // untouched closes the attempt of a call that was answered with a no, or never left. Of one that never left what was confirmed
-// before still is, and an entry that was made for it goes again; of any other each part may have been applied, but none still
-// can be: nothing has to be waited for before it is sent again.
+// before still is, and an entry that was made for it goes again, unless it is part of a call that was answered; of any other each
+// part may have been applied, but none still can be: nothing has to be waited for before it is sent again.
 func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, string, bool) error {
 	return func(_ store.Tx, e *store.Entry, role string, want bool) error {
 		e.Note = "refused"
 		_, known := s.accounts[e.Account].mine[role]
 		switch {
-		case failure.Unsent && !known:
+		case failure.Unsent && !known && !s.sent:
 			e.State = store.Absent
 		case !failure.Unsent: // part of the call may have been applied
 			e.State = store.Unknown
@@ -374,6 +374,9 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		note, ok := v.right[role]
 		if !ok {
 			e.Note = "refused"
+			if !failure.Unsent { // it may be done all the same
+				e.State = store.Unknown
+			}
 			return nil
 		}
 		_, known := s.accounts[e.Account].mine[role]

@@ -14,6 +14,7 @@ type step struct {
 	delta    backend.Delta
 	accounts map[string]*account
 	isolated bool // a part of a call that was refused
+	sent     bool // which may have been applied
 }
 
 // plan cuts what is to be done on a target into calls: removals before additions, those from people who leave before

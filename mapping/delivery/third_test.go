@@ -28,3 +28,30 @@ func TestRefusalsOfTwoRolesDoNotKeepEachOtherWaiting(t *testing.T) {
 	w.pass(time.Hour)
 	w.expectCounts("pending 0, blocked 0, held 0")
 }
+
+// A batch is refused after it took effect in part, and the first half of it never leaves: what may have been given is remembered.
+func TestWhatARefusedBatchMayHaveGivenIsNotForgotten(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 4, "Admins")
+	w.vendor.answers = []answer{{err: failure(backend.Rejected, 404), apply: true}, {err: &backend.Error{Kind: backend.Transient, Doing: "changing roles", Unsent: true}}}
+	for _, u := range []string{"u0", "u1", "u2", "u3"} {
+		w.join("okta", u, "Admins")
+	}
+	w.pass(time.Second)
+	w.leaveAll(0, 3)
+	w.pass(time.Hour)
+	w.expect("acme/a3=ADMIN")
+}
+
+// A single removal is refused although it took effect, and the person comes back: what may be gone is given again.
+func TestARefusedRemovalThatTookEffectIsUndone(t *testing.T) {
+	w := full(t, 2)
+	w.vendor.hidden = true
+	w.pass(time.Hour)
+	w.vendor.answers = []answer{{err: failure(backend.Rejected, 409), apply: true}}
+	w.leaveAll(0, 1)
+	w.pass(2 * time.Second)
+	w.join("okta", "u0", "Admins")
+	w.pass(time.Hour)
+	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
+}
