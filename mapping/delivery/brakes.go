@@ -128,6 +128,7 @@ type brakes struct {
 
 	ordinary []*account                     // lose something by a change of groups or rules
 	leaving  []*account                     // lose something by leaving: deactivated or deleted
+	replaced []*account                     // are to have exactly some roles, and may lose what the ledger does not know of
 	held     map[*account]map[string]string // role -> why
 
 	people  int                        // have something on the target, by the ledger
@@ -156,6 +157,9 @@ func (b *brakes) sort(a *account) {
 		default:
 			fresh = true
 		}
+	}
+	if a.replace {
+		b.replaced = append(b.replaced, a)
 	}
 	a.counts = fresh
 	switch {
@@ -205,8 +209,11 @@ func (b *brakes) fresh(a *account) []string {
 func (b *brakes) measure(tx store.Tx) error {
 	b.people, b.open, b.sent = 0, map[string]string{}, nil
 	b.holders, b.begun, b.lately = map[string]map[string]bool{}, map[string]map[string]bool{}, map[string]map[string]bool{}
-	if len(b.ordinary)+len(b.leaving)+len(b.held) == 0 {
+	if len(b.ordinary)+len(b.leaving)+len(b.held)+len(b.replaced) == 0 {
 		return nil
+	}
+	if err := b.keepDisowned(tx); err != nil {
+		return err
 	}
 	last, now, there := "", b.worker.now(), map[string]bool{}
 	for e, err := range tx.Ledger(b.worker.Name).Entries(b.target, "") {
@@ -244,64 +251,24 @@ func (b *brakes) measure(tx store.Tx) error {
 	return err
 }
 
+// keepDisowned leaves what an operator refused to take away to those who are to have exactly some roles.
+func (b *brakes) keepDisowned(tx store.Tx) error {
+	if len(b.replaced) == 0 {
+		return nil
+	}
+	disowned, err := b.worker.disowned(tx, b.target)
+	b.replaced = slices.DeleteFunc(b.replaced, func(a *account) bool {
+		a.replace = a.replace && len(disowned[a.ID]) == 0
+		return !a.replace
+	})
+	return err
+}
+
 func note(byRole map[string]map[string]bool, e store.Entry) {
 	if byRole[e.Role] == nil {
 		byRole[e.Role] = map[string]bool{}
 	}
 	byRole[e.Role][e.Account] = true
-}
-
-// keepAnAdmin holds the removal of the admin's role from the last who has it, if the vendor shows who has it: those
-// whom the bridge did not make admins count. The ledger alone is believed only if it names many others: somebody may have
-// taken the role from them by hand.
-func (b *brakes) keepAnAdmin(ctx context.Context) error {
-	role := b.worker.Backend.Traits().AdminRole
-	if role == "" {
-		return nil
-	}
-	losing := map[string]*account{}
-	for _, a := range slices.Concat(b.ordinary, b.leaving) {
-		if slices.Contains(b.fresh(a), role) {
-			losing[a.ID] = a
-		}
-	}
-	if len(losing) == 0 || len(b.holders[role])-len(losing) >= wholeTeam {
-		return nil
-	}
-	seen, err := b.worker.Backend.Observe(ctx, b.target)
-	if err != nil {
-		return fmt.Errorf("looking for another admin: %w", err)
-	}
-	others := func(yield func(string) bool) {
-		for id := range b.lately[role] {
-			if !yield(id) {
-				return
-			}
-		}
-		for id, roles := range seen.Holders {
-			if slices.Contains(roles, role) && !b.begun[role][id] && !yield(id) {
-				return
-			}
-		}
-	}
-	shown := len(seen.Members) == 0 || seen.Shows(role) // a listing without people says nothing about who is left
-	if !shown || seen.Complete && remains(others, losing) {
-		return nil
-	}
-	for _, a := range losing {
-		b.hold(a, role, whyLastAdmin)
-	}
-	return nil
-}
-
-// remains says whether somebody is left who does not lose.
-func remains(holders func(func(string) bool), losing map[string]*account) bool {
-	for id := range holders {
-		if losing[id] == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // keepTeams holds what would take a role of five or more from all of them. That others are to get it at the same time does

@@ -29,6 +29,7 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 	now := w.now()
 	maps.DeleteFunc(w.touched, func(_ spot, at time.Time) bool { return now.Sub(at) >= w.Straggler })
 	maps.DeleteFunc(w.taken, func(_ foreignGrant, at time.Time) bool { return now.Sub(at) >= w.Straggler })
+	maps.DeleteFunc(w.revoked, func(_ foreignGrant, at time.Time) bool { return now.Sub(at) >= w.Straggler })
 	for id, a := range v.accounts {
 		a.decide(now, w.Straggler)
 		_, touched := w.touched[spot{target, id}] // a removal leaves no entry that would tell

@@ -303,6 +303,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 		}
 		if e.Since, e.Adopted = now, adopted; !want {
 			e.Since = time.Time{}
+			w.revoked[foreignGrant{e.Target, e.Account, role}] = now
 		}
 		_, err := tx.Events().Append(w.event(*e, want, adopted, now))
 		return err

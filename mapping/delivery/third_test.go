@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -54,4 +56,68 @@ func TestARefusedRemovalThatTookEffectIsUndone(t *testing.T) {
 	w.join("okta", "u0", "Admins")
 	w.pass(time.Hour)
 	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
+}
+
+// The list still shows an admin whose removal was just confirmed: that is nobody who remains, also for a new process.
+func TestAnAdminWhoWasRemovedAMomentAgoIsNotOneWhoRemains(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		w := full(t, 2)
+		w.vendor.admin = "ADMIN"
+		w.pass(time.Hour)
+		w.leaveAll(0, 1)
+		w.pass(2 * time.Second)
+		w.expect("acme/a1=ADMIN")
+		w.vendor.lags = map[string][]string{"acme/a0": {"ADMIN"}}
+		if restarted {
+			w.restart()
+		}
+		w.leaveAll(1, 2)
+		w.pass(10 * time.Second)
+		w.expect("acme/a1=ADMIN")
+		w.vendor.lags = nil
+		w.pass(2 * time.Minute)
+		w.expect("acme/a1=ADMIN")
+		w.hold("last_admin", 1)
+	}
+}
+
+// A rule with replace would clear the role of an admin whom somebody made by hand, and who is the last.
+func TestReplaceDoesNotClearTheLastAdmin(t *testing.T) {
+	exact := mapping.Rule{Groups: []string{"Exact"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}, Replace: true}
+	w := newWorld(t, exact)
+	w.vendor.admin = "ADMIN"
+	team(w, 2, "Exact")
+	w.vendor.holds["acme/a0"] = map[string]bool{"ADMIN": true}
+	w.join("okta", "u0", "Exact")
+	w.join("okta", "u1", "Exact")
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN,SCAN acme/a1=SCAN")
+	if err := w.worker.Approve(t.Context(), w.hold("last_admin", 1).ID, "operator"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.expect("acme/a0=SCAN acme/a1=SCAN")
+}
+
+// What an operator refused to take away stays, also of somebody who is to have exactly some roles.
+func TestReplaceDoesNotClearWhatWasRejected(t *testing.T) {
+	exact := mapping.Rule{Groups: []string{"Exact"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}, Replace: true}
+	more := mapping.Rule{Groups: []string{"More"}, Backend: "vt", Target: "acme", Roles: []string{"FILES"}}
+	w := newWorld(t, admins, exact, more)
+	w.config = func(d *delivery.Worker) { d.MaxRemovals = delivery.Limit{Count: 1, Window: time.Hour} }
+	w.restart()
+	team(w, 2, "Admins", "Exact", "More")
+	for _, u := range []string{"u0", "u1"} {
+		w.join("okta", u, "Admins")
+		w.join("okta", u, "Exact")
+	}
+	w.pass(time.Minute)
+	w.leaveAll(0, 2)
+	w.pass(time.Minute)
+	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 2).ID, "operator"); err != nil {
+		t.Fatal(err)
+	}
+	w.join("okta", "u0", "More")
+	w.pass(time.Hour)
+	w.expect("acme/a0=ADMIN,FILES,SCAN acme/a1=ADMIN,SCAN")
 }

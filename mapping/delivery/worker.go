@@ -69,6 +69,7 @@ type Worker struct {
 	looks      map[string]time.Time       // targets to compare, and when
 	touched    map[spot]time.Time         // that a call changed: reads of them lag
 	taken      map[foreignGrant]time.Time // that was taken over from whoever leaves
+	revoked    map[foreignGrant]time.Time // a moment ago: a read may still show it
 	unread     map[foreignGrant]time.Time // removals that were refused, and until when no read can say whether they are done
 	suspects   map[foreignGrant]int       // seen so many times in a row
 	foreigners map[foreignGrant]bool
@@ -105,6 +106,7 @@ func (w *Worker) Init() *Worker {
 	w.forbidden = map[string]int{}
 	w.pauses, w.looks = map[string]pause{}, map[string]time.Time{}
 	w.touched, w.taken, w.unread = map[spot]time.Time{}, map[foreignGrant]time.Time{}, map[foreignGrant]time.Time{}
+	w.revoked = map[foreignGrant]time.Time{}
 	w.suspects, w.foreigners, w.found = map[foreignGrant]int{}, map[foreignGrant]bool{}, map[string]map[foreignGrant]bool{}
 	w.health.set("starting", "")
 	return w
