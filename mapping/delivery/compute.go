@@ -82,15 +82,23 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 	return nil
 }
 
-func (w *Worker) loadSettings(tx store.Tx, target string, a *account) error {
-	var all []mapping.Named
+// allGroups reads the groups of all identity providers.
+func allGroups(tx store.Tx) (all []mapping.Named, err error) {
 	for _, idp := range tx.IdPs() {
 		for g, err := range tx.Directory(idp).Groups(store.From{}) {
 			if err != nil {
-				return err
+				return nil, err
 			}
 			all = append(all, mapping.Named{IdP: idp, Group: g})
 		}
+	}
+	return all, nil
+}
+
+func (w *Worker) loadSettings(tx store.Tx, target string, a *account) error {
+	all, err := allGroups(tx)
+	if err != nil {
+		return err
 	}
 	t := mapping.Target{Backend: w.Name, Target: target}
 	for _, set := range w.rules(tx).PermissionSets(t, all) {

@@ -199,17 +199,23 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 	if err != nil {
 		return false, err
 	}
-	roles := w.Rules().Roles(mapping.Target{Backend: w.Name, Target: target})
+	t := mapping.Target{Backend: w.Name, Target: target}
+	roles := w.Rules().Roles(t)
+	groups, err := allGroups(tx)
+	if err != nil {
+		return false, err
+	}
 	strangers := map[foreignGrant]bool{}
 	defer func() { w.noLonger(target, strangers) }()
 	for id, holds := range seen.Holders {
 		for _, role := range holds {
-			authoritative, managed := roles[role]
+			remove, managed := roles[role]
 			if !managed || known[id][role] || disowned.has(id, role) || w.mayLag(target, id) {
 				continue
 			}
 			strangers[foreignGrant{target, id, role}] = true
-			more, err := w.stranger(tx, foreignGrant{target, id, role}, seen.Members[id].Key, authoritative)
+			remove = remove && w.Rules().Authoritative(t, role, groups)
+			more, err := w.stranger(tx, foreignGrant{target, id, role}, seen.Members[id].Key, remove)
 			if err != nil {
 				return again, err
 			}

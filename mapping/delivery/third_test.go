@@ -121,3 +121,17 @@ func TestReplaceDoesNotClearWhatWasRejected(t *testing.T) {
 	w.pass(time.Hour)
 	w.expect("acme/a0=ADMIN,FILES,SCAN acme/a1=ADMIN,SCAN")
 }
+
+// A pattern that is authoritative could name any target: it is so only for those that a group of it names.
+func TestAnAuthoritativePatternTakesNothingElsewhere(t *testing.T) {
+	pattern := mapping.Rule{Match: "^risk-(?P<r>[a-z]+)$", Backend: "vt", Target: "${r}", Roles: []string{"ADMIN"}, Authoritative: true}
+	w := newWorld(t, admins, pattern)
+	w.config = func(d *delivery.Worker) { d.ResyncEvery = time.Hour }
+	w.restart()
+	team(w, 3, "Admins", "risk-beta")
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u0", "risk-beta")
+	w.vendor.holds["acme/a2"], w.vendor.holds["beta/a2"] = map[string]bool{"ADMIN": true}, map[string]bool{"ADMIN": true}
+	w.pass(3 * time.Hour)
+	w.expect("acme/a0=ADMIN acme/a2=ADMIN beta/a0=ADMIN")
+}
