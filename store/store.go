@@ -16,6 +16,7 @@ var (
 	ErrDamaged  = errors.New("damaged")                          // Open, and any read
 	ErrNewer    = errors.New("written by a newer version")       // Open, and any read
 	ErrFull     = errors.New("cannot be stored now")             // Update: nothing was changed, try again later
+	ErrUnknown  = errors.New("perhaps stored")                   // Update: the answer was lost; all of it was changed or nothing, try again later
 	ErrPoisoned = errors.New("disk sync failed; restart needed") // Update: nothing more is accepted by this process
 	ErrClosed   = errors.New("closed")
 )

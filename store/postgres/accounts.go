@@ -1,0 +1,176 @@
+package postgres
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+type accounts struct {
+	*tx
+	name string
+}
+
+const linkColumns = `idp, usr, account, whole, key, seen`
+
+// linkID is a link with its place in the order.
+type linkID struct {
+	store.Link
+	idp, user string
+}
+
+func scanLink(r pgx.CollectableRow) (l linkID, err error) {
+	var whole []string
+	var seen *int64
+	err = r.Scan(&l.IdP, &l.User, &l.Account, &whole, &l.Key, &seen)
+	l.idp, l.user = l.IdP, l.User
+	unshorten(whole, &l.IdP, &l.User, &l.Account)
+	l.Key, l.Seen = plain(l.Key), moment(seen)
+	return l, err
+}
+
+func (a *accounts) Link(idp, user string) (store.Link, error) {
+	b, err := a.backend(a.name)
+	var l linkID
+	found := false
+	if err == nil && b != 0 {
+		l, found, err = one(a.tx, scanLink, `SELECT `+linkColumns+` FROM links WHERE backend = $1 AND idp = $2 AND usr = $3`, b, key(idp), key(user))
+	}
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Link{}, fmt.Errorf("link of %q of %q: %w", user, idp, err)
+	}
+	return l.Link, nil
+}
+
+func (a *accounts) PutLink(l store.Link) error {
+	a.write()
+	b, err := a.makeBackend(a.name)
+	if err == nil {
+		_, err = a.exec(`INSERT INTO links (backend, `+linkColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (backend, idp, usr) DO UPDATE SET account = $4, whole = $5, key = $6, seen = $7`,
+			b, key(l.IdP), key(l.User), key(l.Account), wholes(l.IdP, l.User, l.Account), text(l.Key), nanos(l.Seen))
+	}
+	if err != nil {
+		return fmt.Errorf("put link: %w", err)
+	}
+	return nil
+}
+
+func (a *accounts) DeleteLink(idp, user string) error {
+	a.write()
+	b, err := a.backend(a.name)
+	var n int64
+	if err == nil && b != 0 {
+		n, err = a.exec(`DELETE FROM links WHERE backend = $1 AND idp = $2 AND usr = $3`, b, key(idp), key(user))
+	}
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("delete link of %q of %q: %w", user, idp, err)
+	}
+	return nil
+}
+
+func (a *accounts) Linked(account string) ([]store.Link, error) {
+	b, err := a.backend(a.name)
+	if err != nil || b == 0 || account == "" {
+		return nil, err
+	}
+	list, err := query(a.tx, scanLink, `SELECT `+linkColumns+` FROM links WHERE backend = $1 AND account = $2 AND account <> '' ORDER BY idp, usr`, b, key(account))
+	if err != nil {
+		return nil, fmt.Errorf("linked to %q: %w", account, err)
+	}
+	var links []store.Link
+	for _, l := range list {
+		links = append(links, l.Link)
+	}
+	return links, nil
+}
+
+func (a *accounts) Links() iter.Seq2[store.Link, error] {
+	return func(yield func(store.Link, error) bool) {
+		b, err := a.backend(a.name)
+		if err != nil {
+			yield(store.Link{}, fmt.Errorf("links: %w", err))
+		}
+		if err != nil || b == 0 {
+			return
+		}
+		list := pages(func(last *linkID, limit int) ([]linkID, error) {
+			var after linkID
+			if last != nil {
+				after = *last
+			}
+			return query(a.tx, scanLink, `SELECT `+linkColumns+` FROM links WHERE backend = $1 AND (idp, usr) >= ($2, $3) AND ((idp, usr) > ($2, $3) OR $4) ORDER BY idp, usr LIMIT $5`,
+				b, after.idp, after.user, last == nil, limit)
+		})
+		for l, err := range list {
+			if err != nil {
+				err = fmt.Errorf("links: %w", err)
+			}
+			if !yield(l.Link, err) {
+				return
+			}
+		}
+	}
+}
+
+func (a *accounts) Cached(target, name string) (store.CachedAccount, error) {
+	b, err := a.backend(a.name)
+	var c store.CachedAccount
+	found := false
+	if err == nil && b != 0 {
+		c, found, err = one(a.tx, func(r pgx.CollectableRow) (c store.CachedAccount, err error) {
+			var whole []string
+			var seen *int64
+			err = r.Scan(&c.Target, &c.Key, &whole, &c.ID, &c.Status, &seen)
+			unshorten(whole, &c.Target, &c.Key)
+			c.ID, c.Status, c.Seen = plain(c.ID), plain(c.Status), moment(seen)
+			return c, err
+		}, `SELECT target, key, whole, id, status, seen FROM cached_accounts WHERE backend = $1 AND target = $2 AND key = $3`, b, key(target), key(name))
+	}
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.CachedAccount{}, fmt.Errorf("cached account on %q: %w", target, err)
+	}
+	return c, nil
+}
+
+func (a *accounts) PutCached(c store.CachedAccount) error {
+	a.write()
+	b, err := a.makeBackend(a.name)
+	if err == nil {
+		_, err = a.exec(`INSERT INTO cached_accounts (backend, target, key, whole, id, status, seen) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (backend, target, key) DO UPDATE SET id = $5, status = $6, seen = $7`,
+			b, key(c.Target), key(c.Key), wholes(c.Target, c.Key), text(c.ID), text(c.Status), nanos(c.Seen))
+	}
+	if err != nil {
+		return fmt.Errorf("put cached account: %w", err)
+	}
+	return nil
+}
+
+func (a *accounts) DeleteCached(target, name string) error {
+	a.write()
+	b, err := a.backend(a.name)
+	var n int64
+	if err == nil && b != 0 {
+		n, err = a.exec(`DELETE FROM cached_accounts WHERE backend = $1 AND target = $2 AND key = $3`, b, key(target), key(name))
+	}
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("delete cached account on %q: %w", target, err)
+	}
+	return nil
+}

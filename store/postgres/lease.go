@@ -1,0 +1,136 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// fence lets a transaction go on only under a lease that is held. The row stays locked to the end: nobody takes the lease before
+// what is done under it is committed or undone.
+func (t *tx) fence(l store.Lease) error {
+	_, held, err := one(t, pgx.RowTo[int64], `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`, text(l.Name), text(l.Owner), int64(l.Epoch))
+	if err == nil && !held {
+		err = fmt.Errorf("update under the lease of %q: %w", l.Name, store.ErrFenced)
+	}
+	return err
+}
+
+// under is the store as the holder of a lease writes to it.
+type under struct {
+	*Store
+	lease store.Lease
+}
+
+// Update implements store.Store.
+func (u under) Update(ctx context.Context, fn func(tx store.Tx) error) error {
+	return u.update(ctx, &u.lease, fn)
+}
+
+// Close does nothing: it is closed with the store.
+func (u under) Close() error { return nil }
+
+// Under implements store.Shared.
+func (s *Store) Under(l store.Lease) store.Store { return under{s, l} }
+
+// beginLease begins a transaction of one statement. Each sees what is committed when it runs, and what it waits for it sees as it is
+// then: with leases the last word counts.
+const beginLease = `begin isolation level read committed read write; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = '3s'`
+
+// say runs one statement about leases or replicas, and commits it.
+func say[T any](ctx context.Context, s *Store, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	var list []T
+	err := func() error {
+		conn, pgtx, err := s.begin(ctx, beginLease)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		defer rollback(pgtx)
+		t := s.newTx(ctx, pgtx, true)
+		defer t.end()
+		if list, err = query(t, scan, sql, args...); err != nil {
+			return databaseError{err}
+		}
+		if err := commit(ctx, conn, pgtx); err != nil {
+			return databaseError{err}
+		}
+		return nil
+	}()
+	return list, s.outcome(ctx, doing, err)
+}
+
+const leaseColumns = `name, owner, epoch, until, clock_timestamp()`
+
+func scanLease(r pgx.CollectableRow) (l store.Lease, err error) {
+	var epoch int64
+	err = r.Scan(&l.Name, &l.Owner, &epoch, &l.Until, &l.Now)
+	l.Name, l.Owner, l.Epoch, l.Until, l.Now = plain(l.Name), plain(l.Owner), uint64(epoch), l.Until.UTC(), l.Now.UTC()
+	return l, err
+}
+
+// Take implements store.Shared. Whoever writes under the lease at this moment holds it.
+func (s *Store) Take(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, error) {
+	list, err := say(ctx, s, "take lease", scanLease, `INSERT INTO leases (name, owner, epoch, until) VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
+		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = leases.epoch + 1, until = clock_timestamp() + make_interval(secs => $3)
+		WHERE leases.until <= clock_timestamp() RETURNING `+leaseColumns, text(name), text(owner), ttl.Seconds())
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg) && pg.Code == "55P03", err == nil && len(list) == 0:
+		return store.Lease{}, fmt.Errorf("take lease of %q: %w", name, store.ErrHeld)
+	case err != nil:
+		return store.Lease{}, err
+	}
+	return list[0], nil
+}
+
+// Renew implements store.Shared.
+func (s *Store) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error) {
+	list, err := say(ctx, s, "renew lease", scanLease, `UPDATE leases SET until = clock_timestamp() + make_interval(secs => $4)
+		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, text(l.Name), text(l.Owner), int64(l.Epoch), ttl.Seconds())
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("renew lease of %q: %w", l.Name, store.ErrFenced)
+	}
+	if err != nil {
+		return store.Lease{}, err
+	}
+	return list[0], nil
+}
+
+// Release implements store.Shared.
+func (s *Store) Release(ctx context.Context, l store.Lease) error {
+	_, err := say(ctx, s, "release lease", scanLease, `UPDATE leases SET until = clock_timestamp()
+		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, text(l.Name), text(l.Owner), int64(l.Epoch))
+	return err
+}
+
+// Leases implements store.Shared.
+func (s *Store) Leases(ctx context.Context) ([]store.Lease, error) {
+	return say(ctx, s, "list leases", scanLease, `SELECT `+leaseColumns+` FROM leases ORDER BY name`)
+}
+
+// Announce implements store.Shared, and forgets those that have not for a day.
+func (s *Store) Announce(ctx context.Context, r store.Replica) error {
+	_, err := say(ctx, s, "announce replica", pgx.RowTo[string], `WITH gone AS (DELETE FROM replicas WHERE seen < clock_timestamp() - interval '1 day' AND id <> $1)
+		INSERT INTO replicas (id, address, version, started, seen) VALUES ($1, $2, $3, $4, clock_timestamp())
+		ON CONFLICT (id) DO UPDATE SET address = excluded.address, version = excluded.version, started = excluded.started, seen = clock_timestamp() RETURNING id`,
+		text(r.ID), text(r.Address), text(r.Version), nanos(r.Started))
+	return err
+}
+
+// Replicas implements store.Shared.
+func (s *Store) Replicas(ctx context.Context) ([]store.Replica, error) {
+	return say(ctx, s, "list replicas", func(row pgx.CollectableRow) (r store.Replica, err error) {
+		var started *int64
+		err = row.Scan(&r.ID, &r.Address, &r.Version, &started, &r.Seen, &r.Now)
+		unshorten(nil, &r.ID, &r.Address, &r.Version)
+		r.Started, r.Seen, r.Now = moment(started), r.Seen.UTC(), r.Now.UTC()
+		return r, err
+	}, `SELECT id, address, version, started, seen, clock_timestamp() FROM replicas WHERE seen > clock_timestamp() - interval '1 day' ORDER BY id`)
+}

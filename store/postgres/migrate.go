@@ -1,0 +1,83 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// migrations are the steps from an empty database to the tables of this version, in order. One that was released never changes.
+// While replicas are replaced one by one, those of the version before go on with the tables of this one: so a step only adds what
+// they can ignore, and what they need is dropped a version later.
+func migrations() []string {
+	names, err := fs.Glob(files, "migrations/*.sql") // sorted
+	var steps []string
+	for _, name := range names {
+		var step []byte
+		if step, err = files.ReadFile(name); err != nil {
+			break
+		}
+		steps = append(steps, string(step))
+	}
+	if err != nil {
+		panic(err) // they are part of the program
+	}
+	return steps
+}
+
+// migrationLock is what replicas that start together wait for. It ends with the transaction.
+const migrationLock = 0x5343494d // "SCIM"
+
+// migrate runs the steps that a database lacks, all of them or none.
+func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to int, err error) {
+	to = len(steps)
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if from, err = version(ctx, tx); err != nil || from >= to {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
+			return err
+		}
+		if from, err = version(ctx, tx); err != nil || from >= to { // another replica was faster
+			return err
+		}
+		if _, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version int NOT NULL PRIMARY KEY, applied timestamptz NOT NULL DEFAULT clock_timestamp())`); err != nil {
+			return err
+		}
+		for i, step := range steps[from:] {
+			if _, err := tx.Exec(ctx, step); err != nil {
+				return fmt.Errorf("step %d: %w", from+i+1, err)
+			}
+			if _, err := tx.Exec(ctx, `INSERT INTO schema_version (version) VALUES ($1)`, from+i+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return from, from, fmt.Errorf("bringing the tables up to date: %w", err)
+	case from > to:
+		return from, from, fmt.Errorf("its tables have version %d, this scimbridge knows those up to %d: run a newer one: %w", from, to, store.ErrNewer)
+	}
+	return from, to, nil
+}
+
+// version is that of the tables; 0 if there are none.
+func version(ctx context.Context, tx pgx.Tx) (n int, err error) {
+	var there bool
+	if err := tx.QueryRow(ctx, `SELECT to_regclass('schema_version') IS NOT NULL`).Scan(&there); err != nil || !there {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM schema_version`).Scan(&n)
+	return n, err
+}

@@ -1,0 +1,197 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Options are what Open can be told. The zero value is fine.
+type Options struct {
+	Tracer pgx.QueryTracer // sees every statement
+}
+
+// Store is a database. It implements store.Shared.
+type Store struct {
+	pool   *pgxpool.Pool
+	failed chan struct{} // never closed: a database that is lost comes back
+	closed atomic.Bool
+
+	idps, backends, listed numbers
+}
+
+var _ store.Shared = (*Store)(nil)
+
+// numbers are those of names that are committed; they never change.
+type numbers struct {
+	mu sync.RWMutex
+	of map[string]int32
+}
+
+func (n *numbers) get(name string) int32 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.of[name]
+}
+
+func (n *numbers) add(more map[string]int32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.of == nil {
+		n.of = map[string]int32{}
+	}
+	for name, number := range more {
+		n.of[name] = number
+	}
+}
+
+// learn keeps what a transaction found out, once it is committed.
+func (s *Store) learn(t *tx) {
+	if len(t.idps) > 0 {
+		s.idps.add(t.idps)
+	}
+	if len(t.backends) > 0 {
+		s.backends.add(t.backends)
+	}
+	if len(t.listed) > 0 {
+		s.listed.add(t.listed)
+	}
+}
+
+// Open connects to a database that can hold the store, and makes or brings up to date its tables. Of several replicas that start
+// together one does that, and the others wait for it.
+func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	pool, err := connect(ctx, dsn, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := migrate(ctx, pool, migrations()); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &Store{pool: pool, failed: make(chan struct{})}, nil
+}
+
+// Migrate does to the tables what Open does, and says from which version to which.
+func Migrate(ctx context.Context, dsn string) (from, to int, err error) {
+	pool, err := connect(ctx, dsn, Options{})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer pool.Close()
+	return migrate(ctx, pool, migrations())
+}
+
+// minPool is how many connections a pool may have if the DSN does not say (pool_max_conns).
+const minPool = 16
+
+func connect(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("reading the DSN: %w", err) // pgx leaves the password out
+	}
+	if !strings.Contains(dsn, "pool_max_conns") {
+		c.MaxConns = max(c.MaxConns, minPool)
+	}
+	// Statements are sent unnamed, in one message with their parameters: a prepared one would belong to a session, and behind a
+	// proxy the next transaction has another. What is remembered here is only of which types parameters and results are.
+	c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	if c.ConnConfig.ConnectTimeout == 0 {
+		c.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
+	c.ConnConfig.DialFunc = dialer.DialContext
+	c.ConnConfig.Tracer = o.Tracer
+	c.ConnConfig.OnNotice = notice
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return inspect(ctx, conn) } // also after a fail-over
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+	}
+	return pool, nil
+}
+
+// unreplicated is where a connection remembers that the server warned of a commit: it was told to stop waiting for the standby.
+const unreplicated = "scimbridge.unreplicated"
+
+func notice(conn *pgconn.PgConn, n *pgconn.Notice) {
+	if n.Severity == "WARNING" && strings.Contains(n.Message, "synchronous replication") {
+		conn.CustomData()[unreplicated] = true
+	}
+}
+
+func noticed(conn *pgx.Conn) bool {
+	return conn.PgConn().CustomData()[unreplicated] != nil
+}
+
+// server is what a server says of itself.
+type server struct {
+	version    string
+	number     int
+	recovering bool
+	encoding   string
+	commit     string // synchronous_commit
+	sync       string // fsync
+	fullPages  string // full_page_writes
+}
+
+func inspect(ctx context.Context, conn *pgx.Conn) error {
+	var s server
+	err := conn.QueryRow(ctx, `SELECT version(), current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('server_encoding'),
+		current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes')`).
+		Scan(&s.version, &s.number, &s.recovering, &s.encoding, &s.commit, &s.sync, &s.fullPages)
+	if err != nil {
+		return fmt.Errorf("asking the server what it is: %w", err)
+	}
+	return s.unfit()
+}
+
+// oldest is the oldest version of the server that is taken: those before are no longer mended.
+const oldest = 14
+
+// unfit says why what is answered would not be durable on a server; nil if it would.
+func (s server) unfit() error {
+	switch {
+	case !strings.HasPrefix(s.version, "PostgreSQL ") || strings.Contains(s.version, "-YB-"):
+		return fmt.Errorf("this server is not PostgreSQL (%.40q): it is not known to keep what the store relies on", s.version)
+	case s.number < oldest*10000:
+		return fmt.Errorf("this server is PostgreSQL %d; %d is the oldest that will do", s.number/10000, oldest)
+	case s.recovering:
+		return errors.New("this server is a standby, which cannot be written to: name the primary, or all servers and target_session_attrs=read-write")
+	case s.encoding != "UTF8":
+		return fmt.Errorf("this database has the encoding %s and must have UTF8", s.encoding)
+	case s.commit == "off":
+		return errors.New("this server has synchronous_commit=off, with which a crash loses what was answered: set it to on")
+	case s.sync == "off":
+		return errors.New("this server has fsync=off, with which a crash can destroy the database: set it to on")
+	case s.fullPages == "off":
+		return errors.New("this server has full_page_writes=off, with which a crash can damage the database: set it to on")
+	}
+	return nil
+}
+
+// Failed implements store.Store. It is never closed: what a database has said is stored, and one that is lost comes back.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// Close waits for the transactions that run.
+func (s *Store) Close() error {
+	if !s.closed.Swap(true) {
+		s.pool.Close()
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package postgres
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// PostgreSQL's text is UTF-8 without zero bytes, and a row of an index has at most 2,704 bytes. The port promises neither of its
+// strings. So they are escaped, which changes none that anybody sends, and shortened where they are part of a key.
+
+// mark is the control character (SUB) that begins an escape: it is followed by two hexadecimal digits for a byte, or by cut.
+const (
+	mark = 0x1a
+	cut  = "\x1a~"
+)
+
+// maxKey is up to how many bytes a string is a key itself. Four of them fit into an index.
+const maxKey = 500
+
+// text escapes a string.
+func text(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 && strings.IndexByte(s, mark) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 || r == 0 || r == mark {
+			fmt.Fprintf(&b, "%c%02x", mark, s[0])
+		} else {
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// plain is the way back.
+func plain(s string) string {
+	if strings.IndexByte(s, mark) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(s, string(rune(mark)))
+		b.WriteString(before)
+		if !found || len(after) < 2 {
+			return b.String()
+		}
+		raw, _ := hex.DecodeString(after[:2]) // text wrote two digits
+		b.Write(raw)
+		s = after[2:]
+	}
+}
+
+// key escapes a string that is part of a key: if it is long, its beginning and its hash.
+func key(s string) string {
+	t := text(s)
+	if len(t) <= maxKey {
+		return t
+	}
+	head := t[:maxKey-len(cut)-2*sha256.Size]
+	for !utf8.ValidString(head) { // in the middle of a rune
+		head = head[:len(head)-1]
+	}
+	sum := sha256.Sum256([]byte(s))
+	return head + cut + hex.EncodeToString(sum[:])
+}
+
+// whole gives in full what key shortened; nil if it did not.
+func whole(s string) *string {
+	if t := text(s); len(t) > maxKey {
+		return &t
+	}
+	return nil
+}
+
+// wholes is whole for the parts of a key together.
+func wholes(parts ...string) []string {
+	long := false
+	for i, p := range parts {
+		parts[i] = text(p)
+		long = long || len(parts[i]) > maxKey
+	}
+	if !long {
+		return nil
+	}
+	return parts
+}
+
+// unshorten reads the parts of a key, from whole if it is there.
+func unshorten(whole []string, parts ...*string) {
+	for i, p := range parts {
+		if whole != nil {
+			*p = whole[i]
+		}
+		*p = plain(*p)
+	}
+}
+
+func texts(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = text(s)
+	}
+	return out
+}
+
+func plains(list []string) []string {
+	for i, s := range list {
+		list[i] = plain(s)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// nanos is a moment as a number; nil is none. Those that have no such number, three centuries off, become the nearest that has.
+func nanos(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	n := t.UnixNano()
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		n = math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		n = math.MaxInt64
+	}
+	return &n
+}
+
+func moment(n *int64) time.Time {
+	if n == nil {
+		return time.Time{}
+	}
+	return time.Unix(0, *n).UTC()
+}

@@ -1,0 +1,261 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// tx is one transaction as one function sees it.
+type tx struct {
+	ctx      context.Context
+	pg       pgx.Tx
+	store    *Store
+	writable bool
+	// err is the first failure of the database. Nothing is asked of it after that, and the transaction ends with it whatever the
+	// function makes of it: who takes any error for "not found" would revoke.
+	err error
+
+	idps, backends, listed map[string]int32 // numbers that this transaction found or gave; others learn of them after the commit
+}
+
+var errOver = errors.New("the transaction is over")
+
+// write is called first by everything that changes something.
+func (t *tx) write() {
+	if !t.writable {
+		panic("postgres: write in a View")
+	}
+}
+
+func (t *tx) fail(err error) error {
+	if t.err == nil {
+		t.err = err
+	}
+	return t.err
+}
+
+// exec runs a statement and says how many rows it was about.
+func (t *tx) exec(sql string, args ...any) (int64, error) {
+	if t.err != nil {
+		return 0, t.err
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, answerWithin)
+	defer cancel()
+	tag, err := t.pg.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, t.fail(err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// query runs a statement to its end: no other can run on the connection before that, and who gets the rows may want to.
+func query[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, answerWithin)
+	defer cancel()
+	rows, err := t.pg.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, t.fail(err)
+	}
+	list, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, t.fail(err)
+	}
+	return list, nil
+}
+
+// one is query for at most one row, which may not be there.
+func one[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) (row T, found bool, err error) {
+	rows, err := query(t, scan, sql, args...)
+	if err != nil || len(rows) == 0 {
+		return row, false, err
+	}
+	return rows[0], true, nil
+}
+
+// The sizes of pages: a list that is ended early is mostly ended soon.
+const (
+	firstPage = 100
+	otherPage = 2000
+)
+
+// pages yields a list page by page, each one statement that begins after the last row of the one before: so whoever iterates may
+// ask and change other things meanwhile, and these too.
+func pages[T any](next func(last *T, limit int) ([]T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var last *T
+		for limit := firstPage; ; limit = otherPage {
+			list, err := next(last, limit)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, row := range list {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if len(list) < limit {
+				return
+			}
+			last = &list[len(list)-1]
+		}
+	}
+}
+
+// known looks for the number of an identity provider or backend, which never changes; 0 if it has none.
+func (t *tx) known(mine map[string]int32, all *numbers, table, name string) (int32, error) {
+	if n := mine[name]; n != 0 {
+		return n, nil
+	}
+	if n := all.get(name); n != 0 {
+		return n, nil
+	}
+	n, found, err := one(t, pgx.RowTo[int32], `SELECT id FROM `+table+` WHERE name = $1`, key(name))
+	if err == nil && found {
+		mine[name] = n
+	}
+	return n, err
+}
+
+func (t *tx) idp(name string) (int32, error) {
+	return t.known(t.idps, &t.store.idps, "identity_providers", name)
+}
+
+func (t *tx) makeIdP(name string) (int32, error) {
+	n, err := t.idp(name)
+	if n != 0 || err != nil {
+		return n, err
+	}
+	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO identity_providers (name, whole) VALUES ($1, $2) RETURNING id`, key(name), whole(name))
+	if err == nil {
+		t.idps[name] = n
+	}
+	return n, err
+}
+
+func (t *tx) backend(name string) (int32, error) {
+	return t.known(t.backends, &t.store.backends, "backends", name)
+}
+
+func (t *tx) makeBackend(name string) (int32, error) {
+	n, err := t.backend(name)
+	if n != 0 || err != nil {
+		return n, err
+	}
+	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO backends (name, whole, listed) VALUES ($1, $2, false) RETURNING id`, key(name), whole(name))
+	if err == nil {
+		t.backends[name] = n
+	}
+	return n, err
+}
+
+// listBackend is makeBackend for what makes a backend one of those listed.
+func (t *tx) listBackend(name string) (int32, error) {
+	if n := t.store.listed.get(name); n != 0 {
+		return n, nil
+	}
+	n, err := t.makeBackend(name)
+	if err != nil {
+		return 0, err
+	}
+	if t.listed[name] == 0 {
+		_, err = t.exec(`UPDATE backends SET listed = true WHERE id = $1 AND NOT listed`, n)
+	}
+	if err == nil {
+		t.listed[name] = n
+	}
+	return n, err
+}
+
+// scanName reads a name that may be shortened.
+func scanName(row pgx.CollectableRow) (string, error) {
+	var name string
+	var whole *string
+	err := row.Scan(&name, &whole)
+	if whole != nil {
+		name = *whole
+	}
+	return plain(name), err
+}
+
+func (t *tx) list(sql string) []string {
+	list, err := query(t, scanName, sql)
+	if err != nil || len(list) == 0 {
+		return nil
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (t *tx) IdPs() []string { return t.list(`SELECT name, whole FROM identity_providers`) }
+
+func (t *tx) Backends() []string { return t.list(`SELECT name, whole FROM backends WHERE listed`) }
+
+func (t *tx) Setting(name string) []byte {
+	value, found, err := one(t, pgx.RowTo[[]byte], `SELECT value FROM settings WHERE name = $1`, key(name))
+	if err != nil || !found {
+		return nil
+	}
+	return append([]byte{}, value...)
+}
+
+func (t *tx) Settings() iter.Seq2[string, []byte] {
+	type setting struct {
+		key, name string
+		value     []byte
+	}
+	list := pages(func(last *setting, limit int) ([]setting, error) {
+		after := ""
+		if last != nil {
+			after = last.key
+		}
+		return query(t, func(row pgx.CollectableRow) (s setting, err error) {
+			var whole *string
+			if err = row.Scan(&s.key, &whole, &s.value); whole != nil {
+				s.name = plain(*whole)
+			} else {
+				s.name = plain(s.key)
+			}
+			return s, err
+		}, `SELECT name, whole, value FROM settings WHERE name > $1 OR $2 ORDER BY name LIMIT $3`, after, last == nil, limit)
+	})
+	return func(yield func(string, []byte) bool) {
+		for s, err := range list {
+			if err != nil || !yield(s.name, append([]byte{}, s.value...)) {
+				return
+			}
+		}
+	}
+}
+
+func (t *tx) SetSetting(name string, value []byte) error {
+	t.write()
+	var err error
+	if value == nil {
+		_, err = t.exec(`DELETE FROM settings WHERE name = $1`, key(name))
+	} else {
+		_, err = t.exec(`INSERT INTO settings (name, whole, value) VALUES ($1, $2, $3)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, key(name), whole(name), value)
+	}
+	if err != nil {
+		return fmt.Errorf("set setting %q: %w", name, err)
+	}
+	return nil
+}
+
+func (t *tx) Directory(idp string) store.Directory   { return &directory{t, idp} }
+func (t *tx) Work(backend string) store.Work         { return &work{t, backend} }
+func (t *tx) Ledger(backend string) store.Ledger     { return &ledger{t, backend} }
+func (t *tx) Accounts(backend string) store.Accounts { return &accounts{t, backend} }
+func (t *tx) Events() store.Events                   { return &events{t} }

@@ -1,0 +1,272 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+const (
+	// tries is how often an Update runs its function at most; the last ones alone, which cannot conflict with anybody.
+	tries     = 8
+	aloneFrom = 5
+	// lostTries is how often it is tried again when the connection is lost before the commit: the pool may be full of dead ones.
+	lostTries = 4
+	// answerWithin bounds one statement, so that a peer that vanished without a word does not hold a request for ever.
+	answerWithin = 20 * time.Second
+)
+
+// How transactions begin; all of it in one message, and all of it ends with the transaction, so that it does not matter to whom a
+// proxy gives the connection next.
+//
+// A process that is stopped within a transaction must not hold locks for longer than a lease lasts: the server ends it then. A
+// commit that waits for a standby must not be cut short by a timeout of statements: it would be reported as done. What is asked
+// is always a matter of an index, and the planner, which may not have seen a table since it grew, must not think otherwise.
+const (
+	settingsOfAll = `set local enable_seqscan = off; set local jit = off; set local statement_timeout = 0; `
+
+	beginView   = `begin isolation level repeatable read read only; ` + settingsOfAll + `set local idle_in_transaction_session_timeout = '15min'`
+	beginUpdate = `begin isolation level serializable read write; ` + settingsOfAll +
+		`set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = '5s'; lock table turn in `
+	withOthers = beginUpdate + `row share mode`
+	alone      = beginUpdate + `exclusive mode` // before the snapshot is taken: nobody else has anything uncommitted then
+)
+
+// View implements store.Store: it sees the store as it is at one moment.
+func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
+	for try := 1; ; try++ {
+		err := s.view(ctx, fn)
+		if !lost(err) || try == lostTries || ctx.Err() != nil {
+			return s.outcome(ctx, "view", err)
+		}
+		pause(ctx, try)
+	}
+}
+
+// began is an error from before the function ran.
+type began struct{ error }
+
+func (e began) Unwrap() error { return e.error }
+
+// lost says whether no connection was to be had. A function of a View runs once, and what it has told somebody stays told: a
+// connection that is lost later ends it.
+func lost(err error) bool {
+	var b began
+	return errors.As(err, &b) && !errors.As(err, new(*pgconn.PgError))
+}
+
+func (s *Store) view(ctx context.Context, fn func(tx store.Tx) error) error {
+	conn, pgtx, err := s.begin(ctx, beginView)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	defer rollback(pgtx)
+	t := s.newTx(ctx, pgtx, false)
+	defer t.end()
+	err = fn(t)
+	if t.err != nil {
+		return databaseError{t.err}
+	}
+	s.learn(t)
+	return err
+}
+
+// databaseError is a failure of the database, and not an answer of a function.
+type databaseError struct{ error }
+
+func (e databaseError) Unwrap() error { return e.error }
+
+func (s *Store) begin(ctx context.Context, how string) (*pgxpool.Conn, pgx.Tx, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	if s.closed.Load() {
+		return nil, nil, store.ErrClosed
+	}
+	limited, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	conn, err := s.pool.Acquire(limited)
+	if err != nil {
+		return nil, nil, databaseError{began{err}}
+	}
+	pgtx, err := conn.BeginTx(limited, pgx.TxOptions{BeginQuery: how})
+	if err != nil {
+		conn.Release()
+		return nil, nil, databaseError{began{err}}
+	}
+	return conn, pgtx, nil
+}
+
+func (s *Store) newTx(ctx context.Context, pgtx pgx.Tx, writable bool) *tx {
+	return &tx{ctx: ctx, pg: pgtx, store: s, writable: writable, idps: map[string]int32{}, backends: map[string]int32{}, listed: map[string]int32{}}
+}
+
+// end makes a transaction that somebody kept say so.
+func (t *tx) end() {
+	if t.err == nil {
+		t.err = errOver
+	}
+}
+
+// rollback ends what was not committed. A connection on which that fails is given up by the pool.
+func rollback(pgtx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	defer cancel()
+	_ = pgtx.Rollback(ctx) // after a commit it does nothing
+}
+
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, fn func(tx store.Tx) error) error {
+	return s.update(ctx, nil, fn)
+}
+
+func (s *Store) update(ctx context.Context, lease *store.Lease, fn func(tx store.Tx) error) error {
+	for try := 1; ; try++ {
+		how := withOthers
+		if try >= aloneFrom {
+			how = alone
+		}
+		err := s.once(ctx, how, lease, fn)
+		limit := 0
+		var failed databaseError
+		var unknown unknownError
+		switch {
+		case !errors.As(err, &failed), errors.As(err, &unknown):
+		case conflict(failed):
+			limit = tries
+		case !errors.As(failed.error, new(*pgconn.PgError)):
+			limit = lostTries
+		}
+		if try >= limit || ctx.Err() != nil {
+			return s.outcome(ctx, "update", err)
+		}
+		pause(ctx, try)
+	}
+}
+
+// conflict says whether the server has undone a transaction because of what another one did. Among them are a value that became
+// taken, and a group that went, since this one looked: the next try sees that for itself.
+func conflict(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case "40001", "40P01", "23505", "23503":
+		return true
+	}
+	return false
+}
+
+// pause waits longer and longer, and never as long as another one does.
+func pause(ctx context.Context, try int) {
+	most := min(5*time.Millisecond<<try, 400*time.Millisecond)
+	t := time.NewTimer(rand.N(most))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// once runs the function in one transaction and commits it.
+func (s *Store) once(ctx context.Context, how string, lease *store.Lease, fn func(tx store.Tx) error) error {
+	conn, pgtx, err := s.begin(ctx, how)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	defer rollback(pgtx)
+	t := s.newTx(ctx, pgtx, true)
+	defer t.end()
+	if lease != nil {
+		err = t.fence(*lease)
+	}
+	if err == nil {
+		err = fn(t)
+	}
+	if t.err != nil {
+		return databaseError{t.err}
+	}
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := commit(ctx, conn, pgtx); err != nil {
+		return databaseError{err}
+	}
+	s.learn(t)
+	return nil
+}
+
+// unknownError says that the answer to a commit was lost, or that it came and means less than it should.
+type unknownError struct{ error }
+
+func (e unknownError) Unwrap() error { return e.error }
+
+// commit makes the transaction durable. It does not end with ctx: an answer "perhaps" is of no use to anybody. Where it cannot
+// be helped (the connection is lost, or the primary is, in the middle of it) the error is an unknownError.
+func commit(ctx context.Context, conn *pgxpool.Conn, pgtx pgx.Tx) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+	defer cancel()
+	delete(conn.Conn().PgConn().CustomData(), unreplicated)
+	err := pgtx.Commit(limited)
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+		if noticed(conn.Conn()) {
+			return unknownError{errors.New("the primary has committed without its standby")}
+		}
+		return nil
+	case errors.Is(err, pgx.ErrTxCommitRollback), pgconn.SafeToRetry(err):
+		return err
+	case errors.As(err, &pg) && pg.Severity == "ERROR":
+		return err
+	}
+	return unknownError{err}
+}
+
+// outcome says what happened in the words of the port.
+func (s *Store) outcome(ctx context.Context, doing string, err error) error {
+	var failed databaseError
+	var unknown unknownError
+	switch {
+	case err == nil:
+		return nil
+	case s.closed.Load() && errors.As(err, &failed), errors.Is(err, store.ErrClosed):
+		return fmt.Errorf("%s: %w", doing, store.ErrClosed)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%s: %w: %w", doing, store.ErrUnknown, unknown.error)
+	case !errors.As(err, &failed):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	case ours(failed.error):
+		return fmt.Errorf("%s: %w", doing, failed.error)
+	}
+	return fmt.Errorf("%s: %w: %w", doing, store.ErrFull, failed.error)
+}
+
+// ours says whether the server refuses what was asked, whenever it is asked: a mistake here or a value that it cannot hold.
+func ours(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || conflict(err) {
+		return false
+	}
+	switch pg.Code[:2] {
+	case "22", "23", "42", "54":
+		return true
+	}
+	return false
+}

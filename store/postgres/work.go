@@ -1,0 +1,203 @@
+package postgres
+
+import (
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+type work struct {
+	*tx
+	name string
+}
+
+const markColumns = `target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason`
+
+// markID is a mark with the place of its target in the order.
+type markID struct {
+	store.Mark
+	key string
+}
+
+func scanMark(r pgx.CollectableRow) (m markID, err error) {
+	var whole []string
+	var event, seq int64
+	var since, notBefore *int64
+	s := &m.Subject
+	err = r.Scan(&m.Target, &s.IdP, &s.User, &s.Account, &event, &whole, &seq, &since, &m.State, &m.Urgent, &m.Tries, &notBefore, &m.Reason)
+	m.key = m.Target
+	unshorten(whole, &m.Target, &s.IdP, &s.User, &s.Account)
+	s.Event, m.Seq, m.Since, m.NotBefore, m.Reason = uint64(event), uint64(seq), moment(since), moment(notBefore), plain(m.Reason)
+	return m, err
+}
+
+func (w *work) Touch(target string, at time.Time, subjects ...store.Subject) error {
+	return w.touch(target, at, false, subjects)
+}
+
+func (w *work) Hurry(target string, at time.Time, subjects ...store.Subject) error {
+	return w.touch(target, at, true, subjects)
+}
+
+// touch marks all of them in one statement, with numbers in the order given.
+func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.Subject) error {
+	w.write()
+	b, err := w.listBackend(w.name)
+	if err != nil {
+		return fmt.Errorf("touch: %w", err)
+	}
+	var idps, users, accounts []string
+	var events []int64
+	var long []*string // of all parts, since an array of arrays has to be rectangular
+	seen := map[store.Subject]bool{}
+	shortened := false
+	for _, s := range subjects {
+		if seen[s] {
+			continue
+		}
+		seen[s] = true
+		idps, users, accounts, events = append(idps, key(s.IdP)), append(users, key(s.User)), append(accounts, key(s.Account)), append(events, int64(s.Event))
+		parts := wholes(target, s.IdP, s.User, s.Account)
+		shortened = shortened || parts != nil
+		for i := range 4 {
+			if parts == nil {
+				long = append(long, nil)
+			} else {
+				long = append(long, &parts[i])
+			}
+		}
+	}
+	if !shortened {
+		long = nil
+	}
+	_, err = w.exec(`INSERT INTO marks (backend, target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason)
+		SELECT $1, $2, idp, usr, account, event, whole, nextval('mark_numbers'), $8, 0, $9, 0, NULL, '' FROM (
+			SELECT idp, usr, account, event, CASE WHEN ($7::text[])[4 * ordinal] IS NOT NULL THEN ($7::text[])[4 * ordinal - 3 : 4 * ordinal] END AS whole
+			FROM unnest($3::text[], $4::text[], $5::text[], $6::int8[]) WITH ORDINALITY AS s (idp, usr, account, event, ordinal) ORDER BY ordinal) AS subjects
+		ON CONFLICT (backend, target, usr, idp, account, event) DO UPDATE SET seq = excluded.seq, state = 0, urgent = marks.urgent OR excluded.urgent, tries = 0, not_before = NULL, reason = ''`,
+		b, key(target), idps, users, accounts, events, long, nanos(at), urgent)
+	if err != nil {
+		return fmt.Errorf("touch: %w", err)
+	}
+	return nil
+}
+
+func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
+	return func(yield func(store.Mark, error) bool) {
+		b, err := w.backend(w.name)
+		if err != nil {
+			yield(store.Mark{}, fmt.Errorf("marks: %w", err))
+		}
+		if err != nil || b == 0 {
+			return
+		}
+		list := pages(func(last *markID, limit int) ([]markID, error) {
+			of, seq := key(target), int64(0)
+			if last != nil {
+				of, seq = last.key, int64(last.Seq)
+			}
+			if target != "" {
+				return query(w.tx, scanMark, marksOfTarget, b, of, seq, limit)
+			}
+			return query(w.tx, scanMark, marksOfAll, b, of, seq, limit)
+		})
+		for m, err := range list {
+			if err != nil {
+				err = fmt.Errorf("marks: %w", err)
+			}
+			if !yield(m.Mark, err) {
+				return
+			}
+		}
+	}
+}
+
+const (
+	marksOfTarget = `SELECT ` + markColumns + ` FROM marks WHERE backend = $1 AND target = $2 AND seq > $3 ORDER BY target, seq LIMIT $4`
+	marksOfAll    = `SELECT ` + markColumns + ` FROM marks WHERE backend = $1 AND (target, seq) > ($2, $3) ORDER BY target, seq LIMIT $4`
+	ofSubject     = ` backend = $1 AND target = $2 AND idp = $3 AND usr = $4 AND account = $5 AND event = $6`
+)
+
+func (w *work) Mark(target string, s store.Subject) (store.Mark, error) {
+	b, err := w.backend(w.name)
+	var m markID
+	found := false
+	if err == nil && b != 0 {
+		m, found, err = one(w.tx, scanMark, `SELECT `+markColumns+` FROM marks WHERE`+ofSubject, w.subject(b, target, s)...)
+	}
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Mark{}, fmt.Errorf("mark on %q: %w", target, err)
+	}
+	return m.Mark, nil
+}
+
+func (w *work) subject(backend int32, target string, s store.Subject) []any {
+	return []any{backend, key(target), key(s.IdP), key(s.User), key(s.Account), int64(s.Event)}
+}
+
+func (w *work) Settle(m store.Mark) (bool, error) {
+	w.write()
+	b, err := w.backend(w.name)
+	if err != nil || b == 0 {
+		return false, err
+	}
+	n, err := w.exec(`DELETE FROM marks WHERE`+ofSubject+` AND seq = $7`, append(w.subject(b, m.Target, m.Subject), int64(m.Seq))...)
+	if err != nil {
+		return false, fmt.Errorf("settle: %w", err)
+	}
+	return n > 0, nil
+}
+
+func (w *work) Park(m store.Mark) (bool, error) {
+	w.write()
+	if m.State > store.Held {
+		return false, fmt.Errorf("park: no state %d", m.State)
+	}
+	b, err := w.backend(w.name)
+	if err != nil || b == 0 {
+		return false, err
+	}
+	n, err := w.exec(`UPDATE marks SET state = $8, not_before = $9, reason = $10, tries = $11 WHERE`+ofSubject+` AND seq = $7`,
+		append(w.subject(b, m.Target, m.Subject), int64(m.Seq), int16(m.State), nanos(m.NotBefore), text(m.Reason), m.Tries)...)
+	if err != nil {
+		return false, fmt.Errorf("park: %w", err)
+	}
+	return n > 0, nil
+}
+
+// Counts counts what there is: work that is not done, of which an index has the states.
+func (w *work) Counts() (pending, blocked, held int) {
+	b, err := w.backend(w.name)
+	if err != nil || b == 0 {
+		return 0, 0, 0
+	}
+	type count struct {
+		state store.MarkState
+		n     int
+	}
+	list, _ := query(w.tx, func(r pgx.CollectableRow) (c count, err error) {
+		err = r.Scan(&c.state, &c.n)
+		return c, err
+	}, `SELECT state, count(*) FROM marks WHERE backend = $1 GROUP BY state`, b) // the transaction ends with its error
+	var counts [3]int
+	for _, c := range list {
+		counts[c.state] = c.n
+	}
+	return counts[store.Pending], counts[store.Blocked], counts[store.Held]
+}
+
+func (w *work) Urgent() int {
+	b, err := w.backend(w.name)
+	if err != nil || b == 0 {
+		return 0
+	}
+	n, _, _ := one(w.tx, pgx.RowTo[int], `SELECT count(*) FROM marks WHERE backend = $1 AND urgent AND state = 0`, b) // as in Counts
+	return n
+}

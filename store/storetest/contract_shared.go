@@ -1,0 +1,383 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// RunShared runs the contract of a store that several processes have open. open gives a way to open one that is empty, which is
+// closed by t.Cleanup; each test opens it twice.
+func RunShared(t *testing.T, open func(t *testing.T) func() store.Shared) {
+	tests := []struct {
+		name string
+		test func(t *testing.T, one, two store.Shared)
+	}{
+		{"a lease is one's", testLease},
+		{"a lease ends by the store's clock", testLeaseEnds},
+		{"a lease is released", testRelease},
+		{"the fence", testFence},
+		{"no lease is taken from under a write", testTakeWaits},
+		{"who comes first", testTakers},
+		{"replicas", testReplicas},
+		{"one counter", testSharedCounter},
+		{"one group", testSharedGroup},
+		{"marks that were touched meanwhile", testSharedMarks},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			handle := open(t)
+			one, two := handle(), handle()
+			t.Cleanup(func() { Check(withContext{t}, one, backend) })
+			test.test(t, one, two)
+		})
+	}
+}
+
+const (
+	long  = time.Hour
+	short = 30 * time.Millisecond
+)
+
+func take(t *testing.T, s store.Shared, owner string, ttl time.Duration) store.Lease {
+	t.Helper()
+	l, err := s.Take(t.Context(), backend, owner, ttl)
+	if err != nil {
+		t.Fatalf("take: %v", err)
+	}
+	return l
+}
+
+// over waits until a lease is, by the clock of the store.
+func over(t *testing.T, s store.Shared, name string) {
+	t.Helper()
+	for {
+		leases, err := s.Leases(t.Context())
+		if err != nil {
+			t.Fatalf("leases: %v", err)
+		}
+		for _, l := range leases {
+			if l.Name == name && !l.Until.After(l.Now) {
+				return
+			}
+		}
+		time.Sleep(short / 3)
+	}
+}
+
+func testLease(t *testing.T, one, two store.Shared) {
+	leases, err := one.Leases(t.Context())
+	if err != nil || len(leases) != 0 {
+		t.Errorf("leases of an empty store: %v, %v", leases, err)
+	}
+	l := take(t, one, "a", long)
+	if l.Name != backend || l.Owner != "a" || l.Epoch == 0 || l.Until.Sub(l.Now) > long || l.Until.Sub(l.Now) < long-time.Minute {
+		t.Errorf("taken: %+v", l)
+	}
+	for _, owner := range []string{"a", "b"} {
+		_, err = two.Take(t.Context(), backend, owner, long)
+		is(t, "take what is held", err, store.ErrHeld)
+	}
+	other, err := two.Take(t.Context(), "another", "b", long)
+	if err != nil || other.Owner != "b" {
+		t.Errorf("leases are apart: %+v, %v", other, err)
+	}
+	renewed, err := two.Renew(t.Context(), l, 2*long)
+	if err != nil || renewed.Epoch != l.Epoch || renewed.Owner != "a" || renewed.Until.Sub(l.Until) < long-time.Minute {
+		t.Errorf("renewed: %+v, %v", renewed, err)
+	}
+	for what, wrong := range map[string]store.Lease{
+		"owner": {Name: l.Name, Owner: "b", Epoch: l.Epoch}, "epoch": {Name: l.Name, Owner: "a", Epoch: l.Epoch + 1}, "name": {Name: "none", Owner: "a", Epoch: 1},
+	} {
+		_, err := one.Renew(t.Context(), wrong, long)
+		is(t, "renew with another "+what, err, store.ErrFenced)
+	}
+	leases, err = one.Leases(t.Context())
+	if err != nil || len(leases) != 2 || leases[0].Name != "another" || leases[1].Owner != "a" || !leases[1].Until.Equal(renewed.Until) || leases[1].Now.Before(l.Now) {
+		t.Errorf("leases: %+v, %v", leases, err)
+	}
+}
+
+func testLeaseEnds(t *testing.T, one, two store.Shared) {
+	l := take(t, one, "a", short)
+	over(t, two, backend)
+	_, err := one.Renew(t.Context(), l, long)
+	is(t, "renew what is over", err, store.ErrFenced)
+	next := take(t, two, "b", long)
+	if next.Epoch <= l.Epoch || next.Owner != "b" {
+		t.Errorf("%+v after %+v", next, l)
+	}
+	_, err = one.Renew(t.Context(), l, long)
+	is(t, "renew what is another's", err, store.ErrFenced)
+	if err := one.Release(t.Context(), l); err != nil {
+		t.Errorf("release of what is another's: %v", err)
+	}
+	_, err = one.Take(t.Context(), backend, "a", long)
+	is(t, "take after a late release", err, store.ErrHeld)
+}
+
+func testRelease(t *testing.T, one, two store.Shared) {
+	l := take(t, one, "a", long)
+	if err := one.Release(t.Context(), l); err != nil {
+		t.Fatalf("release: %v", err)
+	}
+	leases, err := two.Leases(t.Context())
+	if err != nil || len(leases) != 1 || leases[0].Epoch != l.Epoch || leases[0].Until.After(leases[0].Now) {
+		t.Errorf("released: %+v, %v", leases, err)
+	}
+	_, err = one.Renew(t.Context(), l, long)
+	is(t, "renew what was released", err, store.ErrFenced)
+	is(t, "write under it", one.Under(l).Update(t.Context(), func(store.Tx) error { return nil }), store.ErrFenced)
+	if next := take(t, two, "a", long); next.Epoch <= l.Epoch {
+		t.Errorf("epoch %d after %d", next.Epoch, l.Epoch)
+	}
+}
+
+func testFence(t *testing.T, one, two store.Shared) {
+	l := take(t, one, "a", long)
+	held := one.Under(l)
+	update(t, held, func(tx store.Tx) error { return tx.SetSetting("n", []byte("1")) })
+	setting := func(want string) {
+		t.Helper()
+		view(t, held, func(tx store.Tx) error {
+			same(t, "setting", string(tx.Setting("n")), want)
+			return nil
+		})
+	}
+	setting("1")
+	write := func(tx store.Tx) error { return tx.SetSetting("n", []byte("2")) }
+	for what, wrong := range map[string]store.Lease{
+		"owner": {Name: l.Name, Owner: "b", Epoch: l.Epoch}, "epoch": {Name: l.Name, Owner: "a", Epoch: l.Epoch - 1}, "name": {Name: "none", Owner: "a", Epoch: l.Epoch},
+	} {
+		is(t, "write with another "+what, two.Under(wrong).Update(t.Context(), write), store.ErrFenced)
+	}
+	setting("1")
+	is(t, "error of the function", held.Update(t.Context(), func(store.Tx) error { return errWanted }), errWanted)
+	if err := one.Release(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	brief := take(t, one, "a", short)
+	over(t, one, backend) // and nobody has taken it
+	is(t, "write after its end", one.Under(brief).Update(t.Context(), write), store.ErrFenced)
+	take(t, two, "b", long)
+	is(t, "write under another's", one.Under(brief).Update(t.Context(), write), store.ErrFenced)
+	setting("1")
+	update(t, one, write) // what needs no lease goes on
+	setting("2")
+}
+
+// testTakeWaits: a write under a lease began before its end. Whoever takes the lease must see that write.
+func testTakeWaits(t *testing.T, one, two store.Shared) {
+	l := take(t, one, "a", 10*short)
+	inside, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	var once sync.Once
+	go func() {
+		done <- one.Under(l).Update(context.Background(), func(tx store.Tx) error {
+			err := tx.SetSetting("n", []byte("1"))
+			once.Do(func() { close(inside); <-goOn })
+			return err
+		})
+	}()
+	<-inside
+	over(t, two, backend)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*short)
+	defer cancel()
+	if got, err := two.Take(ctx, backend, "b", long); err == nil {
+		t.Errorf("%+v was taken from under a write", got)
+	}
+	close(goOn)
+	written := <-done
+	for {
+		_, err := two.Take(t.Context(), backend, "b", long)
+		if err == nil {
+			break
+		}
+		is(t, "take", err, store.ErrHeld)
+	}
+	view(t, two, func(tx store.Tx) error {
+		same(t, "what was written is there", string(tx.Setting("n")) == "1", written == nil)
+		return nil
+	})
+}
+
+func testTakers(t *testing.T, one, two store.Shared) {
+	last := uint64(0)
+	for range 5 {
+		var wg sync.WaitGroup
+		var won atomic.Pointer[store.Lease]
+		for i := range 8 {
+			wg.Go(func() {
+				s := []store.Shared{one, two}[i%2]
+				l, err := s.Take(context.Background(), backend, fmt.Sprint("replica ", i), long)
+				switch {
+				case err == nil && won.Swap(&l) != nil:
+					t.Error("two have it")
+				case err != nil:
+					is(t, "take", err, store.ErrHeld)
+				}
+			})
+		}
+		wg.Wait()
+		l := won.Load()
+		if l == nil {
+			t.Fatal("nobody has it")
+		}
+		if l.Epoch <= last {
+			t.Errorf("epoch %d after %d", l.Epoch, last)
+		}
+		last = l.Epoch
+		if err := one.Release(t.Context(), *l); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func testReplicas(t *testing.T, one, two store.Shared) {
+	a := store.Replica{ID: "a", Address: "10.0.0.1:8081", Version: "v1", Started: at(1)}
+	b := store.Replica{ID: "b", Address: "10.0.0.2:8081", Version: "v2", Started: time.Unix(1_700_000_000, 5).UTC()}
+	announce := func(s store.Shared, r store.Replica) {
+		t.Helper()
+		if err := s.Announce(t.Context(), r); err != nil {
+			t.Fatalf("announce: %v", err)
+		}
+	}
+	listed := func() []store.Replica {
+		t.Helper()
+		list, err := one.Replicas(t.Context())
+		if err != nil || len(list) != 2 {
+			t.Fatalf("replicas: %v, %v", list, err)
+		}
+		for i, want := range []store.Replica{a, b} {
+			got := list[i]
+			if got.Seen.IsZero() || got.Seen.After(got.Now) {
+				t.Errorf("seen %v, now %v", got.Seen, got.Now)
+			}
+			got.Seen, got.Now = time.Time{}, time.Time{}
+			same(t, "replica", got, want)
+		}
+		return list
+	}
+	announce(two, b)
+	announce(one, a)
+	before := listed()
+	a.Version = "v3"
+	announce(one, a)
+	after := listed()
+	if !after[0].Seen.After(before[0].Seen) || !after[1].Seen.Equal(before[1].Seen) {
+		t.Errorf("seen %v and %v, then %v and %v", before[0].Seen, before[1].Seen, after[0].Seen, after[1].Seen)
+	}
+}
+
+func testSharedCounter(t *testing.T, one, two store.Shared) {
+	const clients, times = 6, 15
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for range times {
+				err := []store.Shared{one, two}[c%2].Update(context.Background(), func(tx store.Tx) error {
+					n := 0
+					if v := tx.Setting("n"); v != nil {
+						if _, err := fmt.Sscan(string(v), &n); err != nil {
+							return err
+						}
+					}
+					return tx.SetSetting("n", fmt.Append(nil, n+1))
+				})
+				if err != nil {
+					t.Errorf("update: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	view(t, two, func(tx store.Tx) error {
+		same(t, "counter", string(tx.Setting("n")), fmt.Sprint(clients*times))
+		return nil
+	})
+}
+
+// testSharedGroup changes one group from everywhere at once, renames it, and makes users whose names are the same.
+func testSharedGroup(t *testing.T, one, two store.Shared) {
+	const clients, times = 6, 10
+	update(t, one, func(tx store.Tx) error { return tx.Directory("idp").PutGroup(group("g", "g")) })
+	var wg sync.WaitGroup
+	var taken atomic.Int64
+	for c := range clients {
+		wg.Go(func() {
+			s := []store.Shared{one, two}[c%2]
+			for i := range times {
+				err := s.Update(context.Background(), func(tx store.Tx) error {
+					d := tx.Directory("idp")
+					g, err := d.Group("g")
+					if err != nil {
+						return err
+					}
+					g.Version++
+					if _, err := d.AddMembers("g", fmt.Sprintf("%d-%d", c, i), fmt.Sprint("shared-", i)); err != nil {
+						return err
+					}
+					return d.PutGroup(g)
+				})
+				if err != nil {
+					t.Errorf("change of the group: %v", err)
+				}
+				err = s.Update(context.Background(), func(tx store.Tx) error {
+					return tx.Directory("idp").PutUser(user(fmt.Sprintf("u%d-%d", c, i), fmt.Sprint("same name ", i)))
+				})
+				switch {
+				case err == nil:
+					taken.Add(1)
+				case !errors.Is(err, store.ErrConflict):
+					t.Errorf("user: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	same(t, "users of whom each name was the first", taken.Load(), int64(times))
+	view(t, two, func(tx store.Tx) error {
+		d := tx.Directory("idp")
+		n, err := d.MemberCount("g")
+		same(t, "members", n, clients*times+times)
+		same(t, "users", d.UserCount(), times)
+		g, err2 := d.Group("g")
+		same(t, "version", g.Version, uint64(1+clients*times))
+		return errors.Join(err, err2)
+	})
+}
+
+func testSharedMarks(t *testing.T, one, two store.Shared) {
+	u := store.Subject{Account: "a"}
+	update(t, one, func(tx store.Tx) error { return tx.Work(backend).Touch("t", at(1), u) })
+	var m store.Mark
+	view(t, one, func(tx store.Tx) (err error) {
+		m, err = tx.Work(backend).Mark("t", u)
+		return err
+	})
+	touched := false
+	update(t, one, func(tx store.Tx) error {
+		if !touched { // while this one is under way; on a store that serialises it would wait for ever inside
+			touched = true
+			settled, err := tx.Work(backend).Settle(store.Mark{Target: "t", Subject: u, Seq: m.Seq + 1})
+			if settled || err != nil {
+				return fmt.Errorf("settled %v: %w", settled, err)
+			}
+			update(t, two, func(tx store.Tx) error { return tx.Work(backend).Touch("t", at(2), u) })
+		}
+		_, err := tx.Work(backend).Settle(m)
+		return err
+	})
+	view(t, two, func(tx store.Tx) error {
+		now, err := tx.Work(backend).Mark("t", u)
+		if err == nil && now.Seq <= m.Seq {
+			t.Errorf("number %d after %d", now.Seq, m.Seq)
+		}
+		return err
+	})
+}
