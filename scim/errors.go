@@ -42,6 +42,8 @@ func toSCIM(err error) scimerrors.ScimError {
 		return notFound("there is no such resource")
 	case errors.Is(err, store.ErrConflict):
 		return scimerrors.ScimError{Status: http.StatusConflict, ScimType: scimerrors.ScimTypeUniqueness, Detail: "the userName or displayName is taken"}
+	case errors.Is(err, store.ErrUnknown):
+		return scimerrors.ScimError{Status: http.StatusTooManyRequests, Detail: "the answer of the store was lost, it may have been stored or not; send it again later"}
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return scimerrors.ScimError{Status: http.StatusTooManyRequests, Detail: "cannot be stored now, nothing was changed; send it again later"}
 	}

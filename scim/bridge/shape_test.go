@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"store":                        {},
 	"store/storetest":              {"store"},
 	"store/bolt":                   {"store"},
+	"store/postgres":               {"store"},
 	"store/archive":                {"store"},
 }
 

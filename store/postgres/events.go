@@ -12,36 +12,67 @@ import (
 
 type events struct{ *tx }
 
-const eventColumns = `at, type, actor, request, idp, subject, name, added, removed, backend, target, account, role, detail`
+const eventColumns = `at, type, actor, token, request, idp, subject, name, added, removed, before, after, backend, target, account, role, causes, evidence, detail`
 
 func scanEvent(r pgx.CollectableRow) (e store.Event, err error) {
 	var seq int64
 	var at *int64
-	err = r.Scan(&seq, &at, &e.Type, &e.Actor, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Added, &e.Removed, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Detail)
-	unshorten(nil, &e.Type, &e.Actor, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Detail)
+	err = r.Scan(&seq, &at, &e.Type, &e.Actor, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Added, &e.Removed, &e.Before, &e.After,
+		&e.Backend, &e.Target, &e.Account, &e.Role, &e.Causes, &e.Evidence, &e.Detail)
+	unshorten(nil, &e.Type, &e.Actor, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Before, &e.After, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Evidence, &e.Detail)
 	e.Seq, e.At, e.Added, e.Removed = uint64(seq), moment(at), plains(e.Added), plains(e.Removed)
+	e.Causes = plains(e.Causes)
 	return e, err
 }
 
 func (e *events) Append(ev store.Event) (uint64, error) {
 	e.write()
-	seq, _, err := one(e.tx, pgx.RowTo[int64], `INSERT INTO events (`+eventColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING seq`,
-		nanos(ev.At), text(ev.Type), text(ev.Actor), text(ev.Request), text(ev.IdP), text(ev.Subject), text(ev.Name), texts(ev.Added), texts(ev.Removed),
-		text(ev.Backend), text(ev.Target), text(ev.Account), text(ev.Role), text(ev.Detail))
+	seq, _, err := one(e.tx, pgx.RowTo[int64], `WITH e AS (INSERT INTO events (`+eventColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING seq),
+		u AS (INSERT INTO unsealed SELECT seq FROM e)
+		SELECT seq FROM e`,
+		nanos(ev.At), text(ev.Type), text(ev.Actor), text(ev.Token), text(ev.Request), text(ev.IdP), text(ev.Subject), text(ev.Name), texts(ev.Added), texts(ev.Removed),
+		text(ev.Before), text(ev.After), text(ev.Backend), text(ev.Target), text(ev.Account), text(ev.Role), texts(ev.Causes), text(ev.Evidence), text(ev.Detail))
 	if err != nil {
 		return 0, fmt.Errorf("append event: %w", err)
 	}
 	return uint64(seq), nil
 }
 
+func (e *events) Event(seq uint64) (store.Event, error) {
+	ev, found, err := one(e.tx, scanEvent, `SELECT seq, `+eventColumns+` FROM events WHERE seq = $1`, number(seq))
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Event{}, fmt.Errorf("event %d: %w", seq, err)
+	}
+	return ev, nil
+}
+
+// number is one of the port as the database can hold it.
+func number(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// Since lists what is committed. Whoever reads on from the last number that they saw misses what was given a lower one and is
+// committed later: the trail is followed by its seals.
 func (e *events) Since(seq uint64) iter.Seq2[store.Event, error] {
+	return e.list(seq, eventsPage)
+}
+
+func (e *events) Unsealed() iter.Seq2[store.Event, error] { return e.list(0, unsealedPage) }
+
+const (
+	eventsPage   = `SELECT seq, ` + eventColumns + ` FROM events WHERE seq > $1 ORDER BY seq LIMIT $2`
+	unsealedPage = `SELECT seq, ` + eventColumns + ` FROM unsealed JOIN events ON seq = event WHERE event > $1 ORDER BY event LIMIT $2`
+)
+
+func (e *events) list(after uint64, sql string) iter.Seq2[store.Event, error] {
 	return func(yield func(store.Event, error) bool) {
 		list := pages(func(last *store.Event, limit int) ([]store.Event, error) {
-			after := int64(min(seq, math.MaxInt64))
 			if last != nil {
-				after = int64(last.Seq)
+				after = last.Seq
 			}
-			return query(e.tx, scanEvent, `SELECT seq, `+eventColumns+` FROM events WHERE seq > $1 ORDER BY seq LIMIT $2`, after, limit)
+			return query(e.tx, scanEvent, sql, number(after), limit)
 		})
 		for ev, err := range list {
 			if err != nil {

@@ -201,3 +201,15 @@ func (w *work) Urgent() int {
 	n, _, _ := one(w.tx, pgx.RowTo[int], `SELECT count(*) FROM marks WHERE backend = $1 AND urgent AND state = 0`, b) // as in Counts
 	return n
 }
+
+func (w *work) Due(at time.Time) (bool, error) {
+	b, err := w.backend(w.name)
+	if err != nil || b == 0 {
+		return false, err
+	}
+	due, _, err := one(w.tx, pgx.RowTo[bool], `SELECT EXISTS (SELECT FROM marks WHERE backend = $1 AND coalesce(not_before, 0) <= $2 AND state < 2)`, b, at.UnixNano())
+	if err != nil {
+		return false, fmt.Errorf("due marks: %w", err)
+	}
+	return due, nil
+}

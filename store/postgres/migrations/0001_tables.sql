@@ -106,6 +106,8 @@ CREATE TABLE marks (
 CREATE UNIQUE INDEX marks_seq ON marks (backend, target, seq);
 CREATE INDEX marks_state ON marks (backend, state);
 CREATE INDEX marks_urgent ON marks (backend) WHERE urgent AND state = 0;
+CREATE INDEX marks_due ON marks (backend, coalesce(not_before, 0)) WHERE state < 2;
+CREATE INDEX marks_event ON marks (event) WHERE event <> 0;
 
 CREATE TABLE entries (
 	backend int4 NOT NULL REFERENCES backends,
@@ -161,17 +163,40 @@ CREATE TABLE events (
 	at int8,
 	type text NOT NULL,
 	actor text NOT NULL,
+	token text NOT NULL,
 	request text NOT NULL,
 	idp text NOT NULL,
 	subject text NOT NULL,
 	name text NOT NULL,
 	added text[],
 	removed text[],
+	before text NOT NULL,
+	after text NOT NULL,
 	backend text NOT NULL,
 	target text NOT NULL,
 	account text NOT NULL,
 	role text NOT NULL,
+	causes text[],
+	evidence text NOT NULL,
 	detail text NOT NULL
+);
+
+-- Numbers of events are drawn in one order and committed in another: which have no seal yet stands in a list of its own.
+CREATE TABLE unsealed (
+	event int8 PRIMARY KEY REFERENCES events
+);
+
+CREATE TABLE seals (
+	place int8 PRIMARY KEY CHECK (place > 0),
+	event int8 NOT NULL UNIQUE REFERENCES events,
+	digest bytea NOT NULL CHECK (octet_length(digest) = 32)
+);
+
+-- The seal before the first, at most one.
+CREATE TABLE anchor (
+	id boolean PRIMARY KEY DEFAULT true CHECK (id),
+	place int8 NOT NULL CHECK (place > 0),
+	digest bytea NOT NULL CHECK (octet_length(digest) = 32)
 );
 
 CREATE TABLE settings (

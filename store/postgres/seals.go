@@ -1,0 +1,125 @@
+package postgres
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+func scanSeal(r pgx.CollectableRow) (s store.Seal, err error) {
+	var place, event int64
+	var digest []byte
+	err = r.Scan(&place, &event, &digest)
+	s.Place, s.Event = uint64(place), uint64(event)
+	copy(s.Digest[:], digest)
+	return s, err
+}
+
+// Seal takes the event off the list of those without a seal, if it is the first and the place is the next.
+func (e *events) Seal(s store.Seal) error {
+	e.write()
+	n, err := e.exec(`WITH s AS (INSERT INTO seals (place, event, digest) SELECT $1, $2, $3
+			WHERE $1 = coalesce((SELECT max(place) FROM seals), (SELECT place FROM anchor), 0) + 1 AND $2 = (SELECT min(event) FROM unsealed) RETURNING event)
+		DELETE FROM unsealed USING s WHERE unsealed.event = s.event`, number(s.Place), number(s.Event), s.Digest[:])
+	if err == nil && n == 0 {
+		err = store.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("seal %d of event %d: %w", s.Place, s.Event, err)
+	}
+	return nil
+}
+
+func (e *events) Seals(after uint64) iter.Seq2[store.Seal, error] {
+	return func(yield func(store.Seal, error) bool) {
+		list := pages(func(last *store.Seal, limit int) ([]store.Seal, error) {
+			if last != nil {
+				after = last.Place
+			}
+			return query(e.tx, scanSeal, `SELECT place, event, digest FROM seals WHERE place > $1 ORDER BY place LIMIT $2`, number(after), limit)
+		})
+		for s, err := range list {
+			if err != nil {
+				err = fmt.Errorf("seals: %w", err)
+			}
+			if !yield(s, err) {
+				return
+			}
+		}
+	}
+}
+
+func (e *events) LastSeal() (store.Seal, error) {
+	s, found, err := one(e.tx, scanSeal, `SELECT place, event, digest FROM seals ORDER BY place DESC LIMIT 1`)
+	if err == nil && !found {
+		return e.Anchor()
+	}
+	return s, err
+}
+
+func (e *events) Anchor() (store.Seal, error) {
+	s, _, err := one(e.tx, scanSeal, `SELECT place, 0::int8, digest FROM anchor`)
+	return s, err
+}
+
+func (e *events) SetAnchor(s store.Seal) error {
+	e.write()
+	last, err := e.LastSeal()
+	if err == nil && last != (store.Seal{}) {
+		err = store.ErrConflict
+	}
+	if err == nil {
+		err = e.setAnchor(s)
+	}
+	if err != nil {
+		return fmt.Errorf("begin the seals after %d: %w", s.Place, err)
+	}
+	return nil
+}
+
+func (e *events) setAnchor(s store.Seal) error {
+	_, err := e.exec(`INSERT INTO anchor (place, digest) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET place = excluded.place, digest = excluded.digest`, number(s.Place), s.Digest[:])
+	return err
+}
+
+// forgetPage bounds a statement of Forget.
+const forgetPage = 5000
+
+func (e *events) Forget(place uint64) (store.Seal, error) {
+	e.write()
+	anchor, err := e.Anchor()
+	if err != nil {
+		return anchor, err
+	}
+	kept, _, err := one(e.tx, pgx.RowTo[*int64], `SELECT min(s.place) FROM marks m JOIN seals s ON s.event = m.event WHERE m.event <> 0`)
+	if err != nil {
+		return anchor, fmt.Errorf("forget events: %w", err)
+	}
+	if kept != nil {
+		place = min(place, uint64(*kept)-1)
+	}
+	for done := false; !done; {
+		gone, err := query(e.tx, scanSeal, `DELETE FROM seals WHERE place = ANY (ARRAY (SELECT place FROM seals WHERE place <= $1 ORDER BY place LIMIT $2)) RETURNING place, event, digest`, number(place), forgetPage)
+		if err != nil {
+			return anchor, fmt.Errorf("forget events: %w", err)
+		}
+		events := make([]int64, len(gone))
+		for i, s := range gone {
+			events[i] = int64(s.Event)
+			if s.Place > anchor.Place {
+				anchor = store.Seal{Place: s.Place, Digest: s.Digest}
+			}
+		}
+		if _, err := e.exec(`DELETE FROM events WHERE seq = ANY ($1::int8[])`, events); err != nil {
+			return anchor, fmt.Errorf("forget events: %w", err)
+		}
+		done = len(gone) < forgetPage
+	}
+	if anchor.Place == 0 {
+		return anchor, nil
+	}
+	return anchor, e.setAnchor(anchor)
+}
