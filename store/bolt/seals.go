@@ -100,15 +100,15 @@ func (e *events) Seal(s store.Seal) error {
 	if s.Place != last.Place+1 {
 		return fmt.Errorf("seal %d after %d: %w", s.Place, last.Place, store.ErrConflict)
 	}
-	next := store.Event{}
-	for next, err = range e.Since(last.Event) {
+	next := uint64(0)
+	for k := range e.tx.scanFrom(e.tx.btx.Bucket([]byte(topEvents)), seqKey(last.Event+1), nil, 0) {
+		if len(k) == 8 {
+			next = binary.BigEndian.Uint64(k)
+		}
 		break
 	}
-	switch {
-	case err != nil:
-		return err
-	case s.Event == 0, s.Event != next.Seq:
-		return fmt.Errorf("seal event %d, not %d: %w", s.Event, next.Seq, store.ErrConflict)
+	if s.Event == 0 || s.Event != next {
+		return fmt.Errorf("seal event %d, not %d: %w", s.Event, next, store.ErrConflict)
 	}
 	b, err := e.tx.top(topSeals)
 	if err != nil {

@@ -1,0 +1,138 @@
+package audit
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Filter chooses events. What is empty chooses all.
+type Filter struct {
+	Since, Until time.Time // [Since, Until)
+	Person       string    // a userName, an e-mail address, an externalId, the id of a user, or an account
+	Role         string    // a role, or the target whose role it is
+	Backend      string
+}
+
+func (f Filter) has(e store.Event, p *person) bool {
+	return (f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until)) &&
+		(f.Backend == "" || e.Backend == f.Backend) &&
+		(f.Role == "" || e.Role != "" && (store.Fold(e.Role) == store.Fold(f.Role) || e.Target == f.Role)) &&
+		(p == nil || p.in(e))
+}
+
+// line is one event as it leaves the bridge: see doc.go.
+type line struct {
+	Place    uint64   `json:"place,omitempty"`
+	Previous string   `json:"previous,omitempty"`
+	Digest   string   `json:"digest,omitempty"`
+	Names    []string `json:"rfc9967,omitempty"`
+	// People are the userNames that members who are still there have now.
+	People map[string]string `json:"people,omitempty"`
+	Event  json.RawMessage   `json:"event"`
+}
+
+// Export writes the events that the filter chooses as JSON lines, in the order of the chain, and then those that have no place yet.
+func Export(ctx context.Context, s store.Store, f Filter, to io.Writer) error {
+	out := bufio.NewWriter(to)
+	w := writer{store: s, filter: f, to: json.NewEncoder(out)}
+	w.to.SetEscapeHTML(false) // the event is the canonical form as it is
+	if err := w.run(ctx); err != nil {
+		return fmt.Errorf("writing the audit trail: %w", err)
+	}
+	return out.Flush()
+}
+
+type writer struct {
+	store  store.Store
+	filter Filter
+	person *person
+	to     *json.Encoder
+}
+
+func (w *writer) run(ctx context.Context) (err error) {
+	if w.filter.Person != "" {
+		if w.person, err = find(ctx, w.store, w.filter.Person); err != nil {
+			return err
+		}
+	}
+	r := reader{store: w.store, loose: map[uint64]bool{}}
+	for {
+		page, err := r.next(ctx)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return w.unsealed(ctx)
+		}
+		for _, p := range page {
+			previous := r.last
+			r.last = p.Seal
+			if p.event == nil || !w.filter.has(*p.event, w.person) { // what is missing is Verify's business
+				continue
+			}
+			err := w.line(ctx, *p.event, line{Place: p.Place, Previous: hex.EncodeToString(previous.Digest[:]), Digest: hex.EncodeToString(p.Digest[:])})
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (w *writer) unsealed(ctx context.Context) error {
+	var rest []store.Event
+	err := w.store.View(ctx, func(tx store.Tx) error {
+		rest = nil
+		for e, err := range tx.Events().Unsealed() {
+			if err != nil {
+				return err
+			}
+			rest = append(rest, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range rest {
+		if !w.filter.has(e, w.person) {
+			continue
+		}
+		if err := w.line(ctx, e, line{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// line completes a line and writes it.
+func (w *writer) line(ctx context.Context, e store.Event, l line) error {
+	l.Names, l.Event = names(e), appendCanonical(nil, e)
+	if ids := slices.Concat(e.Added, e.Removed); len(ids) > 0 {
+		err := w.store.View(ctx, func(tx store.Tx) error {
+			l.People = map[string]string{}
+			for _, id := range ids {
+				u, err := tx.Directory(e.IdP).User(id)
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
+					return err
+				}
+				if err == nil {
+					l.People[id] = u.UserName
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return w.to.Encode(l)
+}

@@ -1,0 +1,91 @@
+package audit
+
+import (
+	"context"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// pageSize is how many places are read in one transaction: one that lasts keeps a store from using its room again, and who reads
+// may be slow.
+const pageSize = 500
+
+// placed is a seal with its event; there is none if the event is missing.
+type placed struct {
+	store.Seal
+	event *store.Event
+}
+
+// reader goes through a trail page by page.
+type reader struct {
+	store store.Store
+	last  store.Seal // what was read last, or the anchor
+	// high is the highest number of an event that has been met with its place; loose are those below it that have been met without.
+	high  uint64
+	loose map[uint64]bool
+}
+
+// next reads a page; an empty one is the end. What was forgotten since the page before is passed over.
+func (r *reader) next(ctx context.Context) (page []placed, err error) {
+	high := r.high
+	err = r.store.View(ctx, func(tx store.Tx) error {
+		page, high = nil, r.high
+		e := tx.Events()
+		anchor, err := e.Anchor()
+		if err != nil {
+			return err
+		}
+		if anchor.Place > r.last.Place {
+			r.last = anchor
+		}
+		for s, err := range e.Seals(r.last.Place) {
+			if err != nil {
+				return err
+			}
+			page, high = append(page, placed{Seal: s}), max(high, s.Event)
+			if len(page) == pageSize {
+				break
+			}
+		}
+		return r.fill(e, page, high)
+	})
+	r.high = high
+	return page, err
+}
+
+// fill reads the events of a page, and notes those between that are not of it.
+func (r *reader) fill(e store.Events, page []placed, high uint64) error {
+	if len(page) == 0 {
+		return nil
+	}
+	from, at := r.high, make(map[uint64]*placed, len(page))
+	for i := range page {
+		from, at[page[i].Event] = min(from, page[i].Event-1), &page[i]
+		delete(r.loose, page[i].Event)
+	}
+	for ev, err := range e.Since(from) {
+		if err != nil {
+			return err
+		}
+		if ev.Seq > high {
+			break
+		}
+		if p := at[ev.Seq]; p != nil {
+			p.event = &ev
+		} else if ev.Seq > r.high {
+			r.loose[ev.Seq] = true
+		}
+	}
+	return nil
+}
+
+// keepLoose leaves among the loose events those that are not merely waiting for a place.
+func (r *reader) keepLoose(e store.Events) error {
+	for ev, err := range e.Unsealed() {
+		if err != nil {
+			return err
+		}
+		delete(r.loose, ev.Seq)
+	}
+	return nil
+}

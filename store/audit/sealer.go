@@ -1,0 +1,187 @@
+package audit
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+const (
+	// sealEvery is how long an event waits for its place at most, give or take.
+	sealEvery = time.Second
+	// forgetEvery is how often is looked for events that are too old, and batch how many are sealed in one transaction: those who
+	// write wait for that.
+	forgetEvery = 10 * time.Minute
+	batch       = 200
+	// noteEvery is how often the head of the chain is logged, for whoever keeps logs elsewhere.
+	noteEvery = time.Hour
+)
+
+// Sealer gives places to events that were committed, and forgets old ones. Several may be at work on a store, in one process or
+// many: one of them gives a place, and the others go on after it. The fields are set before Run.
+type Sealer struct {
+	Store store.Store
+	Keep  time.Duration    // how long events are kept; 0: for ever
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: silent
+
+	noted  store.Seal // the head that was logged last
+	failed bool       // and that was logged
+}
+
+// Run seals until ctx ends, and what is left then.
+func (s *Sealer) Run(ctx context.Context) {
+	seal, forget, note := time.NewTicker(sealEvery), time.NewTicker(forgetEvery), time.NewTicker(noteEvery)
+	defer seal.Stop()
+	defer forget.Stop()
+	defer note.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealEvery)
+			defer cancel()
+			s.report(s.Seal(rest))
+			s.note(rest)
+			return
+		case <-seal.C:
+			s.report(s.Seal(ctx))
+		case <-forget.C:
+			s.report(s.Forget(ctx))
+		case <-note.C:
+			s.note(ctx)
+		}
+	}
+}
+
+// report logs a failure once, until it is over: it is tried again in a second, and nothing is lost meanwhile.
+func (s *Sealer) report(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	if err != nil && !s.failed && s.Log != nil {
+		s.Log.Warn("the audit trail cannot be sealed now; it is tried again", "error", err)
+	}
+	s.failed = err != nil
+}
+
+// note logs the head of the chain if it is another than the last time.
+func (s *Sealer) note(ctx context.Context) {
+	var head store.Seal
+	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
+		head, err = tx.Events().LastSeal()
+		return err
+	})
+	if err != nil || s.Log == nil || head.Digest == s.noted.Digest {
+		return
+	}
+	s.noted = head
+	s.Log.Info("audit trail", "place", head.Place, "head", hex.EncodeToString(head.Digest[:]))
+}
+
+// Seal gives every event its place that was committed before the call.
+func (s *Sealer) Seal(ctx context.Context) error {
+	for {
+		seals, err := s.compute(ctx)
+		if err != nil || len(seals) == 0 {
+			return err
+		}
+		err = s.Store.Update(ctx, func(tx store.Tx) error {
+			for _, seal := range seals {
+				if err := tx.Events().Seal(seal); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		switch {
+		case errors.Is(err, store.ErrConflict): // another sealer was here; this one goes on after it
+		case err != nil:
+			return fmt.Errorf("sealing the audit trail: %w", err)
+		case len(seals) < batch:
+			return nil
+		}
+	}
+}
+
+// compute chains the first events without a place, outside of the transaction that gives them one.
+func (s *Sealer) compute(ctx context.Context) (seals []store.Seal, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		seals = nil
+		last, err := tx.Events().LastSeal()
+		if err != nil {
+			return err
+		}
+		for e, err := range tx.Events().Unsealed() {
+			if err != nil {
+				return err
+			}
+			last = store.Seal{Place: last.Place + 1, Event: e.Seq, Digest: digest(last.Digest, e)}
+			if seals = append(seals, last); len(seals) == batch {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the audit trail: %w", err)
+	}
+	return seals, nil
+}
+
+// Forget removes the events that are older than they are kept, except those that delivery still needs.
+func (s *Sealer) Forget(ctx context.Context) error {
+	if s.Keep <= 0 {
+		return nil
+	}
+	for {
+		until, more, err := s.old(ctx)
+		if err != nil || until == 0 {
+			return err
+		}
+		var anchor store.Seal
+		err = s.Store.Update(ctx, func(tx store.Tx) (err error) {
+			anchor, err = tx.Events().Forget(until)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forgetting old events: %w", err)
+		}
+		if !more || anchor.Place < until {
+			return nil
+		}
+	}
+}
+
+// old is the last of the first places, at most a page, whose events are all too old; 0 if there is none. more says whether the
+// next may be, too. What is not as it was sealed is no further forgotten: nobody would find it any more.
+func (s *Sealer) old(ctx context.Context) (until uint64, more bool, err error) {
+	now := time.Now
+	if s.Now != nil {
+		now = s.Now
+	}
+	limit := now().Add(-s.Keep)
+	v := verifier{reader: reader{store: s.Store, loose: map[uint64]bool{}}}
+	page, err := v.next(ctx)
+	if err != nil {
+		return 0, false, fmt.Errorf("looking for old events: %w", err)
+	}
+	for _, p := range page {
+		v.Broken = v.wrong(p)
+		if v.Broken != "" || !p.event.At.Before(limit) {
+			break
+		}
+		v.last, until = p.Seal, p.Place
+	}
+	if until > 0 && v.Broken == "" {
+		v.Broken, err = v.stray(ctx)
+	}
+	if v.Broken != "" {
+		return 0, false, fmt.Errorf("nothing is forgotten any more: %s; see `scimbridge audit verify`", v.Broken)
+	}
+	return until, len(page) == pageSize && until == page[len(page)-1].Place, err
+}
