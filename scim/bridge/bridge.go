@@ -70,6 +70,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	b.store = s
 	b.onStop("store", func(context.Context) error { return s.Close() })
+	b.startSealer()
 	rules, err := b.startRules()
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type Config struct {
 	Server            ServerConfig              `yaml:"server"`
 	Console           ConsoleConfig             `yaml:"console"`
 	Store             StoreConfig               `yaml:"store"`
+	Audit             AuditConfig               `yaml:"audit"`
 	IdentityProviders map[string]IdPConfig      `yaml:"identity_providers"`
 	Backends          map[string]*BackendConfig `yaml:"backends"`
 	Mappings          []MappingConfig           `yaml:"mappings"`
@@ -280,6 +281,7 @@ func defaults() *Config {
 		Server:  ServerConfig{Listen: "127.0.0.1:8080"},
 		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
 		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db"},
+		Audit:   AuditConfig{Duration(365 * 24 * time.Hour)},
 	}
 }
 

@@ -136,7 +136,7 @@ func (b *Bridge) noteRestart(plan []delivery.Preview) {
 		}
 	}
 	for what, same := range map[string]bool{
-		"server": reflect.DeepEqual(now.Server, b.Config.Server), "console": reflect.DeepEqual(now.Console, b.Config.Console), "store": reflect.DeepEqual(now.Store, b.Config.Store),
+		"server": reflect.DeepEqual(now.Server, b.Config.Server), "console": reflect.DeepEqual(now.Console, b.Config.Console), "store": reflect.DeepEqual(now.Store, b.Config.Store), "audit": now.Audit == b.Config.Audit,
 		"identity_providers": reflect.DeepEqual(now.IdentityProviders, b.Config.IdentityProviders), "the list of backends": len(now.Backends) == len(b.Config.Backends),
 	} {
 		if !same && len(plan) > 0 {

@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"scim/patch":                   {"scim/filter"},
 	"scim/filter":                  {},
 	"scim/auth":                    {},
-	"scim/console":                 {"store", "backend", "mapping/delivery"},
+	"scim/console":                 {"store", "store/audit", "backend", "mapping/delivery"},
 	"mapping/delivery":             {"store", "mapping", "backend"},
 	"mapping":                      {"store", "backend"},
 	"backend":                      {},
@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"store/bolt":                   {"store"},
 	"store/postgres":               {"store"},
 	"store/archive":                {"store"},
+	"store/audit":                  {"store"},
 }
 
 const module = "github.com/scimbridge/scimbridge"

@@ -77,6 +77,8 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("GET /api/explain", c.explain)
 	mux.HandleFunc("GET /api/backup", stream("application/octet-stream", func() writing { return c.Backup }))
 	mux.HandleFunc("GET /api/export", stream("application/jsonl", func() writing { return c.Export }))
+	mux.HandleFunc("GET /api/audit", c.auditExport)
+	mux.HandleFunc("GET /api/audit/verify", c.auditVerify)
 	mux.HandleFunc("POST /api/resume", c.resume)
 	mux.HandleFunc("POST /api/{action}", c.act)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

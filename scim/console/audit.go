@@ -1,0 +1,59 @@
+package console
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store/audit"
+)
+
+// auditVerify goes through the chain of the audit trail; that takes as long as it takes.
+func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+		refuse(w, http.StatusInternalServerError, "the connection cannot be kept open")
+		return
+	}
+	report, err := audit.Verify(r.Context(), c.Store, r.URL.Query().Get("head"))
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, report)
+}
+
+// auditExport writes the events that the query chooses: see AuditQuery.
+func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	f := audit.Filter{Person: q.Get("person"), Role: q.Get("role"), Backend: q.Get("backend")}
+	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
+		if text := q.Get(name); text != "" {
+			var err error
+			if *at, err = time.Parse(time.RFC3339Nano, text); err != nil {
+				refuse(w, http.StatusBadRequest, name+" is no time")
+				return
+			}
+		}
+	}
+	stream("application/jsonl", func() writing {
+		return func(ctx context.Context, to io.Writer) error { return audit.Export(ctx, c.Store, f, to) }
+	})(w, r)
+}
+
+// AuditQuery is a filter as auditExport reads it.
+func AuditQuery(f audit.Filter) url.Values {
+	q := url.Values{}
+	for name, text := range map[string]string{"person": f.Person, "role": f.Role, "backend": f.Backend} {
+		if text != "" {
+			q.Set(name, text)
+		}
+	}
+	for name, at := range map[string]time.Time{"since": f.Since, "until": f.Until} {
+		if !at.IsZero() {
+			q.Set(name, at.Format(time.RFC3339Nano))
+		}
+	}
+	return q
+}
