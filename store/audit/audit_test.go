@@ -177,7 +177,7 @@ func TestRun(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		go func() {
-			(&audit.Sealer{Store: s, Keep: 90 * time.Minute}).Run(ctx)
+			(&audit.Sealer{Store: s, Keep: 80 * time.Minute}).Run(ctx)
 			close(done)
 		}()
 		time.Sleep(3 * time.Second)
