@@ -13,6 +13,8 @@ import (
 
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/google/uuid"
+
+	"github.com/scimbridge/scimbridge/scim/auth"
 )
 
 // call is what is known of a request once it is let in.
@@ -67,6 +69,10 @@ func (s *Server) outer(next http.Handler) http.Handler {
 
 // admit checks what can be checked before a request is routed.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next http.Handler) {
+	if s.Tokens != nil && r.URL.EscapedPath() == auth.TokenPath {
+		s.Tokens.ServeHTTP(w, r)
+		return
+	}
 	who, err := s.Auth.Identify(r)
 	if err != nil {
 		for _, challenge := range s.Auth.Challenges() {
@@ -187,6 +193,9 @@ func bodyOf(r *http.Request) []byte {
 }
 
 func resourceOf(path string) string {
+	if path == auth.TokenPath {
+		return "token"
+	}
 	rest, ok := strings.CutPrefix(path, Root+"/")
 	if !ok {
 		return ""

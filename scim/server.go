@@ -44,6 +44,8 @@ type Server struct {
 	Named func(tx store.Tx, idp string, old, g store.Group, now time.Time) error
 	// Nudge is told of backends for which a committed request left marks; nil: nobody.
 	Nudge func(backend string)
+	// Tokens serves auth.TokenPath, where callers authenticate in their own way; nil: nothing is there.
+	Tokens http.Handler
 	// Observed counts answers; nil: nobody does.
 	Observed func(idp, method, resource string, code int)
 
@@ -55,7 +57,7 @@ type Server struct {
 	buffers *sync.Pool
 }
 
-// Handler serves everything under Root and nothing else.
+// Handler serves everything under Root, the token endpoint if there is one, and nothing else.
 func (s Server) Handler() http.Handler {
 	if s.Targets == nil {
 		s.Targets = func(string, store.Group) []Target { return nil }

@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -98,7 +97,14 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now}, func(idp, method, resource string, code int) {
+	issuer, err := b.issuer(ctx, reading)
+	if err != nil {
+		return err
+	}
+	if issuer != nil {
+		signed = append(signed, issuer.Verifier())
+	}
+	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now}, issuer, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, b.now())
 	})
@@ -115,7 +121,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Engine: b.workers[n]})
 	}
 	for _, cr := range credentials {
-		c.Tokens = append(c.Tokens, console.Token{IdP: cr.IdP, Token: hex.EncodeToString(cr.Hash[:4]), Expires: cr.Expires})
+		c.Tokens = append(c.Tokens, console.Token{IdP: cr.IdP, Token: cr.Name(), Expires: cr.Expires})
 	}
 	if err := c.NoteTokens(ctx, b.now()); err != nil {
 		return err
@@ -226,25 +232,35 @@ func limit(l RemovalsLimit) delivery.Limit {
 
 // credentials are the tokens of the identity providers.
 func (b *Bridge) credentials() ([]auth.Credential, error) {
-	var credentials []auth.Credential
+	var all []auth.Credential
 	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
-		for _, t := range b.Config.IdentityProviders[name].Tokens {
-			value, err := t.Secret.Value()
-			if err != nil {
-				return nil, fmt.Errorf("identity provider %s: %w", name, err)
-			}
-			c, err := auth.Parse(name, value.Reveal())
-			if err != nil {
-				return nil, fmt.Errorf("identity provider %s: %w", name, err)
-			}
-			c.Expires = t.Expires
-			credentials = append(credentials, c)
+		some, err := credentials(name, b.Config.IdentityProviders[name].Tokens)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, some...)
 	}
-	return credentials, nil
+	return all, nil
 }
 
-func (b *Bridge) scimHandler(verifier auth.Verifier, observed func(idp, method, resource string, code int)) http.Handler {
+func credentials(idp string, tokens []TokenConfig) ([]auth.Credential, error) {
+	var all []auth.Credential
+	for _, t := range tokens {
+		value, err := t.Secret.Value()
+		if err != nil {
+			return nil, fmt.Errorf("identity provider %s: %w", idp, err)
+		}
+		c, err := auth.Parse(idp, value.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("identity provider %s: %w", idp, err)
+		}
+		c.Expires = t.Expires
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observed func(idp, method, resource string, code int)) http.Handler {
 	public := b.Config.Server.PublicURL
 	if public == "" {
 		public = "http://" + b.Config.Server.Listen + "/scim/v2"
@@ -265,6 +281,9 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, observed func(idp, method, 
 				w.Nudge()
 			}
 		},
+	}
+	if issuer != nil {
+		s.Tokens = issuer
 	}
 	return s.Handler()
 }

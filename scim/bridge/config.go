@@ -59,6 +59,7 @@ type StoreConfig struct {
 type IdPConfig struct {
 	Tokens []TokenConfig `yaml:"tokens"`
 	JWT    JWTConfig     `yaml:"jwt"`
+	OAuth  OAuthConfig   `yaml:"oauth"`
 }
 
 // JWTConfig describes tokens signed by the identity provider. Preset, Tenant and AppID fill in what the rest leaves empty.
@@ -222,6 +223,17 @@ func defaultBackend() BackendConfig {
 
 // Duration is a time.Duration written as 30s, 5m or 1h; a bare 0 is zero.
 type Duration time.Duration
+
+// String is the written form without parts that are zero: 6h.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	for _, zero := range []string{"0s", "0m"} {
+		if len(s) > len(zero) && strings.ContainsAny(s[len(s)-len(zero)-1:len(s)-len(zero)], "hm") {
+			s = strings.TrimSuffix(s, zero)
+		}
+	}
+	return s
+}
 
 // UnmarshalYAML reads the written form.
 func (d *Duration) UnmarshalYAML(n *yaml.Node) error {

@@ -118,7 +118,7 @@ func exportCommand(config *string, stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.say(stdout, copied{args[0], size}, "%s: %d bytes. `scimbridge import` reads it into an empty store.\n", args[0], size)
+			return p.say(stdout, copied{args[0], size}, "%s: %d bytes. `scimbridge import` reads it into an empty store. The keys that sign our own tokens are left out; an import makes new ones.\n", args[0], size)
 		}})
 }
 
@@ -314,6 +314,9 @@ func markRestored(file string) (found contents, err error) {
 			}
 		}
 		if _, err := tx.Events().Append(store.Event{At: now, Type: "restore", Actor: "operator"}); err != nil {
+			return err
+		}
+		if err := tx.SetSetting(signingKeys, nil); err != nil { // whoever has the copy could sign with them
 			return err
 		}
 		return tx.SetSetting(restored, []byte(now.Format(time.RFC3339)))

@@ -34,11 +34,12 @@ type validation struct {
 	advice   []string
 	tokens   map[[sha256.Size]byte]string // whose token it is
 	trusts   []trust                      // whose signed tokens are accepted
+	clients  map[string]string            // whose client it is, by its id
 	now      time.Time
 }
 
 func newValidation(root *yaml.Node) *validation {
-	return &validation{root: root, tokens: map[[sha256.Size]byte]string{}, now: time.Now()}
+	return &validation{root: root, tokens: map[[sha256.Size]byte]string{}, clients: map[string]string{}, now: time.Now()}
 }
 
 // err is everything that is wrong, in the order of lines; nil if nothing is.
@@ -151,6 +152,7 @@ func (v *validation) check(c *Config) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.IdentityProviders)) {
 		v.idp(name, c.IdentityProviders[name])
+		v.oauth(c, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
 		if c.Backends[name] == nil {
@@ -195,30 +197,37 @@ func (v *validation) idp(name string, c IdPConfig) {
 	switch {
 	case c.JWT.configured():
 		v.jwt(append(path, "jwt"), c.JWT)
-	case len(c.Tokens) == 0:
+	case len(c.Tokens) == 0 && len(c.OAuth.Clients) == 0:
 		v.warn(path, "has no token: it cannot call")
 	}
 	for i, t := range c.Tokens {
-		at := append(path, "tokens", fmt.Sprint(i))
-		value, err := t.Secret.Value()
-		switch {
-		case err != nil:
-			v.bad(at, "%v", err)
-			continue
-		case t.Secret.literal() && !strings.HasPrefix(value.Reveal(), "sha256:"):
-			v.warn(at, "is written in the file; prefer env:NAME, file:/path or sha256:<hex>")
-		}
-		parsed, err := auth.Parse(name, value.Reveal())
-		if err != nil {
-			v.bad(at, "%v", err)
-			continue
-		}
-		if other, taken := v.tokens[parsed.Hash]; taken && other != name {
-			v.bad(at, "is a token of %s too: a credential names exactly one identity provider", other)
-		}
-		v.tokens[parsed.Hash] = name
-		v.expiry(at, t.Expires)
+		v.token(append(slices.Clone(path), "tokens", strconv.Itoa(i)), name, t)
 	}
+}
+
+// token checks a token or the secret of a client: both name one identity provider.
+func (v *validation) token(at []string, idp string, t TokenConfig) {
+	value, err := t.Secret.Value()
+	if err != nil {
+		v.bad(at, "%v", err)
+		return
+	}
+	if t.Secret.literal() && !strings.HasPrefix(value.Reveal(), "sha256:") {
+		v.warn(at, "is written in the file; prefer env:NAME, file:/path or sha256:<hex>")
+	}
+	parsed, err := auth.Parse(idp, value.Reveal())
+	if err != nil {
+		v.bad(at, "%v", err)
+		return
+	}
+	switch other, taken := v.tokens[parsed.Hash]; {
+	case taken && other != idp:
+		v.bad(at, "is a token of %s too: a credential names exactly one identity provider", other)
+	case taken:
+		v.warn(at, "stands there already")
+	}
+	v.tokens[parsed.Hash] = idp
+	v.expiry(at, t.Expires)
 }
 
 // expiryWarning is how long before its end a token is warned about.

@@ -1,0 +1,263 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+const (
+	tenantID = "ce5f061f-abe6-4e40-9615-301f87bcb7f0"
+	appID    = "b5ba7a93-4452-4522-aeb4-a2b5da870c16"
+	objectID = "d2f8ee76-c549-45b8-a143-f5b640669704"
+	hashed   = "0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec" // of example-token-for-trying-out-only
+)
+
+// signer is somebody who signs assertions, with a key set of their own.
+type signer struct {
+	*httptest.Server
+	key *rsa.PrivateKey
+}
+
+func newSigner(t *testing.T) *signer {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	s := &signer{key: key, Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{"keys": []map[string]string{{"kty": "RSA", "use": "sig", "kid": "k", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes())}}}) // nobody to tell
+	}))}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *signer) sign(t *testing.T, claims jwt.MapClaims) string {
+	t.Helper()
+	j := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
+	j.Header["kid"] = "k"
+	signed, err := j.SignedString(s.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// withOAuth lets two clients ask for tokens: one with secrets, one by federation.
+func withOAuth(t *testing.T, by *signer) *setup {
+	t.Helper()
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.edit("server: {listen: 127.0.0.1:0}", "server: {listen: 127.0.0.1:0, public_url: 'https://scim.example.com/scim/v2/'}")
+	s.edit("  okta: {", "  federated: {oauth: {lifetime: 2h, clients: [{id: wif, federation: {tenant: "+tenantID+", app_id: "+appID+", subject: "+objectID+", jwks_url: '"+by.URL+"'}}]}}\n"+
+		"  secretive: {oauth: {clients: [{id: job, secrets: ['sha256:"+hashed+"', {value: another-secret-of-the-tests, expires: 2099-01-31}]}]}}\n  okta: {")
+	return s
+}
+
+type issued struct {
+	Token   string `json:"access_token"`
+	Type    string `json:"token_type"`
+	Expires int    `json:"expires_in"`
+	Error   string
+}
+
+func (s *setup) askToken(form string) (int, issued) {
+	s.t.Helper()
+	res, err := http.Post(strings.TrimSuffix(s.scim, "/scim/v2")+"/oauth/token", "application/x-www-form-urlencoded", strings.NewReader(form))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var i issued
+	if err := json.Unmarshal(body, &i); err != nil {
+		s.t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	return res.StatusCode, i
+}
+
+// TestFederation is request E46 and what follows from it: Entra shows what its tenant has signed, is given a token of ours, and
+// provisions with it; a restart and another process change nothing.
+func TestFederation(t *testing.T) {
+	by := newSigner(t)
+	s := withOAuth(t, by)
+	s.start()
+	form := func(change func(jwt.MapClaims)) string {
+		at := time.Now()
+		claims := jwt.MapClaims{"aud": "api://" + appID, "iss": "https://login.microsoftonline.com/" + tenantID + "/v2.0", "iat": at.Unix(), "nbf": at.Unix(), "exp": at.Add(65 * time.Minute).Unix(),
+			"appid": appID, "appidacr": "2", "oid": objectID, "sub": objectID, "tid": tenantID, "ver": "2.0"}
+		if change != nil {
+			change(claims)
+		}
+		return url.Values{"grant_type": {"client_credentials"}, "client_id": {"wif"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+			"client_assertion": {by.sign(t, claims)}, "scope": {"scim"}}.Encode()
+	}
+	status, got := s.askToken(form(nil))
+	if status != 200 || got.Type != "Bearer" || got.Expires != 7200 {
+		t.Fatalf("%d %+v", status, got)
+	}
+	if status, body := s.send(got.Token, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ada@example.com"}`); status != 201 {
+		t.Errorf("%d %s", status, body)
+	}
+	for name, bad := range map[string]func(jwt.MapClaims){"tenant": func(c jwt.MapClaims) { c["tid"] = appID }, "subject": func(c jwt.MapClaims) { c["sub"] = appID }, "application": func(c jwt.MapClaims) { c["appid"] = objectID }} {
+		if status, got := s.askToken(form(bad)); status != 401 || got.Error != "invalid_client" {
+			t.Errorf("another %s: %d %+v", name, status, got)
+		}
+	}
+	if status, _ := s.send(by.sign(t, jwt.MapClaims{"aud": "api://" + appID, "iss": "https://login.microsoftonline.com/" + tenantID + "/v2.0", "exp": time.Now().Add(time.Hour).Unix(), "appid": appID, "sub": objectID, "tid": tenantID}), "GET", "/Users", ""); status != 401 {
+		t.Errorf("an assertion is no token: %d", status)
+	}
+	if status, second := s.askToken("grant_type=client_credentials&client_id=job&client_secret=another-secret-of-the-tests"); status != 200 || second.Expires != 3600 {
+		t.Errorf("%d %+v", status, second)
+	} else if status, body := s.send(second.Token, "GET", "/Users", ""); status != 200 || strings.Contains(string(body), "ada@") {
+		t.Errorf("another provider's people: %d %s", status, body)
+	}
+	s.stop()
+	s.start()
+	if status, body := s.send(got.Token, "GET", "/Users", ""); status != 200 || !strings.Contains(string(body), "ada@") {
+		t.Errorf("after a restart: %d %s", status, body)
+	}
+	s.stop()
+	s.edit("{id: wif,", "{id: wif2,")
+	s.start()
+	if status, _ := s.send(got.Token, "GET", "/Users", ""); status != 401 {
+		t.Errorf("of a client that is no more: %d", status)
+	}
+}
+
+// Without a client there is no endpoint: what is asked for there meets the same door as everything else.
+func TestNoTokenEndpointUnlessConfigured(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.start()
+	root := strings.TrimSuffix(s.scim, "/scim/v2")
+	for _, path := range []string{"/oauth/token", "/oauth/token/", "//oauth/token"} {
+		res, err := http.Post(root+path, "application/x-www-form-urlencoded", strings.NewReader("grant_type=client_credentials"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 401 || res.Header.Get("Content-Type") != "application/scim+json" {
+			t.Errorf("%s: %d %s", path, res.StatusCode, res.Header.Get("Content-Type"))
+		}
+	}
+}
+
+// With one, other spellings of its address do not reach it, nor anything else without a credential.
+func TestOneWayToTheTokenEndpoint(t *testing.T) {
+	s := withOAuth(t, newSigner(t))
+	s.start()
+	root := strings.TrimSuffix(s.scim, "/scim/v2")
+	for _, path := range []string{"/oauth/token/", "//oauth/token", "/oauth%2Ftoken", "/%6fauth/token", "/OAuth/token", "/scim/v2/oauth/token", "/oauth/token/../../scim/v2/Users", "/oauth/token/scim/v2/Users", "/oauth"} {
+		req, err := http.NewRequest("POST", root+"/", strings.NewReader("grant_type=client_credentials&client_id=job&client_secret=another-secret-of-the-tests"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.URL.Opaque = path
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 401 {
+			t.Errorf("%s: %d", path, res.StatusCode)
+		}
+	}
+}
+
+// kept is what the store keeps of the keys that sign our tokens.
+func (s *setup) kept() []byte {
+	s.t.Helper()
+	var kept []byte
+	if err := s.bridge.store.View(context.Background(), func(tx store.Tx) error { kept = tx.Setting(signingKeys); return nil }); err != nil {
+		s.t.Fatal(err)
+	}
+	return kept
+}
+
+// An export does not carry the keys, and a store that was put back has new ones: a copy signs nothing.
+func TestSigningKeysStay(t *testing.T) {
+	s := withOAuth(t, newSigner(t))
+	s.fixConsole()
+	s.start()
+	before := s.kept()
+	var keys []struct{ Seed string }
+	if err := json.Unmarshal(before, &keys); err != nil || len(keys) != 1 || len(keys[0].Seed) != 44 {
+		t.Fatalf("%v", err)
+	}
+	_, got := s.askToken("grant_type=client_credentials&client_id=job&client_secret=another-secret-of-the-tests")
+	dir := t.TempDir()
+	export, copied := filepath.Join(dir, "all.jsonl"), filepath.Join(dir, "copy.db")
+	for _, args := range [][]string{{"export", export}, {"backup", copied}} {
+		if code, out := s.command(args...); code != 0 {
+			t.Fatalf("%d %s", code, out)
+		} else if args[0] == "export" && !strings.Contains(out, "keys that sign") {
+			t.Errorf("it does not say what is left out: %s", out)
+		}
+	}
+	raw, err := os.ReadFile(export)
+	if err != nil || bytes.Contains(raw, []byte("signing-keys")) || bytes.Contains(raw, []byte(keys[0].Seed)) {
+		t.Errorf("the export has the keys (%v)", err)
+	}
+	for _, back := range [][]string{{"restore", copied}, {"import", export}} {
+		s.stop()
+		old, err := filepath.Glob(filepath.Join(filepath.Dir(s.path), "scimbridge.db"))
+		if err != nil || len(old) != 1 {
+			t.Fatalf("%v %v", old, err)
+		}
+		if err := os.Remove(old[0]); err != nil {
+			t.Fatal(err)
+		}
+		if code, out := s.command(back...); code != 0 {
+			t.Fatalf("%d %s", code, out)
+		}
+		s.start()
+		if now := s.kept(); len(now) == 0 || bytes.Contains(now, []byte(keys[0].Seed)) {
+			t.Errorf("%s: the keys are those of the copy", back[0])
+		}
+		if status, _ := s.send(got.Token, "GET", "/Users", ""); status != 401 {
+			t.Errorf("%s: a token from before: %d", back[0], status)
+		}
+		if status, got := s.askToken("grant_type=client_credentials&client_id=job&client_secret=example-token-for-trying-out-only"); status != 200 || got.Token == "" {
+			t.Errorf("%s: %d %+v", back[0], status, got)
+		}
+	}
+}
+
+// Both forms of the audience are seen in Entra's assertions.
+func TestWhatATenantStandsFor(t *testing.T) {
+	got := JWTConfig{Tenant: tenantID, AppID: appID, Subject: objectID}.federated()
+	if got.Issuer != "https://login.microsoftonline.com/"+tenantID+"/v2.0" || strings.Join(got.Audience, " ") != "api://"+appID+" "+appID ||
+		got.JWKSURL != "https://login.microsoftonline.com/"+tenantID+"/discovery/v2.0/keys" || got.Claims["tid"] != tenantID {
+		t.Errorf("%+v", got)
+	}
+	if got := (OAuthConfig{}).lifetime(); got != time.Hour || got < auth.MinLifetime || got > auth.MaxLifetime {
+		t.Errorf("%v", got)
+	}
+	for d, want := range map[time.Duration]string{time.Minute: "1m", 6 * time.Hour: "6h", 90 * time.Second: "1m30s", 10 * time.Second: "10s", 100 * time.Minute: "1h40m", 0: "0s"} {
+		if got := Duration(d).String(); got != want {
+			t.Errorf("%v: %q", d, got)
+		}
+	}
+}
