@@ -62,7 +62,11 @@ func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
 			out[i].Grants = append(out[i].Grants, HeldItem{e.Key, e.Account, e.Role})
 		}
 		pins, err := w.pinHolds(tx)
-		out = append(out, pins...)
+		if err != nil {
+			return err
+		}
+		vanished, err := w.vanishedHolds(tx)
+		out = slices.Concat(out, pins, vanished)
 		return err
 	})
 	if err != nil {
@@ -92,6 +96,9 @@ func (w *Worker) Approve(ctx context.Context, id, actor string) error {
 	if errors.Is(err, ErrNoHold) {
 		err = w.decidePin(ctx, id, actor, true)
 	}
+	if errors.Is(err, ErrNoHold) {
+		err = w.decideVanished(ctx, id, actor, true)
+	}
 	return err
 }
 
@@ -110,6 +117,9 @@ func (w *Worker) Reject(ctx context.Context, id, actor string) error {
 	})
 	if errors.Is(err, ErrNoHold) {
 		err = w.decidePin(ctx, id, actor, false)
+	}
+	if errors.Is(err, ErrNoHold) {
+		err = w.decideVanished(ctx, id, actor, false)
 	}
 	return err
 }

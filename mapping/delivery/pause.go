@@ -144,6 +144,21 @@ func (h *health) at(target, state, reason string) {
 	h.targets[target] = condition{state, reason}
 }
 
+// only forgets what was said of other targets.
+func (h *health) only(targets []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.targets, func(t string, _ condition) bool { return !slices.Contains(targets, t) })
+}
+
+// tells says whether there is something to say of a target.
+func (h *health) tells(target string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, there := h.targets[target]
+	return there
+}
+
 // get tells the backend's condition; if only some of its targets are not as they should be, theirs.
 func (h *health) get() (state, reason string) {
 	h.mu.Lock()

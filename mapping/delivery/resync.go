@@ -48,6 +48,7 @@ func (w *Worker) look(ctx context.Context) error {
 		for _, t := range targets {
 			w.looks[t] = now
 		}
+		w.health.only(targets)
 		w.planResync(now, w.ResyncEvery)
 	}
 	for _, target := range slices.Sorted(maps.Keys(w.looks)) {

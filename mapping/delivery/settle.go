@@ -169,8 +169,9 @@ func (w *Worker) idle(ctx context.Context, target string, v *visitWork) error {
 		return nil
 	}
 	var done []store.Mark
+	over := false // nothing concerns the target any more
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		done = nil
+		done, over = nil, false
 		for _, m := range v.idle {
 			if _, err := tx.Work(w.Name).Settle(m); err != nil {
 				return err
@@ -183,10 +184,18 @@ func (w *Worker) idle(ctx context.Context, target string, v *visitWork) error {
 			}
 			done = append(done, marks...)
 		}
-		return nil
+		if !w.health.tells(target) {
+			return nil
+		}
+		targets, err := w.targets(tx)
+		over = !slices.Contains(targets, target)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("settling marks: %w", err)
+	}
+	if over {
+		w.health.at(target, "ok", "")
 	}
 	w.observe(done)
 	return nil

@@ -268,8 +268,8 @@ func (w *Worker) Remap(ctx context.Context) error {
 	return nil
 }
 
-// targets are those the rules name, those that groups give by a pattern, and those the ledger has.
-func (w *Worker) targets(tx store.Tx) ([]string, error) {
+// named are the targets that the rules name, and those that groups give by a pattern.
+func (w *Worker) named(tx store.Tx) ([]string, error) {
 	out := w.Rules().FixedTargets(w.Name)
 	for _, idp := range tx.IdPs() {
 		for g, err := range tx.Directory(idp).Groups(store.From{}) {
@@ -282,6 +282,15 @@ func (w *Worker) targets(tx store.Tx) ([]string, error) {
 				}
 			}
 		}
+	}
+	return out, nil
+}
+
+// targets are those that are named, and those the ledger has.
+func (w *Worker) targets(tx store.Tx) ([]string, error) {
+	out, err := w.named(tx)
+	if err != nil {
+		return nil, err
 	}
 	for e, err := range tx.Ledger(w.Name).Entries("", "") {
 		if err != nil {

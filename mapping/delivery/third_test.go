@@ -135,3 +135,57 @@ func TestAnAuthoritativePatternTakesNothingElsewhere(t *testing.T) {
 	w.pass(3 * time.Hour)
 	w.expect("acme/a0=ADMIN acme/a2=ADMIN beta/a0=ADMIN")
 }
+
+// A target that nobody names any more has no condition.
+func TestHealthForgetsATargetThatNoRuleNames(t *testing.T) {
+	w := newWorld(t, admins)
+	team(w, 1, "Admins")
+	w.vendor.gone["acme"] = true
+	w.join("okta", "u0", "Admins")
+	w.pass(time.Minute)
+	if state, _ := w.worker.Health(); state != "no_target" {
+		t.Error(state)
+	}
+	w.remap()
+	w.worker.RulesChanged()
+	w.pass(time.Hour)
+	w.expectCounts("pending 0, blocked 0, held 0")
+	if state, reason := w.worker.Health(); state != "ok" {
+		t.Errorf("%s: %s", state, reason)
+	}
+}
+
+// A target vanished at the vendor while people have something there, and no rule names it any more: an operator can say that
+// what they had is gone, or that the bridge is to have nothing to do with it, and until then it is tried.
+func TestWhatWaitsForAVanishedTargetIsDecided(t *testing.T) {
+	for _, approve := range []bool{true, false} {
+		w := full(t, 2)
+		w.vendor.lost = map[string]bool{"acme": true}
+		w.leaveAll(0, 1)
+		w.pass(time.Minute)
+		w.noHold() // a rule names it: somebody may make it again
+		w.remap()
+		w.worker.RulesChanged()
+		w.pass(time.Minute)
+		w.calls()
+		w.pass(time.Hour)
+		if n := len(w.calls()); n < 10 {
+			t.Errorf("tried %d times in an hour", n)
+		}
+		h := w.hold("no_target", 2)
+		decide := w.worker.Reject
+		if approve {
+			decide = w.worker.Approve
+		}
+		if err := decide(t.Context(), h.ID, "operator"); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Hour)
+		w.noHold()
+		w.expectCalls()
+		w.expectCounts("pending 0, blocked 0, held 0")
+		if state, reason := w.worker.Health(); state != "ok" {
+			t.Errorf("%s: %s", state, reason)
+		}
+	}
+}

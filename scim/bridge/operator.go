@@ -193,7 +193,8 @@ func holdCommand(config *string, stdout io.Writer) *cobra.Command {
 			RunE: ask(config, stdout, http.MethodPost, func(args []string) string { return "/api/holds/" + url.PathEscape(args[0]) + "/" + word }, decided,
 				func(w io.Writer, a map[string]string) error {
 					said := map[string]string{"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and are the bridge's no more",
-						"approve pin": "approved; the name is bound to this group, and its people get what the rules give", "reject pin": "rejected; the group gives nothing until it takes the name again"}
+						"approve pin": "approved; the name is bound to this group, and its people get what the rules give", "reject pin": "rejected; the group gives nothing until it takes the name again",
+						"approve no_target": "approved; its grants count as gone with the target", "reject no_target": "rejected; the grants are the bridge's no more"}
 					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], cmp.Or(said[word+" "+a["why"]], said[word]))
 					return err
 				})}
@@ -217,6 +218,7 @@ var whyHeld = map[string]string{
 	"protected": "the person is under protect", "own_account": "it is the account of the credential", "last_admin": "nobody else would be left to administer the target",
 	"empties_role": "the role would be taken from everybody who has it", "max_removals": "more people than max_removals allows",
 	"max_offboardings": "more people than max_offboardings allows", "pin": "the name is bound to another group",
+	"no_target": "the vendor has no such target, and no rule names it any more",
 }
 
 func showHolds(w io.Writer, holds []delivery.Hold) error {

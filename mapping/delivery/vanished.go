@@ -1,0 +1,116 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// A target that the vendor does not show may be gone, or only out of the credential's sight: the bridge cannot tell, and goes on asking
+// for what is to be removed there. Once no rule names the target any more that would be for ever, so it is put to an operator, as a hold.
+
+// vanishedID names the hold of a target.
+func (w *Worker) vanishedID(target string) string { return w.Name + "-gone-" + target }
+
+// vanishedHolds lists what is to be removed on targets that the vendor does not show and no rule names.
+func (w *Worker) vanishedHolds(tx store.Tx) (out []Hold, err error) {
+	waiting := map[string]store.Mark{}
+	for m, err := range tx.Work(w.Name).Marks("") {
+		if err != nil {
+			return nil, err
+		}
+		if _, known := waiting[m.Target]; m.State == store.Blocked && m.Reason == noTarget && !known {
+			waiting[m.Target] = m
+		}
+	}
+	if len(waiting) == 0 {
+		return nil, nil
+	}
+	named, err := w.named(tx)
+	if err != nil {
+		return nil, err
+	}
+	for target, m := range waiting {
+		if slices.Contains(named, target) {
+			continue
+		}
+		h := Hold{ID: w.vanishedID(target), Backend: w.Name, Target: target, Why: noTarget, Since: m.Since, Grants: []HeldItem{}}
+		for e, err := range tx.Ledger(w.Name).Entries(target, "") {
+			if err != nil {
+				return nil, err
+			}
+			if e.Account != store.TargetItself && e.Hold == "" {
+				h.Grants = append(h.Grants, HeldItem{e.Key, e.Account, e.Role})
+			}
+		}
+		if len(h.Grants) > 0 {
+			out = append(out, h)
+		}
+	}
+	return out, nil
+}
+
+// decideVanished ends what waits on a vanished target: approved, its grants count as gone with it; rejected, they are disowned.
+func (w *Worker) decideVanished(ctx context.Context, id, actor string, gone bool) error {
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		holds, err := w.vanishedHolds(tx)
+		i := slices.IndexFunc(holds, func(h Hold) bool { return h.ID == id })
+		if err != nil || i < 0 {
+			return errors.Join(err, ErrNoHold)
+		}
+		return w.giveUp(tx, holds[i].Target, id, actor, gone)
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.Resync(ctx); err != nil { // the next look forgets what was said of the target
+		return fmt.Errorf("after a decision: %w", err)
+	}
+	return nil
+}
+
+// giveUp drops everything that is known of a target and all that waits for it.
+func (w *Worker) giveUp(tx store.Tx, target, id, actor string, gone bool) error {
+	var entries []store.Entry
+	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
+		if err != nil {
+			return err
+		}
+		entries = append(entries, e)
+	}
+	for _, e := range entries {
+		e.Hold, e.Why = id, noTarget
+		kind := "hold.approve"
+		if !gone {
+			kind = "hold.reject"
+			if err := w.disown(tx, e); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Events().Append(w.holdEvent(kind, actor, e, w.now())); err != nil {
+			return err
+		}
+		if err := tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role); err != nil {
+			return err
+		}
+	}
+	var marks []store.Mark
+	for m, err := range tx.Work(w.Name).Marks(target) {
+		if err != nil {
+			return err
+		}
+		marks = append(marks, m)
+	}
+	for _, m := range marks {
+		if _, err := tx.Work(w.Name).Settle(m); err != nil {
+			return err
+		}
+		if err := w.forget(tx, m.Subject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
