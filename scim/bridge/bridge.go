@@ -22,7 +22,6 @@ import (
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
-	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
 // grace is how long a stop may take altogether.
@@ -63,7 +62,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		}
 	}()
 	b.errs = make(chan error, 8)
-	s, err := bolt.Open(b.Config.Store.Path, bolt.Options{})
+	s, err := b.Config.Store.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,7 +110,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if b.scim, err = b.listen("server", b.Config.Server.Listen, b.Config.Server.TLS, handler); err != nil {
 		return err
 	}
-	key, err := operatorKey(b.Config.Store.Path)
+	key, err := operatorKey(b.Config.Store.keyFile())
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,8 @@ type StoreConfig struct {
 	Driver string `yaml:"driver"`
 	Path   string `yaml:"path"`
 	DSN    Secret `yaml:"dsn"`
+	// KeyFile is where the operator's key of this machine is; "": beside the file of the store, or a path of its own.
+	KeyFile string `yaml:"key_file"`
 }
 
 // IdPConfig is who may call as one identity provider.

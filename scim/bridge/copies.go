@@ -27,7 +27,7 @@ const restored = "restored"
 func (b *Bridge) Backup(ctx context.Context, to io.Writer) error {
 	s, ok := b.store.(*bolt.Store)
 	if !ok {
-		return errors.New("this store is not one file: use the tools of the database, or `scimbridge export`")
+		return errNoFile
 	}
 	return s.Backup(ctx, to)
 }
@@ -95,6 +95,13 @@ func backupCommand(config *string, stdout io.Writer) *cobra.Command {
 	return p.flag(&cobra.Command{Use: "backup FILE", Short: "Copy the store of the running server into a file, as it is at one moment", Args: oneArg("the file to write"),
 		Example: "  scimbridge backup /backup/scimbridge-$(date +%F).db",
 		RunE: func(c *cobra.Command, args []string) error {
+			conf, err := whereabouts(*config)
+			if err != nil {
+				return err
+			}
+			if conf.Store.Driver == driverPostgres {
+				return errNoFile
+			}
 			size, err := fetchInto(c.Context(), *config, "/api/backup", args[0])
 			if err == nil {
 				err = verify(args[0])
@@ -162,7 +169,7 @@ func fetchInto(ctx context.Context, config, path, file string) (size int64, err 
 // create makes a file, readable to its owner alone, that is there only when it is whole, and never in the place of another.
 func create(file string, fill func(tmp *os.File) error) (err error) {
 	if _, err := os.Lstat(file); err == nil {
-		return fmt.Errorf("%s is there already, and nothing is overwritten", file)
+		return fmt.Errorf("%s is there already, and nothing is overwritten: %w", file, fs.ErrExist)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
 	if err != nil {
@@ -196,6 +203,13 @@ func restoreCommand(config *string, stdout io.Writer) *cobra.Command {
 	return p.flag(&cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the store; the server then only observes until `scimbridge resume`", Args: oneArg("the backup"),
 		Example: "  scimbridge restore /backup/scimbridge-2026-11-24.db",
 		RunE: func(_ *cobra.Command, args []string) error {
+			conf, err := whereabouts(*config)
+			if err != nil {
+				return err
+			}
+			if conf.Store.Driver == driverPostgres {
+				return errNoFile
+			}
 			return putBack(*config, args[0], stdout, &p, func(tmp string) error {
 				from, err := os.Open(args[0])
 				if err != nil {
@@ -227,6 +241,17 @@ func importCommand(config *string, stdin io.Reader, stdout io.Writer) *cobra.Com
 				}
 				defer func() { _ = f.Close() }() // only read
 				from = f
+			}
+			conf, err := whereabouts(*config)
+			if err != nil {
+				return err
+			}
+			if conf.Store.Driver == driverPostgres {
+				found, err := importInto(c.Context(), conf.Store, from)
+				if err != nil {
+					return fmt.Errorf("%s cannot be put back: %w", args[0], err)
+				}
+				return found.say(stdout, &p)
 			}
 			return putBack(*config, args[0], stdout, &p, func(tmp string) error {
 				s, err := bolt.Open(tmp, bolt.Options{})
@@ -265,7 +290,7 @@ func putBack(config, source string, stdout io.Writer, p *printed, fill func(tmp 
 	if err := fill(tmp); err != nil {
 		return fmt.Errorf("%s cannot be put back: %w", source, err)
 	}
-	found, err := markRestored(tmp)
+	found, err := markFile(tmp)
 	if err != nil {
 		return fmt.Errorf("%s cannot be put back: %w", source, err)
 	}
@@ -273,12 +298,7 @@ func putBack(config, source string, stdout io.Writer, p *printed, fill func(tmp 
 		return fmt.Errorf("making the store: %w", err)
 	}
 	found.Store = path
-	return p.say(stdout, found, `%s is the store now: %d users, %d groups, %d grants.
-It may be old, and would grant again what was revoked since. So the server observes only, until you say otherwise:
-  1. start it, and let the identity providers send what changed since (Okta: Provisioning, Force Sync; Entra: Restart provisioning)
-  2. scimbridge plan      shows what it would then do
-  3. scimbridge resume    lets it
-`, path, found.Users, found.Groups, found.Grants)
+	return found.say(stdout, p)
 }
 
 // contents is what a store that was put back holds.
@@ -289,8 +309,17 @@ type contents struct {
 	Grants int    `json:"grants"`
 }
 
-// markRestored checks a copy, notes that it is one, and says what is in it.
-func markRestored(file string) (found contents, err error) {
+func (c contents) say(stdout io.Writer, p *printed) error {
+	return p.say(stdout, c, `%s is the store now: %d users, %d groups, %d grants.
+It may be old, and would grant again what was revoked since. So the server observes only, until you say otherwise:
+  1. start it, and let the identity providers send what changed since (Okta: Provisioning, Force Sync; Entra: Restart provisioning)
+  2. scimbridge plan      shows what it would then do
+  3. scimbridge resume    lets it
+`, c.Store, c.Users, c.Groups, c.Grants)
+}
+
+// markFile is markRestored for a file, of which everything is read first.
+func markFile(file string) (found contents, err error) {
 	s, err := bolt.Open(file, bolt.Options{})
 	if err != nil {
 		return found, err
@@ -299,7 +328,12 @@ func markRestored(file string) (found contents, err error) {
 	if err := s.Check(); err != nil {
 		return found, err
 	}
-	err = s.Update(context.Background(), func(tx store.Tx) error {
+	return markRestored(context.Background(), s)
+}
+
+// markRestored notes that a store is a copy that was put back, and says what is in it.
+func markRestored(ctx context.Context, s store.Store) (found contents, err error) {
+	err = s.Update(ctx, func(tx store.Tx) error {
 		now := time.Now().UTC()
 		found = contents{}
 		for _, idp := range tx.IdPs() {

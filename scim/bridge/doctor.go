@@ -138,7 +138,12 @@ func bad(what, remedy string) backend.Finding {
 
 // look examines this machine.
 func (d *doctor) look(ctx context.Context) {
-	d.say("store", diskOf(d.config.Store.Path)...)
+	if d.config.Store.Driver == driverPostgres {
+		d.say("store", databaseOf(ctx, d.config.Store)...)
+	} else {
+		d.say("store", diskOf(d.config.Store.Path)...)
+	}
+	d.say("store", keyOf(d.config.Store.keyFile())...)
 	if cert := d.config.Server.TLS; cert.CertFile != "" {
 		d.say("server.tls", certificateOf(cert, time.Now()))
 	}
@@ -169,10 +174,15 @@ func diskOf(path string) []backend.Finding {
 	} else {
 		out = append(out, fine("%s can be written, %d GiB are free", dir, free>>30))
 	}
-	if info, err := os.Stat(keyFile(path)); err == nil && info.Mode().Perm()&0o077 != 0 {
-		out = append(out, bad("others may read the operator's key "+keyFile(path), "chmod 600 it, or remove it and restart the server, which makes a new one"))
-	}
 	return out
+}
+
+// keyOf says whether anybody else can act as an operator.
+func keyOf(path string) []backend.Finding {
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		return []backend.Finding{bad("others may read the operator's key "+path, "chmod 600 it, or remove it and restart the server, which makes a new one")}
+	}
+	return nil
 }
 
 // certificateOf says whether the server's certificate is good, and for how long.

@@ -32,11 +32,8 @@ import (
 // exitNeeded is the exit code of --exit-code when there is something to do.
 const exitNeeded = 3
 
-func keyFile(store string) string { return store + ".operator-key" }
-
-// operatorKey reads the key beside the store, or makes one. Whoever can read it can decide about holds.
-func operatorKey(store string) (backend.Secret, error) {
-	path := keyFile(store)
+// operatorKey reads the key, or makes one. Whoever can read it can decide about holds.
+func operatorKey(path string) (backend.Secret, error) {
 	raw, err := os.ReadFile(path)
 	if err == nil {
 		if key := strings.TrimSpace(string(raw)); len(key) >= 32 {
@@ -55,7 +52,14 @@ func operatorKey(store string) (backend.Secret, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+	err = create(path, func(tmp *os.File) error {
+		_, err := tmp.WriteString(key + "\n")
+		return err
+	})
+	if errors.Is(err, fs.ErrExist) { // another replica on this machine was faster
+		return operatorKey(path)
+	}
+	if err != nil {
 		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
 	}
 	return backend.NewSecret(key), nil
@@ -84,11 +88,11 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	raw, err := os.ReadFile(keyFile(c.Store.Path))
+	raw, err := os.ReadFile(c.Store.keyFile())
 	if err != nil {
 		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts (`scimbridge serve`, with this configuration and from this folder): %w", err)
 	}
-	return &operatorClient{keyFile: keyFile(c.Store.Path), url: "http://" + net.JoinHostPort(host, port), key: backend.NewSecret(strings.TrimSpace(string(raw))),
+	return &operatorClient{keyFile: c.Store.keyFile(), url: "http://" + net.JoinHostPort(host, port), key: backend.NewSecret(strings.TrimSpace(string(raw))),
 		client: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}, CheckRedirect: stay}}, nil
 }
 

@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"store/storetest":              {"store"},
 	"store/bolt":                   {"store"},
 	"store/postgres":               {"store"},
+	"store/postgres/postgrestest":  {},
 	"store/archive":                {"store"},
 	"store/audit":                  {"store"},
 }

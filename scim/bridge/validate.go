@@ -141,12 +141,7 @@ func (v *validation) advise(path []string, format string, args ...any) {
 
 func (v *validation) check(c *Config) {
 	v.listeners(c)
-	if c.Store.Driver != "bolt" {
-		v.bad([]string{"store", "driver"}, "%q is not available in this version; use bolt", clip(c.Store.Driver))
-	}
-	if c.Store.Path == "" {
-		v.bad([]string{"store", "path"}, "is missing")
-	}
+	v.store(c.Store)
 	if len(c.IdentityProviders) == 0 {
 		v.bad([]string{"identity_providers"}, "nobody may call: name at least one identity provider with a token")
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/archive"
 	"github.com/scimbridge/scimbridge/store/bolt"
+	"github.com/scimbridge/scimbridge/store/postgres"
+	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -116,12 +118,27 @@ func TestPrivateSettingsStay(t *testing.T) {
 }
 
 func TestWhatIsWrittenIsReadAgain(t *testing.T) {
-	first := export(t, filled(t))
 	s := open(t)
+	readAgain(t, s)
+	storetest.Check(t, s)
+}
+
+// TestFromBoltToPostgres is the move of a bridge that one file has become too small for.
+func TestFromBoltToPostgres(t *testing.T) {
+	s, err := postgres.Open(context.Background(), postgrestest.Database(t), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	readAgain(t, s)
+}
+
+// readAgain reads an export of bolt into a store, which then exports the same.
+func readAgain(t *testing.T, s store.Store) {
+	first := export(t, filled(t))
 	if err := archive.Read(context.Background(), bytes.NewReader(first), s); err != nil {
 		t.Fatal(err)
 	}
-	storetest.Check(t, s)
 	var want []string // a mapping is delivered anew
 	for _, line := range strings.SplitAfter(string(first), "\n") {
 		if !strings.Contains(line, `"mapping/`) {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -91,6 +92,46 @@ func Migrate(ctx context.Context, dsn string) (from, to int, err error) {
 	}
 	defer pool.Close()
 	return migrate(ctx, pool, migrations())
+}
+
+// Versions says which version the tables of a database have, 0 if there are none, and which this program knows. It changes nothing.
+func Versions(ctx context.Context, dsn string) (there, known int, err error) {
+	pool, err := connect(ctx, dsn, Options{})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer pool.Close()
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		there, err = version(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading the version of the tables: %w", err)
+	}
+	return there, len(migrations()), nil
+}
+
+// Connection is what a DSN says, as far as it matters to whoever checks one.
+type Connection struct {
+	Password bool // it has one
+	Verified bool // the server is verified, or on this machine
+}
+
+// Parse reads a DSN, without connecting.
+func Parse(dsn string) (Connection, error) {
+	c, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return Connection{}, fmt.Errorf("reading the DSN: %w", err) // pgx leaves the password out
+	}
+	verified := func(host string, t *tls.Config) bool {
+		ip := net.ParseIP(host)
+		return host == "localhost" || strings.HasPrefix(host, "/") || ip != nil && ip.IsLoopback() || t != nil && !t.InsecureSkipVerify
+	}
+	out := Connection{c.ConnConfig.Password != "", verified(c.ConnConfig.Host, c.ConnConfig.TLSConfig)}
+	for _, f := range c.ConnConfig.Fallbacks {
+		out.Verified = out.Verified && verified(f.Host, f.TLSConfig)
+	}
+	return out, nil
 }
 
 // minPool is how many connections a pool may have if the DSN does not say (pool_max_conns).
