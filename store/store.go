@@ -222,7 +222,7 @@ type Entry struct {
 	// Doubt is the moment from which a read says the truth again about attempts without a clean answer; zero
 	// if there is none.
 	Doubt   time.Time
-	Sent    time.Time // start of the newest attempt
+	Sent    time.Time // start of the newest attempt, then when it was answered
 	Since   time.Time // Present since
 	Adopted bool      // was there before a group gave it
 	Note    string    // the last outcome, one short word for the operator

@@ -33,8 +33,8 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 		if !fresh {
 			continue
 		}
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.CallTimeout)
-		err = w.Backend.Invite(limited, target, p.key)
+		lingering, cancel := w.linger(ctx)
+		err = w.Backend.Invite(lingering, target, p.key)
 		cancel()
 		if err != nil {
 			if err := w.notInvited(ctx, target, p.key, err); err != nil {
@@ -133,8 +133,8 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 		if a.left || a.later {
 			continue
 		}
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.CallTimeout)
-		err = w.Backend.Offboard(limited, target, a.Account)
+		lingering, cancel := w.linger(ctx)
+		err = w.Backend.Offboard(lingering, target, a.Account)
 		cancel()
 		if err == nil {
 			err = w.noteEnd(ctx, target, a)

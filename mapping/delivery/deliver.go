@@ -68,12 +68,20 @@ func isolable(e *backend.Error, s step) bool {
 	return size(s) > 1 && (e.Kind == backend.Rejected || forbidden(e))
 }
 
-// call applies the delta with the call's deadline. It is not cut short by the end of ctx: a graceful stop waits
-// for the answer, so that nothing is left open needlessly.
+// call applies the delta. It is not cut short by the end of ctx: a graceful stop waits for the answer, so that nothing is left
+// open needlessly.
 func (w *Worker) call(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.CallTimeout)
+	lingering, cancel := w.linger(ctx)
 	defer cancel()
-	return w.Backend.Apply(limited, d)
+	return w.Backend.Apply(lingering, d)
+}
+
+// linger outlasts ctx by as long as one call may take. While ctx lasts there is no deadline: each call of a client has one of its own,
+// and how many it makes to read a list is the vendor's.
+func (w *Worker) linger(ctx context.Context) (context.Context, context.CancelFunc) {
+	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.CallTimeout, cancel) })
+	return lingering, func() { stop(); cancel() }
 }
 
 // leave ends a step without a call: its marks stay for the next round.
@@ -243,7 +251,10 @@ func (w *Worker) commit(ctx context.Context, s step, set func(tx store.Tx, e *st
 
 func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *store.Entry, role string, want bool) error, settle bool) error {
 	var done []store.Mark
-	c := w.condition()
+	c, now := w.condition(), w.now()
+	for id := range s.accounts { // what reads may not show yet begins with the answer
+		w.touched[spot{s.delta.Target, id}] = now
+	}
 	err := w.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		done = nil
 		if err := w.putCondition(tx, c); err != nil { // what the vendor said to this call holds for whoever calls next
@@ -255,7 +266,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 			if err != nil || !e.Open {
 				return err
 			}
-			e.Open = false
+			e.Open, e.Sent = false, now
 			if err := set(tx, &e, role, want); err != nil {
 				return err
 			}
@@ -403,9 +414,7 @@ func (w *Worker) readAfter(ctx context.Context, target string, failure *backend.
 	if failure.Code == "managed_elsewhere" || failure.Code == "super_admin" {
 		return backend.Observation{}, nil
 	}
-	limited, cancel := context.WithTimeout(ctx, w.CallTimeout)
-	defer cancel()
-	seen, err := w.Backend.Observe(limited, target)
+	seen, err := w.Backend.Observe(ctx, target)
 	switch {
 	case isBackend(err) && backend.KindOf(err) == backend.Missing:
 		return backend.Observation{}, err

@@ -1,7 +1,9 @@
 package delivery_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -188,4 +190,68 @@ func TestWhatWaitsForAVanishedTargetIsDecided(t *testing.T) {
 			t.Errorf("%s: %s", state, reason)
 		}
 	}
+}
+
+// longWinded is a vendor that reads for a long time before it changes something, and when it is asked what is there: page after page,
+// each within its deadline.
+type longWinded struct {
+	*vendor
+	reads time.Duration
+}
+
+func (l longWinded) page(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return &backend.Error{Kind: backend.Transient, Doing: "reading", Unsent: true, Err: ctx.Err()}
+	case <-time.After(l.reads):
+		return nil
+	}
+}
+
+func (l longWinded) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+	if err := l.page(ctx); err != nil {
+		return nil, err
+	}
+	return l.vendor.Apply(ctx, d)
+}
+
+func (l longWinded) Observe(ctx context.Context, target string) (backend.Observation, error) {
+	if err := l.page(ctx); err != nil {
+		return backend.Observation{}, err
+	}
+	return l.vendor.Observe(ctx, target)
+}
+
+// At a low rate the list of many people takes longer than one call may: that is no reason never to deliver.
+func TestALongListingIsNotCutAtTheDeadlineOfACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, admins)
+		w.config = func(d *delivery.Worker) {
+			d.Backend, d.Now, d.CallTimeout = longWinded{w.vendor, 2 * time.Minute}, time.Now, 30*time.Second
+		}
+		w.clock = time.Now()
+		w.restart()
+		team(w, 2, "Admins")
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.worker.Run(ctx) }()
+		step := func(do func()) {
+			w.clock = time.Now()
+			do()
+			w.worker.Nudge()
+			time.Sleep(time.Hour)
+			synctest.Wait()
+		}
+		step(func() { w.join("okta", "u0", "Admins"); w.join("okta", "u1", "Admins") })
+		w.expect("acme/a0=ADMIN acme/a1=ADMIN")
+		w.vendor.answers = []answer{{err: failure(backend.Rejected, 404), apply: true}} // and shows so
+		w.vendor.refuse["a0/ADMIN"] = true
+		step(func() { w.leave("okta", "u0", "Admins") })
+		w.expect("acme/a1=ADMIN")
+		w.expectCounts("pending 0, blocked 0, held 0")
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -37,7 +37,7 @@ type Worker struct {
 	BatchWait    time.Duration // how long to gather before calling
 	RetryInitial time.Duration
 	RetryMax     time.Duration
-	CallTimeout  time.Duration // deadline of one call
+	CallTimeout  time.Duration // deadline of one call, which the backend keeps; a stop waits as long
 	Straggler    time.Duration // how long a call without a clean answer may still take effect
 
 	Protect         []string // never lose a role: folded keys
