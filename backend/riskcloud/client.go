@@ -124,7 +124,8 @@ func refused(code string) error {
 	return &backend.Error{Kind: backend.Rejected, Doing: "updating a role", Code: code, Unsent: true}
 }
 
-// list reads a list that comes as a plain array or in pages: {"content": [...], "number", "last", "totalPages"}.
+// list reads a list that comes as a plain array or in pages: {"content": [...], "number", "last", "totalPages"}, or
+// {"content": [...], "page": {"totalPages"}} as in version 2.
 func list[T any](ctx context.Context, c *Client, operation, doing, path string) ([]T, error) {
 	var out []T
 	size := 0
@@ -146,6 +147,9 @@ func list[T any](ctx context.Context, c *Client, operation, doing, path string) 
 			Number     *int  `json:"number"`
 			Last       *bool `json:"last"`
 			TotalPages int   `json:"totalPages"`
+			Page       struct {
+				TotalPages int `json:"totalPages"`
+			} `json:"page"`
 		}
 		if json.Unmarshal(a.Body, &page) != nil || page.Content == nil {
 			return nil, unclear(doing, a.Status)
@@ -154,7 +158,7 @@ func list[T any](ctx context.Context, c *Client, operation, doing, path string) 
 			return nil, unclear(doing, a.Status)
 		}
 		out = append(out, page.Content...)
-		if page.Last != nil && *page.Last || page.Last == nil && n+1 >= page.TotalPages || len(page.Content) == 0 {
+		if page.Last != nil && *page.Last || page.Last == nil && n+1 >= max(page.TotalPages, page.Page.TotalPages) || len(page.Content) == 0 {
 			return out, nil
 		}
 	}

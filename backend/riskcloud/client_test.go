@@ -1,6 +1,7 @@
 package riskcloud_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -159,5 +160,22 @@ func TestTheStatusIsReadBeforeItIsEchoed(t *testing.T) {
 		if err := c.Offboard(t.Context(), "r1", a); err != nil { // somebody disables the account
 			t.Fatal(err)
 		}
+	}
+}
+
+// A list in pages of version 2 is read to its end: half of it would be taken for all.
+func TestPagesOfVersionTwoAreReadToTheEnd(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := `{"access_token":"SECRET-token"}`
+		if r.Method == http.MethodGet {
+			n := cmp.Or(r.URL.Query().Get("page"), "0")
+			body = fmt.Sprintf(`{"content":[{"id":"a%s","email":"a%s@example.com","status":"Active"}],"page":{"size":1,"totalElements":2,"totalPages":2,"number":%s}}`, n, n, n)
+		}
+		_, _ = w.Write([]byte(body)) // nobody to tell
+	}))
+	defer srv.Close()
+	found, err := newClient(t, srv.URL).Resolve(t.Context(), "r1", nil)
+	if err != nil || len(found) != 2 {
+		t.Errorf("found %v, %v", found, err)
 	}
 }
