@@ -3,6 +3,7 @@ package scim
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -30,6 +31,9 @@ type call struct {
 	refused *scimerrors.ScimError
 	written *written
 }
+
+// RequestID is the X-Request-Id of the answer to a request, for those to whom the server hands one.
+func RequestID(r *http.Request) string { return callOf(r).id }
 
 func (c *call) conditions(h http.Header) {
 	c.ifMatch, c.ifNoneMatch = h.Values("If-Match"), h.Values("If-None-Match")
@@ -75,6 +79,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next htt
 	}
 	who, err := s.Auth.Identify(r)
 	if err != nil {
+		if why := (*auth.Refusal)(nil); s.Rejected != nil && errors.As(err, &why) {
+			s.Rejected(r, why)
+		}
 		for _, challenge := range s.Auth.Challenges() {
 			w.Header().Add("WWW-Authenticate", challenge)
 		}

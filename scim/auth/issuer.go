@@ -82,7 +82,27 @@ func (i *Issuer) who(claims jwt.MapClaims) (Identity, bool) {
 	return Identity{}, false
 }
 
-func (c Client) identity() Identity { return Identity{IdP: c.IdP, Token: prefix + c.ID} }
+// Name tells clients apart in the audit trail.
+func (c Client) Name() string { return prefix + c.ID }
+
+// Expires is when the client can ask for nothing any more: the end of the secret that lasts longest; zero: never.
+func (c Client) Expires() time.Time {
+	var last time.Time
+	for _, s := range c.Secrets {
+		if s.Expires.IsZero() {
+			return time.Time{}
+		}
+		if s.Expires.After(last) {
+			last = s.Expires
+		}
+	}
+	if c.Assertions != nil {
+		return time.Time{}
+	}
+	return last
+}
+
+func (c Client) identity() Identity { return Identity{IdP: c.IdP, Token: c.Name()} }
 
 // bySecret finds the client by its secret, and says how that may be written: as it is, or escaped as RFC 6749 section 2.3.1 wants it
 // in a header. The comparison takes the same time for all clients and secrets, known or not.

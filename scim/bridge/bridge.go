@@ -43,7 +43,10 @@ type Bridge struct {
 	workers  map[string]*delivery.Worker
 	rules    atomic.Pointer[mapping.Rules] // those in force
 	standIns map[string]standIn
-	stops    []named // run in reverse order by Stop
+	notices  *notices
+	uses     console.Uses
+	tokens   []console.Token // that are configured
+	stops    []named         // run in reverse order by Stop
 	errs     chan error
 	scim     net.Listener
 	console  net.Listener
@@ -103,7 +106,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if issuer != nil {
 		signed = append(signed, issuer.Verifier())
 	}
-	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now}, issuer, func(idp, method, resource string, code int) {
+	b.tokens = listed(credentials, issuer)
+	b.startNotices()
+	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now, Used: b.used}, issuer, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, b.now())
 	})
@@ -119,9 +124,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Engine: b.workers[n]})
 	}
-	for _, cr := range credentials {
-		c.Tokens = append(c.Tokens, console.Token{IdP: cr.IdP, Token: cr.Name(), Expires: cr.Expires})
-	}
+	c.Tokens, c.Signing = b.tokens, b.signing()
 	if err := c.NoteTokens(ctx, b.now()); err != nil {
 		return err
 	}
@@ -242,6 +245,34 @@ func (b *Bridge) credentials() ([]auth.Credential, error) {
 	return all, nil
 }
 
+// used notes when a credential was last accepted.
+func (b *Bridge) used(who auth.Identity) { b.uses.Note(who.IdP, who.Token, b.now()) }
+
+// listed are the credentials that the configuration names: tokens, and the secrets of clients, which go with the client.
+func listed(credentials []auth.Credential, issuer *auth.Issuer) []console.Token {
+	var all []console.Token
+	for _, c := range credentials {
+		all = append(all, console.Token{IdP: c.IdP, Token: c.Name(), Expires: c.Expires})
+	}
+	if issuer == nil {
+		return all
+	}
+	for _, c := range issuer.Clients {
+		all = append(all, console.Token{IdP: c.IdP, Token: c.Name(), Expires: c.Expires()})
+	}
+	return all
+}
+
+// signing are the identity providers that sign tokens.
+func (b *Bridge) signing() (names []string) {
+	for name, c := range b.Config.IdentityProviders {
+		if c.JWT.configured() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func credentials(idp string, tokens []TokenConfig) ([]auth.Credential, error) {
 	var all []auth.Credential
 	for _, t := range tokens {
@@ -265,7 +296,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		public = "http://" + b.Config.Server.Listen + "/scim/v2"
 	}
 	s := &scim.Server{
-		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.Now, Observed: observed,
+		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.Now, Observed: observed, Rejected: b.notices.rejected,
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
@@ -282,6 +313,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		},
 	}
 	if issuer != nil {
+		issuer.Rejected, issuer.Issued = b.notices.rejected, b.notices.issued
 		s.Tokens = issuer
 	}
 	return s.Handler()

@@ -92,6 +92,7 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 	if s.Refused > 0 {
 		fmt.Fprintf(w, "\n%d request(s) without a valid credential in the last hour\n", s.Refused)
 	}
+	soon(w, s, now)
 	for _, b := range s.Backends {
 		if b.Reason != "" {
 			fmt.Fprintf(w, "\n%s: %s\n", b.Name, b.Reason)
@@ -114,7 +115,18 @@ func moment(m time.Time) string {
 	return m.UTC().Format(time.RFC3339)
 }
 
-// tokens says how old each is: "1a2b3c4d 12 days, ends in 18".
+// soon says which tokens end within the time that is warned of.
+func soon(w io.Writer, s console.Status, now time.Time) {
+	for _, p := range s.IdentityProviders {
+		for _, t := range p.Tokens {
+			if words := ending(t.Expires, now); words != "" {
+				fmt.Fprintf(w, "\n%s: %s %s\n", p.Name, t.Token, words)
+			}
+		}
+	}
+}
+
+// tokens says how old each is, and when it was used last: "1a2b3c4d for 12 day(s), ends in 18, used 2026-11-25 19:00".
 func tokens(all []console.TokenStatus, now time.Time) string {
 	days := func(d time.Duration) int { return int(d / (24 * time.Hour)) }
 	out := ""
@@ -132,6 +144,11 @@ func tokens(all []console.TokenStatus, now time.Time) string {
 			out += ", ended"
 		default:
 			out += fmt.Sprintf(", ends in %d", days(left))
+		}
+		if t.LastUse.IsZero() {
+			out += ", never used"
+		} else {
+			out += ", used " + t.LastUse.Local().Format("2006-01-02 15:04")
 		}
 	}
 	if out == "" {

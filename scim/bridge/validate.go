@@ -229,14 +229,21 @@ func (v *validation) token(at []string, idp string, t TokenConfig) {
 const expiryWarning = 30 * 24 * time.Hour
 
 func (v *validation) expiry(at []string, end time.Time) {
-	left := end.Sub(v.now)
+	if words := ending(end, v.now); words != "" {
+		v.warn(at, "%s", words)
+	}
+}
+
+// ending says what there is to say of an end: nothing while it is far.
+func ending(end, now time.Time) string {
+	left := end.Sub(now)
 	switch {
 	case end.IsZero() || left > expiryWarning:
+		return ""
 	case left <= 0:
-		v.warn(at, "expired on %s: requests with it are answered 401", end.Format(time.DateOnly))
-	default:
-		v.warn(at, "expires on %s", end.Format(time.DateOnly))
+		return fmt.Sprintf("expired on %s: requests with it are answered 401", end.Format(time.DateOnly))
 	}
+	return fmt.Sprintf("expires on %s", end.Format(time.DateOnly))
 }
 
 func (v *validation) backend(name string, c *BackendConfig) {

@@ -39,11 +39,12 @@ type ProviderStatus struct {
 	Tokens      []TokenStatus `json:"tokens"`
 }
 
-// TokenStatus is a token by the beginning of its hash.
+// TokenStatus is a token by the beginning of its hash, a client by its id, or whom a signed token named.
 type TokenStatus struct {
 	Token   string    `json:"token"`
 	Since   time.Time `json:"configured_since,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
+	LastUse time.Time `json:"last_use,omitzero"` // up to a minute behind
 }
 
 // BackendStatus is one backend. Times are absent where there is none.
@@ -137,6 +138,7 @@ func (c *Console) providers(tx store.Tx) []string {
 	for _, t := range c.Tokens {
 		all = append(all, t.IdP)
 	}
+	all = append(all, c.Signing...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

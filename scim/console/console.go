@@ -42,6 +42,7 @@ type Console struct {
 	Version  string
 	Key      backend.Secret // of the operator; none: the operator API is closed
 	Tokens   []Token
+	Signing  []string // the identity providers that sign tokens
 	Traffic  *Traffic // nil: nobody notes it
 	// Plan computes what would be done under a proposed file, or (nil) under the rules in force; Reload reads the
 	// configuration again. Their errors are for the operator.

@@ -8,7 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Token is a credential of an identity provider, by the beginning of its hash.
+// Token is a credential of an identity provider: a token by the beginning of its hash, or a client by its id.
 type Token struct {
 	IdP     string
 	Token   string
@@ -37,7 +37,7 @@ func (c *Console) NoteTokens(ctx context.Context, now time.Time) error {
 }
 
 func (c *Console) tokens(tx store.Tx, idp string) []TokenStatus {
-	out := []TokenStatus{}
+	out, uses := []TokenStatus{}, lastUses(tx, idp)
 	for _, t := range c.Tokens {
 		if t.IdP != idp {
 			continue
@@ -46,7 +46,7 @@ func (c *Console) tokens(tx store.Tx, idp string) []TokenStatus {
 		if err != nil {
 			since = time.Time{}
 		}
-		out = append(out, TokenStatus{t.Token, since, t.Expires})
+		out = append(out, TokenStatus{t.Token, since, t.Expires, uses[t.Token]})
 	}
-	return out
+	return append(out, unlisted(uses)...)
 }

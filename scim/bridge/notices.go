@@ -1,0 +1,172 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/scim"
+	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+const (
+	noticeEvery = time.Second // how often what is new is written
+	noticeAgain = time.Minute // and how often the same, with how many times it was
+	useEvery    = time.Minute
+	maxNotices  = 100 // that are told apart
+)
+
+// notices are the events of the audit trail that no change carries: who was refused, and who was given a token. Anybody can cause
+// them, so they are gathered: the same is written at most once a minute, with its number, and off the way of requests.
+type notices struct {
+	now func() time.Time
+
+	mu  sync.Mutex
+	all map[about]*notice
+}
+
+// about is what makes two events the same.
+type about struct{ kind, why, idp, token string }
+
+type notice struct {
+	times          int // since it was written
+	first, last    time.Time
+	request, place string // of the first
+	written        time.Time
+}
+
+func (n *notices) rejected(r *http.Request, why *auth.Refusal) {
+	n.note(r, about{"auth.rejected", why.Why, why.IdP, why.Token})
+}
+
+func (n *notices) issued(r *http.Request, who auth.Identity) {
+	n.note(r, about{"auth.token", "a token was given", who.IdP, who.Token})
+}
+
+func (n *notices) note(r *http.Request, what about) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.all == nil {
+		n.all = map[about]*notice{}
+	}
+	one := n.all[what]
+	if one == nil && len(n.all) >= maxNotices {
+		what = about{kind: what.kind, why: "more than can be told apart"}
+		one = n.all[what]
+	}
+	if one == nil {
+		one = &notice{}
+		n.all[what] = one
+	}
+	if one.last = n.now(); one.times == 0 {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			host = ""
+		}
+		one.first, one.request, one.place = one.last, scim.RequestID(r), host
+	}
+	one.times++
+}
+
+// event is how the audit trail tells it.
+func (one notice) event(what about) store.Event {
+	e := store.Event{At: one.first, Type: what.kind, Actor: what.idp, Token: what.token, Request: one.request, IdP: what.idp, Detail: what.why}
+	if e.Actor == "" {
+		e.Actor = "unknown"
+	}
+	if one.place != "" {
+		e.Detail += ", from " + one.place
+	}
+	if one.times > 1 {
+		e.Detail += fmt.Sprintf(", and %d more until %s", one.times-1, one.last.UTC().Format(time.RFC3339))
+	}
+	return e
+}
+
+// write stores what is due, or all of it. What cannot be stored is dropped: it must not fill the memory while the store is away, and the log
+// has a line for every request.
+func (n *notices) write(ctx context.Context, s store.Store, all bool) error {
+	now := n.now()
+	var due []store.Event
+	n.mu.Lock()
+	for what, one := range n.all {
+		again := now.Sub(one.written)
+		switch {
+		case one.times > 0 && (all || one.written.IsZero() || again >= noticeAgain || again < 0):
+			due = append(due, one.event(what))
+			one.times, one.written = 0, now
+		case one.times == 0 && again >= noticeAgain:
+			delete(n.all, what)
+		}
+	}
+	n.mu.Unlock()
+	if len(due) == 0 {
+		return nil
+	}
+	err := s.Update(ctx, func(tx store.Tx) error {
+		for _, e := range due {
+			if _, err := tx.Events().Append(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("noting %d events: %w", len(due), err)
+	}
+	return nil
+}
+
+// startNotices writes what was noted until the bridge stops, then once more, and warns every day of credentials that end.
+func (b *Bridge) startNotices() {
+	b.notices = &notices{now: b.now}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	warned := b.now() // at the start whoever reads the configuration warns
+	go func() {
+		defer close(done)
+		events, uses := time.NewTicker(noticeEvery), time.NewTicker(useEvery)
+		defer events.Stop()
+		defer uses.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-events.C:
+				b.noted(b.notices.write(ctx, b.store, false))
+			case <-uses.C:
+				b.noted(b.uses.Write(ctx, b.store))
+				if now := b.now(); now.Sub(warned) >= 24*time.Hour {
+					warned = now
+					b.warnOfEnds(now)
+				}
+			}
+		}
+	}()
+	b.onStop("notes", func(limit context.Context) error {
+		cancel()
+		<-done
+		b.noted(b.notices.write(limit, b.store, true))
+		b.noted(b.uses.Write(limit, b.store))
+		return nil
+	})
+}
+
+func (b *Bridge) noted(err error) {
+	if err != nil {
+		b.Log.Warn("what was noted about credentials cannot be stored", "error", err)
+	}
+}
+
+// warnOfEnds names the credentials that end soon, or have ended.
+func (b *Bridge) warnOfEnds(now time.Time) {
+	for _, t := range b.tokens {
+		if words := ending(t.Expires, now); words != "" {
+			b.Log.Warn("a credential of an identity provider "+words, "idp", t.IdP, "token", t.Token)
+		}
+	}
+}

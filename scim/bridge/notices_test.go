@@ -1,0 +1,204 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// events are those of the audit trail whose type begins so.
+func (s *setup) events(begin string) (found []store.Event) {
+	s.t.Helper()
+	err := s.bridge.store.View(context.Background(), func(tx store.Tx) error {
+		found = nil
+		for e, err := range tx.Events().Since(0) {
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(e.Type, begin) {
+				found = append(found, e)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return found
+}
+
+// status is what `status --json` shows of each credential.
+func (s *setup) credentials() map[string]console.TokenStatus {
+	s.t.Helper()
+	code, out := s.command("status", "--json")
+	var all console.Status
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 {
+		s.t.Fatalf("%d %v %s", code, err, out)
+	}
+	found := map[string]console.TokenStatus{}
+	for _, p := range all.IdentityProviders {
+		for _, t := range p.Tokens {
+			found[p.Name+" "+t.Token] = t
+		}
+	}
+	return found
+}
+
+// The last use of every kind of credential is shown, and is known after a restart; a request does not wait for its being stored.
+func TestLastUseIsShown(t *testing.T) {
+	by := newSigner(t)
+	s := withOAuth(t, by)
+	s.edit("  okta: {", "  signing: {jwt: {issuer: 'https://idp.example/', audience: scim, jwks_url: '"+by.URL+"'}}\n  okta: {")
+	s.fixConsole()
+	s.start()
+	began := time.Now().Add(-time.Second)
+	_, got := s.askToken("grant_type=client_credentials&client_id=job&client_secret=another-secret-of-the-tests")
+	signed := by.sign(t, jwt.MapClaims{"iss": "https://idp.example/", "aud": "scim", "sub": "job", "exp": time.Now().Add(time.Hour).Unix()})
+	for _, token := range []string{oktaToken, got.Token, signed} {
+		if status, body := s.send(token, "GET", "/Users", ""); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	if err := s.bridge.store.View(context.Background(), func(tx store.Tx) error {
+		if tx.Setting("used/okta") != nil {
+			t.Error("a request waits for the store")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	s.start()
+	names := map[bool]int{}
+	for name, c := range s.credentials() {
+		names[c.LastUse.After(began)]++
+		if used := c.LastUse.After(began); used != (strings.HasPrefix(name, "okta ") || name == "secretive oauth-job" || strings.HasPrefix(name, "signing jwt-")) {
+			t.Errorf("%s: used %v", name, c.LastUse)
+		}
+	}
+	if names[true] != 3 || names[false] != 2 {
+		t.Errorf("%v", names)
+	}
+	if code, out := s.command("status"); code != 0 || !strings.Contains(out, "used "+time.Now().Format("2006-01-02")) || !strings.Contains(out, "never used") {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
+// Whoever is refused, and every token that is given, is in the audit trail with a reason, and nothing of the credential.
+func TestRejectionsAreEvents(t *testing.T) {
+	s := withOAuth(t, newSigner(t))
+	s.edit("tokens: ["+oktaToken+"]", "tokens: ["+oktaToken+", {value: expired-token-of-the-tests, expires: 2020-01-31}]")
+	s.start()
+	s.send("canary-of-a-token-that-is-wrong", "GET", "/Users", "")
+	s.send("expired-token-of-the-tests", "GET", "/Users", "")
+	s.askToken("grant_type=client_credentials&client_id=job&client_secret=canary-of-a-secret")
+	s.askToken("grant_type=client_credentials&client_id=job&client_secret=another-secret-of-the-tests")
+	s.stop()
+	s.start()
+	want := map[string]string{"an unknown token": "unknown", "a token that has expired": "okta", "an unknown client or a wrong secret": "unknown", "a token was given": "secretive"}
+	for _, e := range s.events("auth.") {
+		why, place, _ := strings.Cut(e.Detail, ", ")
+		if actor, known := want[why]; !known || e.Actor != actor || e.Request == "" || e.At.IsZero() || place != "from 127.0.0.1" || strings.Contains(fmt.Sprint(e), "canary") {
+			t.Errorf("%+v", e)
+		}
+		delete(want, why)
+	}
+	if len(want) > 0 {
+		t.Errorf("no event of %v", want)
+	}
+}
+
+// A flood fills neither the trail nor the memory: the same is told once a minute, with how many times it was.
+func TestAFloodIsTold(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.start()
+	clock := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	n := &notices{now: func() time.Time { return clock }}
+	ctx, r := context.Background(), httptest.NewRequest("GET", "/scim/v2/Users", nil)
+	write := func(all bool) {
+		t.Helper()
+		if err := n.write(ctx, s.bridge.store, all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 180 { // three minutes, a thousand a second
+		for range 1000 {
+			n.rejected(r, &auth.Refusal{Why: "an unknown token"})
+		}
+		write(false)
+		clock = clock.Add(time.Second)
+	}
+	write(true)
+	found := s.events("auth.rejected")
+	if len(found) != 4 || found[0].Detail != "an unknown token, from 192.0.2.1, and 999 more until 2026-11-26T12:00:00Z" || found[1].Detail != "an unknown token, from 192.0.2.1, and 59999 more until 2026-11-26T12:01:00Z" {
+		t.Errorf("%d events, %+v", len(found), found)
+	}
+	for i := range 5 * maxNotices {
+		n.rejected(r, &auth.Refusal{Why: "another", Token: fmt.Sprint(i)})
+	}
+	if len(n.all) > maxNotices+1 {
+		t.Errorf("%d are remembered", len(n.all))
+	}
+	write(true)
+	clock = clock.Add(time.Hour)
+	write(false)
+	if found := s.events("auth.rejected"); len(n.all) != 0 || len(found) > 4+maxNotices+1 || !strings.Contains(fmt.Sprint(found), "more than can be told apart") {
+		t.Errorf("%d are remembered, %d events", len(n.all), len(found))
+	}
+}
+
+// The server says every day what ends soon; the first time is by whoever reads the configuration.
+func TestEndsAreWarnedOf(t *testing.T) {
+	var log bytes.Buffer
+	b := &Bridge{Log: slog.New(slog.NewJSONHandler(&log, nil)), tokens: []console.Token{{IdP: "okta", Token: "1a2b3c4d", Expires: time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC)}, {IdP: "entra", Token: "oauth-x"}}}
+	for day, want := range map[string]string{"2026-11-01": "", "2026-11-30": "expires on 2026-12-24", "2026-12-24": "expired on 2026-12-24"} {
+		log.Reset()
+		at, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.warnOfEnds(at)
+		if got := log.String(); (want == "") != (got == "") || !strings.Contains(got, want) || want != "" && !strings.Contains(got, "1a2b3c4d") || strings.Contains(got, "oauth-x") {
+			t.Errorf("%s: %s", day, got)
+		}
+	}
+	var out bytes.Buffer
+	soon(&out, console.Status{IdentityProviders: []console.ProviderStatus{{Name: "okta", Tokens: []console.TokenStatus{{Token: "1a2b3c4d", Expires: time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC)}}}}}, time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))
+	if out.String() != "\nokta: 1a2b3c4d expires on 2026-12-24\n" {
+		t.Errorf("%q", out.String())
+	}
+}
+
+// A client that knows only HTTP Basic calls with a token as its password.
+func TestBasic(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.start()
+	for user, want := range map[string]int{"okta": 200, "": 200, "entra": 401} {
+		req, err := http.NewRequest("GET", s.scim+"/Users", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth(user, oktaToken)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%q: %d", user, res.StatusCode)
+		}
+	}
+}
