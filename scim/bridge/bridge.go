@@ -147,6 +147,9 @@ func (b *Bridge) startRules() (*mapping.Rules, error) {
 func (b *Bridge) warnOfOrphans(ctx context.Context) error {
 	return b.store.View(ctx, func(tx store.Tx) error {
 		for _, name := range tx.Backends() {
+			if b.Config.Backends[name] != nil {
+				continue
+			}
 			grants := 0
 			for _, err := range tx.Ledger(name).Entries("", "") {
 				if err != nil {
@@ -154,7 +157,7 @@ func (b *Bridge) warnOfOrphans(ctx context.Context) error {
 				}
 				grants++
 			}
-			if b.Config.Backends[name] == nil && grants > 0 {
+			if grants > 0 {
 				b.Log.Warn("the store has grants under a backend that is not configured; they stay as they are: configure it again, without rules, to have them revoked", "backend", name, "grants", grants)
 			}
 		}

@@ -70,7 +70,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), statusCommand(&config, stdout),
 		planCommand(&config, stdout), explainCommand(&config, stdout), reloadCommand(&config, stdout),
 		doctorCommand(&config, stdout), backupCommand(&config, stdout), restoreCommand(&config, stdout), resumeCommand(&config, stdout),
-		exportCommand(&config, stdout), importCommand(&config, os.Stdin, stdout), migrateCommand(&config, stdout), auditCommand(&config, stdout),
+		exportCommand(&config, stdout), importCommand(&config, os.Stdin, stdout), migrateCommand(&config, stdout), auditCommand(&config, stdout), measureCommand(&config, stdout, stderr),
 		actionCommand(&config, stdout, "resync", "Compare the backends with the ledger now", "is compared with what is there"),
 		actionCommand(&config, stdout, "retry", "Try again at once what is blocked or waits", "is tried again"))
 	return root

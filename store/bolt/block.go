@@ -17,7 +17,11 @@ const blockBits = 8
 // touches one block each way.
 type block [1 << blockBits / 64]uint64
 
-const blockRecord = sealSize + 1<<blockBits/8
+// blockRecord is the most that a block takes; one with fewer numbers than fewInBlock takes less.
+const (
+	fewInBlock  = 1 << blockBits / 8
+	blockRecord = sealSize + fewInBlock
+)
 
 func (b *block) has(n number) bool { return b[n>>6&3]>>(n&63)&1 == 1 }
 func (b *block) set(n number)      { b[n>>6&3] |= 1 << (n & 63) }
@@ -47,12 +51,20 @@ func (b *block) all(first number) iter.Seq[number] {
 // blockKey is where the block of n among those of owner is.
 func blockKey(owner, n number) []byte { return pair(owner, n>>blockBits) }
 
-// sealBlock appends the record of a block to out, which has room, and returns it alone as well.
+// sealBlock appends the record of a block to out, which has room, and returns it alone as well. A block of few numbers is stored as
+// those of their bits that are within it, a byte each: most blocks are of somebody who is in one of 256 groups that lie side by side,
+// or of a group of a few people among many.
 func sealBlock(out, key []byte, b *block) (all, record []byte) {
 	from := len(out)
 	out = append(out, recordVersion, 0, 0, 0, 0)
-	for _, word := range b {
-		out = binary.BigEndian.AppendUint64(out, word)
+	if b.count() < fewInBlock {
+		for n := range b.all(0) {
+			out = append(out, byte(n))
+		}
+	} else {
+		for _, word := range b {
+			out = binary.BigEndian.AppendUint64(out, word)
+		}
 	}
 	record = out[from:len(out):len(out)]
 	binary.BigEndian.PutUint32(record[1:], checksum(recordVersion, key, record[sealSize:]))
@@ -65,14 +77,23 @@ func openBlock(key, record []byte) (b block, err error) {
 		return b, nil
 	}
 	payload, err := unseal(key, record)
-	if err == nil && (len(payload) != blockRecord-sealSize || len(key) != 2*numberSize) {
+	if err == nil && (len(payload) > blockRecord-sealSize || len(key) != 2*numberSize) {
 		err = store.ErrDamaged
 	}
 	if err != nil {
 		return b, fmt.Errorf("memberships %x: %w", key, err)
 	}
-	for i := range b {
-		b[i] = binary.BigEndian.Uint64(payload[8*i:])
+	if len(payload) == blockRecord-sealSize {
+		for i := range b {
+			b[i] = binary.BigEndian.Uint64(payload[8*i:])
+		}
+		return b, nil
+	}
+	for i, n := range payload {
+		if i > 0 && payload[i-1] >= n {
+			return block{}, fmt.Errorf("memberships %x: out of order: %w", key, store.ErrDamaged)
+		}
+		b.set(number(n))
 	}
 	return b, nil
 }

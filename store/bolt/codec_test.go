@@ -101,6 +101,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(key, sealUint(key, 1<<63))
 	_, members := sealBlock(nil, key, &block{1, 0, 1 << 63, 5})
 	f.Add(key, members)
+	_, members = sealBlock(nil, key, &block{1<<40 - 1, 0, 1 << 63, 5})
+	f.Add(key, members)
 	f.Add(key[4:], (&sheet{names: [16]nameOf{{[]byte("a"), nameOfUser}, {nil, nameOfNothing}}, n: 2}).seal(key[4:]))
 	f.Add(key, encodeSeal(key, store.Seal{Event: 1 << 40, Digest: [32]byte{1, 31: 2}}))
 	f.Add([]byte(metaAnchor), encodeAnchor(store.Seal{Place: 9, Digest: [32]byte{1, 31: 2}}))

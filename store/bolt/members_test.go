@@ -115,3 +115,22 @@ func TestMembersAgainstAMap(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Blocks of every number of members are read as they were, and few members take little room.
+func TestBlocksOfAnySize(t *testing.T) {
+	key := pair(1, 2)
+	for n := range 1<<blockBits + 1 {
+		var b block
+		for i := range n {
+			b.set(number(i * 167 % (1 << blockBits)))
+		}
+		_, record := sealBlock(nil, key, &b)
+		got, err := openBlock(key, record)
+		if err != nil || got != b || got.count() != n {
+			t.Errorf("%d: %v, %v", n, got, err)
+		}
+		if len(record) > min(sealSize+n, blockRecord) {
+			t.Errorf("%d take %d bytes", n, len(record))
+		}
+	}
+}

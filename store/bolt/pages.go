@@ -37,13 +37,14 @@ func checkPages(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	w := walker{f: f, seen: map[uint64]bool{}}
+	w := walker{f: f}
 	if err := w.meta(info.Size()); err != nil {
 		return err
 	}
 	if need := int64(w.high) * int64(w.pageSize); info.Size() < need {
 		return fmt.Errorf("it ends at %d of %d bytes", info.Size(), need)
 	}
+	w.seen = make([]bool, w.high)
 	return w.tree(w.root, nil, nil, 0)
 }
 
@@ -52,7 +53,8 @@ type walker struct {
 	pageSize int
 	root     uint64
 	high     uint64 // pages from here on are not in use
-	seen     map[uint64]bool
+	seen     []bool
+	pages    [maxDepth + 2][]byte // one that was read for each depth: they are as many as the file has, and one at a time
 }
 
 // meta finds the newest of the two meta pages that is whole.
@@ -104,7 +106,10 @@ func (w *walker) tree(id uint64, low, high []byte, depth int) error {
 	if id < 2 || id >= w.high {
 		return fmt.Errorf("page %d: outside of the file", id)
 	}
-	page := make([]byte, w.pageSize)
+	if w.pages[depth] == nil {
+		w.pages[depth] = make([]byte, w.pageSize)
+	}
+	page := w.pages[depth]
 	if _, err := w.f.ReadAt(page, int64(id)*int64(w.pageSize)); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("page %d: %w", id, err)
 	}
@@ -119,8 +124,8 @@ func (w *walker) tree(id uint64, low, high []byte, depth int) error {
 		}
 		w.seen[p] = true
 	}
-	if overflow > 0 {
-		page = append(page, make([]byte, overflow*uint64(w.pageSize))...)
+	if overflow > 0 { // seldom: of its own
+		page = make([]byte, (1+overflow)*uint64(w.pageSize))
 		if _, err := w.f.ReadAt(page, int64(id)*int64(w.pageSize)); err != nil {
 			return fmt.Errorf("page %d: %w", id, err)
 		}
@@ -141,42 +146,25 @@ func (w *walker) page(id uint64, page, low, high []byte, depth int) error {
 	if flags == pageBranch && count == 0 {
 		return fmt.Errorf("page %d: empty branch", id)
 	}
-	type element struct {
-		key, value []byte
-		child      uint64
-		bucket     bool
-	}
-	elements := make([]element, count)
-	for i := range elements {
-		at := pageHeader + i*elementSize
-		e := page[at : at+elementSize]
-		var pos, ksize, vsize uint64
-		if flags == pageBranch {
-			pos, ksize = uint64(order.Uint32(e)), uint64(order.Uint32(e[4:]))
-			elements[i].child = order.Uint64(e[8:])
-		} else {
-			pos, ksize, vsize = uint64(order.Uint32(e[4:])), uint64(order.Uint32(e[8:])), uint64(order.Uint32(e[12:]))
-			elements[i].bucket = order.Uint32(e)&leafBucket != 0
-		}
-		from := uint64(at) + pos
-		if from < uint64(pageHeader+count*elementSize) || from+ksize+vsize > uint64(len(page)) {
+	before := low
+	for i := range count {
+		e, ok := elementOf(page, flags, count, i)
+		if !ok {
 			return fmt.Errorf("page %d: element %d lies outside", id, i)
 		}
-		elements[i].key, elements[i].value = page[from:from+ksize], page[from+ksize:from+ksize+vsize]
-		before := low
-		if i > 0 {
-			before = elements[i-1].key
-		}
-		if c := bytes.Compare(before, elements[i].key); before != nil && (c > 0 || c == 0 && i > 0) || high != nil && bytes.Compare(elements[i].key, high) >= 0 {
+		if c := bytes.Compare(before, e.key); before != nil && (c > 0 || c == 0 && i > 0) || high != nil && bytes.Compare(e.key, high) >= 0 {
 			return fmt.Errorf("page %d: element %d is out of order", id, i)
 		}
+		before = e.key
 	}
-	for i, e := range elements {
+	for i := range count {
+		e, _ := elementOf(page, flags, count, i) // it was looked at above
 		switch {
 		case flags == pageBranch:
 			next := high
 			if i+1 < count {
-				next = elements[i+1].key
+				after, _ := elementOf(page, flags, count, i+1)
+				next = after.key
 			}
 			if err := w.tree(e.child, e.key, next, depth+1); err != nil {
 				return err
@@ -188,6 +176,34 @@ func (w *walker) page(id uint64, page, low, high []byte, depth int) error {
 		}
 	}
 	return nil
+}
+
+// element is a key of a page, with its value or the page that it leads to.
+type element struct {
+	key, value []byte
+	child      uint64
+	bucket     bool
+}
+
+// elementOf finds one of the elements of a page; false if it does not lie within.
+func elementOf(page []byte, flags uint16, count, i int) (e element, ok bool) {
+	order := binary.NativeEndian
+	at := pageHeader + i*elementSize
+	head := page[at : at+elementSize]
+	var pos, ksize, vsize uint64
+	if flags == pageBranch {
+		pos, ksize = uint64(order.Uint32(head)), uint64(order.Uint32(head[4:]))
+		e.child = order.Uint64(head[8:])
+	} else {
+		pos, ksize, vsize = uint64(order.Uint32(head[4:])), uint64(order.Uint32(head[8:])), uint64(order.Uint32(head[12:]))
+		e.bucket = order.Uint32(head)&leafBucket != 0
+	}
+	from := uint64(at) + pos
+	if from < uint64(pageHeader+count*elementSize) || from+ksize+vsize > uint64(len(page)) {
+		return e, false
+	}
+	e.key, e.value = page[from:from+ksize], page[from+ksize:from+ksize+vsize]
+	return e, true
 }
 
 func (w *walker) bucket(id uint64, value []byte, depth int) error {

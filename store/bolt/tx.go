@@ -323,7 +323,7 @@ func (t *tx) top(name string) (*bbolt.Bucket, error) {
 // fillPercent says how full a page is left when it has to be split: nearly full where keys arrive in order.
 func fillPercent(bucket string) float64 {
 	switch bucket {
-	case topEvents, topSeals, dirNames, dirUserOrder, dirGroupOrder, dirMembers:
+	case topEvents, topSeals, dirNames, dirUsers, dirUserOrder, dirGroups, dirGroupOrder, dirMembers:
 		return 0.9
 	}
 	return bbolt.DefaultFillPercent

@@ -1,0 +1,296 @@
+package bridge
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/scim/auth"
+)
+
+// startsMeasured is how many times the server is started: the time in the middle counts.
+const startsMeasured = 3
+
+// served is a server in a process of its own.
+type served struct {
+	cmd  *exec.Cmd
+	scim string
+	took time.Duration // until it was ready
+}
+
+// serve starts the server and measures it.
+func (m *measurement) serve(ctx context.Context, found *measured) error {
+	token, hash, err := auth.NewToken(rand.Reader)
+	if err != nil {
+		return err
+	}
+	config, err := m.config(hash)
+	if err != nil {
+		return err
+	}
+	var took []float64
+	for n := range startsMeasured {
+		s, err := launch(ctx, config)
+		if err != nil {
+			return err
+		}
+		if took = append(took, s.took.Seconds()); n == startsMeasured-1 {
+			found.Memory.Started, _, _ = memoryOf(s.cmd.Process.Pid)
+			found.Requests, err = m.load(ctx, s.scim, token)
+			_, found.Memory.Peak, found.Memory.Own = memoryOf(s.cmd.Process.Pid)
+		}
+		if err = errors.Join(err, s.stop()); err != nil {
+			return err
+		}
+	}
+	slices.Sort(took)
+	found.Start = took[len(took)/2]
+	return nil
+}
+
+// config writes the configuration of the server: the store, somebody who may call, and nothing to deliver to.
+func (m *measurement) config(hash string) (string, error) {
+	storeConfig := map[string]string{"driver": m.store.Driver}
+	if m.store.Path != "" {
+		path, err := filepath.Abs(m.store.Path)
+		if err != nil {
+			return "", err
+		}
+		storeConfig["path"] = path
+	}
+	data, err := yaml.Marshal(map[string]any{
+		"server": map[string]string{"listen": "127.0.0.1:0"}, "console": map[string]string{"listen": "127.0.0.1:0"}, "store": storeConfig,
+		"identity_providers": map[string]any{measuredIdP: map[string][]string{"tokens": {hash}}},
+	})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(m.dir, "config.yaml")
+	return file, os.WriteFile(file, data, 0o600)
+}
+
+// launch starts the server and waits until it takes requests.
+func launch(ctx context.Context, config string) (*served, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s := &served{cmd: exec.CommandContext(ctx, exe, "serve", "--config", config, "--log-level", "info")}
+	log, err := s.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	ready, last := make(chan string, 1), ""
+	go func() {
+		defer close(ready)
+		for lines := bufio.NewScanner(log); lines.Scan(); last = lines.Text() {
+			var line struct{ Msg, Scim string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
+				ready <- line.Scim
+				break
+			}
+		}
+		_, _ = io.Copy(io.Discard, log) // until it ends
+	}()
+	scim, ok := <-ready
+	if s.scim, s.took = scim, time.Since(begin); !ok {
+		return nil, fmt.Errorf("the server does not start: %w: %s", s.cmd.Wait(), last)
+	}
+	return s, nil
+}
+
+func (s *served) stop() error {
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	return s.cmd.Wait()
+}
+
+// load makes each kind of request in turn.
+func (m *measurement) load(ctx context.Context, scim, token string) (all []requests, err error) {
+	l := &loader{scim: scim, token: token, users: m.users, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: m.clients}}}
+	defer l.client.CloseIdleConnections()
+	for _, kind := range []struct {
+		what    string
+		clients int
+		next    func(client int, r *mathrand.Rand) func(n int) exchange
+	}{
+		{"add or remove a member, small group", m.clients, l.small},
+		{"add or remove a member, group of all", m.clients, l.ofAll},
+		{"find a user by userName", m.clients, l.find},
+		{"read the group of all, without members", m.clients, l.group},
+		{"a page of 100 users from the middle", 1, l.page},
+	} {
+		fmt.Fprintln(m.progress, "measuring:", kind.what)
+		one, err := l.measure(ctx, kind.clients, m.each, kind.next)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", kind.what, err)
+		}
+		one.What = kind.what
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// exchange is one request and what has to come back.
+type exchange struct {
+	method, path, body string
+	status             int
+	holds              string
+}
+
+type loader struct {
+	scim, token string
+	users       int
+	client      *http.Client
+}
+
+func membership(op, group, user string) exchange {
+	operation := `{"op":"add","path":"members","value":[{"value":"` + user + `"}]}`
+	if op == "remove" {
+		operation = `{"op":"remove","path":"members[value eq \"` + user + `\"]"}`
+	}
+	return exchange{"PATCH", "/Groups/" + group, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + operation + `]}`, http.StatusNoContent, ""}
+}
+
+// small adds somebody to a small group and removes them again.
+func (l *loader) small(client int, r *mathrand.Rand) func(int) exchange {
+	user := ""
+	return func(n int) exchange {
+		if n%2 == 1 {
+			return membership("remove", groupID(client%smallGroups), user)
+		}
+		user = userID(l.users/2 + r.IntN(l.users/2))
+		return membership("add", groupID(client%smallGroups), user)
+	}
+}
+
+// ofAll removes somebody from the group of all and adds them again.
+func (l *loader) ofAll(_ int, r *mathrand.Rand) func(int) exchange {
+	user := ""
+	return func(n int) exchange {
+		if n%2 == 1 {
+			return membership("add", groupID(ofAll), user)
+		}
+		user = userID(r.IntN(l.users))
+		return membership("remove", groupID(ofAll), user)
+	}
+}
+
+func (l *loader) find(_ int, r *mathrand.Rand) func(int) exchange {
+	return func(int) exchange {
+		name := measuredName(r.IntN(l.users))
+		return exchange{"GET", "/Users?filter=" + url.QueryEscape(`userName eq "`+name+`"`), "", http.StatusOK, `"totalResults":1,`}
+	}
+}
+
+func (l *loader) group(int, *mathrand.Rand) func(int) exchange {
+	return func(int) exchange {
+		return exchange{"GET", "/Groups/" + groupID(ofAll) + "?excludedAttributes=members", "", http.StatusOK, groupID(ofAll)}
+	}
+}
+
+func (l *loader) page(int, *mathrand.Rand) func(int) exchange {
+	return func(int) exchange {
+		return exchange{"GET", "/Users?attributes=userName&count=100&startIndex=" + strconv.Itoa(l.users/2), "", http.StatusOK, `"totalResults":` + strconv.Itoa(l.users) + `,`}
+	}
+}
+
+// measure lets clients send one request after another for some time.
+func (l *loader) measure(ctx context.Context, clients int, each time.Duration, next func(int, *mathrand.Rand) func(int) exchange) (requests, error) {
+	var wg sync.WaitGroup
+	took, errs := make([][]time.Duration, clients), make([]error, clients)
+	begin := time.Now()
+	for c := range clients {
+		wg.Go(func() {
+			make := next(c, mathrand.New(mathrand.NewPCG(uint64(c), 1)))
+			for n := 0; errs[c] == nil && (time.Since(begin) < each || n%2 == 1); n++ { // what was added is removed again
+				start := time.Now()
+				errs[c] = l.send(ctx, make(n))
+				took[c] = append(took[c], time.Since(start))
+			}
+		})
+	}
+	wg.Wait()
+	passed, all := time.Since(begin), slices.Concat(took...)
+	slices.Sort(all)
+	ms := func(q int) float64 { return float64(all[min(len(all)-1, len(all)*q/100)].Microseconds()) / 1000 }
+	return requests{Clients: clients, Count: len(all), Rate: float64(len(all)) / passed.Seconds(), Median: ms(50), P99: ms(99)}, errors.Join(errs...)
+}
+
+func (l *loader) send(ctx context.Context, q exchange) error {
+	req, err := http.NewRequestWithContext(ctx, q.method, l.scim+q.path, strings.NewReader(q.body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+l.token)
+	if q.body != "" {
+		req.Header.Set("Content-Type", "application/scim+json")
+	}
+	res, err := l.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end
+	body, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return err
+	case res.StatusCode != q.status || !bytes.Contains(body, []byte(q.holds)):
+		return fmt.Errorf("%s %s: status %d: %.200s", q.method, q.path, res.StatusCode, body)
+	}
+	return nil
+}
+
+// memoryOf reads what the kernel says of a process: resident now, at most so far, and without pages of files; 0 where it does not.
+func memoryOf(pid int) (now, peak, own int64) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0, 0, 0
+	}
+	return kilobytes(data, "VmRSS:"), kilobytes(data, "VmHWM:"), kilobytes(data, "RssAnon:")
+}
+
+func machineMemory() int64 {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	return kilobytes(data, "MemTotal:")
+}
+
+// kilobytes finds a line such as "VmRSS:    1234 kB".
+func kilobytes(data []byte, name string) int64 {
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name {
+			n, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n << 10
+		}
+	}
+	return 0
+}

@@ -1,0 +1,26 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// Size says how many bytes of the file are in use: it has free pages besides. It looks at every page.
+func (s *Store) Size(ctx context.Context) (size int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("size: %w", err)
+	}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
+			stats := b.Stats()
+			size += int64(stats.LeafAlloc + stats.BranchAlloc)
+			return nil
+		})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("size: %w", err)
+	}
+	return size, nil
+}
