@@ -44,7 +44,7 @@ Everybody is in one group of all, in one of ten large groups, and in others that
 				return fmt.Errorf("measuring: %w", err)
 			}
 			defer func() { _ = os.RemoveAll(dir) }() // of temporary files
-			m.dir, m.store = dir, StoreConfig{Driver: "bolt", Path: filepath.Join(dir, "scale.db")}
+			m.dir, m.store = dir, StoreConfig{Driver: driverBolt, Path: filepath.Join(dir, "scale.db")}
 			switch {
 			case file != "":
 				m.store.Path = file
@@ -153,7 +153,7 @@ func (m *measurement) run(ctx context.Context) (*measured, error) {
 	if err := m.fill(ctx, found); err != nil {
 		return nil, fmt.Errorf("filling the store: %w", err)
 	}
-	if info, err := os.Stat(m.store.Path); err == nil && m.store.Driver == "bolt" {
+	if info, err := os.Stat(m.store.Path); err == nil && m.store.Driver == driverBolt {
 		found.Size.File = info.Size()
 	}
 	if err := m.serve(ctx, found); err != nil {

@@ -83,7 +83,7 @@ func (m *measurement) groupsOf(user int) []int {
 
 // fill makes the directory. The store must not hold anything yet.
 func (m *measurement) fill(ctx context.Context, found *measured) (err error) {
-	s, err := bolt.Open(m.store.Path, bolt.Options{})
+	s, err := m.store.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -68,8 +68,17 @@ func (m *measurement) serve(ctx context.Context, found *measured) error {
 
 // config writes the configuration of the server: the store, somebody who may call, and nothing to deliver to.
 func (m *measurement) config(hash string) (string, error) {
-	storeConfig := map[string]string{"driver": m.store.Driver}
-	if m.store.Path != "" {
+	storeConfig := map[string]string{"driver": m.store.Driver, "key_file": filepath.Join(m.dir, "operator-key")}
+	switch {
+	case m.store.Driver == driverPostgres && m.store.DSN.literal():
+		dsn, err := m.store.DSN.Value()
+		if err != nil {
+			return "", err
+		}
+		storeConfig["dsn"] = dsn.Reveal()
+	case m.store.Driver == driverPostgres:
+		storeConfig["dsn"] = m.store.DSN.String()
+	default:
 		path, err := filepath.Abs(m.store.Path)
 		if err != nil {
 			return "", err
