@@ -82,16 +82,8 @@ func (w *Worker) rules(tx store.Tx) *mapping.Rules { return bind(tx, w.Rules()) 
 
 func bind(tx store.Tx, rules *mapping.Rules) *mapping.Rules {
 	return rules.With(func(backend, idp string, g store.Group) bool {
-		p, there, err := readPin(tx, backend, idp, g.DisplayName)
-		if err == nil && !there { // rules that are only proposed: it would be bound to this one, unless another directory has it
-			_, everybody := rules.Pinned(backend, idp, g)
-			elsewhere := false
-			if everybody {
-				elsewhere, err = boundElsewhere(tx, backend, idp, g.DisplayName)
-			}
-			return err == nil && !elsewhere
-		}
-		return err == nil && p.Group == g.ID
+		p, free, err := claim(tx, rules, backend, idp, g) // free: the rules are only proposed, and it would be bound to this one
+		return err == nil && (free || p.Group == g.ID)
 	})
 }
 
@@ -101,34 +93,37 @@ func Named(tx store.Tx, rules *mapping.Rules, backend, idp string, old, g store.
 	if old.ID != "" && mapping.Name(old.DisplayName) == mapping.Name(g.DisplayName) {
 		return nil // only its letter case
 	}
-	pinned, everybody := rules.Pinned(backend, idp, g)
-	if !pinned {
+	if pinned, _ := rules.Pinned(backend, idp, g); !pinned {
 		return nil
 	}
-	p, there, err := readPin(tx, backend, idp, g.DisplayName)
+	p, free, err := claim(tx, rules, backend, idp, g)
 	if err != nil {
 		return err
 	}
-	return p.took(tx, backend, idp, g, there, everybody, now)
+	return p.took(tx, backend, idp, g, free, now)
+}
+
+// claim reads the binding of a group's name, and says whether the name is free: bound to nobody, here or, if it is pinned for groups of
+// every identity provider, elsewhere.
+func claim(tx store.Tx, rules *mapping.Rules, backend, idp string, g store.Group) (p pin, free bool, err error) {
+	p, there, err := readPin(tx, backend, idp, g.DisplayName)
+	if err != nil || there {
+		return p, false, err
+	}
+	if _, everybody := rules.Pinned(backend, idp, g); everybody {
+		elsewhere, err := boundElsewhere(tx, backend, idp, g.DisplayName)
+		return p, !elsewhere, err
+	}
+	return p, true, nil
 }
 
 // took decides about a group that has the name now.
-func (p pin) took(tx store.Tx, backend, idp string, g store.Group, there, everybody bool, now time.Time) error {
-	elsewhere := false
-	if !there && everybody {
-		var err error
-		if elsewhere, err = boundElsewhere(tx, backend, idp, g.DisplayName); err != nil {
-			return err
-		}
-	}
+func (p pin) took(tx store.Tx, backend, idp string, g store.Group, free bool, now time.Time) error {
 	event := store.Event{At: now, Type: "pin", Actor: "bridge", IdP: idp, Subject: g.ID, Name: g.DisplayName, Backend: backend}
 	switch {
-	case p.Group == g.ID && p.Held == nil:
-		return nil
 	case p.Group == g.ID: // it is back
-		p.Held = nil
-		return p.write(tx, backend, idp)
-	case !there && !elsewhere:
+		return nil
+	case free:
 		p = pin{Name: g.DisplayName, Group: g.ID}
 	default:
 		n, err := tx.Ledger(backend).NextAttempt()
@@ -152,35 +147,48 @@ func Bind(ctx context.Context, s store.Store, rules *mapping.Rules, backend stri
 		if err := unbind(tx, rules, backend); err != nil {
 			return err
 		}
-		for _, idp := range tx.IdPs() {
-			var groups []store.Group
-			for g, err := range tx.Directory(idp).Groups(store.From{}) {
-				if err != nil {
-					return err
-				}
-				if pinned, _ := rules.Pinned(backend, idp, g); pinned {
-					groups = append(groups, g)
-				}
-			}
-			for _, g := range groups {
-				p, _, err := readPin(tx, backend, idp, g.DisplayName)
-				if err == nil && p.Held != nil && p.Held.Group == g.ID {
-					continue // held, or rejected, since it took the name
-				}
-				if err == nil {
-					err = Named(tx, rules, backend, idp, store.Group{}, g, now)
-				}
-				if err != nil {
-					return err
-				}
+		claims, err := claims(tx, rules, backend)
+		for _, c := range claims {
+			if err == nil {
+				err = c.took(tx, backend, c.idp, c.group, c.free, now)
 			}
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("binding names to groups: %w", err)
 	}
 	return nil
+}
+
+// claimed is a group that has a name which rules pin.
+type claimed struct {
+	pinOf
+	group store.Group
+	free  bool
+}
+
+// claims lists the groups whose names are not decided about. Those of several identity providers that have one name now have it
+// all.
+func claims(tx store.Tx, rules *mapping.Rules, backend string) (out []claimed, err error) {
+	for _, idp := range tx.IdPs() {
+		for g, err := range tx.Directory(idp).Groups(store.From{}) {
+			if err != nil {
+				return nil, err
+			}
+			if pinned, _ := rules.Pinned(backend, idp, g); !pinned {
+				continue
+			}
+			p, free, err := claim(tx, rules, backend, idp, g)
+			if err != nil {
+				return nil, err
+			}
+			if p.Held == nil || p.Held.Group != g.ID { // else it is held, or rejected, since it took the name
+				out = append(out, claimed{pinOf{idp, p}, g, free})
+			}
+		}
+	}
+	return out, nil
 }
 
 func unbind(tx store.Tx, rules *mapping.Rules, backend string) error {

@@ -92,7 +92,7 @@ func (w *world) strangers() (out, ids []string) {
 // is written as one says it; people are named after the group in which they are.
 func TestPin(t *testing.T) {
 	type step struct {
-		do    string // "name IDP ID NAME", "delete IDP ID", "approve", "reject", "restart", "reload pinned|unpinned|only okta|gone"
+		do    string // "name IDP ID NAME", "delete IDP ID", "approve", "reject", "restart", "reload pinned|unpinned|only okta|each"
 		roles string // who has the role afterwards
 		held  string
 	}
@@ -116,10 +116,15 @@ func TestPin(t *testing.T) {
 			{"name entra d VT Admins", "a", "d of entra"}},
 		"of a rule for one identity provider": {
 			{"reload only okta", "", ""}, {"name entra b VT Admins", "", ""}, {"name okta a VT Admins", "a", ""}},
+		"of a rule for each of them": {
+			{"reload each", "", ""}, {"name okta a VT Admins", "a", ""}, {"name entra b VT Admins", "a b", ""}, {"delete entra b", "a", ""}, {"name entra c VT Admins", "a", "c of entra"}},
 		"off by default": {
 			{"reload unpinned", "", ""}, {"name okta a VT Admins", "a", ""}, {"delete okta a", "", ""}, {"name okta b VT Admins", "b", ""}},
 		"pinned later": {
 			{"reload unpinned", "", ""}, {"name okta a VT Admins", "a", ""}, {"reload pinned", "a", ""}, {"name okta a Old", "", ""}, {"name okta b VT Admins", "", "b of okta"}},
+		"pinned later, of two identity providers": {
+			{"reload unpinned", "", ""}, {"name okta a VT Admins", "a", ""}, {"name entra b VT Admins", "a b", ""}, {"reload pinned", "a b", ""}, {"delete okta a", "b", ""},
+			{"name okta c VT Admins", "b", "c of okta"}},
 		"not pinned any more": {
 			{"name okta a VT Admins", "a", ""}, {"name okta a Old", "", ""}, {"name okta b VT Admins", "", "b of okta"}, {"reload unpinned", "b", ""}, {"reload pinned", "b", ""}},
 		"names that look the same": {
@@ -143,6 +148,9 @@ func TestPin(t *testing.T) {
 				if got := strings.ReplaceAll(w.roles(), "acme/", ""); got != strings.Join(want, " ") {
 					t.Errorf("after %q: the vendor holds %q, want %q", s.do, got, want)
 				}
+				if p, err := w.worker.Preview(t.Context(), w.rules); err != nil || len(p.Calls) > 0 || len(p.Held) != strings.Count(s.held, "of") {
+					t.Errorf("after %q: planned %+v, %v", s.do, p, err)
+				}
 				if got, _ := w.strangers(); strings.Join(got, ", ") != s.held {
 					t.Errorf("after %q: held %q, want %q", s.do, got, s.held)
 				}
@@ -151,12 +159,55 @@ func TestPin(t *testing.T) {
 	}
 }
 
+// A plan under rules that pin a name says what a reload does: two that have the name keep it, a third waits.
+func TestPlanOfAPin(t *testing.T) {
+	unpinned := pinnedAdmins
+	unpinned.Pin = false
+	w := newWorld(t, unpinned)
+	for _, id := range []string{"a", "b"} {
+		w.user("okta", "m-"+id, id+"@example.com", true)
+		w.user("entra", "m-"+id, id+"@example.com", true)
+		w.vendor.people[id+"@example.com"] = id
+	}
+	w.names("okta", "a", "VT Admins")
+	w.names("entra", "b", "VT Admins")
+	w.pass(time.Minute)
+	pinned, err := mapping.Compile([]mapping.Rule{pinnedAdmins})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := func() string {
+		p, err := w.worker.Preview(t.Context(), pinned)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(len(p.Calls), len(p.Held))
+	}
+	if got := plan(); got != "0 0" {
+		t.Errorf("two that have the name: %s", got)
+	}
+	w.deletes("entra", "b")
+	w.pass(time.Minute)
+	w.reloads(pinnedAdmins)
+	w.pass(time.Minute)
+	w.reloads(pinnedAdmins)
+	w.remap(unpinned) // another replica, say, whose rules do not pin the name
+	w.names("entra", "b", "VT Admins")
+	w.pass(time.Minute)
+	if got := plan(); got != "1 1" {
+		t.Errorf("one that came later: %s", got)
+	}
+	w.reloads(pinnedAdmins)
+	w.pass(time.Minute)
+	w.expect("acme/a=ADMIN")
+}
+
 func (w *world) does(step string) {
 	w.t.Helper()
 	f := strings.SplitN(step, " ", 4)
 	_, ids := w.strangers()
-	unpinned, okta := pinnedAdmins, pinnedAdmins
-	unpinned.Pin, okta.IdP = false, "okta"
+	unpinned, okta, entra := pinnedAdmins, pinnedAdmins, pinnedAdmins
+	unpinned.Pin, okta.IdP, entra.IdP = false, "okta", "entra"
 	var err error
 	switch {
 	case f[0] == "name":
@@ -171,7 +222,7 @@ func (w *world) does(step string) {
 		w.reloads(pinnedAdmins)
 		w.restart()
 	default:
-		w.reloads(map[string]mapping.Rule{"reload pinned": pinnedAdmins, "reload unpinned": unpinned, "reload only okta": okta}[step])
+		w.reloads(map[string][]mapping.Rule{"reload pinned": {pinnedAdmins}, "reload unpinned": {unpinned}, "reload only okta": {okta}, "reload each": {okta, entra}}[step]...)
 	}
 	if err != nil {
 		w.t.Fatalf("%s: %v", step, err)
@@ -201,6 +252,11 @@ func TestWhatIsSaidOfAStranger(t *testing.T) {
 	if n := w.heldByPin(); n != 1 {
 		t.Errorf("the gauge counts %d", n)
 	}
+	w.leave("okta", "m-b", "b")
+	if n := w.heldByPin(); n != 1 {
+		t.Errorf("the gauge counts %d for an empty group", n)
+	}
+	w.join("okta", "m-b", "b")
 	p, err := w.worker.Preview(t.Context(), nil)
 	if err != nil || len(p.Held) != 1 || p.Held[0] != (delivery.PreviewHold{Target: "acme", Why: "pin", Role: "ADMIN", Group: "VT Admins", Members: 1}) {
 		t.Errorf("%+v %v", p.Held, err)
