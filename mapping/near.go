@@ -2,6 +2,22 @@ package mapping
 
 import "github.com/scimbridge/scimbridge/store"
 
+// Of lists the rules of a backend in the order of the configuration.
+func (r *Rules) Of(backend string) []Rule {
+	var out []Rule
+	for i := range r.rules {
+		if r.rules[i].Backend == backend {
+			out = append(out, r.rules[i].Rule)
+		}
+	}
+	return out
+}
+
+// About calls yield for each rule that is about a group, whatever it is bound to, with the target that it makes of it.
+func (r *Rules) About(idp string, g store.Group, yield func(Rule, Target)) {
+	r.about(idp, g, func(b bound) { yield(b.rule.Rule, b.target) })
+}
+
 // Miss is a grant that a rule would give for a group if something were otherwise.
 type Miss struct {
 	Target Target

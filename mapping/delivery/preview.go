@@ -23,6 +23,7 @@ type Preview struct {
 	// Oldest is when the backend last said who the least recently seen of these people is; zero if nothing rests on that.
 	Oldest time.Time `json:"oldest_lookup,omitzero"`
 	Notes  []string  `json:"notes,omitempty"` // what the plan does not say
+	Rules  []string  `json:"rules,omitempty"` // what is wrong with rules, as the directory and the vendor are now
 }
 
 // PreviewCall is one call.
@@ -75,6 +76,9 @@ func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, er
 			if err := s.previewTarget(tx, t, &out); err != nil {
 				return err
 			}
+		}
+		if out.Rules, err = s.review(tx); err != nil {
+			return err
 		}
 		return s.previewPins(tx, &out)
 	})

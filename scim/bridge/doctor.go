@@ -25,6 +25,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/riskcloud"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
@@ -147,7 +148,33 @@ func (d *doctor) look(ctx context.Context) {
 	if cert := d.config.Server.TLS; cert.CertFile != "" {
 		d.say("server.tls", certificateOf(cert, time.Now()))
 	}
-	d.say("server", running(ctx, d.config))
+	found := running(ctx, d.config)
+	d.say("server", found)
+	if found.Level == backend.Fine {
+		d.ask(ctx)
+	}
+}
+
+// ask has the running server say what its directory, and what it met at the vendors, make of the rules of the file.
+func (d *doctor) ask(ctx context.Context) {
+	file, err := readBounded(d.file)
+	if err != nil || len(d.config.Mappings) == 0 {
+		return
+	}
+	o, err := newOperatorClient(d.file)
+	var plan []delivery.Preview
+	if err == nil {
+		err = o.send(ctx, http.MethodPost, "/api/plan", file, &plan)
+	}
+	if err != nil {
+		d.say("mappings", backend.Finding{Level: backend.Note, What: "the running server could not be asked about the rules: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
+		return
+	}
+	for _, p := range plan {
+		for _, what := range p.Rules {
+			d.say(p.Backend, backend.Finding{Level: backend.Note, What: what, Remedy: "mend the rule, or push the group"})
+		}
+	}
 }
 
 // diskOf says whether a store can be written where it is, and grow.

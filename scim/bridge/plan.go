@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -118,7 +119,7 @@ func showPreview(w io.Writer, p delivery.Preview) {
 		}
 		fmt.Fprintf(w, "  held on %s: %s from %s: %s\n", h.Target, h.Role, h.Person, whyHeld[h.Why])
 	}
-	for _, n := range p.Notes {
+	for _, n := range slices.Concat(p.Rules, p.Notes) {
 		fmt.Fprintf(w, "  note: %s\n", n)
 	}
 	if len(p.Unknown) > 0 {
