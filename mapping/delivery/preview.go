@@ -20,6 +20,8 @@ type Preview struct {
 	Held    []PreviewHold `json:"held"`
 	// Unknown lists those who should have something and of whom nobody knows yet who they are at the backend.
 	Unknown []string `json:"unknown"`
+	// LookUps says what they would get if they are found.
+	LookUps []PreviewLookUp `json:"look_ups"`
 	// Oldest is when the backend last said who the least recently seen of these people is; zero if nothing rests on that.
 	Oldest time.Time `json:"oldest_lookup,omitzero"`
 	Notes  []string  `json:"notes,omitempty"` // what the plan does not say
@@ -42,6 +44,19 @@ type PreviewChange struct {
 	Roles   []string `json:"roles"`
 }
 
+// PreviewLookUp is what somebody would get of whom nobody knows yet who they are. Waits: they were looked for, for that, and not found.
+type PreviewLookUp struct {
+	Target string   `json:"target"`
+	Person string   `json:"person"`
+	Roles  []string `json:"roles"`
+	Waits  bool     `json:"waits,omitempty"`
+}
+
+// Something says whether anything would be done, held, or begun with a look-up.
+func (p Preview) Something() bool {
+	return len(p.Calls)+len(p.Held) > 0 || slices.ContainsFunc(p.LookUps, func(l PreviewLookUp) bool { return !l.Waits })
+}
+
 // PreviewHold is a removal that a brake would hold, or a role that the members of a group would get if its name were not bound to
 // another one.
 type PreviewHold struct {
@@ -62,12 +77,13 @@ func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, er
 	s := (&Worker{Name: w.Name, Store: w.Store, Backend: w.Backend, Rules: func() *mapping.Rules { return rules }, Match: w.Match, Mode: w.Mode,
 		BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount, MaxRemovals: w.MaxRemovals,
 		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
-	out := Preview{Backend: w.Name, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}}
+	s.inForce = w.Rules()
+	out := Preview{Backend: w.Name, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}, LookUps: []PreviewLookUp{}}
 	if w.standby.Load() {
 		out.Notes = append(out.Notes, "the store was put back from a copy: what the vendor took or was given since is not in this plan, and a resync after `scimbridge resume` repairs it")
 	}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
-		out.Calls, out.Held, out.Unknown, out.Oldest = out.Calls[:0], out.Held[:0], out.Unknown[:0], time.Time{}
+		out.Calls, out.Held, out.Unknown, out.LookUps, out.Oldest = out.Calls[:0], out.Held[:0], out.Unknown[:0], out.LookUps[:0], time.Time{}
 		targets, err := s.targets(tx)
 		if err != nil {
 			return err
@@ -149,6 +165,28 @@ func (w *Worker) previewWishes(a *account, out *Preview) {
 	}
 }
 
+// previewLookUp notes what somebody would get who is to be looked up. What the rules in force give already and what waits for an account is
+// nothing new.
+func (w *Worker) previewLookUp(tx store.Tx, target string, s store.Subject, key string, hopes []mapping.Grant, out *Preview) error {
+	user, groups, err := userAndGroups(tx, s)
+	if err != nil {
+		return err
+	}
+	m, err := tx.Work(w.Name).Mark(target, s)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	l := PreviewLookUp{Target: target, Person: key, Waits: err == nil && m.State == store.Blocked}
+	now := bind(tx, w.inForce).Desired(s.IdP, user, groups)
+	for _, g := range hopes {
+		l.Roles = append(l.Roles, g.Role)
+		l.Waits = l.Waits && slices.ContainsFunc(now, func(n mapping.Grant) bool { return n.Target == g.Target && n.Role == g.Role })
+	}
+	slices.Sort(l.Roles)
+	out.LookUps = append(out.LookUps, l)
+	return nil
+}
+
 // previewPeople finds the accounts of everybody who should have something on the target, by what is known of them.
 func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Preview) error {
 	t := mapping.Target{Backend: w.Name, Target: target}
@@ -175,7 +213,7 @@ func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Pr
 			if !slices.Contains(out.Unknown, key) {
 				out.Unknown = append(out.Unknown, key)
 			}
-			return nil
+			return w.previewLookUp(tx, target, s, key, hopes, out)
 		}
 		if err != nil {
 			return err

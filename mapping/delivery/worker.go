@@ -63,6 +63,8 @@ type Worker struct {
 	pauses map[string]pause // by target; "" is the whole backend
 	told   Condition        // what the store knows
 
+	inForce *mapping.Rules // of a Preview: those that it is compared with
+
 	standby    atomic.Bool
 	remapAsked atomic.Bool
 	resyncAt   time.Time

@@ -32,12 +32,19 @@ import (
 // exitNeeded is the exit code of --exit-code when there is something to do.
 const exitNeeded = 3
 
+// asKey is the key that a file holds, if it is one.
+func asKey(raw []byte) (key backend.Secret, ok bool) {
+	text := strings.TrimSpace(string(raw))
+	ok = len(text) >= 32 && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+	return backend.NewSecret(text), ok
+}
+
 // operatorKey reads the key, or makes one. Whoever can read it can decide about holds.
 func operatorKey(path string) (backend.Secret, error) {
 	raw, err := os.ReadFile(path)
 	if err == nil {
-		if key := strings.TrimSpace(string(raw)); len(key) >= 32 {
-			return backend.NewSecret(key), nil
+		if key, ok := asKey(raw); ok {
+			return key, nil
 		}
 		return backend.Secret{}, fmt.Errorf("%s does not hold an operator's key; remove it, and a new one is made", path)
 	}
@@ -92,7 +99,11 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts (`scimbridge serve`, with this configuration and from this folder): %w", err)
 	}
-	return &operatorClient{keyFile: c.Store.keyFile(), url: "http://" + net.JoinHostPort(host, port), key: backend.NewSecret(strings.TrimSpace(string(raw))),
+	key, ok := asKey(raw)
+	if !ok {
+		return nil, fmt.Errorf("%s does not hold an operator's key; remove it and restart the server, which makes a new one", c.Store.keyFile())
+	}
+	return &operatorClient{keyFile: c.Store.keyFile(), url: "http://" + net.JoinHostPort(host, port), key: key,
 		client: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}, CheckRedirect: stay}}, nil
 }
 

@@ -41,7 +41,7 @@ func planCommand(config *string, stdout io.Writer) *cobra.Command {
 			return err
 		}
 		for _, p := range plan {
-			if exitCode && len(p.Calls)+len(p.Held) > 0 {
+			if exitCode && p.Something() {
 				return codeError{exitNeeded, errors.New("there is something to do")}
 			}
 		}
@@ -59,7 +59,7 @@ func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			o, err := newOperatorClient(*config)
 			if err != nil {
-				return err
+				return fmt.Errorf("the rules in force stay: %w", err)
 			}
 			var plan []delivery.Preview
 			if err := o.send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
@@ -99,7 +99,7 @@ func showPreview(w io.Writer, p delivery.Preview) {
 			counts[ch.Op]++
 		}
 	}
-	fmt.Fprintf(w, "%s: %d call(s): %d removed, %d added, %d replaced, %d held\n", p.Backend, len(p.Calls), counts["remove"], counts["add"], counts["replace"], len(p.Held))
+	fmt.Fprintf(w, "%s: %d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up\n", p.Backend, len(p.Calls), counts["remove"], counts["add"], counts["replace"], len(p.Held), len(p.Unknown))
 	for i, c := range p.Calls {
 		fmt.Fprintf(w, "  %d. %s\n", i+1, c.Target)
 		for _, ch := range c.Changes {
@@ -122,8 +122,12 @@ func showPreview(w io.Writer, p delivery.Preview) {
 	for _, n := range slices.Concat(p.Rules, p.Notes) {
 		fmt.Fprintf(w, "  note: %s\n", n)
 	}
-	if len(p.Unknown) > 0 {
-		fmt.Fprintf(w, "  looked up first: %s\n", strings.Join(p.Unknown, ", "))
+	for _, l := range p.LookUps {
+		how := "to be looked up first, then on"
+		if l.Waits {
+			how = "has no account yet, and waits for one, on"
+		}
+		fmt.Fprintf(w, "  %s: %s %s: add %s\n", l.Person, how, l.Target, strings.Join(l.Roles, ", "))
 	}
 	if !p.Oldest.IsZero() {
 		fmt.Fprintf(w, "  who is who rests on look-ups since %s\n", moment(p.Oldest))

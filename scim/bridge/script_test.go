@@ -1,7 +1,13 @@
 package bridge
 
 import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,5 +37,56 @@ func TestScripts(t *testing.T) {
 			held = s
 		},
 		"release": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(held.Close()) },
+		"expand":  expandFile, "until": untilPrinted, "send": sendSCIM,
 	}})
+}
+
+// expandFile replaces variables in files; $SCIM and $CONSOLE are addresses that nobody listens on.
+func expandFile(ts *testscript.TestScript, _ bool, files []string) {
+	for _, name := range []string{"SCIM", "CONSOLE"} {
+		if ts.Getenv(name) != "" {
+			continue
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Setenv(name, l.Addr().String())
+		ts.Check(l.Close())
+	}
+	for _, f := range files {
+		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(os.Expand(ts.ReadFile(f), ts.Getenv)), 0o600))
+	}
+}
+
+// untilPrinted runs a command (`until TEXT COMMAND ARGS…`) again and again until what it prints has a text: what a worker does, it does
+// when it can.
+func untilPrinted(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if out := ts.ReadFile("stdout"); strings.Contains(out, args[0]) {
+			return
+		} else if time.Now().After(end) {
+			ts.Fatalf("%q is not printed: %s%s %v", args[0], out, ts.ReadFile("stderr"), err)
+		}
+	}
+}
+
+// sendSCIM sends a request as the identity provider okta (`send METHOD PATH BODY NAME`); $NAME is the id of the resource that is answered.
+func sendSCIM(ts *testscript.TestScript, _ bool, args []string) {
+	req, err := http.NewRequestWithContext(context.Background(), args[0], "http://"+ts.Getenv("SCIM")+"/scim/v2"+args[1], strings.NewReader(args[2]))
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+oktaToken)
+	req.Header.Set("Content-Type", "application/scim+json")
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if res.StatusCode >= 300 {
+		ts.Fatalf("%s %s: %d %s", args[0], args[1], res.StatusCode, body)
+	}
+	var resource struct{ ID string }
+	if len(args) > 3 {
+		ts.Check(json.Unmarshal(body, &resource))
+		ts.Setenv(args[3], resource.ID)
+	}
 }

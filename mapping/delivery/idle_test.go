@@ -1,0 +1,46 @@
+package delivery_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/mapping"
+)
+
+// A plan says what somebody would get of whom nobody knows who they are, and whether that is new: somebody without an account who waits
+// for it already is nothing to do.
+func TestPlanOfSomebodyUnknown(t *testing.T) {
+	w := newWorld(t, mapping.Rule{Groups: []string{"Staff"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}})
+	w.user("okta", "ada", "ada@example.com", true)
+	w.group("okta", "Staff")
+	w.group("okta", "Other")
+	w.join("okta", "ada", "Staff")
+	w.join("okta", "ada", "Other")
+	plan := func(roles ...string) string {
+		t.Helper()
+		rules, err := mapping.Compile([]mapping.Rule{{Groups: []string{"Staff"}, Backend: "vt", Target: "acme", Roles: roles}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := w.worker.Preview(t.Context(), rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(p.LookUps, p.Something())
+	}
+	if got := plan("SCAN"); got != "[{acme ada@example.com [SCAN] false}] true" {
+		t.Errorf("not looked for yet: %s", got)
+	}
+	w.pass(time.Minute)
+	w.expectCounts("pending 0, blocked 1, held 0")
+	if got := plan("SCAN"); got != "[{acme ada@example.com [SCAN] true}] false" {
+		t.Errorf("without an account: %s", got)
+	}
+	if got := plan("SCAN", "ADMIN"); got != "[{acme ada@example.com [ADMIN SCAN] false}] true" {
+		t.Errorf("more than before: %s", got)
+	}
+	if got := plan("ADMIN"); got != "[{acme ada@example.com [ADMIN] false}] true" {
+		t.Errorf("something else: %s", got)
+	}
+}
