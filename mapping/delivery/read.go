@@ -228,7 +228,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 				if len(found) == 0 { // an empty list is no evidence: look again soon
 					p.mark.Tries = 0
 				}
-				if err := w.block(tx, p.mark, "no_account", longestBlock); err != nil {
+				if err := w.block(tx, p.mark, noAccount, longestBlock); err != nil {
 					return err
 				}
 			case id == "":
@@ -323,6 +323,9 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 	}
 	return accounts.PutLink(store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now})
 }
+
+// noAccount is why somebody waits whom the vendor does not show.
+const noAccount = "no_account"
 
 // noTarget is why everything waits on a target that the vendor does not have.
 const noTarget = "no_target"

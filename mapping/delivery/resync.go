@@ -134,7 +134,10 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 		}
 		more, err := w.foreign(tx, target, seen, known)
 		again = again || more
-		return err
+		if err != nil {
+			return err
+		}
+		return w.lookForMissing(tx, target)
 	})
 	if err != nil {
 		return fmt.Errorf("comparing a target: %w", err)
@@ -143,6 +146,26 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 		w.looks[target] = w.now().Add(min(secondLook, max(w.ResyncEvery/4, 10*time.Millisecond)))
 	}
 	w.countDrift()
+	return nil
+}
+
+// lookForMissing lets those be looked for now who have no account on the target as far as we know.
+func (w *Worker) lookForMissing(tx store.Tx, target string) error {
+	var without []store.Mark
+	for m, err := range tx.Work(w.Name).Marks(target) {
+		if err != nil {
+			return err
+		}
+		if m.State == store.Blocked && m.Reason == noAccount {
+			without = append(without, m)
+		}
+	}
+	for _, m := range without {
+		m.NotBefore = w.now()
+		if _, err := tx.Work(w.Name).Park(m); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

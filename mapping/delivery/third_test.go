@@ -255,3 +255,18 @@ func TestALongListingIsNotCutAtTheDeadlineOfACall(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has no account is looked for again with each comparison, too, however far apart the tries have become.
+func TestAResyncLooksForThoseWithoutAnAccount(t *testing.T) {
+	w := newWorld(t, admins)
+	w.config = func(d *delivery.Worker) { d.ResyncEvery = time.Hour }
+	w.restart()
+	team(w, 2, "Admins")
+	delete(w.vendor.people, "u0@example.com")
+	w.join("okta", "u0", "Admins")
+	w.pass(101 * time.Hour)
+	w.expectCounts("pending 0, blocked 1, held 0")
+	w.vendor.people["u0@example.com"] = "a0"
+	w.pass(61 * time.Minute)
+	w.expect("acme/a0=ADMIN")
+}

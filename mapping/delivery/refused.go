@@ -1,0 +1,165 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// single deals with a change that the vendor refuses by itself. If the target is as wanted, there was nothing
+// to do; else the change is blocked and the person is looked up anew the next time.
+func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) error {
+	if forbidden(failure) {
+		if w.forbidden[s.delta.Target]++; w.forbidden[s.delta.Target] >= manyForbidden { // not one of the people: everything there
+			w.failed(s.delta.Target, failure)
+			return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
+		}
+	}
+	seen, err := w.readAfter(ctx, s.delta.Target, failure)
+	if err != nil { // not the person: the target itself is gone
+		return w.gone(ctx, s, failure)
+	}
+	v, err := w.judge(ctx, s, seen)
+	if err != nil {
+		return fmt.Errorf("looking what was refused: %w", err)
+	}
+	now := w.now()
+	w.cannotTell(v.soon, now.Add(w.Straggler))
+	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
+		note, ok := v.right[role]
+		if !ok {
+			e.Note = "refused"
+			if !failure.Unsent { // it may be done all the same
+				e.State = store.Unknown
+			}
+			return nil
+		}
+		_, known := s.accounts[e.Account].mine[role]
+		adopted := want && !known
+		e.State, e.Note = confirmed(want), note
+		if !e.Doubt.After(now) {
+			e.Doubt = time.Time{}
+		}
+		_, err := tx.Events().Append(w.event(*e, want, adopted, now))
+		return err
+	}, func(a *account) {
+		switch {
+		case v.blocked:
+			a.block(reasonOf(failure))
+		case len(v.soon) > 0:
+			a.wait = now.Add(w.Straggler)
+		}
+	})
+}
+
+// readAfter looks at a target after a refusal; what cannot be read says nothing. The error is that there is no such target.
+func (w *Worker) readAfter(ctx context.Context, target string, failure *backend.Error) (backend.Observation, error) {
+	if failure.Code == "managed_elsewhere" || failure.Code == "super_admin" {
+		return backend.Observation{}, nil
+	}
+	seen, err := w.Backend.Observe(ctx, target)
+	switch {
+	case isBackend(err) && backend.KindOf(err) == backend.Missing:
+		return backend.Observation{}, err
+	case err != nil:
+		return backend.Observation{}, nil
+	}
+	return seen, nil
+}
+
+// cannotTell notes removals that were refused and that no read can judge before some moment. What waits of the same account is put
+// off with them: tried by themselves, two would touch the account in turns, and no read of it would ever be believed.
+func (w *Worker) cannotTell(removals map[foreignGrant]bool, until time.Time) {
+	for g := range removals {
+		w.unread[g] = until
+		for other := range w.unread {
+			if other.target == g.target && other.account == g.account {
+				w.unread[other] = until
+			}
+		}
+	}
+}
+
+// wait leaves out removals that were refused and that no read can judge yet. Whoever else is marked for the account waits with them:
+// another refusal would only begin the window anew.
+func (w *Worker) wait(target string, v *visitWork) {
+	now := w.now()
+	maps.DeleteFunc(w.unread, func(_ foreignGrant, until time.Time) bool { return !until.After(now) })
+	for id, a := range v.accounts {
+		a.remove = slices.DeleteFunc(a.remove, func(role string) bool {
+			until, waits := w.unread[foreignGrant{target, id, role}]
+			if waits {
+				a.wait = until
+			}
+			return waits
+		})
+	}
+}
+
+// verdict is what a reading says about a change that was refused.
+type verdict struct {
+	right   map[string]string     // roles that are as wanted, and how that is known
+	blocked bool                  // something is not
+	soon    map[foreignGrant]bool // what cannot be told before a window has passed
+}
+
+func (w *Worker) judge(ctx context.Context, s step, seen backend.Observation) (v verdict, err error) {
+	err = w.Store.View(ctx, func(tx store.Tx) error {
+		v = verdict{right: map[string]string{}, soon: map[foreignGrant]bool{}}
+		return s.each(func(a *account, role string, want bool) error {
+			e, err := entry(tx.Ledger(w.Name), s.delta.Target, a, role)
+			note, ok := settledByReading(seen, e, want)
+			switch {
+			case ok && !want && (a.recent || e.Doubt.After(w.now())): // what the bridge gave a moment ago a list may not show yet
+				v.soon[foreignGrant{s.delta.Target, a.ID, role}] = true
+			case ok:
+				v.right[role] = note
+			default:
+				v.blocked = true
+			}
+			return err
+		})
+	})
+	return v, err
+}
+
+// gone parks everything on a target that vanished; what is left of the visit is not sent.
+func (w *Worker) gone(ctx context.Context, s step, failure *backend.Error) error {
+	if err := w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) }); err != nil {
+		return err
+	}
+	w.pauses[s.delta.Target] = pause{until: w.now().Add(w.RetryInitial)}
+	return w.blockTarget(ctx, s.delta.Target)
+}
+
+// manyForbidden is after how many refusals in a row the credential is said to have no rights to a target at all.
+const manyForbidden = 3
+
+func reasonOf(e *backend.Error) string {
+	if forbidden(e) {
+		return "forbidden"
+	}
+	switch e.Code {
+	case "managed_elsewhere", "super_admin", "locked":
+		return e.Code
+	}
+	return "rejected"
+}
+
+// settledByReading says whether what was refused is so already. A removal of what may be gone, or was never confirmed, counts as "absent, unverified" where
+// the vendor shows no roles and the person is in a complete listing.
+func settledByReading(seen backend.Observation, e store.Entry, want bool) (note string, ok bool) {
+	if has, known := seen.Has(e.Account, e.Role); known {
+		return "read_back", has == want
+	}
+	_, member := seen.Members[e.Account]
+	if unconfirmed := e.MaybeGone || e.Since.IsZero(); !want && unconfirmed && member && seen.Complete && !seen.Shows(e.Role) {
+		return "absent_unverified", true
+	}
+	return "", false
+}
