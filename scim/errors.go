@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 
+	"github.com/scimbridge/scimbridge/scim/door"
 	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -50,8 +52,25 @@ func toSCIM(err error) scimerrors.ScimError {
 	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "internal error"}
 }
 
+// refuse answers what the door says about a good credential.
+func refuse(w http.ResponseWriter, err error) {
+	var r *door.Refusal
+	if !errors.As(err, &r) {
+		writeError(w, scimerrors.ScimErrorInternal)
+		return
+	}
+	e := scimerrors.ScimError{Status: r.Status, Detail: r.Detail}
+	switch r.Status {
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", strconv.Itoa(int(r.After/time.Second)))
+	case http.StatusBadRequest:
+		e.ScimType = scimerrors.ScimTypeInvalidValue
+	}
+	writeError(w, e)
+}
+
 func writeError(w http.ResponseWriter, e scimerrors.ScimError) {
-	if e.Status == http.StatusTooManyRequests {
+	if e.Status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	body, err := json.Marshal(e)

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/door"
 )
 
 // call is what is known of a request once it is let in.
@@ -54,21 +57,52 @@ func (s *Server) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{id: uuid.NewString()}
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c)) // also a shallow copy: what follows may change it
-		method := r.Method
+		method := methodOf(r)
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set("X-Request-Id", c.id)
 		defer func() {
 			if p := recover(); p != nil {
-				s.Log.Error("panic in a request", "request", c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				s.Log.Error("panic in a request", "request", c.id, "panic", panicked(p), "stack", string(debug.Stack()))
+				s.Log.Debug("panic in a request", "request", c.id, "value", fmt.Sprint(p))
 				if rec.status == 0 {
 					writeError(rec, scimerrors.ScimErrorInternal)
 				}
 			}
-			s.Observed(c.idp, method, resourceOf(r.URL.Path), rec.status)
-			s.Log.Info("request", "request", c.id, "idp", c.idp, "method", method, "resource", resourceOf(r.URL.Path), "status", rec.status)
+			s.done(r, c, method, rec.status)
 		}()
 		s.admit(rec, r, c, next)
 	})
+}
+
+// done counts and logs an answer. Of a flood of wrong credentials every line would say the same.
+func (s *Server) done(r *http.Request, c *call, method string, status int) {
+	s.Observed(c.idp, method, resourceOf(r.URL.Path), status)
+	visitor := door.Of(r)
+	level, about := slog.LevelInfo, []any{"request", c.id, "idp", c.idp, "method", method, "resource", resourceOf(r.URL.Path), "status", status}
+	if visitor.Flood {
+		level = slog.LevelDebug
+	}
+	if status == http.StatusUnauthorized && visitor.Address.IsValid() {
+		about = append(about, "from", visitor.Address)
+	}
+	s.Log.Log(r.Context(), level, "request", about...)
+}
+
+// methodOf is the method where it may be shown: whoever has no credential can send any word as one.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
+}
+
+// panicked says what a panic was about as far as it may be shown: the runtime's own texts hold no values but numbers and types.
+func panicked(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a %T", p)
 }
 
 // admit checks what can be checked before a request is routed.
@@ -78,10 +112,12 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next htt
 		return
 	}
 	who, err := s.Auth.Identify(r)
+	visitor := door.Of(r)
 	if err != nil {
 		if why := (*auth.Refusal)(nil); s.Rejected != nil && errors.As(err, &why) {
 			s.Rejected(r, why)
 		}
+		visitor.Failed(r.Context())
 		for _, challenge := range s.Auth.Challenges() {
 			w.Header().Add("WWW-Authenticate", challenge)
 		}
@@ -89,6 +125,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next htt
 		return
 	}
 	c.idp, c.token = who.IdP, who.Token
+	if err := visitor.Admit(who.IdP); err != nil {
+		refuse(w, err)
+		return
+	}
 	c.conditions(r.Header)
 	s.serve(w, r, next)
 }

@@ -89,7 +89,7 @@ func (s Server) Handler() http.Handler {
 	return s.outer(s.routes())
 }
 
-func (s *Server) routes() http.Handler {
+func (s *Server) routes() *mux.Router {
 	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, notFound("there is no such endpoint"))

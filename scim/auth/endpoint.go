@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -59,6 +60,12 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		i.refuse(w, &oauthError{http.StatusUnauthorized, "invalid_client", "the client is not known, or does not prove who it is"})
 		return
 	}
+	if i.Admit != nil {
+		if status, after := i.Admit(r, client.identity()); status != 0 {
+			i.turnAway(w, status, after)
+			return
+		}
+	}
 	token, failure := i.sign(r.Context(), client)
 	if failure != nil {
 		if i.Failed != nil {
@@ -76,6 +83,16 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Type    string `json:"token_type"`
 		Expires int64  `json:"expires_in"`
 	}{token, "Bearer", int64(client.Lifetime / time.Second)})
+}
+
+// turnAway answers a client that is not admitted now, or not from there.
+func (i *Issuer) turnAway(w http.ResponseWriter, status, after int) {
+	if after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(after))
+		i.refuse(w, &oauthError{status, "temporarily_unavailable", "too many requests; ask again later"})
+		return
+	}
+	i.refuse(w, &oauthError{status, "unauthorized_client", "the client is not admitted from this address, or without its certificate"})
 }
 
 // authenticate finds the client. A request that shows two proofs at once is wrong (RFC 6749 section 2.3).

@@ -54,6 +54,9 @@ type Issuer struct {
 	Issued   func(r *http.Request, who Identity)
 	Rejected func(r *http.Request, why *Refusal)
 	Failed   func(error)
+	// Admit is asked about a client that proved who it is; a status other than 0 is the answer, with the seconds after which to ask again.
+	// nil: everybody is admitted.
+	Admit func(r *http.Request, who Identity) (status, after int)
 
 	seen replays
 }

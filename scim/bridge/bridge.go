@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +20,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/door"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -112,7 +112,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, b.now())
 	})
-	if b.scim, err = b.listen("server", b.Config.Server.Listen, b.Config.Server.TLS, handler); err != nil {
+	if err := b.serve(handler); err != nil {
 		return err
 	}
 	key, err := operatorKey(b.Config.Store.keyFile())
@@ -128,7 +128,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := c.NoteTokens(ctx, b.now()); err != nil {
 		return err
 	}
-	b.console, err = b.listen("console", b.Config.Console.Listen, TLSConfig{}, c.Handler())
+	b.console, err = b.listen("console", b.Config.Console.Listen, nil, nil, c.Handler())
 	return err
 }
 
@@ -296,7 +296,7 @@ func credentials(idp string, tokens []TokenConfig) ([]auth.Credential, error) {
 func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observed func(idp, method, resource string, code int)) http.Handler {
 	public := b.Config.Server.PublicURL
 	if public == "" {
-		public = "http://" + b.Config.Server.Listen + "/scim/v2"
+		public = b.Config.Server.scheme() + b.Config.Server.Listen + "/scim/v2"
 	}
 	s := &scim.Server{
 		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.Now, Observed: observed, Rejected: b.notices.rejected,
@@ -316,40 +316,14 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		},
 	}
 	if issuer != nil {
-		issuer.Rejected, issuer.Issued = b.notices.rejected, b.notices.issued
+		issuer.Issued, issuer.Admit = b.notices.issued, admitted
+		issuer.Rejected = func(r *http.Request, why *auth.Refusal) {
+			b.notices.rejected(r, why)
+			door.Of(r).Failed(r.Context())
+		}
 		s.Tokens = issuer
 	}
 	return s.Handler()
-}
-
-// listen serves on an address with the timeouts that keep slow clients from holding connections; the identity
-// providers give up after 60 s themselves.
-func (b *Bridge) listen(name, address string, cert TLSConfig, h http.Handler) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%s.listen: %w", name, err)
-	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 55 * time.Second, IdleTimeout: 120 * time.Second, // headers up to 1 MiB: a filter that is too long gets a SCIM error
-		ErrorLog:  slog.NewLogLogger(b.Log.Handler(), slog.LevelDebug),
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
-	go func() {
-		if cert.CertFile != "" {
-			err = srv.ServeTLS(l, cert.CertFile, cert.KeyFile)
-		} else {
-			err = srv.Serve(l)
-		}
-		if !errors.Is(err, http.ErrServerClosed) {
-			b.errs <- fmt.Errorf("%s: %w", name, err)
-		}
-	}()
-	b.onStop(name, func(ctx context.Context) error {
-		if err := srv.Shutdown(ctx); err != nil {
-			return errors.Join(err, srv.Close())
-		}
-		return nil
-	})
-	return l, nil
 }
 
 // Wait returns when ctx ends (nil) or something fails for good: the store, a listener, a worker.
@@ -391,7 +365,7 @@ func (b *Bridge) onStop(name string, stop func(context.Context) error) {
 }
 
 // URL is where SCIM is served on this machine.
-func (b *Bridge) URL() string { return "http://" + b.scim.Addr().String() + "/scim/v2" }
+func (b *Bridge) URL() string { return b.Config.Server.scheme() + b.scim.Addr().String() + "/scim/v2" }
 
 // ConsoleURL is where the console is served.
 func (b *Bridge) ConsoleURL() string { return "http://" + b.console.Addr().String() }

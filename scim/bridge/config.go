@@ -32,15 +32,18 @@ type Config struct {
 
 // ServerConfig is where SCIM is served.
 type ServerConfig struct {
-	Listen    string    `yaml:"listen"`
-	PublicURL string    `yaml:"public_url"`
-	TLS       TLSConfig `yaml:"tls"`
+	Listen         string       `yaml:"listen"`
+	PublicURL      string       `yaml:"public_url"`
+	TLS            TLSConfig    `yaml:"tls"`
+	TrustedProxies []string     `yaml:"trusted_proxies"`
+	Limits         LimitsConfig `yaml:"limits"`
 }
 
 // TLSConfig names the files of a certificate; both empty: plain HTTP, with TLS in front.
 type TLSConfig struct {
-	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
+	CertFile     string `yaml:"cert_file"`
+	KeyFile      string `yaml:"key_file"`
+	ClientCAFile string `yaml:"client_ca_file"`
 }
 
 // ConsoleConfig is the operator's listener.
@@ -62,6 +65,10 @@ type IdPConfig struct {
 	Tokens []TokenConfig `yaml:"tokens"`
 	JWT    JWTConfig     `yaml:"jwt"`
 	OAuth  OAuthConfig   `yaml:"oauth"`
+
+	Allow              []string `yaml:"allow"`
+	ClientCertificates []string `yaml:"client_certificates"`
+	RateLimit          string   `yaml:"rate_limit"`
 }
 
 // JWTConfig describes tokens signed by the identity provider. Preset, Tenant and AppID fill in what the rest leaves empty.
@@ -292,7 +299,7 @@ func (e *ConfigError) Error() string {
 
 func defaults() *Config {
 	return &Config{
-		Server:  ServerConfig{Listen: "127.0.0.1:8080"},
+		Server:  ServerConfig{Listen: "127.0.0.1:8080", Limits: defaultLimits()},
 		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
 		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db"},
 		Audit:   AuditConfig{Duration(365 * 24 * time.Hour)},

@@ -3,13 +3,13 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/door"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -63,11 +63,10 @@ func (n *notices) note(r *http.Request, what about) {
 		n.all[what] = one
 	}
 	if one.last = n.now(); one.times == 0 {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil {
-			host = ""
+		one.first, one.request = one.last, scim.RequestID(r)
+		if from := door.Of(r).Address; from.IsValid() {
+			one.place = from.String()
 		}
-		one.first, one.request, one.place = one.last, scim.RequestID(r), host
 	}
 	one.times++
 }

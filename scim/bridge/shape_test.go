@@ -15,11 +15,12 @@ import (
 var allowed = map[string][]string{
 	"":                             {"scim/bridge"},
 	"scim/bridge":                  {"*"},
-	"scim":                         {"store", "scim/auth", "scim/filter", "scim/patch"},
+	"scim":                         {"store", "scim/auth", "scim/door", "scim/filter", "scim/patch"},
 	"scim/patch":                   {"scim/filter"},
 	"scim/filter":                  {},
 	"scim/auth":                    {},
 	"scim/console":                 {"store", "store/audit", "backend", "mapping/delivery"},
+	"scim/door":                    {},
 	"mapping/delivery":             {"store", "mapping", "backend"},
 	"mapping":                      {"store", "backend"},
 	"backend":                      {},

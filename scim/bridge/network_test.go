@@ -1,0 +1,148 @@
+package bridge
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// dial opens a connection to SCIM.
+func (s *setup) dial() net.Conn {
+	s.t.Helper()
+	c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.scim, "http://"), "/scim/v2"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+// raw sends bytes over a connection and reads an answer; status 0: there is none.
+func raw(t *testing.T, c net.Conn, text string) (status int, body string, header http.Header) {
+	t.Helper()
+	go func() { _, _ = io.WriteString(c, text) }() // whoever does not want it all does not read it all
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return 0, err.Error(), nil
+	}
+	all, _ := io.ReadAll(res.Body) // what was not read of the request may break the connection behind the answer
+	return res.StatusCode, string(all), res.Header
+}
+
+// waits says whether an answer asks to come again in so many seconds, but for those that the test took.
+func waits(h http.Header, seconds int) bool {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	return err == nil && n <= seconds && n > seconds-int(patience/time.Second)
+}
+
+const bearer = "Authorization: Bearer " + oktaToken + "\r\n"
+
+// What comes to server.listen is bounded before anybody is asked who they are.
+func TestTheListener(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "strict", "")
+	s.start()
+	for _, c := range []struct {
+		name, text string
+		status     int
+		body       string
+	}{
+		{"OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 401, `"401"`},
+		{"HTTP/2 without TLS", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 401, ""}, // in HTTP/1.1
+		{"a filter that is too long", "GET /scim/v2/Users?filter=" + strings.Repeat("(", 200<<10) + " HTTP/1.1\r\nHost: x\r\n" + bearer + "\r\n", 400, "invalidFilter"},
+		{"headers that are too long", "GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n" + bearer + "X-Long: " + strings.Repeat("a", 300<<10) + "\r\n\r\n", 431, ""},
+		{"another address in the request line", "GET http://other.example.com/scim/v2/Users HTTP/1.1\r\nHost: x\r\n\r\n", 401, `"401"`},
+		{"a body that nobody asked for", "POST /scim/v2/Bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n", 401, `"401"`},
+	} {
+		if status, body, _ := raw(t, s.dial(), c.text); status != c.status || !strings.Contains(body, c.body) {
+			t.Errorf("%s: %d %.200s", c.name, status, body)
+		}
+	}
+}
+
+// Slow clients are cut off, and others do not notice them.
+func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "strict", "")
+	s.start()
+	var slow []net.Conn
+	for range 200 {
+		c := s.dial()
+		if _, err := io.WriteString(c, "GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		slow = append(slow, c)
+	}
+	if status, body := s.send(oktaToken, "GET", "/Users", ""); status != 200 {
+		t.Errorf("beside slow clients: %d %s", status, body)
+	}
+	for _, c := range slow {
+		if _, err := io.Copy(io.Discard, c); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Fatalf("a slow client is not cut off: %v", err)
+		}
+	}
+}
+
+// Two hundred and fifty-six connections of one address are served, and what is beyond is closed; nobody waits for it.
+func TestConnectionsOfOneAddress(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "strict", "")
+	s.start()
+	request := "GET /scim/v2/ServiceProviderConfig HTTP/1.1\r\nHost: x\r\n" + bearer + "\r\n"
+	for i := range 256 {
+		if status, body, _ := raw(t, s.dial(), request); status != 200 {
+			t.Fatalf("connection %d: %d %s", i, status, body)
+		}
+	}
+	if status, _, _ := raw(t, s.dial(), request); status != 0 {
+		t.Errorf("connection 257: %d", status)
+	}
+}
+
+// The limits of the configuration are kept, with an answer in the SCIM form that says when to come again; a wrong credential is answered 401
+// beyond any of them.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "strict", "")
+	s.edit("server: {listen: 127.0.0.1:0}", "server: {listen: 127.0.0.1:0, trusted_proxies: [127.0.0.1], limits: {requests: 2/h}}")
+	s.edit("okta: {tokens: ["+oktaToken+"]}", "okta: {tokens: ["+oktaToken+"], rate_limit: 3/h}")
+	s.edit("entra: {tokens: ["+entraToken+"]}", "entra: {tokens: ["+entraToken+"], allow: [203.0.113.0/24]}")
+	s.start()
+	ask := func(token, from string) (int, string, http.Header) {
+		t.Helper()
+		return raw(t, s.dial(), fmt.Sprintf("GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nX-Forwarded-For: %s\r\n\r\n", token, from))
+	}
+	want := func(what string, status int, body, token, from string) http.Header {
+		t.Helper()
+		got, text, header := ask(token, from)
+		if got != status || !strings.Contains(text, body) || status >= 400 && (header.Get("Content-Type") != "application/scim+json" || !strings.Contains(text, fmt.Sprintf(`"status":"%d"`, status))) {
+			t.Errorf("%s: %d %s", what, got, text)
+		}
+		return header
+	}
+	for range 4 { // twice the limit at once, and it stands for the rest of the hour
+		want("within the limit of the address", 200, "", oktaToken, "198.51.100.1")
+	}
+	if h := want("beyond it", 429, "address", oktaToken, "198.51.100.1"); !waits(h, 1800) {
+		t.Errorf("Retry-After: %q", h.Get("Retry-After"))
+	}
+	want("from another address", 200, "", oktaToken, "198.51.100.2")
+	if h := want("beyond the limit of the provider", 429, "identity provider", oktaToken, "198.51.100.3"); !waits(h, 1200) {
+		t.Errorf("Retry-After: %q", h.Get("Retry-After"))
+	}
+	want("wrong, beyond the limit", 401, "", "wrong", "198.51.100.1")
+	want("of the other provider, from where it may come", 200, "", entraToken, "203.0.113.7")
+	want("from elsewhere", 403, "not accepted from this address", entraToken, "198.51.100.9")
+	want("from elsewhere, with a forged start", 403, "", entraToken, "203.0.113.7, 198.51.100.9")
+	want("from nowhere", 400, "invalidValue", entraToken, "203.0.113.700")
+	want("wrong, from nowhere", 401, "", "wrong", "203.0.113.700")
+}

@@ -1,0 +1,171 @@
+package door_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/scim/door"
+)
+
+// issue makes a certificate with a name, for 127.0.0.1, by an authority or (nil) by itself.
+func issue(t *testing.T, name string, until time.Time, by *tls.Certificate) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: until.Add(-48 * time.Hour), NotAfter: until,
+		DNSNames: []string{"127.0.0.1", name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		IsCA: by == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	parent, signer := c, any(key)
+	if by != nil {
+		parent, signer = by.Leaf, by.PrivateKey
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+func write(t *testing.T, path, kind string, der []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writePair(t *testing.T, c *door.Certificate, pair tls.Certificate) {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, c.CertFile, "CERTIFICATE", pair.Certificate[0])
+	write(t, c.KeyFile, "PRIVATE KEY", key)
+}
+
+// serve serves over the certificate; the answer is who asks, as the door sees it.
+func serve(t *testing.T, c *door.Certificate, d *door.Door) *httptest.Server {
+	t.Helper()
+	if err := c.Load(); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(d.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var refused *door.Refusal
+		if errors.As(door.Of(r).Admit("okta"), &refused) {
+			w.WriteHeader(refused.Status)
+		}
+	})))
+	srv.TLS = c.Config()
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// A certificate that was exchanged is served without a restart; one that cannot be used is reported once, and the old one stays.
+func TestCertificateIsReadAgain(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	var broken []error
+	reloaded := 0
+	c := &door.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), Now: func() time.Time { return now },
+		Broken: func(err error) { broken = append(broken, err) }, Reloaded: func(time.Time) { reloaded++ }}
+	if err := c.Load(); err == nil {
+		t.Error("files that are not there")
+	}
+	writePair(t, c, issue(t, "first", now.Add(time.Hour), nil))
+	srv := serve(t, c, (&door.Door{}).Init())
+	served := func() string {
+		t.Helper()
+		now = now.Add(time.Second)
+		conn, err := tls.Dial("tcp", srv.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
+	}
+	for step, c := range []struct {
+		change   func()
+		want     string
+		broken   int
+		reloaded int
+	}{
+		{func() {}, "first", 0, 0},
+		{func() { writePair(t, c, issue(t, "second", now.Add(time.Hour), nil)) }, "second", 0, 1},
+		{func() { write(t, c.CertFile, "CERTIFICATE", issue(t, "half", now.Add(time.Hour), nil).Certificate[0]) }, "second", 1, 1},
+		{func() {}, "second", 1, 1},
+		{func() { writePair(t, c, issue(t, "third", now.Add(time.Hour), nil)) }, "third", 1, 2},
+		{func() { writePair(t, c, issue(t, "ended", now.Add(-time.Hour), nil)) }, "third", 2, 2},
+		{func() { _ = os.Remove(c.KeyFile) }, "third", 3, 2},
+		{func() { _ = os.WriteFile(c.CertFile, []byte("nothing"), 0o600) }, "third", 3, 2}, // the key is missing still
+		{func() { writePair(t, c, issue(t, "fourth", now.Add(time.Hour), nil)) }, "fourth", 3, 3},
+	} {
+		c.change()
+		if got := served(); got != c.want || len(broken) != c.broken || reloaded != c.reloaded {
+			t.Errorf("step %d: %q is served, want %q; %d reports of %d, %d reloads of %d: %v", step, got, c.want, len(broken), c.broken, reloaded, c.reloaded, broken)
+		}
+	}
+	if _, err := tls.Dial("tcp", srv.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
+		t.Error("TLS 1.1 is spoken")
+	}
+}
+
+// With an authority for clients nobody connects without a certificate of it, and a provider's credential is good with its own only.
+func TestClientCertificates(t *testing.T) {
+	dir, until := t.TempDir(), time.Now().Add(time.Hour)
+	ours, other := issue(t, "clients", until, nil), issue(t, "others", until, nil)
+	c := &door.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem")}
+	writePair(t, c, issue(t, "server", until, nil))
+	write(t, c.ClientCAFile, "CERTIFICATE", ours.Certificate[0])
+	okta, second, ended, foreign := issue(t, "okta", until, &ours), issue(t, "second", until, &ours), issue(t, "okta", time.Now().Add(-time.Hour), &ours), issue(t, "okta", until, &other)
+	key := sha256.Sum256(okta.Leaf.RawSubjectPublicKeyInfo)
+	for pins, want := range map[string][4]int{ // okta, second, ended, foreign; 0: no connection
+		"":        {200, 200, 0, 0},
+		"CN=okta": {200, 403, 0, 0},
+		"sha256:" + strings.ToUpper(hex.EncodeToString(key[:])): {200, 403, 0, 0},
+		"CN=nobody": {403, 403, 0, 0},
+	} {
+		p := door.Provider{}
+		if pins != "" {
+			p.Certificates = []string{"CN=somebody", pins}
+		}
+		srv := serve(t, c, (&door.Door{Providers: map[string]door.Provider{"okta": p}}).Init())
+		for i, shown := range []*tls.Certificate{&okta, &second, &ended, &foreign, nil} {
+			config := &tls.Config{InsecureSkipVerify: true}
+			if shown != nil { // whoever is asked for
+				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return shown, nil }
+			}
+			client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+			status := 0
+			if res, err := client.Get(srv.URL); err == nil {
+				res.Body.Close()
+				status = res.StatusCode
+			}
+			client.CloseIdleConnections()
+			if expected := append(want[:], 0)[i]; status != expected {
+				t.Errorf("pinned to %q, certificate %d: %d, want %d", pins, i, status, expected)
+			}
+		}
+	}
+}
