@@ -26,7 +26,12 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 			return resource{}, err
 		}
 	}
-	return c.groupResult(g), c.membersChanged("group.create", g, added, nil)
+	e, err := groupEvent("group.create", store.Group{}, g)
+	if err != nil {
+		return resource{}, err
+	}
+	e.Added = added
+	return c.groupResult(g), c.membersChanged(g, e)
 }
 
 // replaceGroup serves PUT. Members that are not given stay as they are: no ambiguous request empties a group.
@@ -96,7 +101,12 @@ func (c *change) putGroup(old, next store.Group, added, removed []string) (resou
 	if !bytes.Equal(old.Attributes, next.Attributes) {
 		kind = "group.replace"
 	}
-	return c.groupResult(next), c.membersChanged(kind, next, added, removed)
+	e, err := groupEvent(kind, old, next)
+	if err != nil {
+		return resource{}, err
+	}
+	e.Added, e.Removed = added, removed
+	return c.groupResult(next), c.membersChanged(next, e)
 }
 
 func (c *change) deleteGroup(id string) error {
@@ -119,7 +129,11 @@ func (c *change) deleteGroup(id string) error {
 	if err := errors.Join(c.markTargets(g), c.bumpGroups(id), c.dir.DeleteGroup(id)); err != nil {
 		return err
 	}
-	return c.event("group.delete", id, g.DisplayName, nil, nil)
+	e, err := groupEvent("group.delete", g, store.Group{})
+	if err == nil {
+		_, err = c.append(e)
+	}
+	return err
 }
 
 func (c *change) markMembers(g store.Group) error {

@@ -19,7 +19,9 @@ func (c *change) createUser(id string, attrs map[string]any) (resource, error) {
 	if err != nil {
 		return resource{}, err
 	}
+	var old store.User
 	if back != nil {
+		old = *back
 		u.ID, u.Version, u.Created = back.ID, back.Version+1, back.Created
 	}
 	if err := c.dir.PutUser(u); err != nil {
@@ -28,7 +30,7 @@ func (c *change) createUser(id string, attrs map[string]any) (resource, error) {
 	if err := c.markUser(u.ID, false); err != nil { // memberships can be older than the user
 		return resource{}, err
 	}
-	return c.userResult(u), c.event("user.create", u.ID, u.UserName, nil, nil)
+	return c.userResult(u), c.userEvent("user.create", old, u)
 }
 
 // comesBack finds the inactive user whom a client creates once more, after a lost answer or a return: same userName
@@ -103,7 +105,7 @@ func (c *change) putUser(old, next store.User, kind string) (resource, error) {
 	case !old.Active && next.Active:
 		kind = "user.activate"
 	}
-	return c.userResult(next), c.event(kind, next.ID, next.UserName, nil, nil)
+	return c.userResult(next), c.userEvent(kind, old, next)
 }
 
 func (c *change) deleteUser(id string) error {
@@ -117,5 +119,5 @@ func (c *change) deleteUser(id string) error {
 	if err := errors.Join(c.bumpGroups(id), c.dir.DeleteUser(id)); err != nil {
 		return err
 	}
-	return c.event("user.delete", id, u.UserName, nil, nil)
+	return c.userEvent("user.delete", u, store.User{})
 }

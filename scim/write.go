@@ -24,6 +24,7 @@ type change struct {
 	tx      store.Tx
 	dir     store.Directory
 	call    *call
+	method  string
 	now     time.Time
 	touched map[string]bool // backends
 }
@@ -33,7 +34,7 @@ func (s *Server) update(r *http.Request, fn func(c *change) error) error {
 	var touched map[string]bool
 	who := callOf(r)
 	err := s.Store.Update(r.Context(), func(tx store.Tx) error {
-		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, now: s.Now().UTC(), touched: map[string]bool{}}
+		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, method: r.Method, now: s.Now().UTC(), touched: map[string]bool{}}
 		touched = c.touched
 		return fn(c)
 	})
@@ -189,30 +190,20 @@ func (c *change) markEverywhere(id string) error {
 	return nil
 }
 
-func (c *change) event(kind, subject, name string, added, removed []string) error {
-	_, err := c.append(kind, subject, name, added, removed)
-	return err
-}
-
-func (c *change) append(kind, subject, name string, added, removed []string) (uint64, error) {
-	return c.tx.Events().Append(store.Event{At: c.now, Type: kind, Actor: c.call.idp + "/" + c.call.token, Request: c.call.id,
-		IdP: c.call.idp, Subject: subject, Name: name, Added: added, Removed: removed})
-}
-
 // markEach is up to how many members are marked one by one. More are marked as those of the event that names them, which the
 // worker takes apart: the request does not wait for that.
 const markEach = 100
 
 // membersChanged appends the event of a change of members and marks them wherever the group counts.
-func (c *change) membersChanged(kind string, g store.Group, added, removed []string) error {
-	seq, err := c.append(kind, g.ID, g.DisplayName, added, removed)
+func (c *change) membersChanged(g store.Group, e store.Event) error {
+	seq, err := c.append(e)
 	if err != nil {
 		return err
 	}
-	if len(added)+len(removed) > markEach {
+	if len(e.Added)+len(e.Removed) > markEach {
 		return c.touch(g, store.Subject{IdP: c.call.idp, Event: seq})
 	}
-	return c.mark(g, slices.Concat(added, removed)...)
+	return c.mark(g, slices.Concat(e.Added, e.Removed)...)
 }
 
 // bumpGroups gives the groups of somebody who is deleted a new version: they have a member less.

@@ -42,6 +42,7 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 // load reads one account: the union over all users of all identity providers that are bound to it.
 func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 	a.want, a.mine, a.frozen = map[string]mapping.Grant{}, map[string]store.Entry{}, nil
+	a.people, a.causes = nil, nil
 	for e, err := range tx.Ledger(w.Name).Entries(target, id) {
 		if err != nil {
 			return err
@@ -62,6 +63,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 	a.offboarded = len(links) > 0
 	for _, l := range links {
 		a.Key = l.Key
+		a.people = append(a.people, store.Subject{IdP: l.IdP, User: l.User})
 		user, groups, err := userAndGroups(tx, store.Subject{IdP: l.IdP, User: l.User})
 		a.offboarded = a.offboarded && (err != nil || !user.Active)
 		if err != nil || w.key(user) != l.Key {
@@ -74,6 +76,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 			old := a.want[g.Role]
 			g.Replace = g.Replace || old.Replace
 			a.want[g.Role] = g
+			a.because(l.IdP, g)
 		}
 	}
 	if c, err := tx.Accounts(w.Name).Cached(w.listing(target), a.Key); err == nil && c.ID == id {
@@ -185,6 +188,9 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 			e.State = store.Unknown
 			if has, _ := seen.Has(e.Account, e.Role); has && !(e.Wanted && e.MaybeGone) { // a list may still show what a late removal took
 				e.State = store.Present
+				if err := w.readBack(tx, e, w.now()); err != nil {
+					return err
+				}
 			}
 			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
 				return fmt.Errorf("settling doubt: %w", err)

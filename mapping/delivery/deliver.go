@@ -300,6 +300,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 	for id, a := range s.accounts {
 		touched[id] = a.touched
 	}
+	evidence := map[bool]string{false: "clean answer", true: "clean answer; it was so before"}
 	for i, o := range outcomes {
 		already[s.delta.Changes[i].Account.ID] = o == backend.Already
 	}
@@ -315,23 +316,9 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 			e.Since = time.Time{}
 			w.revoked[foreignGrant{e.Target, e.Account, role}] = now
 		}
-		_, err := tx.Events().Append(w.event(*e, want, adopted, now))
+		_, err := tx.Events().Append(w.event(*e, s.accounts[e.Account], want, adopted, evidence[already[e.Account]], now))
 		return err
 	}, nil)
-}
-
-func (w *Worker) event(e store.Entry, want, adopted bool, now time.Time) store.Event {
-	kind := "revoke"
-	switch {
-	case adopted:
-		kind = "adopt"
-	case want:
-		kind = "grant"
-	}
-	if e.Account == store.TargetItself {
-		kind += ".permission_set"
-	}
-	return store.Event{At: now, Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key}
 }
 
 // untouched closes the attempt of a call that was answered with a no, or never left. Of one that never left what was confirmed

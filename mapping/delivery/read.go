@@ -19,7 +19,9 @@ type account struct {
 	want  map[string]mapping.Grant
 	mine  map[string]store.Entry // the ledger, by role
 
-	frozen      []string // roles of the ledger that no rule may revoke now
+	people      []store.Subject     // who are bound to it
+	causes      map[string][]string // by role: see because
+	frozen      []string            // roles of the ledger that no rule may revoke now
 	add, remove []string
 	replace     bool
 	steps       int             // calls that still concern the account

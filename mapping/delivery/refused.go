@@ -45,7 +45,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		if !e.Doubt.After(now) {
 			e.Doubt = time.Time{}
 		}
-		_, err := tx.Events().Append(w.event(*e, want, adopted, now))
+		_, err := tx.Events().Append(w.event(*e, s.accounts[e.Account], want, adopted, fmt.Sprintf("refused with %d %s; %s", failure.Status, failure.Code, note), now))
 		return err
 	}, func(a *account) {
 		switch {

@@ -188,7 +188,7 @@ func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (aga
 	default:
 		e.Missed, e.State, e.Note = 0, store.Unknown, "missing"
 		w.drifted(DriftMissing, foreignGrant{e.Target, e.Account, e.Role})
-		if err := w.missing(tx, seen, e); err != nil {
+		if err := errors.Join(w.missing(tx, seen, e), w.noticed(tx, "drift.missing", "read twice", e)); err != nil {
 			return false, err
 		}
 	}
@@ -286,7 +286,7 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 func (w *Worker) takeOver(tx store.Tx, g foreignGrant, key string) error {
 	now := w.now()
 	e := store.Entry{Target: g.target, Account: g.account, Role: g.role, Key: key, State: store.Present, Wanted: true, Since: now, Note: "foreign"}
-	if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
+	if err := errors.Join(tx.Ledger(w.Name).PutEntry(e), w.noticed(tx, "takeover", "read", e)); err != nil {
 		return err
 	}
 	return tx.Work(w.Name).Touch(g.target, now, store.Subject{Account: g.account})
