@@ -185,11 +185,14 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 				continue // settled or sent again meanwhile
 			}
 			e.Doubt, e.Note = time.Time{}, "read_back"
+			was := e.State
 			e.State = store.Unknown
 			if has, _ := seen.Has(e.Account, e.Role); has && !(e.Wanted && e.MaybeGone) { // a list may still show what a late removal took
 				e.State = store.Present
-				if err := w.readBack(tx, e, w.now()); err != nil {
-					return err
+				if was != store.Present {
+					if err := w.readBack(tx, e); err != nil {
+						return err
+					}
 				}
 			}
 			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {

@@ -57,7 +57,7 @@ func (w *Worker) event(e store.Entry, a *account, want, adopted bool, evidence s
 }
 
 // readBack tells of a grant that no answer confirmed and that is there all the same.
-func (w *Worker) readBack(tx store.Tx, e store.Entry, now time.Time) error {
+func (w *Worker) readBack(tx store.Tx, e store.Entry) error {
 	if !e.Wanted {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (w *Worker) readBack(tx store.Tx, e store.Entry, now time.Time) error {
 	if err := w.load(tx, e.Target, e.Account, a); err != nil {
 		return err
 	}
-	_, err := tx.Events().Append(w.event(e, a, true, false, "no clean answer; read back", now))
+	_, err := tx.Events().Append(w.event(e, a, true, false, "no clean answer; read back", w.now()))
 	return err
 }
 

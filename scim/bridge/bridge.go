@@ -80,6 +80,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	b.rules.Store(rules)
+	if err := b.loaded(ctx, "start", "bridge", ""); err != nil {
+		return err
+	}
 	if err := b.warnOfOrphans(ctx); err != nil {
 		return err
 	}

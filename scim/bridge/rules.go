@@ -85,6 +85,9 @@ func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
 	if err := b.bindNames(ctx, rules); err != nil {
 		return nil, err
 	}
+	if err := b.loaded(ctx, "reload", "operator", "mappings"); err != nil {
+		return nil, err
+	}
 	b.rules.Store(rules)
 	b.noteRestart(plan)
 	for _, p := range plan {
