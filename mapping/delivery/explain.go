@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -225,7 +226,9 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 			g.State += "; it was there before"
 		}
 	case known && e.State == store.Present:
-		g.State = "has it, and is about to lose it"
+		if g.State, err = w.goes(tx, e); err != nil {
+			return err
+		}
 	case known:
 		g.State = "nobody knows: the last answer was " + e.Note
 	case g.Wanted:
@@ -246,6 +249,24 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 		g.State += "; waiting for delivery"
 	}
 	return nil
+}
+
+// goes puts into words what becomes of a grant that nothing of this user gives.
+func (w *Worker) goes(tx store.Tx, e store.Entry) (string, error) {
+	a := &account{Account: backend.Account{ID: e.Account}}
+	if err := w.load(tx, e.Target, e.Account, a); err != nil {
+		return "", err
+	}
+	_, want := a.want[e.Role]
+	switch {
+	case want:
+		return "has it, since " + e.Since.UTC().Format(time.RFC3339) + ": another user who is this account is given it", nil
+	case slices.Contains(a.frozen, e.Role):
+		return "has it, and keeps it while the rule is paused", nil
+	case w.mode() != Sync:
+		return "has it, and keeps it: the mode of the backend is " + string(w.mode()), nil
+	}
+	return "has it, and is about to lose it", nil
 }
 
 // leftAlone says whether an operator refused to take the role away.

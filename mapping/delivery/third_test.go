@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -269,4 +270,32 @@ func TestAResyncLooksForThoseWithoutAnAccount(t *testing.T) {
 	w.vendor.people["u0@example.com"] = "a0"
 	w.pass(61 * time.Minute)
 	w.expect("acme/a0=ADMIN")
+}
+
+// Two users of two identity providers are one account: what the one is given the other does not lose.
+func TestExplainKnowsTheOtherUserOfAnAccount(t *testing.T) {
+	w := full(t, 1)
+	w.group("entra", "Admins")
+	w.user("entra", "e0", "u0@example.com", true)
+	w.join("entra", "e0", "Admins")
+	w.pass(time.Minute)
+	state := func() string {
+		t.Helper()
+		whys, err := w.worker.Explain(t.Context(), "u0", "ADMIN")
+		if err != nil || len(whys) != 1 || len(whys[0].Grants) != 1 {
+			t.Fatalf("%+v, %v", whys, err)
+		}
+		return whys[0].Grants[0].State
+	}
+	w.leave("okta", "u0", "Admins")
+	w.pass(time.Minute)
+	if s := state(); !strings.Contains(s, "another user who is this account") {
+		t.Error(s)
+	}
+	w.worker.Mode = delivery.AddOnly
+	w.leave("entra", "e0", "Admins")
+	w.pass(time.Minute)
+	if s := state(); !strings.Contains(s, "keeps it: the mode of the backend is add_only") {
+		t.Error(s)
+	}
 }

@@ -148,7 +148,7 @@ func (w *Worker) Health() (state, reason string) {
 // Run delivers until ctx ends. What a call leaves open then is in doubt at the next start and read back. The
 // error is one of the store that ends all work; nil after ctx ended.
 func (w *Worker) Run(ctx context.Context) error {
-	work := w.Start
+	work, fails := w.Start, 0
 	for {
 		next, err := work(ctx)
 		switch {
@@ -158,9 +158,11 @@ func (w *Worker) Run(ctx context.Context) error {
 			return err
 		case err != nil:
 			w.Log.Warn("delivery: round ended early, will be tried again", "backend", w.Name, "error", err)
-			next = w.now().Add(w.RetryInitial)
+			fails++
+			next = w.now().Add(min(w.backoff(fails), longestWithoutStore))
 			work = w.Start // an outcome may not have been recorded: what is open is in doubt
 		default:
+			fails = 0
 			work = w.RunOnce // nothing is sent before the start has succeeded
 			if err := w.tell(ctx); err != nil {
 				w.Log.Warn("how the backend is doing is not noted, will be tried again", "backend", w.Name, "error", err)
@@ -171,6 +173,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// longestWithoutStore is how far apart rounds are while the store fails.
+const longestWithoutStore = 30 * time.Second
 
 // sleep waits for the moment, a nudge or the end, and reports whether to go on. A zero moment waits for ever.
 func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
