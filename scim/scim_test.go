@@ -234,6 +234,35 @@ func TestProjection(t *testing.T) {
 }
 
 // What a change may have made wrong is marked in the transaction of the change, for those it touched and nobody else.
+// TestOtherRulesInForce changes users and groups through a replica with other rules than those in force for a backend: every
+// change is marked there for whoever delivers to say where it counts.
+func TestOtherRulesInForce(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, path, body string
+		want               string
+	}{
+		"a member comes": {"PATCH", "/Groups/gid", `{"Operations":[{"op":"add","path":"members","value":[{"value":"u1"}]}]}`, "* u1"},
+		"a member goes":  {"PATCH", "/Groups/gid", `{"Operations":[{"op":"remove","path":"members[value eq \"u3\"]"}]}`, "* u3"},
+		"renamed":        {"PATCH", "/Groups/gid", `{"Operations":[{"op":"replace","path":"displayName","value":"Other"}]}`, "* "},
+		"deleted":        {"DELETE", "/Groups/gid", "", "* u3"},
+		"new":            {"POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"New"}`, "* *"},
+		"an attribute":   {"PATCH", "/Users/u3", `{"Operations":[{"op":"replace","path":"title","value":"Boss"}]}`, "* u3"},
+		"a new user":     {"POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"new@example.com"}`, "* new-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.seed()
+			w.others = []string{"vt"}
+			if a := w.do(c.method, c.path, c.body); a.status >= 300 {
+				t.Fatalf("%d: %s", a.status, a.body)
+			}
+			if got := w.state().marks; !slices.Contains(got, c.want) {
+				t.Errorf("marks %q, want %q among them", got, c.want)
+			}
+		})
+	}
+}
+
 func TestMarks(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path, body string

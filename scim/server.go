@@ -42,6 +42,9 @@ type Server struct {
 	Conditional func() bool
 	// Named is told, in the transaction that does it, of a group that is new (old is zero) or has another displayName; nil: nobody.
 	Named func(tx store.Tx, idp string, old, g store.Group, now time.Time) error
+	// Elsewhere lists the backends for which other rules are in force than those that Targets goes by, as happens while replicas
+	// are given new rules one after the other: there a change is marked wherever it may count; nil: none.
+	Elsewhere func(tx store.Tx) []string
 	// Nudge is told of backends for which a committed request left marks; nil: nobody.
 	Nudge func(backend string)
 	// Tokens serves auth.TokenPath, where callers authenticate in their own way; nil: nothing is there.
@@ -69,6 +72,9 @@ func (s Server) Handler() http.Handler {
 	}
 	if s.Named == nil {
 		s.Named = func(store.Tx, string, store.Group, store.Group, time.Time) error { return nil }
+	}
+	if s.Elsewhere == nil {
+		s.Elsewhere = func(store.Tx) []string { return nil }
 	}
 	if s.Nudge == nil {
 		s.Nudge = func(string) {}

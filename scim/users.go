@@ -94,7 +94,7 @@ func (c *change) putUser(old, next store.User, kind string) (resource, error) {
 	if err := c.dir.PutUser(next); err != nil {
 		return resource{}, err
 	}
-	if c.Conditional() || old.Active != next.Active || old.UserName != next.UserName || old.ExternalID != next.ExternalID || !slices.Equal(old.Emails, next.Emails) {
+	if c.Conditional() || len(c.others) > 0 || old.Active != next.Active || old.UserName != next.UserName || old.ExternalID != next.ExternalID || !slices.Equal(old.Emails, next.Emails) {
 		if err := c.markUser(next.ID, old.Active && !next.Active); err != nil {
 			return resource{}, err
 		}

@@ -44,6 +44,7 @@ type world struct {
 	clock  atomic.Int64 // seconds since the epoch of the test
 	ids    atomic.Int64
 	nudged atomic.Int64
+	others []string // backends for which other rules are in force
 }
 
 func newWorld(t testing.TB) *world {
@@ -60,9 +61,10 @@ func newWorld(t testing.TB) *world {
 		Targets: func(_ string, g store.Group) []scim.Target {
 			return []scim.Target{{Backend: "vt", Target: "t-" + g.DisplayName}}
 		},
-		Nudge: func(string) { w.nudged.Add(1) },
-		Now:   func() time.Time { return time.Unix(1_767_225_600+w.clock.Load(), 0) },
-		NewID: func() string { return fmt.Sprintf("new-%d", w.ids.Add(1)) },
+		Elsewhere: func(store.Tx) []string { return w.others },
+		Nudge:     func(string) { w.nudged.Add(1) },
+		Now:       func() time.Time { return time.Unix(1_767_225_600+w.clock.Load(), 0) },
+		NewID:     func() string { return fmt.Sprintf("new-%d", w.ids.Add(1)) },
 	}
 	w.server = httptest.NewServer(srv.Handler())
 	t.Cleanup(func() {

@@ -27,6 +27,7 @@ type change struct {
 	method  string
 	now     time.Time
 	touched map[string]bool // backends
+	others  []string        // see Server.Elsewhere
 }
 
 // update runs fn in one transaction and nudges the workers of what it marked, after the commit.
@@ -34,7 +35,7 @@ func (s *Server) update(r *http.Request, fn func(c *change) error) error {
 	var touched map[string]bool
 	who := callOf(r)
 	err := s.Store.Update(r.Context(), func(tx store.Tx) error {
-		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, method: r.Method, now: s.Now().UTC(), touched: map[string]bool{}}
+		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, method: r.Method, now: s.Now().UTC(), touched: map[string]bool{}, others: s.Elsewhere(tx)}
 		touched = c.touched
 		return fn(c)
 	})
@@ -144,6 +145,17 @@ func (c *change) touch(g store.Group, subjects ...store.Subject) error {
 			return err
 		}
 	}
+	return c.touchElsewhere(subjects...)
+}
+
+// touchElsewhere leaves it to whoever delivers to say where the subjects count.
+func (c *change) touchElsewhere(subjects ...store.Subject) error {
+	for _, name := range c.others {
+		c.touched[name] = true
+		if err := c.tx.Work(name).Touch(store.Everywhere, c.now, subjects...); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -166,7 +178,7 @@ func (c *change) markUser(id string, leaves bool) error {
 		}
 	}
 	if !leaves {
-		return nil
+		return c.touchElsewhere(store.Subject{IdP: c.call.idp, User: id})
 	}
 	return c.markEverywhere(id)
 }

@@ -533,6 +533,44 @@ func TestCommandsReachWhoDelivers(t *testing.T) {
 	})
 }
 
+// TestOtherRulesElsewhere marks as a replica with other rules than those in force does: it cannot say where a change counts.
+func TestOtherRulesElsewhere(t *testing.T) {
+	w := newWorld(t, admins, mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "beta", Roles: []string{"SCAN"}})
+	w.group("okta", "Admins")
+	for i := 1; i <= 3; i++ {
+		w.vendor.people[fmt.Sprintf("p%d@example.com", i)] = fmt.Sprintf("a%d", i)
+		w.user("okta", fmt.Sprintf("u%d", i), fmt.Sprintf("p%d@example.com", i), true)
+	}
+	elsewhere := func(change func(d store.Directory) error, s func(tx store.Tx) store.Subject) {
+		t.Helper()
+		w.update(func(tx store.Tx) error {
+			if err := change(tx.Directory("okta")); err != nil {
+				return err
+			}
+			return tx.Work("vt").Touch(store.Everywhere, w.clock, s(tx))
+		})
+		w.pass(10 * time.Second)
+		w.expectCounts("pending 0, blocked 0, held 0")
+	}
+	person := func(id string) func(store.Tx) store.Subject {
+		return func(store.Tx) store.Subject { return store.Subject{IdP: "okta", User: id} }
+	}
+	elsewhere(func(d store.Directory) error { _, err := d.AddMembers("Admins", "u1"); return err }, person("u1"))
+	w.expect("acme/a1=ADMIN beta/a1=SCAN")
+	elsewhere(func(d store.Directory) error { _, err := d.AddMembers("Admins", "u2", "u3"); return err }, func(tx store.Tx) store.Subject {
+		seq, err := tx.Events().Append(store.Event{At: w.clock, Type: "group.members", IdP: "okta", Subject: "Admins", Added: []string{"u2", "u3"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store.Subject{IdP: "okta", Event: seq}
+	})
+	w.expect("acme/a1=ADMIN acme/a2=ADMIN acme/a3=ADMIN beta/a1=SCAN beta/a2=SCAN beta/a3=SCAN")
+	elsewhere(func(d store.Directory) error { _, err := d.RemoveMembers("Admins", "u1"); return err }, person("u1"))
+	w.expect("acme/a2=ADMIN acme/a3=ADMIN beta/a2=SCAN beta/a3=SCAN")
+	elsewhere(func(d store.Directory) error { return d.DeleteGroup("Admins") }, func(store.Tx) store.Subject { return store.Subject{} })
+	w.expect("")
+}
+
 func (w *world) entry(target, account, role string) (e store.Entry) {
 	w.t.Helper()
 	err := w.store.View(w.t.Context(), func(tx store.Tx) (err error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
@@ -20,10 +21,12 @@ const sweepChunk = 500
 // blocked under other rules is decided anew. A crash in between leaves the sweep marked, and it starts again.
 func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 	switch {
-	case m.Target == store.Everywhere:
-		return w.everywhere(ctx, m)
 	case m.Subject.Event != 0:
 		return w.takeApart(ctx, m)
+	case m.Target == store.Everywhere && m.Subject.User != "":
+		return w.everywhere(ctx, m)
+	case m.Target == store.Everywhere:
+		return w.onEveryTarget(ctx, m)
 	}
 	var subjects []store.Subject
 	t := mapping.Target{Backend: w.Name, Target: m.Target}
@@ -59,22 +62,66 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 	return w.instead(ctx, m, subjects)
 }
 
-// everywhere replaces the mark of somebody who leaves by marks wherever the ledger has something of theirs, and, if more than
-// roles is to end, where they are known to be a member.
+// everywhere replaces the mark of somebody by marks wherever the ledger has something of theirs. Of somebody who leaves, and is to
+// lose more than roles, also where they are known to be a member; of anybody else wherever a group of theirs counts: a replica
+// with other rules than ours took the request.
 func (w *Worker) everywhere(ctx context.Context, m store.Mark) error {
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		targets, err := w.whereabouts(tx, m.Subject)
 		if err != nil {
 			return fmt.Errorf("looking where somebody has something: %w", err)
 		}
+		mark := tx.Work(w.Name).Hurry
+		if !m.Urgent {
+			mark = tx.Work(w.Name).Touch
+			more, err := w.counts(tx, m.Subject)
+			if err != nil {
+				return fmt.Errorf("looking where the groups of somebody count: %w", err)
+			}
+			targets = append(targets, more...)
+		}
 		for _, t := range targets {
-			if err := tx.Work(w.Name).Hurry(t, m.Since, m.Subject); err != nil {
+			if err := mark(t, m.Since, m.Subject); err != nil {
 				return err
 			}
 		}
 		_, err = tx.Work(w.Name).Settle(m)
 		return err
 	})
+}
+
+// onEveryTarget replaces a mark that is about nobody by marks of every target: a replica with other rules than ours took a
+// request that concerns everybody of a group, or its existence, and could not say where it counts.
+func (w *Worker) onEveryTarget(ctx context.Context, m store.Mark) error {
+	return w.Store.Update(ctx, func(tx store.Tx) error {
+		targets, err := w.targets(tx)
+		if err != nil {
+			return fmt.Errorf("listing every target: %w", err)
+		}
+		for _, t := range targets {
+			if err := tx.Work(w.Name).Touch(t, m.Since, m.Subject); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Work(w.Name).Settle(m)
+		return err
+	})
+}
+
+// counts lists the targets on which a group of somebody counts.
+func (w *Worker) counts(tx store.Tx, s store.Subject) ([]string, error) {
+	var out []string
+	for g, err := range tx.Directory(s.IdP).GroupsOf(s.User) {
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range w.Rules().Targets(s.IdP, g) {
+			if t.Backend == w.Name {
+				out = append(out, t.Target)
+			}
+		}
+	}
+	return out, nil
 }
 
 func (w *Worker) whereabouts(tx store.Tx, s store.Subject) ([]string, error) {
@@ -238,13 +285,21 @@ func (w *Worker) recover(ctx context.Context) error {
 	})
 }
 
+// InForce is the fingerprint of the rules that whoever delivers to a backend goes by; "" before anybody has.
+func InForce(tx store.Tx, backend string) string {
+	print, _, _ := strings.Cut(string(tx.Setting(mappingKey(backend))), " ")
+	return print
+}
+
+func mappingKey(backend string) string { return "mapping/" + backend }
+
 // called names the setting that says that the backend was ever called to change something.
 func (w *Worker) called() string { return "called/" + w.Name }
 
 // Remap marks every target of this backend if the rules, or what the worker may do, differ from those last
 // marked for. It is called at the start and after a reload.
 func (w *Worker) Remap(ctx context.Context) error {
-	setting := "mapping/" + w.Name
+	setting := mappingKey(w.Name)
 	want := fmt.Sprintf("%s %s %s %q %q", w.Rules().Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
 	now := w.now()
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
