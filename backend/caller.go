@@ -31,6 +31,7 @@ type Caller struct {
 	URL       string            // of the vendor, without a slash at the end
 	Header    map[string]Secret // sent with every call
 	Rate      Rate
+	Limiter   *rate.Limiter     // nil: one that keeps to Rate
 	Timeout   time.Duration     // of one call; 0: 30 s
 	Transport http.RoundTripper // nil: that of Outgoing{}
 	Journal   Journal
@@ -39,8 +40,7 @@ type Caller struct {
 	// Throttle decides, from the vendor's code, until when a 429 without Retry-After lasts; nil: the caller backs off.
 	Throttle func(code string, now time.Time) time.Time
 
-	client  *http.Client
-	limiter *rate.Limiter
+	client *http.Client
 }
 
 // Init prepares a caller whose fields are set.
@@ -58,13 +58,15 @@ func (c *Caller) Init() {
 		c.Transport = Outgoing{}.Transport()
 	}
 	c.URL = strings.TrimSuffix(c.URL, "/")
-	c.limiter = c.Rate.limiter()
+	if c.Limiter == nil {
+		c.Limiter = c.Rate.Limiter()
+	}
 	c.client = &http.Client{Transport: c.Transport, Timeout: c.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // Ready returns when the rate limit would let a call through.
-func (c *Caller) Ready(ctx context.Context) error { return ready(ctx, c.limiter) }
+func (c *Caller) Ready(ctx context.Context) error { return ready(ctx, c.Limiter) }
 
 // Call is one call to a vendor.
 type Call struct {
@@ -113,7 +115,7 @@ func (c *Caller) do(ctx context.Context, call Call) (Answer, error) {
 	unsent := func(err error) error {
 		return &Error{Kind: Transient, Doing: call.Doing, Unsent: true, Err: plain(err)}
 	}
-	if err := c.limiter.Wait(ctx); err != nil {
+	if err := c.Limiter.Wait(ctx); err != nil {
 		return Answer{}, unsent(err)
 	}
 	var body []byte

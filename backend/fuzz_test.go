@@ -65,7 +65,7 @@ func FuzzRate(f *testing.F) {
 		if !form.MatchString(s) || r.N < 1 || r.Per <= 0 {
 			t.Errorf("%q is taken as %+v", s, r)
 		}
-		l := r.limiter()
+		l := r.Limiter()
 		perPer := float64(l.Limit())*r.Per.Seconds() + float64(l.Burst()) - 1
 		if l.Burst() < 1 || l.Limit() <= 0 || math.IsInf(perPer, 0) || perPer > float64(r.N)*(1+1e-9) {
 			t.Errorf("%q lets %v through in %v", s, perPer, r.Per)

@@ -27,14 +27,17 @@ func ParseRate(s string) (Rate, error) {
 	return Rate{int(n), per}, nil
 }
 
-// limiter lets a tenth through at once and spreads the rest, so that no stretch of the unit sees more than N calls.
-func (r Rate) limiter() *rate.Limiter {
+// Limiter lets a tenth through at once and spreads the rest, so that no stretch of the unit sees more than N calls.
+func (r Rate) Limiter() *rate.Limiter {
 	if r.N == 0 {
 		return rate.NewLimiter(rate.Inf, 1)
 	}
 	burst := max(1, r.N/10)
 	return rate.NewLimiter(rate.Limit(float64(r.N-burst+1)/r.Per.Seconds()), burst)
 }
+
+// Spend takes what a limiter would let through at once: somebody else may have made those calls a moment ago.
+func Spend(l *rate.Limiter) { l.AllowN(time.Now(), int(l.Tokens())) }
 
 // ready waits until a call could begin, without beginning one.
 func ready(ctx context.Context, l *rate.Limiter) error {

@@ -24,7 +24,7 @@ type Candidate struct {
 	Lease  time.Duration               // how long a lease lasts that is not renewed
 	Poll   time.Duration               // how often to look whether there is something to do, or to take
 	Clock  *Clock                      // the store's
-	Term   func(s store.Store) *Worker // makes the worker of a term, prepared by Init, whose writes go to s
+	Term   func(s store.Store) *Worker // makes the worker of a term, but for Init, whose writes go to s
 	Who    func(owner string) string   // what operators know a replica by
 
 	delivers atomic.Pointer[Worker]      // of the term; nil: another replica does, or nobody
@@ -86,6 +86,9 @@ func (c *Candidate) serve(ctx context.Context, t *term, l store.Lease) error {
 	w := c.Term(c.Shared.Under(l))
 	w.Backend = trusting{w.Backend, t}
 	w.ResyncFirst = w.Straggler
+	began := time.Now()
+	w.Now, w.Steady = c.Clock.Now, func() time.Duration { return time.Since(began) }
+	w.Init()
 	w.Standby(c.standby.Load())
 	c.Log.Info("delivery: this replica delivers now", "backend", c.Name, "term", l.Epoch)
 	c.seen.Store(&l)

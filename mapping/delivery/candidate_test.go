@@ -26,7 +26,7 @@ const lease = 15 * time.Second
 // fleet is several replicas over one store, before one vendor that tells who calls.
 type fleet struct {
 	*world
-	leases *storetest.Leases
+	leases *storetest.Shared
 
 	mu       sync.Mutex
 	journal  []string       // "a: add acme: a1=ADMIN"
@@ -40,7 +40,7 @@ func newFleet(t *testing.T, rules ...mapping.Rule) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fleet{world: &world{t: t, clock: time.Now(), store: s}, leases: &storetest.Leases{Store: s}, inFlight: map[string]int{}}
+	f := &fleet{world: &world{t: t, clock: time.Now(), store: s}, leases: &storetest.Shared{Store: s}, inFlight: map[string]int{}}
 	t.Cleanup(func() {
 		storetest.Check(t, s)
 		if err := s.Close(); err != nil {
@@ -101,13 +101,12 @@ func (f *fleet) start(name string) *replica {
 			MaxRemovals: delivery.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Percent: 30, Window: time.Hour},
 			Now: clock.Now, Jitter: func() float64 { return 0 },
 		}
-		if began := time.Now(); f.config != nil {
-			w.Steady = func() time.Duration { return time.Since(began) }
+		if f.config != nil {
 			f.config(w)
 		}
-		return w.Init()
+		return w
 	}
-	r.Candidate = &delivery.Candidate{Worker: make(f.leases), Shared: gated{f.leases, &r.gate}, Owner: name, Lease: lease, Poll: time.Second, Clock: clock,
+	r.Candidate = &delivery.Candidate{Worker: make(f.leases).Init(), Shared: gated{f.leases, &r.gate}, Owner: name, Lease: lease, Poll: time.Second, Clock: clock,
 		Term: make, Who: func(owner string) string { return owner }}
 	r.Log = slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithCancel(f.t.Context())

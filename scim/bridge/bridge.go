@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
@@ -39,17 +41,22 @@ type Bridge struct {
 	// People and Roles exist at simulated vendors from the start. Without People everybody has an account there.
 	People, Roles []string
 
-	store    store.Store
-	workers  map[string]*delivery.Worker
-	rules    atomic.Pointer[mapping.Rules] // those in force
-	standIns map[string]standIn
-	notices  *notices
-	uses     console.Uses
-	tokens   []console.Token // that are configured
-	stops    []named         // run in reverse order by Stop
-	errs     chan error
-	scim     net.Listener
-	console  net.Listener
+	given     store.Store // in tests
+	store     store.Store
+	workers   map[string]engine
+	replicas  *replicas // nil: the store is ours alone
+	limits    map[string]*rate.Limiter
+	rules     atomic.Pointer[mapping.Rules] // those in force
+	printed   prints
+	reloading sync.Mutex
+	standIns  map[string]standIn
+	notices   *notices
+	uses      console.Uses
+	tokens    []console.Token // that are configured
+	stops     []named         // run in reverse order by Stop
+	errs      chan error
+	scim      net.Listener
+	console   net.Listener
 }
 
 type named struct {
@@ -65,12 +72,15 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		}
 	}()
 	b.errs = make(chan error, 8)
-	s, err := b.Config.Store.open(ctx)
+	s, err := b.open(ctx)
 	if err != nil {
 		return err
 	}
 	b.store = s
 	b.onStop("store", func(context.Context) error { return s.Close() })
+	if err := b.join(ctx); err != nil {
+		return err
+	}
 	b.startSealer()
 	rules, err := b.startRules()
 	if err != nil {
@@ -131,8 +141,14 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := c.NoteTokens(ctx, b.now()); err != nil {
 		return err
 	}
-	b.console, err = b.listen("console", b.Config.Console.Listen, nil, nil, c.Handler())
-	return err
+	if b.replicas != nil {
+		c.Shared, c.Self = b.replicas.shared, b.replicas.self.ID
+	}
+	if b.console, err = b.listen("console", b.Config.Console.Listen, nil, nil, c.Handler()); err != nil {
+		return err
+	}
+	b.follow()
+	return nil
 }
 
 // startRules compiles the mapping with the lines that explanations name.
@@ -183,21 +199,21 @@ func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 	if since != "" {
 		b.Log.Warn("the store was put back from a copy: nothing is changed at any backend before `scimbridge resume`", "since", since)
 	}
-	b.workers = map[string]*delivery.Worker{}
+	b.workers, b.limits = map[string]engine{}, map[string]*rate.Limiter{}
 	for _, n := range names {
 		client, err := b.client(n, metrics)
 		if err != nil {
 			return fmt.Errorf("backend %s: %w", n, err)
 		}
-		b.workers[n] = b.worker(n, client, metrics)
+		b.workers[n] = b.engine(n, client, metrics)
 		b.workers[n].Standby(since != "")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	for _, w := range b.workers {
+	for name, w := range b.workers {
 		running.Go(func() {
 			if err := w.Run(ctx); err != nil {
-				b.errs <- fmt.Errorf("delivery to %s: %w", w.Name, err)
+				b.errs <- fmt.Errorf("delivery to %s: %w", name, err)
 			}
 		})
 	}
@@ -216,22 +232,23 @@ func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 	return nil
 }
 
-func (b *Bridge) worker(name string, client backend.Backend, metrics *console.Metrics) *delivery.Worker {
+// worker makes what delivers to a backend, but for Init.
+func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metrics *console.Metrics) *delivery.Worker {
 	c := b.Config.Backends[name]
 	w := &delivery.Worker{
-		Name: name, Store: b.store, Backend: client, Rules: b.rules.Load,
+		Name: name, Store: s, Backend: client, Rules: b.rules.Load,
 		Match: c.Match, Mode: delivery.Mode(c.Mode), BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait),
 		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
 		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
 		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
 		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles",
 		ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
-		Drift: func(kind string) { metrics.Drift(name, kind) }, Now: b.Now,
+		Drift: func(kind string) { metrics.Drift(name, kind) }, Now: b.clock(),
 	}
 	for _, p := range c.Protect {
 		w.Protect = append(w.Protect, backend.Fold(p))
 	}
-	return w.Init()
+	return w
 }
 
 func limit(l RemovalsLimit) delivery.Limit {
@@ -302,7 +319,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		public = b.Config.Server.scheme() + b.Config.Server.Listen + "/scim/v2"
 	}
 	s := &scim.Server{
-		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.Now, Observed: observed, Rejected: b.notices.rejected,
+		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.clock(), Observed: observed, Rejected: b.notices.rejected,
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
@@ -311,7 +328,8 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 			}
 			return out
 		},
-		Named: b.named,
+		Named:     b.named,
+		Elsewhere: b.elsewhere,
 		Nudge: func(name string) {
 			if w := b.workers[name]; w != nil {
 				w.Nudge()

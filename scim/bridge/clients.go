@@ -37,7 +37,9 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 	if err != nil {
 		return nil, err
 	}
-	caller := backend.Caller{URL: c.URL, Rate: rate, Timeout: time.Duration(c.CallTimeout), Transport: way.Transport(),
+	limiter := rate.Limiter()
+	b.limits[name] = limiter
+	caller := backend.Caller{URL: c.URL, Limiter: limiter, Now: b.clock(), Timeout: time.Duration(c.CallTimeout), Transport: way.Transport(),
 		Counted: func(operation, outcome string) { metrics.Call(name, operation, outcome) }}
 	if b.Journal != nil {
 		caller.Journal = b.Journal(name)

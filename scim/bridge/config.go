@@ -57,7 +57,8 @@ type StoreConfig struct {
 	Path   string `yaml:"path"`
 	DSN    Secret `yaml:"dsn"`
 	// KeyFile is where the operator's key of this machine is; "": beside the file of the store, or a path of its own.
-	KeyFile string `yaml:"key_file"`
+	KeyFile string   `yaml:"key_file"`
+	Lease   Duration `yaml:"lease"` // how long a replica that is not heard of keeps the others from delivering
 }
 
 // IdPConfig is who may call as one identity provider.
@@ -301,7 +302,7 @@ func defaults() *Config {
 	return &Config{
 		Server:  ServerConfig{Listen: "127.0.0.1:8080", Limits: defaultLimits()},
 		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
-		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db"},
+		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db", Lease: Duration(15 * time.Second)},
 		Audit:   AuditConfig{Duration(365 * 24 * time.Hour)},
 	}
 }

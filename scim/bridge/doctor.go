@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/time/rate"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/riskcloud"
@@ -258,7 +259,7 @@ func request(ctx context.Context, address string) *http.Request {
 
 // backends examines every configured vendor.
 func (d *doctor) backends(ctx context.Context, canary string) {
-	b := &Bridge{Config: d.config, Log: slog.New(slog.DiscardHandler), Path: d.file}
+	b := &Bridge{Config: d.config, Log: slog.New(slog.DiscardHandler), Path: d.file, limits: map[string]*rate.Limiter{}}
 	rules, err := b.startRules()
 	if err != nil {
 		d.say("mappings", bad(err.Error(), "scimbridge check"))

@@ -65,8 +65,19 @@ func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules) ([]delivery
 	return out, nil
 }
 
-// reload takes the mappings of the configuration file into force, all of them or none, and says what they change.
+// reload takes the mappings of the configuration file into force, all of them or none, and says what they change. Other replicas
+// over the same store read theirs.
 func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
+	b.reloading.Lock()
+	defer b.reloading.Unlock()
+	plan, err := b.takeRules(ctx)
+	if err == nil {
+		err = b.tellReload(ctx)
+	}
+	return plan, err
+}
+
+func (b *Bridge) takeRules(ctx context.Context) ([]delivery.Preview, error) {
 	if b.Path == "" {
 		return nil, errors.New("there is no configuration file to read again")
 	}

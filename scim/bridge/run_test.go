@@ -18,6 +18,7 @@ import (
 
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 const (
@@ -38,6 +39,7 @@ type setup struct {
 	console  string
 	scim     string
 	vendorID map[string][2]string // e-mail -> account at each vendor
+	given    store.Store          // one that several share; nil: its own
 	skew     time.Duration        // of the clock of a process
 }
 
@@ -91,7 +93,7 @@ func (s *setup) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.DiscardHandler), Path: s.path}
+	s.bridge = &Bridge{Config: c, Log: slog.New(slog.DiscardHandler), Path: s.path, given: s.given}
 	if err := s.bridge.Start(context.Background()); err != nil {
 		s.t.Fatal(err)
 	}

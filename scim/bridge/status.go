@@ -89,6 +89,9 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if err := showReplicas(w, s); err != nil {
+		return err
+	}
 	if s.Refused > 0 {
 		fmt.Fprintf(w, "\n%d request(s) without a valid credential in the last hour\n", s.Refused)
 	}

@@ -143,6 +143,7 @@ func (v *validation) check(c *Config) {
 	v.listeners(c)
 	v.store(c.Store)
 	v.network(c)
+	v.lease(c.Store)
 	if len(c.IdentityProviders) == 0 {
 		v.bad([]string{"identity_providers"}, "nobody may call: name at least one identity provider with a token")
 	}

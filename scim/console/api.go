@@ -26,6 +26,7 @@ type Status struct {
 	IdentityProviders []ProviderStatus `json:"identity_providers"`
 	Refused           int64            `json:"refused_last_hour"` // requests without a valid credential
 	Backends          []BackendStatus  `json:"backends"`
+	Replicas          []ReplicaStatus  `json:"replicas,omitempty"`
 }
 
 // ProviderStatus is one directory.
@@ -60,6 +61,7 @@ type BackendStatus struct {
 	OldestPending time.Time      `json:"oldest_pending,omitzero"`
 	OldestRemoval time.Time      `json:"oldest_removal,omitzero"` // pending or blocked
 	PausedUntil   time.Time      `json:"paused_until,omitzero"`
+	Leader        *LeaderStatus  `json:"leader,omitempty"` // where replicas share the store
 }
 
 // NeedsSomebody says whether the backend waits for a human.
@@ -125,11 +127,29 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = c.countHolds(r.Context(), s.Backends)
 	}
+	if err == nil {
+		err = c.addReplicas(r.Context(), &s)
+	}
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
 		return
 	}
 	answer(w, http.StatusOK, s)
+}
+
+// addReplicas says who else serves the store, and who delivers.
+func (c *Console) addReplicas(ctx context.Context, s *Status) error {
+	all, leaders, err := c.replicas(ctx)
+	if err != nil {
+		return err
+	}
+	s.Replicas = all
+	for i := range s.Backends {
+		if l, ok := leaders[s.Backends[i].Name]; ok {
+			s.Backends[i].Leader = &l
+		}
+	}
+	return nil
 }
 
 // providers are those that are configured and those that have a directory.
@@ -146,6 +166,15 @@ func (c *Console) providers(tx store.Tx) []string {
 func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	s := BackendStatus{Name: b.Name, Kind: b.Kind, Blocked: map[string]int{}, PausedUntil: b.Engine.PausedUntil()}
 	s.State, s.Reason = b.Engine.Health()
+	if s.State == delivery.Following { // what whoever delivers says
+		told, err := delivery.ConditionOf(tx, b.Name)
+		if err != nil {
+			return s, err
+		}
+		if told.State != "" {
+			s.State, s.Reason, s.PausedUntil = told.State, told.Reason, told.Until
+		}
+	}
 	held := false
 	for m, err := range tx.Work(b.Name).Marks("") {
 		if err != nil {

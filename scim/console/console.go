@@ -39,6 +39,8 @@ type Console struct {
 	Store    store.Store
 	Backends []Backend // in the order to show them
 	Metrics  *Metrics
+	Shared   store.Shared // the store, where replicas share it; nil: it is ours alone
+	Self     string       // the id of this replica
 	Version  string
 	Key      backend.Secret // of the operator; none: the operator API is closed
 	Tokens   []Token
@@ -94,7 +96,8 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	status, body := http.StatusOK, struct {
 		Store    string                  `json:"store"`
 		Backends map[string]backendState `json:"backends"`
-	}{"ok", map[string]backendState{}}
+		Replicas []ReplicaStatus         `json:"replicas,omitempty"`
+	}{"ok", map[string]backendState{}, nil}
 	for _, b := range c.Backends {
 		state, reason := b.Engine.Health()
 		body.Backends[b.Name] = backendState{state, reason}
@@ -105,6 +108,11 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	default:
 		if err := c.Store.View(ctx, func(store.Tx) error { return nil }); err != nil {
 			status, body.Store = http.StatusServiceUnavailable, "unavailable"
+		} else if body.Replicas, _, err = c.replicas(ctx); err != nil {
+			body.Replicas = nil
+		}
+		for i := range body.Replicas {
+			body.Replicas[i].Version = "" // whoever asks has shown no credential
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")

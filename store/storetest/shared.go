@@ -11,9 +11,9 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Leases makes of any store one that several workers of a process share: for tests of what lies above a store. Leases and replicas
+// Shared makes of any store one that several workers of a process share: for tests of what lies above a store. Leases and replicas
 // are settings, so that they are changed, and looked at, in the order of the transactions.
-type Leases struct {
+type Shared struct {
 	store.Store
 	Now func() time.Time // the clock of the store; nil: time.Now
 
@@ -21,7 +21,7 @@ type Leases struct {
 	away error
 }
 
-var _ store.Shared = (*Leases)(nil)
+var _ store.Shared = (*Shared)(nil)
 
 const (
 	leaseSetting   = "lease/"
@@ -29,19 +29,19 @@ const (
 )
 
 // Cut makes everything fail with an error, as a network does, until it is called with nil.
-func (s *Leases) Cut(err error) {
+func (s *Shared) Cut(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.away = err
 }
 
-func (s *Leases) cut() error {
+func (s *Shared) cut() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.away
 }
 
-func (s *Leases) now() time.Time {
+func (s *Shared) now() time.Time {
 	if s.Now == nil {
 		return time.Now().UTC()
 	}
@@ -49,7 +49,7 @@ func (s *Leases) now() time.Time {
 }
 
 // View and Update are those of the store, unless it is cut off.
-func (s *Leases) View(ctx context.Context, fn func(store.Tx) error) error {
+func (s *Shared) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err := s.cut(); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (s *Leases) View(ctx context.Context, fn func(store.Tx) error) error {
 }
 
 // Update: see View.
-func (s *Leases) Update(ctx context.Context, fn func(store.Tx) error) error {
+func (s *Shared) Update(ctx context.Context, fn func(store.Tx) error) error {
 	if err := s.cut(); err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *Leases) Update(ctx context.Context, fn func(store.Tx) error) error {
 }
 
 // Take implements store.Shared.
-func (s *Leases) Take(ctx context.Context, name, owner string, ttl time.Duration) (l store.Lease, err error) {
+func (s *Shared) Take(ctx context.Context, name, owner string, ttl time.Duration) (l store.Lease, err error) {
 	err = s.Update(ctx, func(tx store.Tx) error {
 		now := s.now()
 		if l, err = leaseOf(tx, name); err != nil {
@@ -81,7 +81,7 @@ func (s *Leases) Take(ctx context.Context, name, owner string, ttl time.Duration
 }
 
 // Renew implements store.Shared.
-func (s *Leases) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error) {
+func (s *Shared) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error) {
 	err := s.Update(ctx, func(tx store.Tx) error {
 		if err := s.held(tx, l); err != nil {
 			return err
@@ -94,7 +94,7 @@ func (s *Leases) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (s
 }
 
 // Release implements store.Shared.
-func (s *Leases) Release(ctx context.Context, l store.Lease) error {
+func (s *Shared) Release(ctx context.Context, l store.Lease) error {
 	return s.Update(ctx, func(tx store.Tx) error {
 		if s.held(tx, l) != nil {
 			return nil
@@ -105,7 +105,7 @@ func (s *Leases) Release(ctx context.Context, l store.Lease) error {
 }
 
 // Leases implements store.Shared.
-func (s *Leases) Leases(ctx context.Context) (out []store.Lease, err error) {
+func (s *Shared) Leases(ctx context.Context) (out []store.Lease, err error) {
 	err = s.View(ctx, func(tx store.Tx) error {
 		out, err = settings[store.Lease](tx, leaseSetting)
 		for i := range out {
@@ -117,10 +117,10 @@ func (s *Leases) Leases(ctx context.Context) (out []store.Lease, err error) {
 }
 
 // Under implements store.Shared.
-func (s *Leases) Under(l store.Lease) store.Store { return fenced{s, l} }
+func (s *Shared) Under(l store.Lease) store.Store { return fenced{s, l} }
 
 // Announce implements store.Shared.
-func (s *Leases) Announce(ctx context.Context, r store.Replica) error {
+func (s *Shared) Announce(ctx context.Context, r store.Replica) error {
 	return s.Update(ctx, func(tx store.Tx) error {
 		r.Seen = s.now()
 		return put(tx, replicaSetting+r.ID, r)
@@ -128,7 +128,7 @@ func (s *Leases) Announce(ctx context.Context, r store.Replica) error {
 }
 
 // Replicas implements store.Shared.
-func (s *Leases) Replicas(ctx context.Context) (out []store.Replica, err error) {
+func (s *Shared) Replicas(ctx context.Context) (out []store.Replica, err error) {
 	err = s.View(ctx, func(tx store.Tx) error {
 		out, err = settings[store.Replica](tx, replicaSetting)
 		for i := range out {
@@ -139,7 +139,7 @@ func (s *Leases) Replicas(ctx context.Context) (out []store.Replica, err error) 
 	return out, err
 }
 
-func (s *Leases) held(tx store.Tx, l store.Lease) error {
+func (s *Shared) held(tx store.Tx, l store.Lease) error {
 	cur, err := leaseOf(tx, l.Name)
 	if err == nil && (cur.Owner != l.Owner || cur.Epoch != l.Epoch || !cur.Until.After(s.now())) {
 		err = fmt.Errorf("the lease on %s: %w", l.Name, store.ErrFenced)
@@ -149,13 +149,13 @@ func (s *Leases) held(tx store.Tx, l store.Lease) error {
 
 // fenced is the store under a lease.
 type fenced struct {
-	*Leases
+	*Shared
 	lease store.Lease
 }
 
 // Update looks at the lease inside the transaction: nobody takes it in between.
 func (f fenced) Update(ctx context.Context, fn func(store.Tx) error) error {
-	return f.Leases.Update(ctx, func(tx store.Tx) error {
+	return f.Shared.Update(ctx, func(tx store.Tx) error {
 		if err := f.held(tx, f.lease); err != nil {
 			return err
 		}

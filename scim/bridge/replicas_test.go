@@ -1,0 +1,183 @@
+package bridge
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt"
+	"github.com/scimbridge/scimbridge/store/storetest"
+)
+
+var _ store.Shared = shared{}
+
+// shared is a store of which no replica is the last.
+type shared struct{ *storetest.Shared }
+
+func (shared) Close() error { return nil }
+
+// fleet starts replicas over one store, before the same vendors.
+func fleet(t *testing.T, n int) []*setup {
+	t.Helper()
+	one, err := bolt.Open(filepath.Join(t.TempDir(), "shared.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		storetest.Check(t, one)
+		if err := one.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	// The clock of the store is another than that of the replicas.
+	leases := shared{&storetest.Shared{Store: one, Now: func() time.Time { return time.Now().Add(-7 * time.Minute) }}}
+	first := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	first.edit("store: {path:", "store: {lease: 2s, path:")
+	all := []*setup{first}
+	raw, err := os.ReadFile(first.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n - 1 {
+		dir := t.TempDir()
+		s := &setup{t: t, vt: first.vt, rc: first.rc, vendorID: first.vendorID, path: filepath.Join(dir, "config.yaml")}
+		config := strings.ReplaceAll(string(raw), filepath.Dir(first.path), dir)
+		if err := os.WriteFile(s.path, []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	for _, s := range all {
+		s.given = leases
+		s.fixConsole()
+		s.start()
+	}
+	return all
+}
+
+// status asks a replica.
+func (s *setup) status() (out console.Status) {
+	s.t.Helper()
+	code, text := s.command("status", "--json")
+	if err := json.Unmarshal([]byte(text), &out); err != nil || code != 0 {
+		s.t.Fatalf("%d %v %s", code, err, text)
+	}
+	return out
+}
+
+// until waits for something that happens within seconds.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+// leader is which of the replicas delivers to a backend.
+func leader(t *testing.T, all []*setup, backend string) (leads, follows *setup) {
+	t.Helper()
+	until(t, "somebody delivers to "+backend, func() bool {
+		leads, follows = nil, nil
+		for _, s := range all {
+			if state, _ := s.bridge.workers[backend].Health(); state == "ok" {
+				leads = s
+			} else {
+				follows = s
+			}
+		}
+		return leads != nil
+	})
+	return leads, follows
+}
+
+// TestReplicas runs three bridges over one store: each serves SCIM and takes commands, one delivers to each backend, and when it is
+// stopped another goes on.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	all := fleet(t, 3)
+	first, follower := leader(t, all, "vt")
+	first.person("ada@example.com")
+	ada := follower.user("ada@example.com")
+	admins := follower.group("VT Admins", ada)
+	follower.eventually("granted through a replica that does not deliver", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
+
+	for _, s := range all {
+		st := s.status()
+		if len(st.Replicas) != 3 || st.Backends[1].Leader == nil || st.Backends[1].Leader.Epoch != 1 || st.Backends[1].State != "ok" || st.Backends[1].Pending != 0 {
+			t.Errorf("status %+v", st)
+		}
+		for _, r := range st.Replicas {
+			if !r.Alive || r.Address == "" || r.This != (r.ID == s.bridge.replicas.self.ID) {
+				t.Errorf("replica %+v", r)
+			}
+		}
+		code, text := s.command("status")
+		if code != 0 || strings.Count(text, "vt (term 1)") != 1 || strings.Count(text, "(this one)") != 1 {
+			t.Errorf("%d %s", code, text)
+		}
+	}
+	res, err := http.Get(follower.console + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var ready struct {
+		Backends map[string]struct{ State, Reason string }
+		Replicas []console.ReplicaStatus
+	}
+	if err := json.NewDecoder(res.Body).Decode(&ready); err != nil || res.StatusCode != 200 {
+		t.Fatalf("%d %v", res.StatusCode, err)
+	}
+	address := first.bridge.replicas.self.Address
+	if vt := ready.Backends["vt"]; vt.State != "follower" || !strings.Contains(vt.Reason, address) || len(ready.Replicas) != 3 {
+		t.Errorf("readyz of a replica that does not deliver: %+v, want that %s does", ready, address)
+	}
+
+	first.stop()
+	rest := []*setup{}
+	for _, s := range all {
+		if s != first {
+			rest = append(rest, s)
+		}
+	}
+	second, follower := leader(t, rest, "vt")
+	if e := second.status().Backends[1].Leader; e == nil || e.Epoch != 2 {
+		t.Errorf("after the hand-over: %+v", e)
+	}
+	follower.patch("/Groups/"+admins, `{"op":"remove","path":"members[value eq \"`+ada+`\"]"}`)
+	follower.eventually("revoked after a hand-over", map[string]string{"ada@example.com": ""})
+}
+
+// TestReplicasWithOtherRules gives one replica other rules. Requests that go through the one with the old rules lose nothing, and a
+// reload reaches every replica.
+func TestReplicasWithOtherRules(t *testing.T) {
+	t.Parallel()
+	all := fleet(t, 2)
+	leads, follows := leader(t, all, "vt")
+	leads.person("ada@example.com")
+	ada := leads.user("ada@example.com")
+	rule := "- {group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}"
+	leads.edit(rule, rule+"\n  - {group: New, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}")
+	if code, out := leads.command("reload"); code != 0 {
+		t.Fatalf("%d %s", code, out)
+	}
+	group := follows.group("New", ada) // to whose rules the group means nothing
+	leads.eventually("granted by the rules in force", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
+	follows.patch("/Groups/"+group, `{"op":"remove","path":"members","value":[{"value":"`+ada+`"}]}`)
+	leads.eventually("revoked by the rules in force", map[string]string{"ada@example.com": ""})
+
+	leads.edit("{group: New, ", "{group: Newer, ")
+	if code, out := follows.command("reload"); code != 0 {
+		t.Fatalf("%d %s", code, out)
+	}
+	follows.group("Newer", ada)
+	leads.eventually("granted after a reload by way of another replica", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
+}
