@@ -25,7 +25,7 @@ type AuditConfig struct {
 
 // startSealer chains the audit trail. It is stopped after everything that appends to it.
 func (b *Bridge) startSealer() {
-	s := &audit.Sealer{Store: b.store, Keep: time.Duration(b.Config.Audit.Retention), Now: b.Now, Log: b.Log}
+	s := &audit.Sealer{Store: b.store, Keep: time.Duration(b.Config.Audit.Retention), Now: b.clock(), Log: b.Log}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { s.Run(ctx); close(done) }()
