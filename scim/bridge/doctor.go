@@ -196,6 +196,9 @@ func diskOf(path string) []backend.Finding {
 	if err := syscall.Statfs(dir, &room); err != nil {
 		return append(out, bad(err.Error(), "look at the file system"))
 	}
+	if parts, err := filepath.Glob(path + ".part-*"); err == nil && len(parts) > 0 {
+		out = append(out, backend.Finding{Level: backend.Note, What: "an import or a restore broke off and left " + strings.Join(parts, ", "), Remedy: "remove it, if none is under way: it holds names and e-mail addresses, and is no store"})
+	}
 	free := room.Bavail * uint64(room.Bsize)
 	if free < littleDisk {
 		out = append(out, bad(fmt.Sprintf("%d MiB are free in %s", free>>20, dir), "make room: a request that cannot be stored is refused"))

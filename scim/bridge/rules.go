@@ -115,7 +115,7 @@ func (b *Bridge) takeRules(ctx context.Context) ([]delivery.Preview, error) {
 // bindNames binds the names that rules pin before they are in force: no group can come between.
 func (b *Bridge) bindNames(ctx context.Context, rules *mapping.Rules) error {
 	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
-		if err := delivery.Bind(ctx, b.store, rules, name, time.Now().UTC()); err != nil {
+		if err := delivery.Bind(ctx, b.store, rules, name, b.now().UTC()); err != nil {
 			return err
 		}
 	}
