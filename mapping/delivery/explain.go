@@ -32,10 +32,13 @@ type WhyGrant struct {
 	Target string   `json:"target"`
 	Role   string   `json:"role"`
 	Wanted bool     `json:"wanted"`
-	From   []string `json:"from"`            // "group VT Admins, by the rule on line 12"
-	Not    []string `json:"not,omitempty"`   // rules that are about a group of theirs and do not give it, and why
-	Could  []string `json:"could,omitempty"` // what would give it
-	State  string   `json:"state"`           // what the ledger and the marks say, in words
+	From   []string `json:"from"`             // "group VT Admins, by the rule on line 12"
+	Not    []string `json:"not,omitempty"`    // rules that are about a group of theirs and do not give it, and why
+	Could  []string `json:"could,omitempty"`  // what would give it
+	State  string   `json:"state"`            // what the ledger and the marks say, in words
+	Answer string   `json:"answer,omitempty"` // the last one of the backend, in words
+
+	missed []int // the indexes of the rules in Not
 }
 
 // Explain finds a user by userName, e-mail address, externalId or id in every directory and says, for all roles or one, what gives
@@ -136,7 +139,7 @@ func (w *Worker) why(tx store.Tx, idp string, u store.User, role string) (Why, e
 	for _, m := range w.rules(tx).Misses(idp, u, groups) {
 		if m.Target.Backend == w.Name {
 			one := grant(m.Target.Target, m.Role)
-			one.Not = append(one.Not, w.missed(tx, idp, m))
+			one.Not, one.missed = append(one.Not, w.missed(tx, idp, m)), append(one.missed, m.Rule.Index)
 		}
 	}
 	if role != "" && !slices.ContainsFunc(out.Grants, func(g WhyGrant) bool { return strings.EqualFold(g.Role, role) || strings.EqualFold(g.Target, role) }) {
@@ -195,6 +198,9 @@ func (w *Worker) missed(tx store.Tx, idp string, m mapping.Miss) string {
 func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) error {
 	if len(g.From) == 0 {
 		for _, r := range w.Rules().Givers(mapping.Target{Backend: w.Name, Target: g.Target}, g.Role) {
+			if slices.Contains(g.missed, r.Index) {
+				continue // it is about a group of theirs, and Not says why it does not
+			}
 			g.Could = append(g.Could, fmt.Sprintf("%s, by the rule on line %d", selects(r), r.Line))
 		}
 	}
@@ -211,6 +217,9 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 		return err
 	}
 	marked := err == nil
+	if known {
+		g.Answer = answered(e)
+	}
 	switch {
 	case known && e.Hold != "":
 		g.State = fmt.Sprintf("has it; the removal is held as %s (%s)", e.Hold, e.Why)
@@ -219,7 +228,7 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 	case known && !e.Doubt.IsZero():
 		g.State = "a call had no clean answer; read back at " + e.Doubt.UTC().Format(time.RFC3339)
 	case marked && m.State == store.Blocked:
-		g.State = "blocked: " + m.Reason + "; tried again at " + m.NotBefore.UTC().Format(time.RFC3339)
+		g.State = "blocked: " + m.Reason + inWords(m.Reason) + "; tried again at " + m.NotBefore.UTC().Format(time.RFC3339)
 	case known && e.State == store.Present && g.Wanted:
 		g.State = "has it, since " + e.Since.UTC().Format(time.RFC3339)
 		if e.Adopted {
@@ -230,7 +239,7 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 			return err
 		}
 	case known:
-		g.State = "nobody knows: the last answer was " + e.Note
+		g.State = "nobody knows"
 	case g.Wanted:
 		g.State = "is about to get it"
 	case len(g.From) > 0:
@@ -267,6 +276,39 @@ func (w *Worker) goes(tx store.Tx, e store.Entry) (string, error) {
 		return "has it, and keeps it: the mode of the backend is " + string(w.mode()), nil
 	}
 	return "has it, and is about to lose it", nil
+}
+
+// answers puts the notes of the ledger into words.
+var answers = map[string]string{
+	"ok": "done", "refused": "refused", "no_clean_answer": "none that was clean", "read_back": "read back afterwards", "interrupted": "none before the process ended",
+	"missing": "done, and two readings since do not show it", "foreign": "found there by a reading", "absent_unverified": "refused, and taken for done: the person is listed, and the vendor shows no roles",
+}
+
+// answered is what the backend said last about a grant.
+func answered(e store.Entry) string {
+	asked, word := "to add", answers[e.Note]
+	if !e.Wanted {
+		asked = "to remove"
+	}
+	if word == "" {
+		return ""
+	}
+	if e.Sent.IsZero() {
+		return word
+	}
+	return word + ", asked " + asked + " it at " + e.Sent.UTC().Format(time.RFC3339)
+}
+
+// inWords puts the reason of a block into words.
+func inWords(reason string) string {
+	words := map[string]string{noAccount: "the person has no account there", "rejected": "the vendor refuses this person or this role", "forbidden": "the credential may not do this on this target"}[reason]
+	if words == "" {
+		words = useless[reason]
+	}
+	if words == "" {
+		return ""
+	}
+	return " (" + words + ")"
 }
 
 // leftAlone says whether an operator refused to take the role away.

@@ -134,7 +134,7 @@ func (r *review) idle(rule mapping.Rule) (out []string) {
 	case len(groups) == 0 && len(out) == 0:
 		say("no group%s that was pushed meets it (%s)", of, selects(rule))
 	case rule.Where != nil && fits == 0 && len(people) > 0:
-		say("it is about %s, but its where (%s) is true of none of the %d active members", strings.Join(groups, ", "), rule.WhereText, len(people))
+		say("it is about %s, but its where (%s) is true of none of the %d active member(s)", strings.Join(groups, ", "), rule.WhereText, len(people))
 	}
 	return out
 }

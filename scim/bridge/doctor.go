@@ -173,7 +173,7 @@ func (d *doctor) ask(ctx context.Context) {
 	}
 	for _, p := range plan {
 		for _, what := range p.Rules {
-			d.say(p.Backend, backend.Finding{Level: backend.Note, What: what, Remedy: "mend the rule, or push the group"})
+			d.say(p.Backend, backend.Finding{Level: backend.Note, What: what, Remedy: "mend the rule, or what it is about: at the identity provider, or at the vendor"})
 		}
 	}
 }

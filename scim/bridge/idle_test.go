@@ -37,7 +37,7 @@ func TestRulesThatGiveNothing(t *testing.T) {
 	for _, want := range []string{
 		"line 13: mappings.1: no group is called VT Owners: it was not pushed, or has another name",
 		`line 14: mappings.2: no group that was pushed meets it (membership of a group whose name matches team-\d+)`,
-		`line 16: mappings.4: it is about Staff, but its where (userType eq "Employee") is true of none of the 1 active members`,
+		`line 16: mappings.4: it is about Staff, but its where (userType eq "Employee") is true of none of the 1 active member(s)`,
 		"line 16: mappings.4: no group is called Guests",
 		"line 17: mappings.5: no group of okta is called Entra Only",
 		"line 15: mappings.3: target absent: the vendor has no such group or role (no_target)",

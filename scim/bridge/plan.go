@@ -172,10 +172,13 @@ func showWhy(w io.Writer, whys []delivery.Why) error {
 		}
 		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
 		if len(y.Grants) == 0 {
-			fmt.Fprintln(w, "    no rule gives anything here")
+			fmt.Fprintln(w, "    no rule gives anything here, or nothing of what was asked for")
 		}
 		for _, g := range y.Grants {
 			fmt.Fprintf(w, "    %s on %s: %s\n", g.Role, g.Target, g.State)
+			if g.Answer != "" {
+				fmt.Fprintf(w, "      last answer: %s\n", g.Answer)
+			}
 			for _, f := range g.From {
 				fmt.Fprintf(w, "      given by %s\n", f)
 			}
