@@ -233,6 +233,7 @@ func TestOthersAreNot(t *testing.T) {
 		"of no application":            {w.assertion(t, func(c jwt.MapClaims) { delete(c, "appid") }), nil, 401, "invalid_client"},
 		"for another audience":         {as("aud", "api://"+object), nil, 401, "invalid_client"},
 		"for two audiences":            {as("aud", []string{app, "api://" + app}), nil, 401, "invalid_client"},
+		"far too long":                 {as("more", strings.Repeat("x", 7<<10)), nil, 401, "invalid_client"},
 		"expired":                      {as("exp", now.Add(-time.Minute).Unix()), nil, 401, "invalid_client"},
 		"not yet":                      {as("nbf", now.Add(time.Minute).Unix()), nil, 401, "invalid_client"},
 		"for another client":           {with(w.assertion(t, nil), "client_id", "okta-job"), nil, 401, "invalid_client"},

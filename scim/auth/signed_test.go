@@ -297,7 +297,7 @@ func TestChangedTokensNeverVerify(t *testing.T) {
 			t.Errorf("the library refuses %s: %v", kid, err)
 		}
 		for at := range genuine {
-			for _, c := range []byte{'A', '.', '-', ' ', '=', 0, genuine[at] ^ 1, genuine[at] ^ 0x20, genuine[at] ^ 0x80} {
+			for _, c := range []byte{'A', '.', '-', ' ', '=', 0, genuine[at] + 1, genuine[at] ^ 1, genuine[at] ^ 0x20, genuine[at] ^ 0x80} {
 				changed := []byte(genuine)
 				changed[at] = c
 				if who, err := s.identify(t.Context(), string(changed)); err == nil && string(changed) != genuine {
