@@ -1,0 +1,488 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
+	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres"
+)
+
+// cluster is several replicas over one database, as processes of their own, with an independent record of what was asked and of
+// what took effect.
+type cluster struct {
+	t        *testing.T
+	seed     uint64
+	vt       *vtsimulator.Server
+	rc       *rcsimulator.Server
+	journal  *journal
+	replicas []*member
+	dsn      string
+	people   []string // e-mail addresses
+	ids      map[string]string
+	groups   []string // ids, beside granted
+	client   *http.Client
+	away     atomic.Pointer[member] // asked nothing more
+	shared   store.Shared           // looked at for who leads
+
+	mu     sync.Mutex
+	wishes map[[2]string][]wish // by person and group
+	unsure map[[2]string]bool   // the last wish has no answer: nothing more is asked before its fate is known
+}
+
+// member is one replica.
+type member struct {
+	*setup
+	ways []*proxy // to the databases
+	p    *process
+}
+
+// granted are the groups of the cluster, and what each gives.
+var granted = []struct{ group, role string }{
+	{"VT Admins", "acme USER_ROLE_GROUP_ADMIN"},
+	{"team-1", "acme USER_ROLE_INTELLIGENCE"},
+	{"risk-approver", "approver"},
+}
+
+// shortLease is how long a lease lasts in these tests.
+const shortLease = 3 * time.Second
+
+func newCluster(t *testing.T, replicas int, skews []time.Duration, databases ...*database) *cluster {
+	t.Helper()
+	f := &cluster{t: t, seed: rand.Uint64(), vt: vtsimulator.New(vtsimulator.Options{}), rc: rcsimulator.New(rcsimulator.Options{}),
+		dsn: databases[0].dsn(), ids: map[string]string{}, wishes: map[[2]string][]wish{}, unsure: map[[2]string]bool{},
+		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
+	t.Logf("seed %d", f.seed)
+	for i := range 60 {
+		f.people = append(f.people, fmt.Sprintf("p%02d@example.com", i))
+	}
+	f.journal = newJournal(func(p string) []string { return append(f.vt.Roles(p), f.rc.Roles(p)...) }, f.people)
+	vt, rc := httptest.NewServer(f.journal.before(f.vt)), httptest.NewServer(f.journal.before(f.rc))
+	t.Cleanup(vt.Close)
+	t.Cleanup(rc.Close)
+	f.rc.AddRole("approver", "Role approver")
+	f.vt.Grant("acme", f.vt.AddPerson("credential@example.com"), "USER_ROLE_GROUP_ADMIN")
+	for _, p := range f.people {
+		f.vt.Join("acme", f.vt.AddPerson(p))
+		f.rc.AddPerson(p)
+	}
+	for n := range replicas {
+		m := &member{setup: &setup{t: t, vt: f.vt, rc: f.rc}}
+		var hosts, ports []string
+		for _, d := range databases {
+			way := newProxy(t, d.address())
+			host, port, err := net.SplitHostPort(way.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.ways, hosts, ports = append(m.ways, way), append(hosts, host), append(ports, port)
+		}
+		dsn := fmt.Sprintf("host=%s port=%s user=postgres dbname=postgres sslmode=disable target_session_attrs=read-write connect_timeout=3", strings.Join(hosts, ","), strings.Join(ports, ","))
+		dir := t.TempDir()
+		m.path = filepath.Join(dir, "config.yaml")
+		backends := "mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 2s, resync_every: 20s, retry: {initial: 100ms, max: 1s}, batch: {size: 10, wait: 20ms}, max_removals: {count: 1000, percent: 100, window: 1h}"
+		config := fmt.Sprintf(`
+server: {listen: 127.0.0.1:%d}
+console: {listen: 127.0.0.1:%d}
+store: {driver: postgres, dsn: %q, key_file: %s, lease: %s}
+identity_providers: {entra: {tokens: [%s]}}
+backends:
+  vt: {kind: virustotal, url: %s, api_key: key-of-the-tests, %s}
+  rc: {kind: riskcloud, url: %s, client_id: id, client_secret: secret, %s}
+mappings:
+  - {group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}
+  - {group: team-1, backend: vt, target: acme, roles: [USER_ROLE_INTELLIGENCE]}
+  - {group: risk-approver, backend: rc, target: approver}
+`, freePort(t), freePort(t), dsn, filepath.Join(dir, "operator.key"), shortLease, entraToken, vt.URL, backends, rc.URL, backends)
+		if err := os.WriteFile(m.path, []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if n < len(skews) {
+			m.skew = skews[n]
+		}
+		f.replicas = append(f.replicas, m)
+	}
+	return f
+}
+
+// leader is the replica that delivers to a backend; any if none does.
+func (f *cluster) leader(backend string) *member {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	replicas, err := f.shared.Replicas(ctx)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	leases, err := f.shared.Leases(ctx)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, l := range leases {
+		for _, r := range replicas {
+			for _, m := range f.replicas {
+				_, port, _ := strings.Cut(strings.TrimPrefix(m.console, "http://"), ":")
+				if l.Name == backend && r.ID == l.Owner && strings.HasSuffix(r.Address, ":"+port) {
+					return m
+				}
+			}
+		}
+	}
+	return f.replicas[0]
+}
+
+// start launches every replica and makes the people and groups.
+func (f *cluster) start() {
+	f.t.Helper()
+	for _, m := range f.replicas {
+		m.p = m.launch()
+	}
+	s, err := postgres.Open(context.Background(), f.dsn, postgres.Options{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = s.Close() })
+	f.shared = s
+	first := f.replicas[0]
+	for _, p := range f.people {
+		f.ids[p] = first.user(p)
+	}
+	for _, g := range granted {
+		f.groups = append(f.groups, first.group(g.group))
+	}
+}
+
+// load changes memberships as eight clients would until ctx ends, each at whichever replica answers.
+func (f *cluster) load(ctx context.Context, round int) {
+	const clients = 8
+	var all sync.WaitGroup
+	for c := range clients {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(f.seed, uint64(round*clients+c)))
+			for ctx.Err() == nil {
+				person := f.people[c+clients*r.IntN((len(f.people)-c+clients-1)/clients)]
+				f.ask(r, person, r.IntN(len(granted)), r.IntN(2) == 0)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// ask makes one request. Only a connection that was refused is certain to have changed nothing; then the next replica is asked.
+func (f *cluster) ask(r *rand.Rand, person string, group int, in bool) {
+	key := [2]string{person, granted[group].group}
+	f.mu.Lock()
+	busy := f.unsure[key]
+	f.mu.Unlock()
+	if busy {
+		return
+	}
+	id := f.ids[person]
+	op := `{"op":"remove","path":"members[value eq \"` + id + `\"]"}`
+	if in {
+		op = `{"op":"add","path":"members","value":[{"value":"` + id + `"}]}`
+	}
+	body := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + op + `]}`
+	at := f.replicas[r.IntN(len(f.replicas))]
+	if at == f.away.Load() {
+		return
+	}
+	w := wish{sent: time.Now(), in: in}
+	req, err := http.NewRequestWithContext(context.Background(), "PATCH", at.scim+"/Groups/"+f.groups[group], strings.NewReader(body))
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	req.Header.Set("Authorization", "Bearer "+entraToken)
+	res, err := f.client.Do(req)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.StatusCode == http.StatusNoContent {
+			w.acked = time.Now()
+		} else if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" {
+			f.t.Errorf("PATCH: %d", res.StatusCode)
+		}
+	}
+	var op2 *net.OpError
+	if errors.As(err, &op2) && op2.Op == "dial" {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wishes[key] = append(f.wishes[key], w)
+	f.unsure[key] = w.acked.IsZero()
+}
+
+// ready waits until a replica accepts requests durably.
+func (m *member) ready() {
+	m.t.Helper()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for limit := time.Now().Add(patience); time.Now().Before(limit); <-look.C {
+		res, err := http.Get(m.console + "/readyz")
+		if err != nil {
+			continue
+		}
+		res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	m.t.Fatal("a replica does not become ready")
+}
+
+// compare holds what every replica serves against what was answered, and learns what became of what was not.
+func (f *cluster) compare() {
+	f.t.Helper()
+	for _, m := range f.replicas {
+		m.ready()
+	}
+	for g, id := range f.groups {
+		for n, m := range f.replicas {
+			status, body := m.send(entraToken, "GET", "/Groups/"+id, "")
+			var group struct{ Members []struct{ Value string } }
+			if err := json.Unmarshal(body, &group); status != 200 || err != nil {
+				f.t.Fatalf("%d %s", status, body)
+			}
+			members := map[string]bool{}
+			for _, m := range group.Members {
+				members[m.Value] = true
+			}
+			for _, p := range f.people {
+				key := [2]string{p, granted[g].group}
+				is, all := members[f.ids[p]], f.wishes[key]
+				switch {
+				case len(all) == 0 && is:
+					f.t.Errorf("replica %d: %v is a member, and nobody asked for it", n, key)
+				case len(all) == 0:
+				case !f.unsure[key] && all[len(all)-1].in != is:
+					f.t.Errorf("replica %d: %v was answered %t and is %t", n, key, all[len(all)-1].in, is)
+				case f.unsure[key] && n == 0: // from now on it is known, and the other replicas must say the same
+					f.unsure[key] = false
+					now := time.Now()
+					f.wishes[key] = append(all, wish{sent: now, acked: now, in: is})
+				}
+			}
+		}
+	}
+}
+
+// converge waits until the vendors show what the groups say, and every replica says that nothing is pending.
+func (f *cluster) converge() {
+	f.t.Helper()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	wrong := ""
+	for limit := time.Now().Add(patience); time.Now().Before(limit); <-look.C {
+		wrong = ""
+		for _, p := range f.people {
+			want := []string{}
+			for _, g := range granted {
+				if all := f.wishes[[2]string{p, g.group}]; len(all) > 0 && all[len(all)-1].in {
+					want = append(want, g.role)
+				}
+			}
+			slices.Sort(want)
+			got := append(f.vt.Roles(p), f.rc.Roles(p)...)
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				wrong += fmt.Sprintf("%s has %q, want %q\n", p, got, want)
+			}
+		}
+		for n, m := range f.replicas {
+			for _, b := range []string{"vt", "rc"} {
+				if left := m.metric(`scimbridge_pending_changes{backend="` + b + `"}`); left != "0" {
+					wrong += fmt.Sprintf("replica %d, %s: %s pending\n", n, b, left)
+				}
+			}
+		}
+		if wrong == "" {
+			return
+		}
+	}
+	f.t.Fatalf("not converged:\n%s", wrong)
+}
+
+// end converges and then holds the journal against what was asked.
+func (f *cluster) end() {
+	f.t.Helper()
+	f.compare()
+	f.converge()
+	f.journal.justify(f.t, func(person, role string) []wish {
+		for _, g := range granted {
+			if g.role == role {
+				return f.wishes[[2]string{person, g.group}]
+			}
+		}
+		return nil
+	})
+	if f.journal.most > 1 {
+		f.t.Errorf("%d calls were under way at once on one target", f.journal.most)
+	}
+}
+
+// faults is how many a run has: SCIMBRIDGE_FAULTS.
+func faults(t *testing.T) int {
+	t.Helper()
+	if v := os.Getenv("SCIMBRIDGE_FAULTS"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if os.Getenv("SCIMBRIDGE_LONG") != "" {
+		return 40
+	}
+	return 7
+}
+
+// TestReplicasUnderFaults lets three replicas over one database live through kills, stops, cut and swallowed connections and kills of the
+// database, with clocks that are wrong by ten minutes, under load. No change that was answered is missing, the roles become those of
+// the groups, nothing that was taken is given again, and no two calls are under way on a target.
+func TestReplicasUnderFaults(t *testing.T) {
+	d := newDatabase(t)
+	d.create()
+	d.start()
+	f := newCluster(t, 3, []time.Duration{0, 10 * time.Minute, -10 * time.Minute}, d)
+	f.start()
+	r := rand.New(rand.NewPCG(f.seed, 0))
+	counts := map[string]int{}
+	slowest := time.Duration(0)
+	kinds := []string{"kill", "kill of the leader", "graceful stop of the leader", "stop for longer than the lease", "stopping the leader for longer", "kill of the database", "cut", "swallow"}
+	for round := range faults(t) {
+		kind := kinds[(round+int(f.seed%8))%len(kinds)]
+		counts[kind]++
+		ctx, cancel := context.WithCancel(context.Background())
+		var load sync.WaitGroup
+		load.Go(func() { f.load(ctx, round) })
+		wait := func(most int) { <-time.After(time.Duration(100+r.IntN(most)) * time.Millisecond) } // load before, during and after the fault
+		wait(400)
+		m := f.replicas[r.IntN(len(f.replicas))]
+		if strings.Contains(kind, "leader") {
+			m = f.leader([]string{"vt", "rc"}[r.IntN(2)])
+		}
+		began := time.Now()
+		switch kind {
+		case "kill", "kill of the leader":
+			_ = m.p.cmd.Process.Kill()
+			<-m.p.done
+			f.noteFailover(began, &slowest)
+			m.p = m.launch()
+		case "graceful stop of the leader":
+			_ = m.p.cmd.Process.Signal(syscall.SIGTERM)
+			if err := <-m.p.done; err != nil {
+				t.Errorf("stopped with %v", err)
+			}
+			m.p = m.launch()
+		case "stop for longer than the lease", "stopping the leader for longer":
+			f.away.Store(m) // the load balancer sees that it does not answer
+			_ = m.p.cmd.Process.Signal(syscall.SIGSTOP)
+			<-time.After(shortLease + time.Duration(r.IntN(4000))*time.Millisecond)
+			f.noteFailover(began, &slowest)
+			_ = m.p.cmd.Process.Signal(syscall.SIGCONT)
+			f.away.Store(nil)
+		case "kill of the database":
+			d.kill()
+			wait(1000)
+			d.start()
+		case "cut":
+			for range 5 {
+				m.ways[0].cut()
+				wait(100)
+			}
+		case "swallow":
+			m.ways[0].swallow()
+			<-time.After(time.Duration(r.IntN(6000)) * time.Millisecond)
+			m.ways[0].cut()
+			m.ways[0].heal()
+		}
+		wait(400)
+		cancel()
+		load.Wait()
+		f.compare()
+		if t.Failed() {
+			t.Fatalf("round %d: %s", round, kind)
+		}
+	}
+	f.end()
+	changes := 0
+	for _, all := range f.wishes {
+		changes += len(all)
+	}
+	t.Logf("%d faults %v, %d changes asked for, %d took effect, slowest fail-over %s with a lease of %s", faults(t), counts, changes, len(f.journal.moves), slowest.Round(100*time.Millisecond), shortLease)
+}
+
+// noteFailover waits until something takes effect again after a fault.
+func (f *cluster) noteFailover(began time.Time, slowest *time.Duration) {
+	f.t.Helper()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	settled := began.Add(shortLease / 3) // what was under way when it happened may still take effect
+	for limit := time.Now().Add(patience); time.Now().Before(limit); <-look.C {
+		if at := f.journal.since(settled); !at.IsZero() {
+			*slowest = max(*slowest, at.Sub(began))
+			return
+		}
+	}
+	f.t.Fatal("nobody takes over")
+}
+
+// TestDatabaseFailover kills the primary of a database with a synchronous standby under load and promotes the standby. The replicas follow, and
+// nothing that was answered is missing.
+func TestDatabaseFailover(t *testing.T) {
+	a, b := newDatabase(t), newDatabase(t)
+	a.create()
+	a.start()
+	b.copyOf(a)
+	b.start()
+	a.synchronous()
+	f := newCluster(t, 3, nil, a, b)
+	f.start()
+	r := rand.New(rand.NewPCG(f.seed, 0))
+	rounds := max(1, faults(t)/20)
+	primary, standby := a, b
+	for round := range rounds {
+		ctx, cancel := context.WithCancel(context.Background())
+		var load sync.WaitGroup
+		load.Go(func() { f.load(ctx, round) })
+		<-time.After(time.Duration(300+r.IntN(700)) * time.Millisecond) // load before the fault, and after it
+		primary.kill()
+		<-time.After(time.Duration(r.IntN(500)) * time.Millisecond)
+		standby.promote()
+		f.replicas[0].ready()
+		<-time.After(time.Duration(300+r.IntN(700)) * time.Millisecond)
+		cancel()
+		load.Wait()
+		f.compare()
+		if t.Failed() {
+			t.Fatalf("round %d", round)
+		}
+		primary.copyOf(standby)
+		primary.start()
+		standby.synchronous()
+		primary, standby = standby, primary
+	}
+	f.end()
+	t.Logf("%d fail-overs of the database, %d took effect", rounds, len(f.journal.moves))
+}

@@ -1,0 +1,126 @@
+package bridge
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// journal is what happened at the vendors, kept on their side: who gained and lost what, in the order in which it took effect.
+type journal struct {
+	held   func(person string) []string // from a vendor: "target role"
+	people []string
+
+	effect sync.Mutex // one change takes effect after the other
+	has    map[string]map[string]bool
+	moves  []move
+
+	mu     sync.Mutex
+	flying map[string]int
+	most   int // calls under way at once on one target
+}
+
+// move is a role that somebody gained or lost.
+type move struct {
+	at     time.Time
+	person string
+	role   string
+	gained bool
+}
+
+func newJournal(held func(person string) []string, people []string) *journal {
+	return &journal{held: held, people: people, has: map[string]map[string]bool{}, flying: map[string]int{}}
+}
+
+// before notes the changes that go through to a vendor.
+func (j *journal) before(vendor http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "token") {
+			vendor.ServeHTTP(w, r)
+			return
+		}
+		j.count(r.URL.Path, 1)
+		defer j.count(r.URL.Path, -1)
+		j.effect.Lock()
+		defer j.effect.Unlock()
+		vendor.ServeHTTP(w, r)
+		now := time.Now()
+		for _, p := range j.people {
+			is := map[string]bool{}
+			for _, role := range j.held(p) {
+				is[role] = true
+				if !j.has[p][role] {
+					j.moves = append(j.moves, move{now, p, role, true})
+				}
+			}
+			for role := range j.has[p] {
+				if !is[role] {
+					j.moves = append(j.moves, move{now, p, role, false})
+				}
+			}
+			j.has[p] = is
+		}
+	})
+}
+
+func (j *journal) count(target string, by int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.flying[target] += by
+	j.most = max(j.most, j.flying[target])
+}
+
+// since returns the first effect after a moment; zero: there was none.
+func (j *journal) since(moment time.Time) time.Time {
+	j.effect.Lock()
+	defer j.effect.Unlock()
+	for _, m := range j.moves {
+		if m.at.After(moment) {
+			return m.at
+		}
+	}
+	return time.Time{}
+}
+
+// wish is what a client asked for: whether somebody is to be in a group. acked is zero if no answer came.
+type wish struct {
+	sent, acked time.Time
+	in          bool
+}
+
+// justify holds every change of mind at the vendor against what was asked for: after something was asked for, was answered and took
+// effect, the opposite takes effect only if it was asked for in the meantime.
+func (j *journal) justify(t *testing.T, wishes func(person, role string) []wish) {
+	t.Helper()
+	j.effect.Lock()
+	defer j.effect.Unlock()
+	last := map[[2]string]move{}
+	for _, m := range j.moves {
+		key := [2]string{m.person, m.role}
+		before, seen := last[key]
+		last[key] = m
+		if !seen {
+			continue
+		}
+		settled := -1
+		all := wishes(m.person, m.role)
+		for i, w := range all {
+			if !w.acked.IsZero() && w.acked.Before(before.at) {
+				settled = i
+			}
+		}
+		if settled < 0 || all[settled].in != before.gained {
+			continue
+		}
+		asked := false
+		for _, w := range all[settled+1:] {
+			asked = asked || w.in == m.gained && w.sent.Before(m.at)
+		}
+		if !asked {
+			t.Errorf("%s: %s changed to %t at %s, though %t was answered at %s and took effect at %s, and nobody asked for anything else",
+				m.person, m.role, m.gained, m.at.Format(time.StampMicro), all[settled].in, all[settled].acked.Format(time.StampMicro), before.at.Format(time.StampMicro))
+		}
+	}
+}
