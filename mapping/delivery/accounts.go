@@ -148,7 +148,7 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 
 // leaves says whether the account is to be ended and has nothing else to be done for it.
 func (a *account) leaves() bool {
-	return a.offboarded && !a.left && len(a.add)+len(a.remove) == 0 && a.park == 0
+	return a.offboarded && !a.left && len(a.add)+len(a.remove) == 0 && a.park == 0 && a.wait.IsZero()
 }
 
 // mayEnd sees what keeps an account from being ended: roles elsewhere, an operator, or that it is already.

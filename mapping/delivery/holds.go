@@ -231,7 +231,7 @@ func (w *Worker) Retry(ctx context.Context) error {
 		if err := tx.SetSetting(w.retryAsked(), []byte("yes")); err != nil {
 			return err
 		}
-		return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State == store.Blocked })
+		return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State == store.Blocked || m.State == store.Pending && m.Tries > 0 })
 	})
 	if err != nil {
 		return fmt.Errorf("trying again what is blocked: %w", err)

@@ -299,3 +299,22 @@ func TestExplainKnowsTheOtherUserOfAnAccount(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// `retry` also ends the waiting of those who could not be off-boarded yet.
+func TestARetryIsAlsoForThoseWhoCannotBeEndedYet(t *testing.T) {
+	w := full(t, 2)
+	w.config = func(d *delivery.Worker) { d.Offboard = true }
+	w.restart()
+	for range 8 {
+		w.vendor.ends = append(w.vendor.ends, failure(backend.Transient, 503))
+	}
+	w.deactivate("okta", "u0")
+	w.pass(3 * time.Minute)
+	w.vendor.ends = nil
+	w.calls()
+	if err := w.worker.Retry(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Second)
+	w.expectCalls("offboard acme: a0")
+}
