@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,8 +21,11 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 			return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 		}
 	}
-	seen, err := w.readAfter(ctx, s.delta.Target, failure)
-	if err != nil { // not the person: the target itself is gone
+	seen, err := w.readAfter(ctx, s, failure)
+	switch {
+	case errors.Is(err, errUrgent): // it is sent and read again after them
+		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
+	case err != nil: // not the person: the target itself is gone
 		return w.gone(ctx, s, failure)
 	}
 	v, err := w.judge(ctx, s, seen)
@@ -57,19 +61,38 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 	})
 }
 
-// readAfter looks at a target after a refusal; what cannot be read says nothing. The error is that there is no such target.
-func (w *Worker) readAfter(ctx context.Context, target string, failure *backend.Error) (backend.Observation, error) {
+// readAfter looks at a target after a refusal; what cannot be read says nothing. The error is that there is no such target, or that
+// somebody else leaves.
+func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) (seen backend.Observation, err error) {
 	if failure.Code == "managed_elsewhere" || failure.Code == "super_admin" {
 		return backend.Observation{}, nil
 	}
-	seen, err := w.Backend.Observe(ctx, target)
+	look := func(ctx context.Context) (err error) {
+		seen, err = w.Backend.Observe(ctx, s.delta.Target)
+		return err
+	}
+	if s.leaves() {
+		err = look(ctx)
+	} else {
+		err = w.patiently(ctx, look)
+	}
 	switch {
-	case isBackend(err) && backend.KindOf(err) == backend.Missing:
+	case errors.Is(err, errUrgent), isBackend(err) && backend.KindOf(err) == backend.Missing:
 		return backend.Observation{}, err
 	case err != nil:
 		return backend.Observation{}, nil
 	}
 	return seen, nil
+}
+
+// leaves says whether a step is about somebody who leaves.
+func (s step) leaves() bool {
+	for _, a := range s.accounts {
+		if a.offboarded {
+			return true
+		}
+	}
+	return false
 }
 
 // cannotTell notes removals that were refused and that no read can judge before some moment. What waits of the same account is put

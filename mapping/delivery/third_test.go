@@ -318,3 +318,39 @@ func TestARetryIsAlsoForThoseWhoCannotBeEndedYet(t *testing.T) {
 	w.pass(time.Second)
 	w.expectCalls("offboard acme: a0")
 }
+
+// What is read after a refusal, however long that takes, is put off for somebody who leaves.
+func TestWhoLeavesWaitsForNoReadingAfterARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, admins)
+		slow := &slowVendor{vendor: w.vendor}
+		w.config = func(d *delivery.Worker) { d.Backend, d.Now = slow, time.Now }
+		w.clock = time.Now()
+		w.restart()
+		team(w, 2, "Admins")
+		w.join("okta", "u0", "Admins")
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.worker.Run(ctx) }()
+		step := func(wait time.Duration, do func()) {
+			w.clock = time.Now()
+			do()
+			w.worker.Nudge()
+			time.Sleep(wait)
+			synctest.Wait()
+		}
+		step(time.Minute, func() {
+			slow.slow.Store(true)
+			w.vendor.refuse["a1/ADMIN"] = true
+			w.join("okta", "u1", "Admins")
+		})
+		step(2*time.Second, func() { w.deactivate("okta", "u0") })
+		w.expect("")
+		step(time.Hour, func() {})
+		w.expectCounts("pending 0, blocked 1, held 0")
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
