@@ -17,7 +17,7 @@ import (
 const (
 	// tries is how often an Update runs its function at most; the last ones alone, which cannot conflict with anybody.
 	tries     = 8
-	aloneFrom = 5
+	aloneFrom = 4
 	// lostTries is how often it is tried again when the connection is lost before the commit: the pool may be full of dead ones.
 	lostTries = 4
 	// answerWithin bounds one statement, so that a peer that vanished without a word does not hold a request for ever.
@@ -35,7 +35,7 @@ const (
 
 	beginView   = `begin isolation level repeatable read read only; ` + settingsOfAll + `set local idle_in_transaction_session_timeout = '15min'`
 	beginUpdate = `begin isolation level serializable read write; ` + settingsOfAll +
-		`set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = '5s'; lock table turn in `
+		`set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = '15s'; lock table turn in `
 	withOthers = beginUpdate + `row share mode`
 	alone      = beginUpdate + `exclusive mode` // before the snapshot is taken: nobody else has anything uncommitted then
 )
@@ -44,7 +44,8 @@ const (
 func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
 	for try := 1; ; try++ {
 		err := s.view(ctx, fn)
-		if !lost(err) || try == lostTries || ctx.Err() != nil {
+		var before began // a function runs once: what it has told somebody stays told
+		if !errors.As(err, &before) || !lost(before) || try == lostTries || ctx.Err() != nil {
 			return s.outcome(ctx, "view", err)
 		}
 		pause(ctx, try)
@@ -56,11 +57,10 @@ type began struct{ error }
 
 func (e began) Unwrap() error { return e.error }
 
-// lost says whether no connection was to be had. A function of a View runs once, and what it has told somebody stays told: a
-// connection that is lost later ends it.
+// lost says whether a connection was lost, or not to be had. What was done on it is undone, unless it was to be committed just then.
 func lost(err error) bool {
-	var b began
-	return errors.As(err, &b) && !errors.As(err, new(*pgconn.PgError))
+	var pg *pgconn.PgError
+	return !errors.As(err, &pg) || pg.Severity == "FATAL" || pg.Severity == "PANIC"
 }
 
 func (s *Store) view(ctx context.Context, fn func(tx store.Tx) error) error {
@@ -143,7 +143,7 @@ func (s *Store) update(ctx context.Context, lease *store.Lease, fn func(tx store
 		case !errors.As(err, &failed), errors.As(err, &unknown):
 		case conflict(failed):
 			limit = tries
-		case !errors.As(failed.error, new(*pgconn.PgError)):
+		case lost(failed):
 			limit = lostTries
 		}
 		if try >= limit || ctx.Err() != nil {
@@ -220,6 +220,9 @@ func (e unknownError) Unwrap() error { return e.error }
 func commit(ctx context.Context, conn *pgxpool.Conn, pgtx pgx.Tx) error {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 	defer cancel()
+	if conn.Conn().IsClosed() {
+		return pgconn.ErrConnClosed
+	}
 	delete(conn.Conn().PgConn().CustomData(), unreplicated)
 	err := pgtx.Commit(limited)
 	var pg *pgconn.PgError
@@ -229,12 +232,10 @@ func commit(ctx context.Context, conn *pgxpool.Conn, pgtx pgx.Tx) error {
 			return unknownError{errors.New("the primary has committed without its standby")}
 		}
 		return nil
-	case errors.Is(err, pgx.ErrTxCommitRollback), pgconn.SafeToRetry(err):
-		return err
-	case errors.As(err, &pg) && pg.Severity == "ERROR":
+	case errors.Is(err, pgx.ErrTxCommitRollback), errors.As(err, &pg) && pg.Severity == "ERROR":
 		return err
 	}
-	return unknownError{err}
+	return unknownError{err} // whatever pgconn.SafeToRetry says of it: it takes a connection that broke while waiting for one that was closed before
 }
 
 // outcome says what happened in the words of the port.

@@ -202,14 +202,15 @@ func (w *work) Urgent() int {
 	return n
 }
 
+// Due reads the mark that is due first.
 func (w *work) Due(at time.Time) (bool, error) {
 	b, err := w.backend(w.name)
 	if err != nil || b == 0 {
 		return false, err
 	}
-	due, _, err := one(w.tx, pgx.RowTo[bool], `SELECT EXISTS (SELECT FROM marks WHERE backend = $1 AND coalesce(not_before, 0) <= $2 AND state < 2)`, b, at.UnixNano())
+	first, found, err := one(w.tx, pgx.RowTo[int64], `SELECT coalesce(not_before, 0) FROM marks WHERE backend = $1 AND state < 2 ORDER BY coalesce(not_before, 0) LIMIT 1`, b)
 	if err != nil {
 		return false, fmt.Errorf("due marks: %w", err)
 	}
-	return due, nil
+	return found && (first == 0 || !time.Unix(0, first).After(at)), nil
 }

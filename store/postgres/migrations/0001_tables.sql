@@ -183,7 +183,7 @@ CREATE TABLE events (
 
 -- Numbers of events are drawn in one order and committed in another: which have no seal yet stands in a list of its own.
 CREATE TABLE unsealed (
-	event int8 PRIMARY KEY REFERENCES events
+	event int8 PRIMARY KEY
 );
 
 CREATE TABLE seals (

@@ -1,0 +1,298 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
+	"github.com/scimbridge/scimbridge/store/storetest"
+)
+
+func set(name string) func(store.Tx) error {
+	return func(tx store.Tx) error { return tx.SetSetting(name, []byte("yes")) }
+}
+
+func has(t *testing.T, s store.Store, name string) (there bool) {
+	t.Helper()
+	err := s.View(context.Background(), func(tx store.Tx) error {
+		there = tx.Setting(name) != nil
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("view: %v", err)
+	}
+	return there
+}
+
+// database is where a DSN leads.
+func database(t *testing.T, dsn string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(u.Path, "/")
+}
+
+// TestServersThatAreRefused: each for one reason, and with a sentence that names it.
+func TestServersThatAreRefused(t *testing.T) {
+	good := server{version: "PostgreSQL 15.1 on x86_64", number: 150001, encoding: "UTF8", commit: "on", sync: "on", fullPages: "on"}
+	if err := good.unfit(); err != nil {
+		t.Errorf("a good one: %v", err)
+	}
+	for want, change := range map[string]func(*server){
+		"standby":                 func(s *server) { s.recovering = true },
+		"synchronous_commit=off":  func(s *server) { s.commit = "off" },
+		"fsync=off":               func(s *server) { s.sync = "off" },
+		"full_page_writes=off":    func(s *server) { s.fullPages = "off" },
+		"is PostgreSQL 13":        func(s *server) { s.number = 130014 },
+		"is not PostgreSQL":       func(s *server) { s.version = "CockroachDB CCL v25.1" },
+		"the encoding SQL_ASCII":  func(s *server) { s.encoding = "SQL_ASCII" },
+		"PostgreSQL 15.12-YB-202": func(s *server) { s.version = "PostgreSQL 15.12-YB-2025.2.3.0" },
+	} {
+		bad := good
+		change(&bad)
+		if err := bad.unfit(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestAServerThatDoesNotSync is refused by Open, and by a store that has it already, as after a fail-over.
+func TestAServerThatDoesNotSync(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	s := mustOpen(t, dsn, Options{})
+	mustUpdate(t, s, set("before"))
+	name := database(t, dsn)
+	postgrestest.Run(t, dsn, `ALTER DATABASE "`+name+`" SET synchronous_commit = off`)
+	if _, err := Open(t.Context(), dsn, Options{}); err == nil || !strings.Contains(err.Error(), "synchronous_commit=off") {
+		t.Errorf("open: %v", err)
+	}
+	terminate := `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+	postgrestest.Run(t, dsn, terminate)
+	if err := s.Update(t.Context(), set("while")); !errors.Is(err, store.ErrFull) || !strings.Contains(err.Error(), "synchronous_commit=off") {
+		t.Errorf("update: %v", err)
+	}
+	postgrestest.Run(t, dsn, `ALTER DATABASE "`+name+`" RESET synchronous_commit`, terminate)
+	mustUpdate(t, s, set("after"))
+	if !has(t, s, "before") || has(t, s, "while") || !has(t, s, "after") {
+		t.Error("what is there is not what was answered")
+	}
+	select {
+	case <-s.Failed():
+		t.Error("a database that comes back is no failure")
+	default:
+	}
+}
+
+func TestANewerSchema(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	mustOpen(t, dsn, Options{})
+	postgrestest.Run(t, dsn, `INSERT INTO schema_version (version) VALUES (1000)`)
+	if _, err := Open(t.Context(), dsn, Options{}); !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "version 1000") {
+		t.Errorf("open: %v", err)
+	}
+}
+
+// TestMigrations: of several that start at once one makes the tables; a step that fails leaves nothing of any.
+func TestMigrations(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	var first atomic.Int64
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			from, to, err := Migrate(context.Background(), dsn)
+			if err != nil || to == 0 {
+				t.Errorf("migrate: %d, %v", to, err)
+			}
+			if from == 0 {
+				first.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if first.Load() != 1 {
+		t.Errorf("%d made the tables", first.Load())
+	}
+	s := mustOpen(t, dsn, Options{})
+	steps := append(migrations(), `CREATE TABLE one_more (a int)`, `CREATE TABLE wrong (`)
+	from, to, err := migrate(t.Context(), s.pool, steps)
+	if err == nil || !strings.Contains(err.Error(), "step 3") || from != to {
+		t.Errorf("from %d to %d: %v", from, to, err)
+	}
+	if there, known, err := Versions(t.Context(), dsn); err != nil || there != known {
+		t.Errorf("version %d of %d: %v", there, known, err)
+	}
+	if from, to, err := migrate(t.Context(), s.pool, steps[:2]); err != nil || from != 1 || to != 2 {
+		t.Errorf("from %d to %d: %v", from, to, err)
+	}
+	mustUpdate(t, s, set("a store of the version before goes on"))
+}
+
+// TestAConnectionThatIsLost within a function: it runs again, on another.
+func TestAConnectionThatIsLost(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	s := mustOpen(t, dsn, Options{})
+	runs := 0
+	err := s.Update(t.Context(), func(tx store.Tx) error {
+		if runs++; runs == 1 {
+			postgrestest.Run(t, dsn, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`)
+		}
+		_ = tx.Setting("swallowed") // the answer "there is none" must not be believed
+		return nil
+	})
+	if err != nil || runs != 2 {
+		t.Errorf("after %d runs: %v", runs, err)
+	}
+	if err := s.View(t.Context(), func(tx store.Tx) error {
+		postgrestest.Run(t, dsn, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`)
+		_, _ = tx.Directory("idp").User("u") // taken for "not found"
+		return nil
+	}); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a view that lost its connection: %v", err)
+	}
+	mustUpdate(t, s, set("after"))
+}
+
+// TestAStoppedWriter: whoever is stopped within a transaction holds up the others no longer than the server bears it.
+func TestAStoppedWriter(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	s := mustOpen(t, dsn, Options{})
+	ctx := context.Background()
+	stopped, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stopped.Close(ctx) }()
+	for _, sql := range []string{withOthers, `INSERT INTO settings (name, value) VALUES ('n', '')`} {
+		if _, err := stopped.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustUpdate(t, s, set("n")) // the same row
+	if _, err := stopped.Exec(ctx, "commit"); err == nil {
+		t.Error("what was stopped has committed nevertheless")
+	}
+}
+
+// middle is a proxy between the store and the server that can lose the answers to commits.
+type middle struct {
+	net.Listener
+	server string
+	lose   atomic.Bool
+	pass   atomic.Bool // the commit reaches the server
+}
+
+func inTheMiddle(t *testing.T, dsn string) (*middle, string) {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &middle{Listener: l, server: u.Host}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go m.carry(c)
+		}
+	}()
+	u.Host = l.Addr().String()
+	return m, u.String()
+}
+
+func (m *middle) carry(client net.Conn) {
+	defer func() { _ = client.Close() }()
+	server, err := net.Dial("tcp", m.server)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	var deaf atomic.Bool
+	go func() {
+		defer func() { _ = client.Close() }()
+		b := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(b)
+			if deaf.Load() && n > 0 { // the server has answered: what it did is done
+				return
+			}
+			if _, werr := client.Write(b[:n]); err != nil || werr != nil {
+				return
+			}
+		}
+	}()
+	b := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(b)
+		if strings.Contains(string(b[:n]), "commit\x00") && m.lose.Load() {
+			if !m.pass.Load() {
+				return
+			}
+			deaf.Store(true)
+		}
+		if _, werr := server.Write(b[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+// TestAnAnswerThatIsLost in the middle of a commit is no success and no failure.
+func TestAnAnswerThatIsLost(t *testing.T) {
+	m, dsn := inTheMiddle(t, postgrestest.Database(t))
+	s := mustOpen(t, dsn, Options{})
+	for _, pass := range []bool{true, false} {
+		name := map[bool]string{true: "committed", false: "not"}[pass]
+		m.pass.Store(pass)
+		m.lose.Store(true)
+		runs := 0
+		err := s.Update(t.Context(), func(tx store.Tx) error { runs++; return set(name)(tx) })
+		m.lose.Store(false)
+		if !errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrFull) || runs != 1 {
+			t.Errorf("%s: %v after %d runs", name, err, runs)
+		}
+		if has(t, s, name) != pass {
+			t.Errorf("%s: it is otherwise", name)
+		}
+	}
+}
+
+// TestSessionsThatForget runs the contract on connections that keep nothing from one transaction to the next, as behind a proxy
+// that gives them out by the transaction.
+func TestSessionsThatForget(t *testing.T) {
+	storetest.RunShared(t, func(t *testing.T) func() store.Shared {
+		dsn := postgrestest.Database(t)
+		return func() store.Shared {
+			s := mustOpen(t, dsn, Options{})
+			c := s.pool.Config()
+			c.AfterRelease = func(conn *pgx.Conn) bool {
+				_, err := conn.Exec(context.Background(), "DISCARD ALL")
+				return err == nil
+			}
+			s.pool.Close()
+			pool, err := pgxpool.NewWithConfig(context.Background(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.pool = pool
+			return s
+		}
+	})
+}

@@ -1,0 +1,281 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
+)
+
+// listener is a tracer that remembers what was sent.
+type listener struct {
+	mu   sync.Mutex
+	sent []statement
+}
+
+type statement struct {
+	sql  string
+	args []any
+}
+
+func (l *listener) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent = append(l.sent, statement{data.SQL, data.Args})
+	return ctx
+}
+
+func (l *listener) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// during lists what is sent while something is done.
+func (l *listener) during(do func()) []statement {
+	l.mu.Lock()
+	l.sent = nil
+	l.mu.Unlock()
+	do()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.sent)
+}
+
+// TestStatementsOfAPatch: however many members a PATCH is about, it is as many statements, and one more where some were never heard of.
+func TestStatementsOfAPatch(t *testing.T) {
+	l := &listener{}
+	s := mustOpen(t, postgrestest.Database(t), Options{Tracer: l})
+	fill(t, s, 1000, 8)
+	mustUpdate(t, s, patch(uuid('b', 7), uuid('a', 0))) // the first of the backend
+	count := func(fn func(store.Tx) error) int { return len(l.during(func() { mustUpdate(t, s, fn) })) }
+	one := count(patch(uuid('b', 0), uuid('a', 1)))
+	for what, n := range map[string]int{
+		"a thousand":                  count(patch(uuid('b', 1), ids('a', 0, 1000)...)),
+		"a thousand strangers":        count(patch(uuid('b', 2), ids('s', 0, 1000)...)) - 1,
+		"a hundred, each with a mark": count(patch(uuid('b', 3), ids('a', 0, 100)...)),
+	} {
+		if n != one {
+			t.Errorf("%s: %d statements, one takes %d", what, n, one)
+		}
+	}
+	if one > 11 {
+		t.Errorf("one member takes %d statements", one)
+	}
+	remove := func(members ...string) func(store.Tx) error {
+		return func(tx store.Tx) error {
+			_, err := tx.Directory("idp").RemoveMembers(uuid('b', 1), members...)
+			return err
+		}
+	}
+	if few, many := count(remove(uuid('a', 0))), count(remove(ids('a', 1, 1000)...)); few != many {
+		t.Errorf("%d statements to remove one, %d to remove 999", few, many)
+	}
+}
+
+// fillByHand makes a directory with a hundred thousand memberships, marks and a ledger, and lets the planner look at it.
+func fillByHand(t *testing.T, dsn string) {
+	t.Helper()
+	postgrestest.Run(t, dsn,
+		`INSERT INTO identity_providers (name) VALUES ('idp')`,
+		`INSERT INTO backends (name, listed) VALUES ('vt', true)`,
+		`INSERT INTO names (idp, kind, value) SELECT 1, 1, 'user-' || i FROM generate_series(1, 20000) i`,
+		`INSERT INTO names (idp, kind, value) SELECT 1, 2, 'group-' || i FROM generate_series(1, 2000) i`,
+		`INSERT INTO users (id, idp, active, version, user_name, folded, external_id, external_key, attributes)
+			SELECT id, 1, true, 1, value, value, 'x' || id, 'x' || id, '{}' FROM names WHERE kind = 1`,
+		`INSERT INTO user_emails (user_id, ordinal, idp, address, folded) SELECT id, 1, 1, user_name || '@example.com', user_name || '@example.com' FROM users`,
+		`INSERT INTO groups (id, idp, members, version, display_name, folded, external_id, external_key, attributes)
+			SELECT id, 1, 50, 1, value, value, 'x' || id, 'x' || id, '{}' FROM names WHERE kind = 2`,
+		`INSERT INTO memberships SELECT g, (g * 37 + i * 11) % 20000 + 1 FROM generate_series(20001, 22000) g, generate_series(1, 50) i`,
+		`INSERT INTO marks (backend, target, idp, usr, account, event, seq, state, urgent, tries, reason)
+			SELECT 1, 't' || i % 10, 'idp', 'user-' || i, '', 0, nextval('mark_numbers'), CASE WHEN i % 100 = 0 THEN 2 ELSE 0 END, false, 0, '' FROM generate_series(1, 20000) i`,
+		`INSERT INTO entries (backend, target, account, role, key, state, wanted, open, adopted, maybe_gone, approved, attempt, missed, note, hold, why)
+			SELECT 1, 't' || i % 10, 'a' || i, 'r', '', 1, true, false, false, false, false, i, 0, '', '', '' FROM generate_series(1, 20000) i`,
+		`INSERT INTO links (backend, idp, usr, account, key) SELECT 1, 'idp', 'user-' || i, 'a' || i, '' FROM generate_series(1, 20000) i`,
+		`INSERT INTO events (type, actor, token, request, idp, subject, name, before, after, backend, target, account, role, evidence, detail)
+			SELECT 'x', '', '', '', '', '', '', '', '', '', '', '', '', '', '' FROM generate_series(1, 20000) i`,
+		`INSERT INTO seals SELECT seq, seq, sha256('') FROM events WHERE seq <= 15000`,
+		`INSERT INTO unsealed SELECT seq FROM events WHERE seq > 15000`,
+		`ANALYZE`)
+}
+
+// hot is what the bridge does all day.
+func hot(s *Store) error {
+	ctx, at := context.Background(), time.Unix(1_700_000_000, 0)
+	user := store.Subject{IdP: "idp", User: "user-7"}
+	err := s.Update(ctx, func(tx store.Tx) error {
+		d, w, l, a := tx.Directory("idp"), tx.Work("vt"), tx.Ledger("vt"), tx.Accounts("vt")
+		if err := patch("group-5", "user-1", "user-2")(tx); err != nil {
+			return err
+		}
+		u, err := d.User("user-7")
+		if err != nil {
+			return err
+		}
+		u.Emails = []string{"other@example.com"}
+		if err := d.PutUser(u); err != nil {
+			return err
+		}
+		if _, err := d.RemoveMembers("group-6", "user-3", "user-4"); err != nil {
+			return err
+		}
+		if err := d.DeleteUser("user-9"); err != nil {
+			return err
+		}
+		if err := d.DeleteGroup("group-9"); err != nil {
+			return err
+		}
+		if err := w.Hurry("t1", at, user); err != nil {
+			return err
+		}
+		m, err := w.Mark("t1", user)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Park(m); err != nil {
+			return err
+		}
+		if _, err := w.Settle(m); err != nil {
+			return err
+		}
+		e, err := l.Entry("t7", "a7", "r")
+		if err != nil {
+			return err
+		}
+		if err := l.PutEntry(e); err != nil {
+			return err
+		}
+		if err := a.PutLink(store.Link{IdP: "idp", User: "user-7", Account: "a8"}); err != nil {
+			return err
+		}
+		if err := tx.Events().Seal(store.Seal{Place: 15001, Event: 15001}); err != nil {
+			return err
+		}
+		_, err = tx.Events().Forget(10)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.View(ctx, func(tx store.Tx) error {
+		d, w, l, a := tx.Directory("idp"), tx.Work("vt"), tx.Ledger("vt"), tx.Accounts("vt")
+		for by, value := range map[store.Index]string{store.ByUserName: "user-5", store.ByExternalID: "x5", store.ByEmail: "user-5@example.com"} {
+			if found, err := d.FindUsers(by, value); err != nil || len(found) != 1 {
+				return fmt.Errorf("found %d by index %d: %w", len(found), by, err)
+			}
+		}
+		for by, value := range map[store.Index]string{store.ByDisplayName: "group-5", store.ByExternalID: "x20005"} {
+			if found, err := d.FindGroups(by, value); err != nil || len(found) != 1 {
+				return fmt.Errorf("found %d by index %d: %w", len(found), by, err)
+			}
+		}
+		for _, from := range []store.From{{AfterPlace: 5000}, {Skip: 9000}, {By: store.ByUserName, AfterName: "user-5"}, {By: store.ByUserName, Descending: true, AfterName: "user-5"}, {Descending: true}} {
+			for _, err := range d.Users(from) {
+				if err != nil {
+					return err
+				}
+				break
+			}
+		}
+		for range d.Members("group-5") {
+			break
+		}
+		for range d.GroupsOf("user-5") {
+			break
+		}
+		for range w.Marks("t1") {
+			break
+		}
+		for range w.Marks("") {
+			break
+		}
+		for range l.Entries("t7", "a17") {
+			break
+		}
+		for range l.Entries("t7", "") {
+			break
+		}
+		for range tx.Events().Since(19000) {
+			break
+		}
+		for range tx.Events().Unsealed() {
+			break
+		}
+		w.Urgent()
+		_, err := w.Due(at)
+		if err == nil {
+			_, err = d.IsMember("group-5", "user-1")
+		}
+		if err == nil {
+			_, err = d.MemberCount("group-5")
+		}
+		if err == nil {
+			_, err = l.TargetsOf("a7")
+		}
+		if err == nil {
+			_, err = a.Linked("a8")
+		}
+		return err
+	})
+}
+
+// TestPlans reads the plan of every statement that is sent all day: none looks through a table that grows.
+func TestPlans(t *testing.T) {
+	l := &listener{}
+	dsn := postgrestest.Database(t)
+	s := mustOpen(t, dsn, Options{Tracer: l})
+	fillByHand(t, dsn)
+	sent := map[string]statement{}
+	for _, st := range l.during(func() {
+		if err := hot(s); err != nil {
+			t.Fatal(err)
+		}
+	}) {
+		if len(st.args) > 0 { // begin, commit
+			sent[st.sql] = st
+		}
+	}
+	if len(sent) < 40 {
+		t.Errorf("%d statements were seen", len(sent))
+	}
+	scan := regexp.MustCompile(`Seq Scan on (users|user_emails|groups|names|memberships|marks|entries|links|events|seals|unsealed)\b`)
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, sql := range slices.Sorted(maps.Keys(sent)) {
+		for _, planner := range []string{"set local enable_seqscan = on", settingsOfAll} { // as it thinks, and as it is told to
+			plan := explain(t, conn, planner, sent[sql])
+			if m := scan.FindString(plan); m != "" {
+				t.Errorf("%s: of\n%s\n%s", m, sql, plan)
+			}
+		}
+	}
+}
+
+func explain(t *testing.T, conn *pgx.Conn, planner string, st statement) string {
+	t.Helper()
+	var lines []string
+	err := pgx.BeginFunc(context.Background(), conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(context.Background(), planner); err != nil {
+			return err
+		}
+		rows, err := tx.Query(context.Background(), `EXPLAIN `+st.sql, st.args...)
+		if err == nil {
+			lines, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("explain %s: %v", st.sql, err)
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,41 @@
+package postgres
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzText: whatever string comes, what is stored is text that PostgreSQL takes, and leads back to it; what is a key is short, and
+// another string has another one.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"", "ada@example.com", "a\x00", "\xff\xfe", "\x1a00", "\x1a", "\x1a~", "ä\x80", "\xed\xa0\x80", strings.Repeat("ä", 251), strings.Repeat("x", 500), strings.Repeat("x", 501), strings.Repeat("\x00", 1024)} {
+		f.Add(s, s+"x")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, s := range []string{a, b} {
+			for _, stored := range []string{text(s), key(s)} {
+				if !utf8.ValidString(stored) || strings.Contains(stored, "\x00") {
+					t.Errorf("%q is stored as %q", s, stored)
+				}
+			}
+			if back := plain(text(s)); back != s {
+				t.Errorf("%q comes back as %q", s, back)
+			}
+			if n := len(key(s)); n > maxKey {
+				t.Errorf("key of %d bytes", n)
+			}
+			k := key(s)
+			var whole []string
+			if w := wholes(s); w != nil {
+				whole = w
+			}
+			if unshorten(whole, &k); k != s {
+				t.Errorf("%q comes back from its key as %q", s, k)
+			}
+		}
+		if a != b && (key(a) == key(b) || text(a) == text(b)) {
+			t.Errorf("%q and %q are the same", a, b)
+		}
+	})
+}
