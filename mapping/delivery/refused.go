@@ -71,7 +71,7 @@ func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) 
 		seen, err = w.Backend.Observe(ctx, s.delta.Target)
 		return err
 	}
-	if s.leaves() {
+	if s.urgent() {
 		err = look(ctx)
 	} else {
 		err = w.patiently(ctx, look)
@@ -85,10 +85,10 @@ func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) 
 	return seen, nil
 }
 
-// leaves says whether a step is about somebody who leaves.
-func (s step) leaves() bool {
+// urgent says whether a step is about somebody who leaves, if only one identity provider.
+func (s step) urgent() bool {
 	for _, a := range s.accounts {
-		if a.offboarded {
+		if a.offboarded || slices.ContainsFunc(a.marks, func(m store.Mark) bool { return m.Urgent }) {
 			return true
 		}
 	}

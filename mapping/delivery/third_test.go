@@ -354,3 +354,19 @@ func TestWhoLeavesWaitsForNoReadingAfterARefusal(t *testing.T) {
 		}
 	})
 }
+
+// Whoever is deactivated at one identity provider and stays at another is looked at first, and waits for nobody but the window.
+func TestARefusalOfWhoLeavesInPartIsReadAtOnce(t *testing.T) {
+	w := full(t, 1)
+	w.group("entra", "Others")
+	w.user("entra", "e0", "u0@example.com", true)
+	w.join("entra", "e0", "Others")
+	w.pass(time.Hour)
+	w.vendor.hidden = true
+	w.vendor.refuse["a0/ADMIN"] = true
+	w.vendor.answers = []answer{{err: failure(backend.Transient, 503), apply: true}}
+	w.deactivate("okta", "u0")
+	w.pass(time.Hour)
+	w.expect("acme/a0=SCAN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
