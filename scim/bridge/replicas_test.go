@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
+	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -22,9 +24,18 @@ type shared struct{ *storetest.Shared }
 
 func (shared) Close() error { return nil }
 
-// fleet starts replicas over one store, before the same vendors.
-func fleet(t *testing.T, n int) []*setup {
-	t.Helper()
+// stores are what replicas share: a file, for tests alone, and a database.
+var stores = map[string]func(t *testing.T, all []*setup){
+	"file": aFile,
+	"database": func(t *testing.T, all []*setup) {
+		dsn := postgrestest.Database(t)
+		for _, s := range all {
+			s.edit("lease: 2s, path: "+filepath.Join(filepath.Dir(s.path), "scimbridge.db"), fmt.Sprintf("lease: 2s, driver: postgres, dsn: '%s', key_file: %s", dsn, filepath.Join(filepath.Dir(s.path), "key")))
+		}
+	},
+}
+
+func aFile(t *testing.T, all []*setup) {
 	one, err := bolt.Open(filepath.Join(t.TempDir(), "shared.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +48,14 @@ func fleet(t *testing.T, n int) []*setup {
 	})
 	// The clock of the store is another than that of the replicas.
 	leases := shared{&storetest.Shared{Store: one, Now: func() time.Time { return time.Now().Add(-7 * time.Minute) }}}
+	for _, s := range all {
+		s.given = leases
+	}
+}
+
+// fleet starts replicas over one store, before the same vendors.
+func fleet(t *testing.T, n int, share func(*testing.T, []*setup)) []*setup {
+	t.Helper()
 	first := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	first.edit("store: {path:", "store: {lease: 2s, path:")
 	all := []*setup{first}
@@ -53,8 +72,8 @@ func fleet(t *testing.T, n int) []*setup {
 		}
 		all = append(all, s)
 	}
+	share(t, all)
 	for _, s := range all {
-		s.given = leases
 		s.fixConsole()
 		s.start()
 	}
@@ -101,8 +120,15 @@ func leader(t *testing.T, all []*setup, backend string) (leads, follows *setup) 
 // TestReplicas runs three bridges over one store: each serves SCIM and takes commands, one delivers to each backend, and when it is
 // stopped another goes on.
 func TestReplicas(t *testing.T) {
-	t.Parallel()
-	all := fleet(t, 3)
+	for name, share := range stores {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testReplicas(t, fleet(t, 3, share))
+		})
+	}
+}
+
+func testReplicas(t *testing.T, all []*setup) {
 	first, follower := leader(t, all, "vt")
 	first.person("ada@example.com")
 	ada := follower.user("ada@example.com")
@@ -159,8 +185,15 @@ func TestReplicas(t *testing.T) {
 // TestReplicasWithOtherRules gives one replica other rules. Requests that go through the one with the old rules lose nothing, and a
 // reload reaches every replica.
 func TestReplicasWithOtherRules(t *testing.T) {
-	t.Parallel()
-	all := fleet(t, 2)
+	for name, share := range stores {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testOtherRules(t, fleet(t, 2, share))
+		})
+	}
+}
+
+func testOtherRules(t *testing.T, all []*setup) {
 	leads, follows := leader(t, all, "vt")
 	leads.person("ada@example.com")
 	ada := leads.user("ada@example.com")
