@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,6 +58,18 @@ func aFile(t *testing.T, all []*setup) {
 // fleet starts replicas over one store, before the same vendors.
 func fleet(t *testing.T, n int, share func(*testing.T, []*setup)) []*setup {
 	t.Helper()
+	all := replicasOf(t, n)
+	share(t, all)
+	for _, s := range all {
+		s.fixConsole()
+		s.start()
+	}
+	return all
+}
+
+// replicasOf configures them.
+func replicasOf(t *testing.T, n int) []*setup {
+	t.Helper()
 	first := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	first.edit("store: {path:", "store: {lease: 2s, path:")
 	all := []*setup{first}
@@ -71,11 +85,6 @@ func fleet(t *testing.T, n int, share func(*testing.T, []*setup)) []*setup {
 			t.Fatal(err)
 		}
 		all = append(all, s)
-	}
-	share(t, all)
-	for _, s := range all {
-		s.fixConsole()
-		s.start()
 	}
 	return all
 }
@@ -213,4 +222,70 @@ func testOtherRules(t *testing.T, all []*setup) {
 	}
 	follows.group("Newer", ada)
 	leads.eventually("granted after a reload by way of another replica", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
+}
+
+// TestReplicaProcesses runs three processes over a database, and kills, then stops for longer than the lease, whoever delivers. Each time
+// another delivers; the one that goes on follows.
+func TestReplicaProcesses(t *testing.T) {
+	t.Parallel()
+	all := replicasOf(t, 3)
+	stores["database"](t, all)
+	running := map[*setup]*process{}
+	for _, s := range all {
+		s.fixConsole()
+		running[s] = s.launch()
+	}
+	first := all[0]
+	first.person("ada@example.com")
+	ada := first.user("ada@example.com")
+	group := first.group("VT Admins")
+	add := `{"op":"add","path":"members","value":[{"value":"` + ada + `"}]}`
+	remove := `{"op":"remove","path":"members[value eq \"` + ada + `\"]"}`
+	delivers := func() (leads, other *setup) {
+		until(t, "a living replica delivers", func() bool {
+			leads, other = nil, nil
+			for s := range running {
+				for _, r := range s.status().Replicas {
+					switch {
+					case r.This && slices.Contains(r.DeliversTo, "vt"):
+						leads = s
+					case r.This:
+						other = s
+					}
+				}
+			}
+			return leads != nil && other != nil
+		})
+		return leads, other
+	}
+
+	leads, other := delivers()
+	other.patch("/Groups/"+group, add)
+	other.eventually("granted", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
+	_ = running[leads].cmd.Process.Kill()
+	<-running[leads].done
+	delete(running, leads)
+	other.patch("/Groups/"+group, remove)
+	other.eventually("revoked after a kill", map[string]string{"ada@example.com": ""})
+
+	leads, other = delivers()
+	stopped := running[leads]
+	signal := func(sig syscall.Signal) {
+		t.Helper()
+		if err := stopped.cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	delete(running, leads)
+	other.patch("/Groups/"+group, add)
+	other.eventually("granted while one stands still", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
+	other.patch("/Groups/"+group, remove)
+	other.eventually("revoked while one stands still", map[string]string{"ada@example.com": ""})
+	signal(syscall.SIGCONT)
+	until(t, "the one that stood still knows who delivers", func() bool {
+		b := leads.status().Backends
+		return b[1].Leader != nil && b[1].Leader.Epoch == 3
+	})
+	other.eventually("nothing comes late", map[string]string{"ada@example.com": ""})
 }
