@@ -297,9 +297,29 @@ func (d *doctor) examine(ctx context.Context, name string, client backend.Backen
 		return nil
 	}
 	out := e.Examine(ctx, rules.FixedTargets(name))
+	if d.config.Backends[name].Kind == "riskcloud" {
+		out = append(out, pinAdministrators(out, name, rules)...)
+	}
 	if c := d.config.Backends[name]; c.OwnAccount == "" && c.Kind == "virustotal" {
 		out = append(out, backend.Finding{Level: backend.Note, What: "own_account is not set, and the API does not tell whose key it is",
 			Remedy: "name the owner of the key in `own_account`: the bridge then never takes a role from them"})
+	}
+	return out
+}
+
+// pinAdministrators recommends pin for rules that give by name what is an administrator's role by the name that only Risk Cloud knows.
+func pinAdministrators(found []backend.Finding, name string, rules *mapping.Rules) (out []backend.Finding) {
+	for _, f := range found {
+		if f.Target == "" || f.Level == backend.Problem || !administers(f.What) {
+			continue
+		}
+		for _, r := range rules.Naming(mapping.Target{Backend: name, Target: f.Target}) {
+			if !r.Pin && r.ExternalID == "" && r.ID == "" {
+				out = append(out, backend.Finding{Level: backend.Note, Target: f.Target, What: "role " + f.Target + " looks like an administrator's, and is given to whoever is in a group of some name",
+					Remedy: "pin: true lets no other group take the name"})
+				break
+			}
+		}
 	}
 	return out
 }

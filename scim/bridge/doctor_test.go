@@ -71,3 +71,22 @@ func TestDoctorFindsTheWayOfTheTenant(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 }
+
+// Only the vendor knows what a role is called: a rule that gives an administrator's by name is better pinned.
+func TestDoctorRecommendsPin(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.rc.AddRole("r7", "GRC Administrator")
+	s.person("ada@example.com")
+	const rule = "{match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'}"
+	for now, want := range map[string]bool{
+		"{group: Risk, backend: rc, target: r7}": true, "{group: Risk, pin: true, backend: rc, target: r7}": false,
+		"{external_id: x, backend: rc, target: r7}": false, "{group: Risk, backend: rc, target: approver}": false,
+	} {
+		s.edit(rule, now)
+		if _, out := s.command("doctor"); strings.Contains(out, "role r7 looks like an administrator's, and is given to whoever is in a group of some name (line 15: mappings.3)") != want ||
+			strings.Contains(out, "role approver looks") {
+			t.Errorf("%s: %s", now, out)
+		}
+		s.edit(now, rule)
+	}
+}

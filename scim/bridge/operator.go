@@ -213,10 +213,25 @@ func holdCommand(config *string, stdout io.Writer) *cobra.Command {
 					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], cmp.Or(said[word+" "+a["why"]], said[word]))
 					return err
 				})}
+		decide.ValidArgsFunction = completeHolds(config)
 		decide.Flags().BoolVar(decided, "json", false, "print JSON")
 		c.AddCommand(decide)
 	}
 	return c
+}
+
+// completeHolds lets the shell complete the ids of the holds there are, with what they are about.
+func completeHolds(config *string) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var ids []cobra.Completion
+		var holds []delivery.Hold
+		if o, err := newOperatorClient(*config); len(args) == 0 && err == nil && o.call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
+			for _, h := range holds {
+				ids = append(ids, cobra.CompletionWithDesc(h.ID, h.Target+": "+whyHeld[h.Why]))
+			}
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 func oneArg(what string) cobra.PositionalArgs {
