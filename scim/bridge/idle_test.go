@@ -16,7 +16,7 @@ func TestRulesThatGiveNothing(t *testing.T) {
 	s.edit(`  - {match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'}`, `  - {match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'}
   - {group: [Staff, Guests], where: 'userType eq "Employee"', backend: rc, target: reviewer}
   - {group: Entra Only, identity_provider: okta, backend: rc, target: reviewer}
-  - group: VT Admins
+  - group: [VT Admins, Ghosts]
     where: active eq true
     grants:
       - {backend: rc, target: nowhere}
@@ -49,10 +49,16 @@ func TestRulesThatGiveNothing(t *testing.T) {
 			t.Errorf("doctor, without %q: %s", want, doctor)
 		}
 	}
-	for _, not := range []string{"mappings.0:", "mappings.6: it", "mappings.6: no"} {
+	for _, not := range []string{"mappings.0:", "mappings.6: it"} {
 		if strings.Contains(out, not) {
 			t.Errorf("%q: %s", not, out)
 		}
+	}
+	if n := strings.Count(out, "mappings.6: no group is called Ghosts"); n != 1 {
+		t.Errorf("a rule with two grants is named %d times: %s", n, out)
+	}
+	if _, out := s.command("explain", "ada@example.com", "absent"); !strings.Contains(out, "blocked: no_target (the vendor has no such group or role); tried again at") {
+		t.Error(out)
 	}
 	_, out = s.command("plan", "--json")
 	var all []delivery.Preview
