@@ -386,13 +386,18 @@ func TestRotationHasNoGap(t *testing.T) {
 func TestAKeyIsKnownBeforeItSigns(t *testing.T) {
 	w := newWorld(t)
 	other := w.issuerAt(t, w.shelf)
+	for _, i := range []*Issuer{w.Issuer, other} {
+		if err := i.Keys.Init(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for week := range 4 {
-		w.clock = now.Add(time.Duration(week+1) * keyTurn)
-		post(t, other, form("client_id", "okta-job", "client_secret", secret2)) // reads, and makes the key
-		w.clock = w.clock.Add(time.Second)
-		post(t, w.Issuer, form("client_id", "okta-job", "client_secret", secret2))
+		w.clock = now.Add(time.Duration(week+1)*keyTurn - 10*time.Second)
+		post(t, w.Issuer, form("client_id", "okta-job", "client_secret", secret2)) // reads the keys
+		w.clock = w.clock.Add(10 * time.Second)
+		post(t, other, form("client_id", "okta-job", "client_secret", secret2)) // makes one
 		for range 20 {
-			w.clock = w.clock.Add(30 * time.Second)
+			w.clock = w.clock.Add(20 * time.Second)
 			a := post(t, other, form("client_id", "okta-job", "client_secret", secret2))
 			if _, err := a.who(t, w.Issuer); err != nil {
 				t.Fatalf("%v", err)
