@@ -18,6 +18,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/canary"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 	"github.com/scimbridge/scimbridge/store/storetest"
@@ -32,8 +33,8 @@ const (
 )
 
 const (
-	acmeToken  = "acme-token-of-some-length"
-	otherToken = "other-token-of-some-length"
+	acmeToken  = "canary-acme-token-of-some-length"
+	otherToken = "canary-other-token-of-some-length"
 )
 
 // world is a server over a store of its own. Membership of a group counts at backend vt, target "t-" and its name.
@@ -65,6 +66,9 @@ func newWorld(t testing.TB) *world {
 		Nudge:     func(string) { w.nudged.Add(1) },
 		Now:       func() time.Time { return time.Unix(1_767_225_600+w.clock.Load(), 0) },
 		NewID:     func() string { return fmt.Sprintf("new-%d", w.ids.Add(1)) },
+	}
+	if t, ok := t.(*testing.T); ok { // a benchmark does not log
+		srv.Log = canary.Log(t)
 	}
 	w.server = httptest.NewServer(srv.Handler())
 	t.Cleanup(func() {
@@ -165,6 +169,9 @@ func (w *world) do(method, path, body string, header ...string) answer {
 	got, err := io.ReadAll(res.Body)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if res.StatusCode >= 400 {
+		canary.Clean(w.t, method+" "+path, string(got))
 	}
 	return answer{res.StatusCode, res.Header, got}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Secret is what the harness must configure as every credential; it may appear in no error.
-const Secret = "SECRET-credential"
+const Secret = "canary-SECRET-credential"
 
 // Harness makes a client of the vendor at url. Calls other than the one under test are answered by Prepare, which
 // reports whether it did.

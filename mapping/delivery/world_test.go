@@ -13,6 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/canary"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 	"github.com/scimbridge/scimbridge/store/storetest"
@@ -249,7 +250,7 @@ func (w *world) restart() {
 		BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
 		CallTimeout: 30 * time.Second, Straggler: 75 * time.Second,
 		MaxRemovals: delivery.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Percent: 30, Window: time.Hour},
-		Now: w.now, Jitter: func() float64 { return 0 },
+		Now: w.now, Jitter: func() float64 { return 0 }, Log: canary.Log(w.t),
 	}
 	if w.config != nil {
 		w.config(w.worker)

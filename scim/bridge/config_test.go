@@ -119,7 +119,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	}
 	s.stop()
 	text := log.String()
-	for _, secret := range []string{oktaToken, entraToken, "key-of-the-tests", "SECRET", "example.com", "USER_ROLE_"} {
+	for _, secret := range []string{oktaToken, entraToken, "canary-key-of-the-tests", "SECRET", "example.com", "USER_ROLE_"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the log holds %q:\n%s", secret, text)
 		}

@@ -22,7 +22,7 @@ func TestDoctor(t *testing.T) {
 				!strings.Contains(out, "GiB are free") || !strings.Contains(out, "no server answers") || !strings.Contains(out, "own_account") {
 				t.Errorf("%d %s", code, out)
 			}
-			for _, secret := range []string{"key-of-the-tests", "ada@"} {
+			for _, secret := range []string{"canary-key-of-the-tests", "ada@"} {
 				if strings.Contains(out, secret) {
 					t.Errorf("it shows %q", secret)
 				}

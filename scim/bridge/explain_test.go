@@ -45,7 +45,7 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
 	s.start()
-	s.edit("api_key: key-of-the-tests, mode: sync", "api_key: key-of-the-tests, mode: observe")
+	s.edit("api_key: canary-key-of-the-tests, mode: sync", "api_key: canary-key-of-the-tests, mode: observe")
 	code, out := s.command("reload")
 	if code != 0 || !strings.Contains(out, "note: backends.vt is changed in the file, too, and needs a restart") || strings.Contains(out, "backends.rc is") || strings.Contains(out, "identity_providers") {
 		t.Errorf("%d %s", code, out)

@@ -100,10 +100,10 @@ func TestLastUseIsShown(t *testing.T) {
 // Whoever is refused, and every token that is given, is in the audit trail with a reason, and nothing of the credential.
 func TestRejectionsAreEvents(t *testing.T) {
 	s := withOAuth(t, newSigner(t))
-	s.edit("tokens: ["+oktaToken+"]", "tokens: ["+oktaToken+", {value: expired-token-of-the-tests, expires: 2020-01-31}]")
+	s.edit("tokens: ["+oktaToken+"]", "tokens: ["+oktaToken+", {value: canary-expired-token-of-the-tests, expires: 2020-01-31}]")
 	s.start()
 	s.send("canary-of-a-token-that-is-wrong", "GET", "/Users", "")
-	s.send("expired-token-of-the-tests", "GET", "/Users", "")
+	s.send("canary-expired-token-of-the-tests", "GET", "/Users", "")
 	s.askToken("grant_type=client_credentials&client_id=job&client_secret=canary-of-a-secret")
 	s.askToken("grant_type=client_credentials&client_id=job&client_secret=another-secret-of-the-tests")
 	s.stop()

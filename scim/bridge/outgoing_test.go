@@ -46,7 +46,7 @@ func TestOutgoing(t *testing.T) {
 			t.Fatalf("%s: %v %v", text, err, c.problems)
 		}
 		c.Kind, c.RateLimit = "virustotal", "1000/s"
-		if err := yaml.Unmarshal([]byte("key-of-the-tests"), &c.APIKey); err != nil {
+		if err := yaml.Unmarshal([]byte("canary-key-of-the-tests"), &c.APIKey); err != nil {
 			t.Fatal(err)
 		}
 		b := &Bridge{Config: &Config{Backends: map[string]*BackendConfig{"vt": c}}, Log: slog.New(slog.DiscardHandler)}
@@ -77,7 +77,7 @@ func TestAPrintedConfiguration(t *testing.T) {
 	}
 	for form, text := range map[string]string{"%v": fmt.Sprintf("%v %v", c, *c.Backends["vt"]), "%+v": fmt.Sprintf("%+v %+v", c.IdentityProviders, *c.Backends["rc"]),
 		"%#v": fmt.Sprintf("%#v %#v", c.IdentityProviders, *c.Backends["rc"]), "yaml": string(asYAML)} {
-		for _, secret := range []string{oktaToken, entraToken, "key-of-the-tests"} {
+		for _, secret := range []string{oktaToken, entraToken, "canary-key-of-the-tests"} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s shows %q: %s", form, secret, text)
 			}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,12 +17,13 @@ import (
 
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/scim/canary"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 const (
-	oktaToken  = "okta-token-of-the-tests"
-	entraToken = "entra-token-of-the-tests"
+	oktaToken  = "canary-okta-token-of-the-tests"
+	entraToken = "canary-entra-token-of-the-tests"
 )
 
 // patience bounds how long a test waits for what must happen; it is no claim about speed.
@@ -39,8 +39,9 @@ type setup struct {
 	console  string
 	scim     string
 	vendorID map[string][2]string // e-mail -> account at each vendor
-	given    store.Store          // one that several share; nil: its own
-	skew     time.Duration        // of the clock of a process
+	running  bool
+	given    store.Store   // one that several share; nil: its own
+	skew     time.Duration // of the clock of a process
 }
 
 // newSetup starts the vendors in a profile and the bridge before them; extra goes into both backends.
@@ -65,8 +66,8 @@ identity_providers:
   okta: {tokens: [%s]}
   entra: {tokens: [%s]}
 backends:
-  vt: {kind: virustotal, url: %s, api_key: key-of-the-tests, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, max_removals: {count: 1000, percent: 100, window: 1h}, %s}
-  rc: {kind: riskcloud, url: %s, client_id: id, client_secret: secret, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, max_removals: {count: 1000, percent: 100, window: 1h}, %s}
+  vt: {kind: virustotal, url: %s, api_key: canary-key-of-the-tests, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, max_removals: {count: 1000, percent: 100, window: 1h}, %s}
+  rc: {kind: riskcloud, url: %s, client_id: id, client_secret: canary-secret-of-the-tests, mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 3s, max_removals: {count: 1000, percent: 100, window: 1h}, %s}
 mappings:
   - {group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}
   - {group: VT Owners, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN, USER_ROLE_INTELLIGENCE]}
@@ -93,16 +94,20 @@ func (s *setup) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.DiscardHandler), Path: s.path, given: s.given}
+	s.bridge = &Bridge{Config: c, Log: canary.Log(s.t), Path: s.path, given: s.given}
 	if err := s.bridge.Start(context.Background()); err != nil {
 		s.t.Fatal(err)
 	}
-	s.scim, s.console = s.bridge.URL(), s.bridge.ConsoleURL()
+	s.scim, s.console, s.running = s.bridge.URL(), s.bridge.ConsoleURL(), true
 	s.t.Cleanup(s.stop)
 }
 
 func (s *setup) stop() {
 	s.t.Helper()
+	if s.running {
+		s.watch()
+	}
+	s.running = false
 	if err := s.bridge.Stop(); err != nil {
 		s.t.Error(err)
 	}
@@ -127,7 +132,27 @@ func (s *setup) send(token, method, path, body string) (int, []byte) {
 	if err != nil {
 		s.t.Error(err)
 	}
+	if res.StatusCode >= 400 {
+		canary.Clean(s.t, method+" "+path, string(got))
+	}
 	return res.StatusCode, got
+}
+
+// watch looks at what everybody may see of a running bridge.
+func (s *setup) watch() {
+	s.t.Helper()
+	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/api/status", "/nothing"} {
+		res, err := http.Get(s.console + path)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		canary.Clean(s.t, path, fmt.Sprint(string(body), res.Header))
+	}
 }
 
 // must sends as Entra and returns the id of what is answered, if it has one.

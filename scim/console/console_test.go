@@ -230,7 +230,7 @@ func TestMetricsFromTheStart(t *testing.T) {
 // The operator API is closed without the key, and does what it says with it.
 func TestOperatorAPI(t *testing.T) {
 	c, server := newConsole(t)
-	const key = "the-key-of-the-operator-for-tests"
+	const key = "canary-key-of-the-operator-for-tests"
 	call := func(method, path, key string) (int, string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)

@@ -86,12 +86,12 @@ type Visitor struct {
 
 type visitorKey struct{}
 
-// Of returns the visitor who sends a request; one for whom every door is open, if there is none.
+// Of returns the visitor who sends a request; where no door stands, one who may come in.
 func Of(r *http.Request) *Visitor {
 	if v, ok := r.Context().Value(visitorKey{}).(*Visitor); ok {
 		return v
 	}
-	return &Visitor{}
+	return &Visitor{Address: addressOf(r.RemoteAddr)}
 }
 
 // Handler finds out for every request from where it comes.

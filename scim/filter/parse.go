@@ -352,5 +352,5 @@ func (p *parser) unexpected(wanted string) error {
 	if p.done() {
 		return errorf("%s is missing at the end", wanted)
 	}
-	return errorf("%s is missing at byte %d, before %q", wanted, p.pos+1, clip(p.in[p.pos:]))
+	return errorf("%s is missing at byte %d", wanted, p.pos+1) // what stands there may be a value: of a person, or a password
 }
