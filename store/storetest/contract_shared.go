@@ -29,6 +29,7 @@ func RunShared(t *testing.T, open func(t *testing.T) func() store.Shared) {
 		{"one counter", testSharedCounter},
 		{"one group", testSharedGroup},
 		{"marks that were touched meanwhile", testSharedMarks},
+		{"what was only read", testSharedReads},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -188,11 +189,12 @@ func testTakeWaits(t *testing.T, one, two store.Shared) {
 	over(t, two, backend)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*short)
 	defer cancel()
-	if got, err := two.Take(ctx, backend, "b", long); err == nil {
-		t.Errorf("%+v was taken from under a write", got)
-	}
+	got, err := two.Take(ctx, backend, "b", long)
 	close(goOn)
 	written := <-done
+	if err == nil {
+		t.Fatalf("%+v was taken from under a write", got)
+	}
 	for {
 		_, err := two.Take(t.Context(), backend, "b", long)
 		if err == nil {
@@ -379,5 +381,32 @@ func testSharedMarks(t *testing.T, one, two store.Shared) {
 			t.Errorf("number %d after %d", now.Seq, m.Seq)
 		}
 		return err
+	})
+}
+
+// testSharedReads: two change different things because of what both have read. One of them must see what the other did.
+func testSharedReads(t *testing.T, one, two store.Shared) {
+	update(t, one, func(tx store.Tx) error { return tx.Directory("idp").PutGroup(group("g", "g")) })
+	join := func(tx store.Tx, id string) error { // who comes first
+		d := tx.Directory("idp")
+		if n, err := d.MemberCount("g"); err != nil || n > 0 || d.UserCount() > 0 {
+			return err
+		}
+		return d.PutUser(user(id, id))
+	}
+	met := false
+	update(t, one, func(tx store.Tx) error {
+		if err := join(tx, "a"); err != nil {
+			return err
+		}
+		if !met {
+			met = true
+			update(t, two, func(tx store.Tx) error { return join(tx, "b") })
+		}
+		return nil
+	})
+	view(t, two, func(tx store.Tx) error {
+		same(t, "users", tx.Directory("idp").UserCount(), 1)
+		return nil
 	})
 }
