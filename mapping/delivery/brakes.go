@@ -112,7 +112,7 @@ func (b *brakes) limits(v *visitWork) {
 func (w *Worker) obeyMode(v *visitWork) {
 	for id, a := range v.accounts {
 		if w.mode() == Observe && len(a.add)+len(a.remove) > 0 {
-			w.Log.Info("observe: would change roles", "backend", w.Name, "account", id, "add", a.add, "remove", a.remove)
+			w.Log.Info("observe: would change roles", "backend", w.Name, "account", label(id), "add", a.add, "remove", a.remove)
 			a.add, a.remove, a.replace = nil, nil, false
 		}
 		if w.mode() == AddOnly {

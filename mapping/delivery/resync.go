@@ -325,13 +325,13 @@ func (w *Worker) drifted(kind string, g foreignGrant) {
 func (w *Worker) countDrift() {
 	for g := range w.found[DriftMissing] {
 		w.Drift(DriftMissing)
-		w.Log.Warn("a grant of ours was not there any more; it is given again", "backend", w.Name, "target", g.target, "account", g.account, "role", g.role)
+		w.Log.Warn("a grant of ours was not there any more; it is given again", "backend", w.Name, "target", g.target, "account", label(g.account), "role", g.role)
 	}
 	for g := range w.found[DriftForeign] {
 		if !w.foreigners[g] {
 			w.foreigners[g] = true
 			w.Drift(DriftForeign)
-			w.Log.Warn("somebody has a role that no group gives", "backend", w.Name, "target", g.target, "account", g.account, "role", g.role)
+			w.Log.Warn("somebody has a role that no group gives", "backend", w.Name, "target", g.target, "account", label(g.account), "role", g.role)
 		}
 	}
 	clear(w.found)

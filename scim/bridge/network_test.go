@@ -146,3 +146,43 @@ func TestLimits(t *testing.T) {
 	want("from nowhere", 400, "invalidValue", entraToken, "203.0.113.700")
 	want("wrong, from nowhere", 401, "", "wrong", "203.0.113.700")
 }
+
+// The token endpoint is behind the same door: a client is admitted from where its provider says, as often as it may, and a wrong secret is
+// answered 401 beyond any limit, and is told slowly once there are too many.
+func TestTheTokenEndpointIsBehindTheDoor(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "strict", "")
+	s.edit("server: {listen: 127.0.0.1:0}", "server: {listen: 127.0.0.1:0, public_url: 'https://scim.example.com/scim/v2', trusted_proxies: [127.0.0.1], limits: {failures: 1/h}}")
+	s.edit("  okta: {", "  away: {allow: [203.0.113.0/24], oauth: {clients: [{id: away, secrets: [{value: canary-secret-of-away, expires: 2099-01-31}]}]}}\n"+
+		"  small: {rate_limit: 1/h, oauth: {clients: [{id: small, secrets: [{value: canary-secret-of-small, expires: 2099-01-31}]}]}}\n  okta: {")
+	s.start()
+	ask := func(client, secret, from string) (int, http.Header, time.Duration) {
+		t.Helper()
+		form := "grant_type=client_credentials&client_id=" + client + "&client_secret=" + secret
+		begun := time.Now()
+		status, _, header := raw(t, s.dial(), fmt.Sprintf("POST /oauth/token HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", from, len(form), form))
+		return status, header, time.Since(begun)
+	}
+	for _, c := range []struct {
+		client, secret, from string
+		status               int
+	}{
+		{"away", "canary-secret-of-away", "203.0.113.7", 200}, {"away", "canary-secret-of-away", "198.51.100.1", 403}, {"away", "wrong", "198.51.100.2", 401},
+		{"small", "canary-secret-of-small", "198.51.100.3", 200}, {"small", "canary-secret-of-small", "198.51.100.3", 200}, {"small", "canary-secret-of-small", "198.51.100.4", 429}, {"small", "wrong", "198.51.100.4", 401},
+	} {
+		status, header, _ := ask(c.client, c.secret, c.from)
+		if status != c.status || status == 429 && !waits(header, 3600) {
+			t.Errorf("%s from %s: %d %v", c.client, c.from, status, header)
+		}
+	}
+	var took time.Duration
+	for range 3 { // twice the limit at once, and one more
+		var status int
+		if status, _, took = ask("small", "wrong", "198.51.100.5"); status != 401 {
+			t.Errorf("a wrong secret: %d", status)
+		}
+	}
+	if took < time.Second {
+		t.Errorf("one of too many is answered after %s", took)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/time/rate"
 
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
 	"github.com/scimbridge/scimbridge/scim/console"
@@ -49,7 +50,7 @@ func TestOutgoing(t *testing.T) {
 		if err := yaml.Unmarshal([]byte("canary-key-of-the-tests"), &c.APIKey); err != nil {
 			t.Fatal(err)
 		}
-		b := &Bridge{Config: &Config{Backends: map[string]*BackendConfig{"vt": c}}, Log: slog.New(slog.DiscardHandler)}
+		b := &Bridge{Config: &Config{Backends: map[string]*BackendConfig{"vt": c}}, Log: slog.New(slog.DiscardHandler), limits: map[string]*rate.Limiter{}}
 		client, err := b.client("vt", console.NewMetrics(nil, nil))
 		if err != nil {
 			t.Fatal(err)
