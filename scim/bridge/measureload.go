@@ -85,9 +85,11 @@ func (m *measurement) config(hash string) (string, error) {
 		}
 		storeConfig["path"] = path
 	}
+	const unlimited = "1000000/s" // what is measured is not the limits
+	limits := map[string]any{"requests": unlimited, "connections_per_address": 2*m.clients + 64, "connections": 2*m.clients + 64}
 	data, err := yaml.Marshal(map[string]any{
-		"server": map[string]string{"listen": "127.0.0.1:0"}, "console": map[string]string{"listen": "127.0.0.1:0"}, "store": storeConfig,
-		"identity_providers": map[string]any{measuredIdP: map[string][]string{"tokens": {hash}}},
+		"server": map[string]any{"listen": "127.0.0.1:0", "limits": limits}, "console": map[string]string{"listen": "127.0.0.1:0"}, "store": storeConfig,
+		"identity_providers": map[string]any{measuredIdP: map[string]any{"tokens": []string{hash}, "rate_limit": unlimited}},
 	})
 	if err != nil {
 		return "", err

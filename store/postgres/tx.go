@@ -82,10 +82,11 @@ func one[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) (row T, f
 	return rows[0], true, nil
 }
 
-// The sizes of pages: a list that is ended early is mostly ended soon.
+// The sizes of pages: a list that is ended early is mostly ended soon, so a page is twice as long as the one before. The first one has
+// what a SCIM client gets if it does not say how much, and whether there is more.
 const (
-	firstPage = 100
-	otherPage = 2000
+	firstPage = 101
+	mostPage  = 2000
 )
 
 // pages yields a list page by page, each one statement that begins after the last row of the one before: so whoever iterates may
@@ -93,7 +94,7 @@ const (
 func pages[T any](next func(last *T, limit int) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var last *T
-		for limit := firstPage; ; limit = otherPage {
+		for limit := firstPage; ; limit = min(2*limit, mostPage) {
 			list, err := next(last, limit)
 			if err != nil {
 				var none T
