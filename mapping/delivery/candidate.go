@@ -34,12 +34,16 @@ type Candidate struct {
 // Run delivers whenever the lease is to be had, until ctx ends: then a call under way is ended and the lease let go, so that
 // another replica takes over at once. The error is one of the store that ends all work.
 func (c *Candidate) Run(ctx context.Context) error {
+	failing := false // said once, not every second
 	for ctx.Err() == nil {
 		asked, lease, err := c.stand(ctx)
+		again := failing
+		failing = err != nil
 		switch {
 		case errors.Is(err, store.ErrPoisoned), errors.Is(err, store.ErrClosed):
 			return err
-		case err != nil && ctx.Err() == nil:
+		case err != nil && (again || ctx.Err() != nil):
+		case err != nil:
 			c.Log.Warn("delivery: the lease cannot be looked at, will be tried again", "backend", c.Name, "error", err)
 		case err == nil && lease.Owner == c.Owner:
 			if err := c.serve(ctx, newTerm(asked, c.Lease), lease); err != nil {
