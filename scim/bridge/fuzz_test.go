@@ -15,6 +15,7 @@ import (
 
 // odd are configurations that were, or might be, trouble.
 var odd = []string{
+	"identity_providers: {okta: {tokens: !of-mine S3CR3T}}\n",
 	"# nothing\n", "---\n", "null\n", "[]\n", "5\n", "a: 1\n---\nb: 2\n", "server: {listen: [1]}\n", "\x00\n", "server:\n  listen: \"\xff\"\n", "server: {listen: 127.0.0.1:0",
 	"identity_providers: {okta: {tokens: [*S3CR3T-token-of-the-fuzz]}}\n", "identity_providers: {okta: {tokens: [!S3CR3T-token-of-the-fuzz x]}}\n",
 	"identity_providers: {okta: {tokens: [{value: S3CR3T-token-of-the-fuzz, expires: S3CR3T}]}}\n", "identity_providers: {okta: {tokens: [{value: x, expires: 0001-01-01}]}}\n",

@@ -1,7 +1,9 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -131,6 +133,18 @@ func TestBlocksOfAnySize(t *testing.T) {
 		}
 		if len(record) > min(sealSize+n, blockRecord) {
 			t.Errorf("%d take %d bytes", n, len(record))
+		}
+	}
+}
+
+// A block whose members are out of order, or more than it can have, is none that was ever written.
+func TestBlocksOutOfOrderAreDamaged(t *testing.T) {
+	key := pair(1, 2)
+	for _, payload := range [][]byte{{2, 1}, {1, 1}, bytes.Repeat([]byte{1}, fewInBlock+1)} {
+		e := newRecord(len(payload))
+		e.raw(payload)
+		if _, err := openBlock(key, e.seal(key)); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%v: %v", payload, err)
 		}
 	}
 }
