@@ -28,6 +28,8 @@ type fleet struct {
 	*world
 	leases *storetest.Shared
 
+	trouble func(context.Context) error // what a replica's calls meet from its start on; nil: nothing
+
 	mu       sync.Mutex
 	journal  []string       // "a: add acme: a1=ADMIN"
 	times    []time.Time    // when each of them arrived
@@ -91,7 +93,7 @@ func (g *gate) pass() {
 }
 
 func (f *fleet) start(name string) *replica {
-	r := &replica{fleet: f, name: name, done: make(chan error, 1)}
+	r := &replica{fleet: f, name: name, apply: f.trouble, done: make(chan error, 1)}
 	clock := &delivery.Clock{}
 	make := func(s store.Store) *delivery.Worker {
 		w := &delivery.Worker{
@@ -218,10 +220,11 @@ func (c caller) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, 
 		f.t.Errorf("calls of two replicas in flight: %v", f.inFlight)
 	}
 	f.journal, f.times = append(f.journal, name+": "+describe(d)), append(f.times, time.Now())
+	apply := c.replica.apply
 	f.mu.Unlock()
 	var err error
-	if c.replica.apply != nil {
-		err = c.replica.apply(ctx)
+	if apply != nil {
+		err = apply(ctx)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -276,7 +279,9 @@ func TestOneReplicaDelivers(t *testing.T) {
 		f.wait(2 * time.Second)
 		b := f.start("b")
 		f.join("okta", "u1", "Admins") // nobody nudges: whoever delivers looks by itself
+		f.mu.Lock()
 		a.apply = func(context.Context) error { time.Sleep(20 * time.Second); return nil }
+		f.mu.Unlock()
 		f.wait(3 * time.Second)
 		f.wantCalls("a: add acme: a1=ADMIN")
 		a.stop() // 18 s more, longer than the lease
@@ -302,7 +307,9 @@ func TestTakeOver(t *testing.T) {
 		a := f.start("a")
 		f.wait(2 * time.Second)
 		b := f.start("b")
+		f.mu.Lock()
 		a.apply = func(ctx context.Context) error { <-ctx.Done(); return backendGone(ctx) }
+		f.mu.Unlock()
 		f.join("okta", "u1", "Admins")
 		f.wait(3 * time.Second)
 		f.wantCalls("a: add acme: a1=ADMIN")
@@ -408,6 +415,7 @@ func TestACallEndsWithTheTrust(t *testing.T) {
 		a := f.start("a")
 		f.wait(2 * time.Second)
 		f.join("okta", "u1", "Admins")
+		f.mu.Lock()
 		a.apply = func(ctx context.Context) error {
 			select {
 			case <-time.After(25 * time.Second):
@@ -416,12 +424,15 @@ func TestACallEndsWithTheTrust(t *testing.T) {
 				return backendGone(ctx)
 			}
 		}
+		f.mu.Unlock()
 		f.wait(30 * time.Second)
 		f.wantCalls("a: add acme: a1=ADMIN")
 		f.expect("acme/a1=ADMIN")
 
 		var cut time.Time
+		f.mu.Lock()
 		a.apply = func(ctx context.Context) error { <-ctx.Done(); cut = time.Now(); return backendGone(ctx) }
+		f.mu.Unlock()
 		b := f.start("b")
 		f.join("okta", "u2", "Admins")
 		f.wait(3 * time.Second)
@@ -449,9 +460,11 @@ func TestAPauseSurvives(t *testing.T) {
 		f.wait(2 * time.Second)
 		b := f.start("b")
 		until := f.leases.Now().Add(10 * time.Minute)
+		f.mu.Lock()
 		a.apply = func(context.Context) error {
 			return &backend.Error{Kind: backend.Throttled, Doing: "changing roles", Status: 429, Until: until}
 		}
+		f.mu.Unlock()
 		f.join("okta", "u1", "Admins")
 		f.wait(3 * time.Second)
 		f.wantCalls("a: add acme: a1=ADMIN")
@@ -513,13 +526,17 @@ func TestCommandsReachWhoDelivers(t *testing.T) {
 		f.wait(10 * time.Second)
 		f.wantCalls("a: add acme: a1=ADMIN")
 
+		f.mu.Lock()
 		a.apply = func(context.Context) error {
 			return &backend.Error{Kind: backend.Throttled, Doing: "changing roles", Status: 429, Until: time.Now().Add(time.Hour)}
 		}
+		f.mu.Unlock()
 		f.join("okta", "u2", "Admins")
 		f.wait(4 * time.Second)
 		f.wantCalls("a: add acme: a2=ADMIN")
+		f.mu.Lock()
 		a.apply = nil
+		f.mu.Unlock()
 		f.wait(4 * time.Second)
 		f.wantCalls()
 		if err := b.Retry(t.Context()); err != nil {

@@ -48,9 +48,10 @@ func simulateReplicas(t *testing.T, rnd *rand.Rand) {
 	f.group("okta", "Admins")
 	f.people(people)
 	var calm bool
-	trouble := func(ctx context.Context) error {
+	faults := rand.New(rand.NewPCG(rnd.Uint64(), 13)) // under f.mu
+	f.trouble = func(ctx context.Context) error {
 		f.mu.Lock()
-		takes := time.Duration(rnd.IntN(40_000)) * time.Millisecond
+		takes := time.Duration(faults.IntN(40_000)) * time.Millisecond
 		f.mu.Unlock()
 		select {
 		case <-time.After(takes):
@@ -59,7 +60,7 @@ func simulateReplicas(t *testing.T, rnd *rand.Rand) {
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if chance := rnd.IntN(10); !calm && chance < 4 {
+		if chance := faults.IntN(10); !calm && chance < 4 {
 			e := &backend.Error{Kind: backend.Transient, Doing: "changing roles", Status: 502}
 			f.vendor.answers = []answer{{err: e, apply: chance == 0, late: chance == 1}}
 		}
@@ -68,9 +69,7 @@ func simulateReplicas(t *testing.T, rnd *rand.Rand) {
 	started := 0
 	start := func() *replica {
 		started++
-		r := f.start(fmt.Sprint("r", started))
-		r.apply = trouble
-		return r
+		return f.start(fmt.Sprint("r", started))
 	}
 	all := []*replica{start(), start(), start()}
 	still := map[*replica]time.Time{}
