@@ -128,8 +128,9 @@ type measured struct {
 		PerUser       float64 `json:"per_user"`
 		PerMembership float64 `json:"per_membership"`
 	} `json:"bytes"`
-	Start  float64 `json:"start_seconds"`
-	Memory struct {
+	Start    float64 `json:"start_seconds"`
+	StartCPU float64 `json:"start_cpu_seconds,omitempty"`
+	Memory   struct {
 		Started int64 `json:"started"` // resident, of the process that serves
 		Peak    int64 `json:"peak"`
 		Own     int64 `json:"own"` // without the pages of files, at the end
@@ -145,6 +146,7 @@ type requests struct {
 	Rate    float64 `json:"per_second"`
 	Median  float64 `json:"median_ms"`
 	P99     float64 `json:"p99_ms"`
+	CPU     float64 `json:"cpu_us,omitempty"` // of the process that serves, for each: what other work on the machine disturbs least
 }
 
 func (m *measurement) run(ctx context.Context) (*measured, error) {
@@ -185,7 +187,7 @@ func (r *measured) print(w io.Writer) error {
 	fmt.Fprintf(t, "… file, with its free pages\t%s\n", megabytes(r.Size.File))
 	fmt.Fprintf(t, "… for a user\t%.0f bytes\n", r.Size.PerUser)
 	fmt.Fprintf(t, "… for a membership\t%.0f bytes\n", r.Size.PerMembership)
-	fmt.Fprintf(t, "start until ready\t%.2f s\n", r.Start)
+	fmt.Fprintf(t, "start until ready\t%.2f s, of CPU %.2f s\n", r.Start, r.StartCPU)
 	fmt.Fprintf(t, "memory after the start\t%s\n", megabytes(r.Memory.Started))
 	fmt.Fprintf(t, "memory at most\t%s\n", megabytes(r.Memory.Peak))
 	fmt.Fprintf(t, "… without pages of files\t%s\n", megabytes(r.Memory.Own))
@@ -193,9 +195,9 @@ func (r *measured) print(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintln(t, "REQUEST\tCLIENTS\tA SECOND\tMEDIAN\tP99")
+	fmt.Fprintln(t, "REQUEST\tCLIENTS\tA SECOND\tMEDIAN\tP99\tCPU")
 	for _, q := range r.Requests {
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.2f ms\t%.2f ms\n", q.What, q.Clients, q.Rate, q.Median, q.P99)
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.2f ms\t%.2f ms\t%.0f µs\n", q.What, q.Clients, q.Rate, q.Median, q.P99, q.CPU)
 	}
 	return t.Flush()
 }

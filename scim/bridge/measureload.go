@@ -54,7 +54,8 @@ func (m *measurement) serve(ctx context.Context, found *measured) error {
 		}
 		if took = append(took, s.took.Seconds()); n == startsMeasured-1 {
 			found.Memory.Started, _, _ = memoryOf(s.cmd.Process.Pid)
-			found.Requests, err = m.load(ctx, s.scim, token)
+			found.StartCPU = cpuOf(s.cmd.Process.Pid).Seconds()
+			found.Requests, err = m.load(ctx, s, token)
 			_, found.Memory.Peak, found.Memory.Own = memoryOf(s.cmd.Process.Pid)
 		}
 		if err = errors.Join(err, s.stop()); err != nil {
@@ -140,8 +141,8 @@ func (s *served) stop() error {
 }
 
 // load makes each kind of request in turn.
-func (m *measurement) load(ctx context.Context, scim, token string) (all []requests, err error) {
-	l := &loader{scim: scim, token: token, users: m.users, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: m.clients}}}
+func (m *measurement) load(ctx context.Context, s *served, token string) (all []requests, err error) {
+	l := &loader{scim: s.scim, token: token, users: m.users, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: m.clients}}}
 	defer l.client.CloseIdleConnections()
 	for _, kind := range []struct {
 		what    string
@@ -155,11 +156,12 @@ func (m *measurement) load(ctx context.Context, scim, token string) (all []reque
 		{"a page of 100 users from the middle", 1, l.page},
 	} {
 		fmt.Fprintln(m.progress, "measuring:", kind.what)
+		before := cpuOf(s.cmd.Process.Pid)
 		one, err := l.measure(ctx, kind.clients, m.each, kind.next)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kind.what, err)
 		}
-		one.What = kind.what
+		one.What, one.CPU = kind.what, float64((cpuOf(s.cmd.Process.Pid)-before).Microseconds())/float64(one.Count)
 		all = append(all, one)
 	}
 	return all, nil
@@ -282,6 +284,23 @@ func memoryOf(pid int) (now, peak, own int64) {
 		return 0, 0, 0
 	}
 	return kilobytes(data, "VmRSS:"), kilobytes(data, "VmHWM:"), kilobytes(data, "RssAnon:")
+}
+
+// cpuOf reads how long a process has computed, in its own code and in the kernel; 0 where the kernel does not say.
+func cpuOf(pid int) time.Duration {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(data), ") ") // after the name, which may hold anything
+	fields, ticks := strings.Fields(rest), int64(0)
+	for _, at := range []int{11, 12} { // utime and stime, in hundredths of a second
+		if at < len(fields) {
+			n, _ := strconv.ParseInt(fields[at], 10, 64) // a number, by proc(5)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 func machineMemory() int64 {
