@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +35,11 @@ type change struct {
 func (s *Server) update(r *http.Request, fn func(c *change) error) error {
 	var touched map[string]bool
 	who := callOf(r)
-	err := s.Store.Update(r.Context(), func(tx store.Tx) error {
+	ctx := r.Context()
+	if r.Method != http.MethodPost { // which makes a new one
+		ctx = store.About(ctx, path.Base(r.URL.Path))
+	}
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
 		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, method: r.Method, now: s.Now().UTC(), touched: map[string]bool{}, others: s.Elsewhere(tx)}
 		touched = c.touched
 		return fn(c)

@@ -30,6 +30,7 @@ type Store struct {
 	closed atomic.Bool
 
 	idps, backends, listed numbers
+	queues                 queues
 }
 
 var _ store.Shared = (*Store)(nil)
@@ -81,7 +82,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &Store{pool: pool, failed: make(chan struct{})}, nil
+	return &Store{pool: pool, failed: make(chan struct{}), queues: queues{patience: queuePatience}}, nil
 }
 
 // Migrate does to the tables what Open does, and says from which version to which.

@@ -22,6 +22,8 @@ const (
 	lostTries = 4
 	// answerWithin bounds one statement, so that a peer that vanished without a word does not hold a request for ever.
 	answerWithin = 20 * time.Second
+	// queuePatience is how long an Update waits for others about the same resource. A change takes milliseconds.
+	queuePatience = 2 * time.Second
 )
 
 // How transactions begin; all of it in one message, and all of it ends with the transaction, so that it does not matter to whom a
@@ -130,6 +132,7 @@ func (s *Store) Update(ctx context.Context, fn func(tx store.Tx) error) error {
 }
 
 func (s *Store) update(ctx context.Context, lease *store.Lease, fn func(tx store.Tx) error) error {
+	defer s.queues.wait(ctx, store.IsAbout(ctx))()
 	for try := 1; ; try++ {
 		how := withOthers
 		if try >= aloneFrom {
