@@ -180,6 +180,8 @@ func compile(r Rule) (rule, error) {
 		return bad("pin", "is for group and match: external_id and id name one group already")
 	case r.Target == "":
 		return bad("target", "is missing")
+	case !usable(r.Target):
+		return bad("target", "cannot be the id of a group or role at a vendor")
 	case len(r.Roles) == 0:
 		return bad("roles", "is missing")
 	}
@@ -196,13 +198,29 @@ func compile(r Rule) (rule, error) {
 	}
 	for _, v := range slices.Concat([]string{r.Target}, r.Roles, r.PermissionSets) {
 		if name, ok := unknownCapture(v, c.match); !ok {
-			return bad("target", "${%s} is not a named capture of match", name)
+			return bad("target", "${%s} is not a named capture of match%s", name, captures(c.match))
 		}
 	}
 	return c, nil
 }
 
 var capture = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+// captures says which named captures there are: "; there is ${role}".
+func captures(re *regexp.Regexp) string {
+	var names []string
+	if re != nil {
+		for _, name := range re.SubexpNames() {
+			if name != "" {
+				names = append(names, "${"+name+"}")
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ": it has none, which is written (?P<name>…)"
+	}
+	return "; there is " + strings.Join(names, ", ")
+}
 
 // unknownCapture returns the first ${name} of s that the expression does not capture.
 func unknownCapture(s string, re *regexp.Regexp) (string, bool) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"strconv"
@@ -334,6 +335,8 @@ func parseConfig(file string, data []byte) (*Config, []string, error) {
 func readBounded(file string) ([]byte, error) {
 	data, err := readAtMost(file, maxConfig)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("reading the configuration: %w; name it with --config, or start from config.example.yaml", err)
 	case err != nil:
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	case len(data) > maxConfig:
@@ -356,7 +359,7 @@ func readAtMost(file string, size int64) ([]byte, error) {
 
 var (
 	yamlLine  = regexp.MustCompile(`line (\d+)`)
-	yamlValue = regexp.MustCompile("(?s)cannot unmarshal (!\\S*)(?: `.*`)? into (\\S+)$")
+	yamlValue = regexp.MustCompile("(?s)cannot unmarshal (!\\S*)(?: `(.*)`)? into (\\S+)$")
 	yamlTwice = regexp.MustCompile(`(?s)^mapping key .* already defined at (line \d+)$`)
 )
 
@@ -372,7 +375,7 @@ func plainYAML(s string) string {
 			is = "a value with a tag (!)"
 		}
 		want := "something else"
-		switch t := parts[2]; {
+		switch t := parts[3]; {
 		case strings.HasPrefix(t, "[]"), t == "bridge.names":
 			want = "a list"
 		case t == "int":

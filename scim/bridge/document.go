@@ -26,6 +26,9 @@ func decodeConfig(file string, data []byte) (*Config, *validation, error) {
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, nil, &ConfigError{file, []string{fmt.Sprintf("line %d: another document begins: a file holds one", max(1, more.Line))}}
 	}
+	if top := root.Content[0]; top.Kind != yaml.MappingNode && top.Kind != yaml.AliasNode && top.ShortTag() != "!!null" {
+		return nil, nil, &ConfigError{file, []string{fmt.Sprintf("line %d: this is no configuration: that is keys such as `server:`, each with what belongs to it; see config.example.yaml", top.Line)}}
+	}
 	c, v := defaults(), newValidation(&root)
 	var typed *yaml.TypeError
 	switch err := decodeStrict(root.Content[0], c); {
@@ -63,8 +66,8 @@ var unreadables = []struct {
 // unreadable rewords an error that ended the reading, with its line.
 func unreadable(err error, data []byte, root *yaml.Node) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if yamlPlace.MatchString(text) {
-		return plainYAML(text)
+	if place := yamlPlace.FindString(text); place != "" {
+		return place + "this is not YAML: " + syntax(text[len(place):])
 	}
 	line := 1
 	switch {
@@ -80,10 +83,23 @@ func unreadable(err error, data []byte, root *yaml.Node) string {
 	}
 	for _, u := range unreadables {
 		if u.is.MatchString(text) {
-			text = u.text
+			return fmt.Sprintf("line %d: %s", line, u.text)
 		}
 	}
-	return fmt.Sprintf("line %d: %s", line, text)
+	return fmt.Sprintf("line %d: this is not YAML: %s", line, syntax(text))
+}
+
+// syntax says what to look for where the YAML library cannot go on; where it says more than we know, its words.
+func syntax(text string) string {
+	switch {
+	case strings.Contains(text, "cannot start any token"):
+		return "a tab, or a character such as @ or ` where a value begins; indent with spaces, and put such a value in quotation marks"
+	case strings.HasPrefix(text, "did not find expected key"), strings.HasPrefix(text, "did not find expected '-' indicator"):
+		return "a line here, or the next, is indented in another way than those it belongs to"
+	case strings.HasPrefix(text, "mapping values are not allowed"):
+		return "a second colon in a line, or a line that is indented too far; put a value that holds a colon and a space in quotation marks"
+	}
+	return plainYAML(text)
 }
 
 // lineAt is the line of a place in the text; the first one if there is no such place.

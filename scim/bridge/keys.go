@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -38,8 +39,8 @@ func walkKeys(n *yaml.Node, t reflect.Type, top bool, out *[]string) {
 	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
 		fields := map[string]reflect.Type{}
 		for _, f := range reflect.VisibleFields(t) {
-			if !f.Anonymous { // those of what is embedded are visible by themselves
-				fields[f.Tag.Get("yaml")] = f.Type
+			if name := f.Tag.Get("yaml"); name != "" && !f.Anonymous { // those of what is embedded are visible by themselves
+				fields[name] = f.Type
 			}
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -48,20 +49,24 @@ func walkKeys(n *yaml.Node, t reflect.Type, top bool, out *[]string) {
 				walkKeys(n.Content[i+1], ft, false, out)
 				continue
 			}
+			if key.Value == "<<" {
+				*out = append(*out, fmt.Sprintf("line %d: unknown key \"<<\": keys are not merged; write them again", key.Line))
+				continue
+			}
 			*out = append(*out, fmt.Sprintf("line %d: unknown key %q%s", key.Line, clip(key.Value), suggestion(key.Value, fields)))
 		}
 	}
 }
 
 func suggestion(key string, fields map[string]reflect.Type) string {
-	var names []string
-	for f := range fields {
-		if strings.EqualFold(f, key) || distance(f, key) <= 2 {
-			return fmt.Sprintf("; did you mean %q?", f)
+	names := slices.Sorted(maps.Keys(fields))
+	for _, near := range []int{0, 1, 2} {
+		for _, f := range names {
+			if strings.EqualFold(f, key) || 2*near <= len(key) && distance(f, key) == near { // of a word of two letters everything is near
+				return fmt.Sprintf("; did you mean %q?", f)
+			}
 		}
-		names = append(names, f)
 	}
-	slices.Sort(names)
 	return "; known here: " + strings.Join(names, ", ")
 }
 

@@ -94,15 +94,30 @@ func (v *validation) located(text string) string {
 		return plainYAML(text)
 	}
 	rest := plainYAML(text[len(m[0]):])
-	keys := keysAt(v.root.Content[0], nil, m[1], m[2])
+	is := valueOf(text)
+	keys := keysAt(v.root.Content[0], nil, func(n *yaml.Node) bool {
+		return strconv.Itoa(n.Line) == m[1] && (m[2] == "" || strconv.Itoa(n.Column) == m[2]) && is(n)
+	}, m[2] == "")
 	if len(keys) == 1 && !strings.HasPrefix(rest, "unknown key") {
 		rest = keys[0] + ": " + rest
 	}
 	return "line " + m[1] + ": " + rest
 }
 
-// keysAt lists the keys whose values stand at a line, and at a column of it if that is known.
-func keysAt(n *yaml.Node, path []string, line, column string) (keys []string) {
+// valueOf tells the values that a message of the YAML library may be about: it names the kind, and how a text or number begins.
+func valueOf(text string) func(*yaml.Node) bool {
+	m := yamlValue.FindStringSubmatch(text)
+	if m == nil {
+		return func(*yaml.Node) bool { return true }
+	}
+	begins := strings.TrimSuffix(m[2], "...")
+	return func(n *yaml.Node) bool {
+		return n.ShortTag() == m[1] && (begins == "" || begins == n.Value || begins != m[2] && strings.HasPrefix(n.Value, begins))
+	}
+}
+
+// keysAt lists the keys whose values are meant; lists says that a list of values is one.
+func keysAt(n *yaml.Node, path []string, meant func(*yaml.Node) bool, lists bool) (keys []string) {
 	for i, c := range n.Content {
 		at := slices.Clone(path)
 		switch n.Kind {
@@ -114,13 +129,13 @@ func keysAt(n *yaml.Node, path []string, line, column string) (keys []string) {
 		case yaml.SequenceNode:
 			at = append(at, strconv.Itoa(i))
 		}
-		if strconv.Itoa(c.Line) == line && (column == "" || strconv.Itoa(c.Column) == column) {
+		if meant(c) {
 			keys = append(keys, strings.Join(at, "."))
 		}
-		if column == "" && c.Kind == yaml.SequenceNode && !slices.ContainsFunc(c.Content, func(n *yaml.Node) bool { return n.Kind != yaml.ScalarNode }) {
+		if lists && c.Kind == yaml.SequenceNode && !slices.ContainsFunc(c.Content, func(n *yaml.Node) bool { return n.Kind != yaml.ScalarNode }) {
 			continue // a list of values is one
 		}
-		keys = append(keys, keysAt(c, at, line, column)...)
+		keys = append(keys, keysAt(c, at, meant, lists)...)
 	}
 	return keys
 }
@@ -352,7 +367,7 @@ func (v *validation) mappings(c *Config) {
 			v.bad(append(rule, "grants"), "a rule has either grants or backend, target and roles, not both")
 		}
 		if _, known := c.IdentityProviders[m.IdP]; m.IdP != "" && !known {
-			v.bad(append(rule, "identity_provider"), "%q is not one of the identity providers above", clip(m.IdP))
+			v.bad(append(rule, "identity_provider"), "%q is not one of the identity providers above%s", clip(m.IdP), thoseThere(c.IdentityProviders))
 		}
 		if m.Where != "" {
 			if _, err := scim.UserFilter(m.Where); err != nil {
@@ -375,6 +390,14 @@ func (v *validation) mappings(c *Config) {
 	}
 }
 
+// thoseThere says which names there are: ": rc, vt".
+func thoseThere[V any](named map[string]V) string {
+	if len(named) == 0 {
+		return ": there is none"
+	}
+	return ": " + clip(strings.Join(slices.Sorted(maps.Keys(named)), ", "))
+}
+
 func (v *validation) grant(c *Config, path []string, g GrantConfig) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	b := c.Backends[g.Backend]
@@ -382,7 +405,7 @@ func (v *validation) grant(c *Config, path []string, g GrantConfig) {
 	case g.Backend == "":
 		v.bad(at("backend"), "is missing")
 	case b == nil:
-		v.bad(at("backend"), "%q is not one of the backends above", clip(g.Backend))
+		v.bad(at("backend"), "%q is not one of the backends above%s", clip(g.Backend), thoseThere(c.Backends))
 	case b.Kind == "riskcloud" && len(g.Roles) > 0:
 		v.bad(at("roles"), "belongs to virustotal; at Risk Cloud the target is the role")
 	case b.Kind == "riskcloud" && g.Replace:
