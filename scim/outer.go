@@ -126,11 +126,24 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next htt
 	}
 	c.idp, c.token = who.IdP, who.Token
 	if err := visitor.Admit(who.IdP); err != nil {
+		if why := NotFromThere(err, who); s.Rejected != nil && why != nil {
+			s.Rejected(r, why)
+		}
 		refuse(w, err)
 		return
 	}
 	c.conditions(r.Header)
 	s.serve(w, r, next)
+}
+
+// NotFromThere is the refusal of a credential that is good, but not from there or without its certificate: somebody may have stolen it.
+// It is nil if the door says something else.
+func NotFromThere(err error, who auth.Identity) *auth.Refusal {
+	var refused *door.Refusal
+	if !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
+		return nil
+	}
+	return &auth.Refusal{Why: refused.Detail, IdP: who.IdP, Token: who.Token}
 }
 
 // serve is everything but the credential: the requests within a bulk request come this way too.

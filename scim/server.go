@@ -49,7 +49,8 @@ type Server struct {
 	Nudge func(backend string)
 	// Tokens serves auth.TokenPath, where callers authenticate in their own way; nil: nothing is there.
 	Tokens http.Handler
-	// Rejected is told of every request without a valid credential; it must not take long. nil: nobody is.
+	// Rejected is told of every request without a valid credential, or with one that is not good from there; it must not take long. nil:
+	// nobody is.
 	Rejected func(r *http.Request, why *auth.Refusal)
 	// Observed counts answers; nil: nobody does.
 	Observed func(idp, method, resource string, code int)

@@ -133,7 +133,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Key: key, Plan: b.plan, Reload: b.reload,
-		Traffic: traffic, Backup: b.Backup, Export: b.Export, Resume: b.Resume}
+		Traffic: traffic, Backup: b.Backup, Export: b.Export, Resume: b.Resume, Rejected: b.notices.keyless}
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Engine: b.workers[n]})
 	}
@@ -337,7 +337,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		},
 	}
 	if issuer != nil {
-		issuer.Issued, issuer.Admit = b.notices.issued, admitted
+		issuer.Issued, issuer.Admit = b.notices.issued, b.admitted
 		issuer.Rejected = func(r *http.Request, why *auth.Refusal) {
 			b.notices.rejected(r, why)
 			door.Of(r).Failed(r.Context())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/door"
 )
@@ -103,9 +104,13 @@ func (b *Bridge) door() (*door.Door, error) {
 }
 
 // admitted asks the door about a client of the token endpoint.
-func admitted(r *http.Request, who auth.Identity) (status, after int) {
+func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int) {
+	err := door.Of(r).Admit(who.IdP)
+	if why := scim.NotFromThere(err, who); why != nil {
+		b.notices.rejected(r, why)
+	}
 	var refused *door.Refusal
-	if errors.As(door.Of(r).Admit(who.IdP), &refused) {
+	if errors.As(err, &refused) {
 		return refused.Status, int(refused.After / time.Second)
 	}
 	return 0, 0

@@ -43,6 +43,11 @@ func (n *notices) rejected(r *http.Request, why *auth.Refusal) {
 	n.note(r, about{"auth.rejected", why.Why, why.IdP, why.Token})
 }
 
+// keyless notes who called the operator API without its key.
+func (n *notices) keyless(r *http.Request) {
+	n.rejected(r, &auth.Refusal{Why: "no operator's key or a wrong one"})
+}
+
 func (n *notices) issued(r *http.Request, who auth.Identity) {
 	n.note(r, about{"auth.token", "a token was given", who.IdP, who.Token})
 }

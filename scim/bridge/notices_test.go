@@ -97,21 +97,58 @@ func TestLastUseIsShown(t *testing.T) {
 	}
 }
 
+// operator calls the operator API with a key.
+func (s *setup) operator(key string) {
+	s.t.Helper()
+	r, err := http.NewRequest("POST", s.bridge.ConsoleURL()+"/api/resync", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if res.Body.Close(); res.StatusCode != 401 {
+		s.t.Errorf("a wrong operator's key: %d", res.StatusCode)
+	}
+}
+
+// name is how the audit trail tells a token.
+func name(t *testing.T, token string) string {
+	t.Helper()
+	c, err := auth.Parse("x", token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Name()
+}
+
 // Whoever is refused, and every token that is given, is in the audit trail with a reason, and nothing of the credential.
 func TestRejectionsAreEvents(t *testing.T) {
 	s := withOAuth(t, newSigner(t))
 	s.edit("tokens: ["+oktaToken+"]", "tokens: ["+oktaToken+", {value: canary-expired-token-of-the-tests, expires: 2020-01-31}]")
+	s.edit("  okta: {", "  away: {allow: [203.0.113.0/24], tokens: [canary-token-of-away], oauth: {clients: [{id: away, secrets: [canary-secret-of-away]}]}}\n  okta: {")
 	s.start()
+	s.send("canary-token-of-away", "GET", "/Users", "")
+	s.askToken("grant_type=client_credentials&client_id=away&client_secret=canary-secret-of-away")
+	s.operator("canary-of-a-key-that-is-wrong")
 	s.send("canary-of-a-token-that-is-wrong", "GET", "/Users", "")
 	s.send("canary-expired-token-of-the-tests", "GET", "/Users", "")
 	s.askToken("grant_type=client_credentials&client_id=job&client_secret=canary-of-a-secret")
 	s.askToken("grant_type=client_credentials&client_id=job&client_secret=another-secret-of-the-tests")
 	s.stop()
 	s.start()
-	want := map[string]string{"an unknown token": "unknown", "a token that has expired": "okta", "an unknown client or a wrong secret": "unknown", "a token was given": "secretive"}
+	const stolen, keyless = "the credential is not accepted from this address", "no operator's key or a wrong one"
+	want := map[string]string{"an unknown token": "unknown", "a token that has expired": "okta", "an unknown client or a wrong secret": "unknown", "a token was given": "secretive",
+		stolen + "/" + name(t, "canary-token-of-away"): "away", stolen + "/oauth-away": "away", keyless: "unknown"}
 	for _, e := range s.events("auth.") {
 		why, place, _ := strings.Cut(e.Detail, ", ")
-		if actor, known := want[why]; !known || e.Actor != actor || e.Request == "" || e.At.IsZero() || place != "from 127.0.0.1" || strings.Contains(fmt.Sprint(e), "canary") {
+		if why == stolen {
+			why += "/" + e.Token
+		}
+		place, _, _ = strings.Cut(place, ", and ") // the tests look at every page without a key, too
+		if actor, known := want[why]; !known || e.Actor != actor || (e.Request == "") != (why == keyless) || e.At.IsZero() || place != "from 127.0.0.1" || strings.Contains(fmt.Sprint(e), "canary") {
 			t.Errorf("%+v", e)
 		}
 		delete(want, why)

@@ -88,6 +88,9 @@ func (c *Console) api() http.Handler {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(c.Key.Reveal()))
 		if c.Key.IsZero() || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
+			if c.Rejected != nil {
+				c.Rejected(r)
+			}
 			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file beside the store")
 			return
 		}
