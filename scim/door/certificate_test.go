@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -24,7 +25,7 @@ import (
 )
 
 // issue makes a certificate with a name, for 127.0.0.1, by an authority or (nil) by itself.
-func issue(t *testing.T, name string, until time.Time, by *tls.Certificate) tls.Certificate {
+func issue(t *testing.T, name string, until time.Time, by *tls.Certificate, subject ...byte) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -33,6 +34,7 @@ func issue(t *testing.T, name string, until time.Time, by *tls.Certificate) tls.
 	c := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: until.Add(-48 * time.Hour), NotAfter: until,
 		DNSNames: []string{"127.0.0.1", name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		IsCA: by == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	c.RawSubject = subject // none: that of the name
 	parent, signer := c, any(key)
 	if by != nil {
 		parent, signer = by.Leaf, by.PrivateKey
@@ -167,5 +169,46 @@ func TestClientCertificates(t *testing.T) {
 				t.Errorf("pinned to %q, certificate %d: %d, want %d", pins, i, status, expected)
 			}
 		}
+	}
+}
+
+// A pinned subject is the whole of the certificate's, in its order: what Go makes of one keeps only the last of several names.
+func TestSubjectsArePinnedWhole(t *testing.T) {
+	dir, until := t.TempDir(), time.Now().Add(time.Hour)
+	ours := issue(t, "clients", until, nil)
+	c := &door.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem")}
+	writePair(t, c, issue(t, "server", until, nil))
+	write(t, c.ClientCAFile, "CERTIFICATE", ours.Certificate[0])
+	name, organisation := asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.ObjectIdentifier{2, 5, 4, 10}
+	for _, test := range []struct {
+		pin     string
+		subject []pkix.AttributeTypeAndValue // as it stands in the certificate: from the outside in
+		status  int
+	}{
+		{"CN=okta,O=Example", []pkix.AttributeTypeAndValue{{Type: organisation, Value: "Example"}, {Type: name, Value: "okta"}}, 200},
+		{"O=Example,CN=okta", []pkix.AttributeTypeAndValue{{Type: name, Value: "okta"}, {Type: organisation, Value: "Example"}}, 200},
+		{"CN=okta", []pkix.AttributeTypeAndValue{{Type: name, Value: "mallory"}, {Type: name, Value: "okta"}}, 403},
+		{"CN=okta", []pkix.AttributeTypeAndValue{{Type: organisation, Value: "Example"}, {Type: name, Value: "okta"}}, 403},
+		{"CN=okta,O=Example", []pkix.AttributeTypeAndValue{{Type: name, Value: "okta,O=Example"}}, 403},
+	} {
+		var subject pkix.RDNSequence
+		for _, a := range test.subject {
+			subject = append(subject, pkix.RelativeDistinguishedNameSET{a})
+		}
+		raw, err := asn1.Marshal(subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := issue(t, "client", until, &ours, raw...)
+		srv := serve(t, c, (&door.Door{Providers: map[string]door.Provider{"okta": {Certificates: []string{test.pin}}}}).Init())
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{shown}}}}
+		res, err := client.Get(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != test.status {
+			t.Errorf("pinned to %s, %s: %d", test.pin, subject, res.StatusCode)
+		}
+		client.CloseIdleConnections()
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -183,9 +185,11 @@ func within(all []netip.Prefix, a netip.Addr) bool {
 
 // pins says whether a certificate is one of the provider's.
 func (p Provider) pins(c *x509.Certificate) bool {
-	key := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	key, subject := sha256.Sum256(c.RawSubjectPublicKeyInfo), pkix.RDNSequence{}
+	rest, err := asn1.Unmarshal(c.RawSubject, &subject) // c.Subject sorts it, and keeps one of several names
+	whole := err == nil && len(rest) == 0
 	return slices.ContainsFunc(p.Certificates, func(pin string) bool {
-		return strings.EqualFold(pin, "sha256:"+hex.EncodeToString(key[:])) || pin == c.Subject.String()
+		return strings.EqualFold(pin, "sha256:"+hex.EncodeToString(key[:])) || whole && pin == subject.String()
 	})
 }
 
