@@ -65,7 +65,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to 
 	})
 	switch {
 	case err != nil:
-		return from, from, fmt.Errorf("bringing the tables up to date: %w", err)
+		return from, from, fmt.Errorf("bringing the tables up to date: %w", remedied(err))
 	case from > to:
 		return from, from, fmt.Errorf("its tables have version %d, this scimbridge knows those up to %d: run a newer one: %w", from, to, store.ErrNewer)
 	}

@@ -159,11 +159,11 @@ func connect(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) 
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return inspect(ctx, conn) } // also after a fail-over
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+		return nil, fmt.Errorf("connecting to PostgreSQL: %w", remedied(err))
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+		return nil, fmt.Errorf("connecting to PostgreSQL: %w", remedied(err))
 	}
 	return pool, nil
 }

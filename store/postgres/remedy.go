@@ -1,0 +1,30 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// remedied adds to the refusals that a new set-up meets what to do about them.
+func remedied(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	remedy := ""
+	switch pg.Code {
+	case "28P01", "28000":
+		remedy = "the user or the password of the DSN is wrong, or pg_hba.conf does not let this user in from here"
+	case "3D000":
+		remedy = "make the database: createdb --owner USER --encoding UTF8 --template template0 NAME"
+	case "42501":
+		remedy = "let the owner of the tables run `scimbridge migrate`, and grant this user what the README shows under A database"
+	case "53300":
+		remedy = "raise max_connections of the server, or lower pool_max_conns in the DSN of every replica"
+	default:
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, remedy)
+}
