@@ -67,7 +67,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to 
 	case err != nil:
 		return from, from, fmt.Errorf("bringing the tables up to date: %w", remedied(err))
 	case from > to:
-		return from, from, fmt.Errorf("its tables have version %d, this scimbridge knows those up to %d: run a newer one: %w", from, to, store.ErrNewer)
+		return from, from, fmt.Errorf("the tables have version %d, this scimbridge knows those up to %d: %w: run that one", from, to, store.ErrNewer)
 	}
 	return from, to, nil
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -27,4 +28,12 @@ func remedied(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, remedy)
+}
+
+// unanswered says why a commit may have had no answer in time.
+func unanswered(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("no answer to a commit within %s: a server with synchronous_standby_names gives it when a standby has what is committed: %w", answerWithin, err)
 }

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
@@ -27,6 +29,17 @@ func TestRemedies(t *testing.T) {
 		if err := remedied(other); err != other {
 			t.Errorf("%v became %v", other, err)
 		}
+	}
+	busy := (&Store{}).outcome(context.Background(), "update", databaseError{&pgconn.PgError{Severity: "FATAL", Code: "53300"}})
+	if !errors.Is(busy, store.ErrFull) || !strings.Contains(busy.Error(), "pool_max_conns") {
+		t.Errorf("no connection is left, while it runs: %v", busy)
+	}
+	late := fmt.Errorf("timeout: %w", context.DeadlineExceeded)
+	if err := unanswered(late); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "synchronous_standby_names") {
+		t.Errorf("a commit without an answer: %v", err)
+	}
+	if err := unanswered(io.EOF); err != io.EOF {
+		t.Errorf("a connection that broke: %v", err)
 	}
 	u, err := url.Parse(postgrestest.Database(t))
 	if err != nil {

@@ -238,7 +238,7 @@ func commit(ctx context.Context, conn *pgxpool.Conn, pgtx pgx.Tx) error {
 	case errors.Is(err, pgx.ErrTxCommitRollback), errors.As(err, &pg) && pg.Severity == "ERROR":
 		return err
 	}
-	return unknownError{err} // whatever pgconn.SafeToRetry says of it: it takes a connection that broke while waiting for one that was closed before
+	return unknownError{unanswered(err)} // whatever pgconn.SafeToRetry says of it: it takes a connection that broke while waiting for one that was closed before
 }
 
 // outcome says what happened in the words of the port.
@@ -259,7 +259,7 @@ func (s *Store) outcome(ctx context.Context, doing string, err error) error {
 	case ours(failed.error):
 		return fmt.Errorf("%s: %w", doing, failed.error)
 	}
-	return fmt.Errorf("%s: %w: %w", doing, store.ErrFull, failed.error)
+	return fmt.Errorf("%s: %w: %w", doing, store.ErrFull, remedied(failed.error))
 }
 
 // ours says whether the server refuses what was asked, whenever it is asked: a mistake here or a value that it cannot hold.
