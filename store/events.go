@@ -46,9 +46,9 @@ type Events interface {
 
 	// Unsealed lists the committed events that have no place yet, by number. They are sealed in this order.
 	Unsealed() iter.Seq2[Event, error]
-	// Seal is ErrConflict if the place is not the next one, as when another process has sealed meanwhile, or the event is not
+	// Seal is ErrConflict if the places are not the next ones, as when another process has sealed meanwhile, or the events are not
 	// the first of Unsealed. Nothing is changed then.
-	Seal(s Seal) error
+	Seal(seals ...Seal) error
 	Seals(after uint64) iter.Seq2[Seal, error] // by place, beyond one
 	// LastSeal is the end of the chain: the anchor if nothing stands after it, zero if nothing was ever sealed.
 	LastSeal() (Seal, error)

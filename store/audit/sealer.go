@@ -90,14 +90,7 @@ func (s *Sealer) Seal(ctx context.Context) error {
 		if err != nil || len(seals) == 0 {
 			return err
 		}
-		err = s.Store.Update(ctx, func(tx store.Tx) error {
-			for _, seal := range seals {
-				if err := tx.Events().Seal(seal); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		err = s.Store.Update(ctx, func(tx store.Tx) error { return tx.Events().Seal(seals...) })
 		switch {
 		case errors.Is(err, store.ErrConflict): // another sealer was here; this one goes on after it
 		case err != nil:

@@ -91,31 +91,42 @@ func (e *events) LastSeal() (store.Seal, error) {
 	return e.Anchor()
 }
 
-func (e *events) Seal(s store.Seal) error {
+func (e *events) Seal(seals ...store.Seal) error {
 	e.tx.write()
 	last, err := e.LastSeal()
 	if err != nil {
 		return err
 	}
-	if s.Place != last.Place+1 {
-		return fmt.Errorf("seal %d after %d: %w", s.Place, last.Place, store.ErrConflict)
-	}
-	next := uint64(0)
+	var unsealed []uint64
 	for k := range e.tx.scanFrom(e.tx.btx.Bucket([]byte(topEvents)), seqKey(last.Event+1), nil, 0) {
-		if len(k) == 8 {
-			next = binary.BigEndian.Uint64(k)
+		if len(unsealed) == len(seals) || len(k) != 8 {
+			break
 		}
-		break
+		unsealed = append(unsealed, binary.BigEndian.Uint64(k))
 	}
-	if s.Event == 0 || s.Event != next {
-		return fmt.Errorf("seal event %d, not %d: %w", s.Event, next, store.ErrConflict)
+	for i, s := range seals {
+		next := uint64(0)
+		if i < len(unsealed) {
+			next = unsealed[i]
+		}
+		if after := last.Place + uint64(i); s.Place != after+1 {
+			return fmt.Errorf("seal %d after %d: %w", s.Place, after, store.ErrConflict)
+		}
+		if s.Event == 0 || s.Event != next {
+			return fmt.Errorf("seal event %d, not %d: %w", s.Event, next, store.ErrConflict)
+		}
 	}
 	b, err := e.tx.top(topSeals)
 	if err != nil {
 		return err
 	}
-	key := seqKey(s.Place)
-	return e.tx.put(b, key, encodeSeal(key, s))
+	for _, s := range seals {
+		key := seqKey(s.Place)
+		if err := e.tx.put(b, key, encodeSeal(key, s)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *events) Seals(after uint64) iter.Seq2[store.Seal, error] {

@@ -18,17 +18,30 @@ func scanSeal(r pgx.CollectableRow) (s store.Seal, err error) {
 	return s, err
 }
 
-// Seal takes the event off the list of those without a seal, if it is the first and the place is the next.
-func (e *events) Seal(s store.Seal) error {
+// Seal takes the events off the list of those without a seal, if they are the first and the places are the next: in one statement, since
+// whoever appends meanwhile may conflict with it.
+func (e *events) Seal(seals ...store.Seal) error {
 	e.write()
-	n, err := e.exec(`WITH s AS (INSERT INTO seals (place, event, digest) SELECT $1, $2, $3
-			WHERE $1 = coalesce((SELECT max(place) FROM seals), (SELECT place FROM anchor), 0) + 1 AND $2 = (SELECT min(event) FROM unsealed) RETURNING event)
-		DELETE FROM unsealed USING s WHERE unsealed.event = s.event`, number(s.Place), number(s.Event), s.Digest[:])
+	if len(seals) == 0 {
+		return nil
+	}
+	places, events, digests := make([]int64, len(seals)), make([]int64, len(seals)), make([][]byte, len(seals))
+	first, last := seals[0], seals[len(seals)-1]
+	for i, s := range seals {
+		if s.Place != first.Place+uint64(i) {
+			return fmt.Errorf("seal %d after %d: %w", s.Place, seals[i-1].Place, store.ErrConflict)
+		}
+		places[i], events[i], digests[i] = number(s.Place), number(s.Event), s.Digest[:]
+	}
+	n, err := e.exec(`WITH s AS (INSERT INTO seals (place, event, digest) SELECT v.place, v.event, v.digest FROM unnest($1::int8[], $2::int8[], $3::bytea[]) AS v (place, event, digest)
+			WHERE $4 = coalesce((SELECT max(place) FROM seals), (SELECT place FROM anchor), 0) + 1
+			AND $2::int8[] = ARRAY (SELECT event FROM unsealed ORDER BY event LIMIT $5) RETURNING event)
+		DELETE FROM unsealed USING s WHERE unsealed.event = s.event`, places, events, digests, number(first.Place), len(seals))
 	if err == nil && n == 0 {
 		err = store.ErrConflict
 	}
 	if err != nil {
-		return fmt.Errorf("seal %d of event %d: %w", s.Place, s.Event, err)
+		return fmt.Errorf("seals %d to %d, of events %d to %d: %w", first.Place, last.Place, first.Event, last.Event, err)
 	}
 	return nil
 }

@@ -42,12 +42,12 @@ func numbers(events []store.Event) (out []uint64) {
 }
 
 func testSeals(t *testing.T, s store.Store) {
-	n := seqs(t, s, 4)
+	n := seqs(t, s, 6)
 	first, second := sealOf(1, n[0]), sealOf(2, n[1])
 	update(t, s, func(tx store.Tx) error {
 		e := tx.Events()
 		same(t, "unsealed", numbers(list(t, e.Unsealed())), n)
-		for what, bad := range map[string]store.Seal{"a place beyond the next": sealOf(2, n[0]), "no place": sealOf(0, n[0]), "an event that is not there": sealOf(1, n[3]+1), "not the first": sealOf(1, n[1]), "no event": sealOf(1, 0)} {
+		for what, bad := range map[string]store.Seal{"a place beyond the next": sealOf(2, n[0]), "no place": sealOf(0, n[0]), "an event that is not there": sealOf(1, n[5]+1), "not the first": sealOf(1, n[1]), "no event": sealOf(1, 0)} {
 			is(t, what, e.Seal(bad), store.ErrConflict)
 		}
 		err := e.Seal(first)
@@ -74,6 +74,28 @@ func testSeals(t *testing.T, s store.Store) {
 	err := s.Update(context.Background(), func(tx store.Tx) error { return errors.Join(tx.Events().Seal(sealOf(3, n[2])), errWanted) })
 	is(t, "a seal that is not committed", err, errWanted)
 	update(t, s, func(tx store.Tx) error { return tx.Events().Seal(sealOf(3, n[2])) })
+
+	update(t, s, func(tx store.Tx) error {
+		e := tx.Events()
+		for what, bad := range map[string][]store.Seal{
+			"the second not the next":                {sealOf(4, n[3]), sealOf(6, n[4])},
+			"the second not the next event":          {sealOf(4, n[3]), sealOf(5, n[5])},
+			"the second not there":                   {sealOf(4, n[3]), sealOf(5, n[4]), sealOf(6, n[5]), sealOf(7, n[5]+1)},
+			"the first had one":                      {sealOf(3, n[2]), sealOf(4, n[3])},
+			"the places are the next, not the first": {sealOf(5, n[3]), sealOf(6, n[4])},
+		} {
+			is(t, what, e.Seal(bad...), store.ErrConflict)
+			same(t, what+": unsealed", numbers(list(t, e.Unsealed())), n[3:])
+			same(t, what+": seals", len(list(t, e.Seals(0))), 3)
+		}
+		return errors.Join(e.Seal(), e.Seal(sealOf(4, n[3]), sealOf(5, n[4])))
+	})
+	view(t, s, func(tx store.Tx) error {
+		e := tx.Events()
+		same(t, "unsealed after several", numbers(list(t, e.Unsealed())), n[5:])
+		same(t, "several", list(t, e.Seals(3)), []store.Seal{sealOf(4, n[3]), sealOf(5, n[4])})
+		return nil
+	})
 }
 
 // testAnchor is a trail that was carried over from another store.
