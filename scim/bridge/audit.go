@@ -38,7 +38,8 @@ func (b *Bridge) startSealer() {
 
 func auditCommand(config *string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "audit", Short: "Who got which role when, and whether the record of it is whole", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+		Example: "  scimbridge audit export --person ada@example.com\n  scimbridge audit verify",
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(auditVerifyCommand(config, stdout), auditExportCommand(config, stdout))
 	return c
 }

@@ -39,7 +39,7 @@ func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	called, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
@@ -50,7 +50,7 @@ func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintln(stderr, "run `scimbridge --help` for what there is")
+		fmt.Fprintf(stderr, "run `%s --help` for what there is\n", called.CommandPath())
 		return exitUsage
 	}
 	return exitFailed
@@ -60,7 +60,8 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root := &cobra.Command{
 		Use: "scimbridge", Short: "SCIM 2.0 in, VirusTotal and LogicGate Risk Cloud roles out",
 		SilenceErrors: true, SilenceUsage: true, Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: "  scimbridge demo\n  scimbridge check --config config.yaml\n  scimbridge serve --config config.yaml",
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	var config string
@@ -73,6 +74,13 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 		exportCommand(&config, stdout), importCommand(&config, os.Stdin, stdout), migrateCommand(&config, stdout), auditCommand(&config, stdout), measureCommand(&config, stdout, stderr),
 		actionCommand(&config, stdout, "resync", "Compare the backends with the ledger now", "is compared with what is there"),
 		actionCommand(&config, stdout, "retry", "Try again at once what is blocked or waits", "is tried again"))
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // of the library, which takes the name of a shell it does not know for a call for help
+			c.Args, c.Example = noArgs, "  source <(scimbridge completion bash)"
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 	return root
 }
 
@@ -188,7 +196,8 @@ func printChecked(w io.Writer, file string, c *Config, warnings []string, err er
 
 func tokenCommand(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "token", Short: "Tokens for identity providers", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+		Example: "  scimbridge token new",
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var p printed
 	c.AddCommand(p.flag(&cobra.Command{
 		Use: "new", Example: "  scimbridge token new", Short: "Make a random token and print it with its sha256: form", Args: noArgs,

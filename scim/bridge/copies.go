@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/archive"
+	"github.com/scimbridge/scimbridge/store/audit"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
@@ -23,7 +24,7 @@ import (
 const restored = "restored"
 
 // Backup writes the store as it is at one moment; Export the same as JSON lines. Resume ends what a restore began: what is wanted
-// is delivered again. All may be called concurrently.
+// is delivered again; it says whether there was anything to end. All may be called concurrently.
 func (b *Bridge) Backup(ctx context.Context, to io.Writer) error {
 	s, ok := b.store.(*bolt.Store)
 	if !ok {
@@ -38,9 +39,9 @@ func (b *Bridge) Export(ctx context.Context, to io.Writer) error {
 }
 
 // Resume: see Backup.
-func (b *Bridge) Resume(ctx context.Context) error {
-	err := b.store.Update(ctx, func(tx store.Tx) error {
-		if tx.Setting(restored) == nil {
+func (b *Bridge) Resume(ctx context.Context) (stoodBy bool, err error) {
+	err = b.store.Update(ctx, func(tx store.Tx) error {
+		if stoodBy = tx.Setting(restored) != nil; !stoodBy {
 			return nil
 		}
 		if _, err := tx.Events().Append(store.Event{At: time.Now(), Type: "resume", Actor: "operator"}); err != nil {
@@ -49,12 +50,12 @@ func (b *Bridge) Resume(ctx context.Context) error {
 		return tx.SetSetting(restored, nil)
 	})
 	if err != nil {
-		return fmt.Errorf("ending the standby: %w", err)
+		return false, fmt.Errorf("ending the standby: %w", err)
 	}
 	for _, w := range b.workers {
 		w.Standby(false)
 	}
-	return nil
+	return stoodBy, nil
 }
 
 // standsBy says since when the store is a copy that was put back and not resumed; "" if it is not.
@@ -148,10 +149,24 @@ func fetch(ctx context.Context, config, path string, to io.Writer) error {
 		return err
 	}
 	defer func() { _ = body.Close() }() // read to its end, or of no use
-	if _, err := io.Copy(to, body); err != nil {
+	kept := &keeper{to: to}
+	if _, err := io.Copy(kept, body); kept.err != nil {
+		return fmt.Errorf("writing what the server answers: %w", kept.err)
+	} else if err != nil {
 		return fmt.Errorf("reading the server's answer, which broke off: %w", err)
 	}
 	return nil
+}
+
+// keeper tells a failure to write from one to read.
+type keeper struct {
+	to  io.Writer
+	err error
+}
+
+func (k *keeper) Write(p []byte) (n int, err error) {
+	n, k.err = k.to.Write(p)
+	return n, k.err
 }
 
 // fetchInto is fetch into a file that does not exist and that is there only when it is whole.
@@ -169,7 +184,7 @@ func fetchInto(ctx context.Context, config, path, file string) (size int64, err 
 // create makes a file, readable to its owner alone, that is there only when it is whole, and never in the place of another.
 func create(file string, fill func(tmp *os.File) error) (err error) {
 	if _, err := os.Lstat(file); err == nil {
-		return fmt.Errorf("%s is there already, and nothing is overwritten: %w", file, fs.ErrExist)
+		return occupied(file)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
 	if err != nil {
@@ -189,6 +204,16 @@ func create(file string, fill func(tmp *os.File) error) (err error) {
 	return nil
 }
 
+// occupied is the name of a file that is there already.
+type occupied string
+
+func (o occupied) Error() string {
+	return string(o) + " is there already, and nothing is overwritten; give another name"
+}
+
+// Is makes it one of those that exist.
+func (o occupied) Is(target error) bool { return target == fs.ErrExist }
+
 // verify opens a store and reads everything in it.
 func verify(file string) error {
 	s, err := bolt.Open(file, bolt.Options{})
@@ -200,7 +225,7 @@ func verify(file string) error {
 
 func restoreCommand(config *string, stdout io.Writer) *cobra.Command {
 	var p printed
-	return p.flag(&cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the store; the server then only observes until `scimbridge resume`", Args: oneArg("the backup"),
+	return p.flag(&cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the store; the server then only observes until `scimbridge resume`", Args: oneArg("the backup to put back"),
 		Example: "  scimbridge restore /backup/scimbridge-2026-11-24.db",
 		RunE: func(_ *cobra.Command, args []string) error {
 			conf, err := whereabouts(*config)
@@ -231,7 +256,7 @@ func restoreCommand(config *string, stdout io.Writer) *cobra.Command {
 func importCommand(config *string, stdin io.Reader, stdout io.Writer) *cobra.Command {
 	var p printed
 	return p.flag(&cobra.Command{Use: "import FILE", Short: "Make the store of what `scimbridge export` wrote (- reads standard input); the server then only observes until `scimbridge resume`",
-		Args: oneArg("the export"), Example: "  scimbridge import everything.jsonl",
+		Args: oneArg("the export to read, or - for standard input"), Example: "  scimbridge import everything.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			from := stdin
 			if args[0] != "-" {
@@ -307,20 +332,28 @@ type contents struct {
 	Users  int    `json:"users"`
 	Groups int    `json:"groups"`
 	Grants int    `json:"grants"`
+	Broken string `json:"audit_trail_broken,omitempty"` // where, if the audit trail that came with it does not verify
 }
 
 func (c contents) say(stdout io.Writer, p *printed) error {
+	trail := ""
+	if c.Broken != "" {
+		trail = "Its audit trail was changed before it came here: " + c.Broken + ".\n"
+	}
 	return p.say(stdout, c, `%s is the store now: %d users, %d groups, %d grants.
-It may be old, and would grant again what was revoked since. So the server observes only, until you say otherwise:
+%sIt may be old, and would grant again what was revoked since. So the server observes only, until you say otherwise:
   1. start it, and let the identity providers send what changed since (Okta: Provisioning, Force Sync; Entra: Restart provisioning)
   2. scimbridge plan      shows what it would then do
   3. scimbridge resume    lets it
-`, c.Store, c.Users, c.Groups, c.Grants)
+`, c.Store, c.Users, c.Groups, c.Grants, trail)
 }
 
 // markFile is markRestored for a file, of which everything is read first.
 func markFile(file string) (found contents, err error) {
 	s, err := bolt.Open(file, bolt.Options{})
+	if errors.Is(err, store.ErrDamaged) {
+		return found, errors.New("it is damaged, or no backup: `scimbridge backup` writes them, and `scimbridge import` reads what `scimbridge export` wrote")
+	}
 	if err != nil {
 		return found, err
 	}
@@ -333,9 +366,13 @@ func markFile(file string) (found contents, err error) {
 
 // markRestored notes that a store is a copy that was put back, and says what is in it.
 func markRestored(ctx context.Context, s store.Store) (found contents, err error) {
+	trail, err := audit.Verify(ctx, s, "")
+	if err != nil {
+		return found, err
+	}
 	err = s.Update(ctx, func(tx store.Tx) error {
 		now := time.Now().UTC()
-		found = contents{}
+		found = contents{Broken: trail.Broken}
 		for _, idp := range tx.IdPs() {
 			found.Users, found.Groups = found.Users+tx.Directory(idp).UserCount(), found.Groups+tx.Directory(idp).GroupCount()
 		}

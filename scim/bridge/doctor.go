@@ -269,6 +269,7 @@ func (d *doctor) backends(ctx context.Context, canary string) {
 		return
 	}
 	d.rules = rules
+	tried := canary == ""
 	for _, name := range slices.Sorted(maps.Keys(d.config.Backends)) {
 		c := d.config.Backends[name]
 		if c.simulated() {
@@ -286,8 +287,12 @@ func (d *doctor) backends(ctx context.Context, canary string) {
 		d.say(name, d.examine(limited, name, client, rules)...)
 		if rc, ok := client.(*riskcloud.Client); ok && canary != "" {
 			d.say(name, tryCanary(limited, rc, canary, c))
+			tried = true
 		}
 		cancel()
+	}
+	if !tried {
+		d.say("canary role", bad("there is no Risk Cloud to try it on: every one of the backends is another vendor, or simulated", "leave out --canary-role, or set `url` to the vendor's"))
 	}
 }
 

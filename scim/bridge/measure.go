@@ -18,7 +18,7 @@ import (
 )
 
 func measureCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
-	c := &cobra.Command{Use: "measure", Short: "Measure this program on this machine", Args: noArgs,
+	c := &cobra.Command{Use: "measure", Short: "Measure this program on this machine", Args: noArgs, Example: "  scimbridge measure scale --help",
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(measureScaleCommand(config, stdout, stderr))
 	return c

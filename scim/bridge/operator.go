@@ -96,6 +96,9 @@ func newOperatorClient(file string) (*operatorClient, error) {
 		host = "127.0.0.1"
 	}
 	raw, err := os.ReadFile(c.Store.keyFile())
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("reading the operator's key, which only the user may read whom the server runs as; run the command as that user: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts (`scimbridge serve`, with this configuration and from this folder): %w", err)
 	}
@@ -193,7 +196,8 @@ func ask[T any](config *string, stdout io.Writer, method string, path func(args 
 
 func holdCommand(config *string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "hold", Short: "Removals, and groups that took a bound name, that wait for a decision", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+		Example: "  scimbridge hold list\n  scimbridge hold approve vt-6",
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var asJSON bool
 	list := &cobra.Command{Use: "list", Example: "  scimbridge hold list --json", Short: "Show what is held and why", Args: noArgs,
 		RunE: ask(config, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
@@ -333,16 +337,32 @@ func actionCommand(config *string, stdout io.Writer, word, short, done string) *
 			_, err := fmt.Fprintf(w, "%s: %s\n", strings.Join(a.Backends, ", "), done)
 			return err
 		})}
+	c.ValidArgsFunction = completeBackends(config)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// completeBackends lets the shell complete the names of the backends in the configuration.
+func completeBackends(config *string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		c, err := whereabouts(*config)
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return slices.Sorted(maps.Keys(c.Backends)), cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 func resumeCommand(config *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "resume", Short: "Let the server deliver again after a restore or an import", Args: noArgs,
 		Example: "  scimbridge plan && scimbridge resume",
-		RunE: ask(config, stdout, http.MethodPost, func([]string) string { return "/api/resume" }, &asJSON, func(w io.Writer, _ map[string]string) error {
-			_, err := fmt.Fprintln(w, "what is wanted is delivered from now on, under the usual brakes")
+		RunE: ask(config, stdout, http.MethodPost, func([]string) string { return "/api/resume" }, &asJSON, func(w io.Writer, a map[string]string) error {
+			words := "what is wanted is delivered from now on, under the usual brakes"
+			if a["state"] == "unchanged" {
+				words = "the server was not standing by: it delivers already, and nothing was changed"
+			}
+			_, err := fmt.Fprintln(w, words)
 			return err
 		})}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

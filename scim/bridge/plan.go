@@ -1,10 +1,12 @@
 package bridge
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -37,7 +39,7 @@ func planCommand(config *string, stdout io.Writer) *cobra.Command {
 		if err := o.send(c.Context(), http.MethodPost, "/api/plan", body, &plan); err != nil {
 			return err
 		}
-		if err := printPlan(stdout, plan, asJSON, planned); err != nil {
+		if err := printPlan(stdout, plan, asJSON, "Nothing was called. "+uncertain); err != nil {
 			return err
 		}
 		for _, p := range plan {
@@ -68,10 +70,20 @@ func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
 			if !asJSON {
 				fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
 			}
-			return printPlan(stdout, plan, asJSON, reloaded)
+			return printPlan(stdout, plan, asJSON, held(plan)+uncertain)
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// held says what becomes of what a plan holds, once it is in force.
+func held(plan []delivery.Preview) string {
+	for _, p := range plan {
+		if len(p.Held) > 0 {
+			return "What is held waits for a decision: scimbridge hold list. The rest is being delivered. "
+		}
+	}
+	return "This is being delivered. "
 }
 
 func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool, footer string) error {
@@ -87,19 +99,42 @@ func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool, footer string)
 	return err
 }
 
-const (
-	planned  = "Nothing was called. Whether somebody is the last admin, or has a role already, only the vendor can tell."
-	reloaded = "This is being delivered. Whether somebody is the last admin, or has a role already, only the vendor can tell."
-)
+const uncertain = "Whether somebody is the last admin, or has a role already, only the vendor can tell."
+
+// targetCounts is what a plan has for one target.
+type targetCounts struct {
+	calls, held, unknown int
+	ops                  map[string]int
+}
 
 func showPreview(w io.Writer, p delivery.Preview) {
-	counts := map[string]int{}
+	counts, targets := map[string]int{}, map[string]*targetCounts{}
+	at := func(target string) *targetCounts {
+		if targets[target] == nil {
+			targets[target] = &targetCounts{ops: map[string]int{}}
+		}
+		return targets[target]
+	}
 	for _, c := range p.Calls {
+		at(c.Target).calls++
 		for _, ch := range c.Changes {
 			counts[ch.Op]++
+			at(c.Target).ops[ch.Op]++
 		}
 	}
+	for _, h := range p.Held {
+		at(h.Target).held++
+	}
+	for _, l := range p.LookUps {
+		at(l.Target).unknown++
+	}
 	fmt.Fprintf(w, "%s: %d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up\n", p.Backend, len(p.Calls), counts["remove"], counts["add"], counts["replace"], len(p.Held), len(p.Unknown))
+	if len(targets) > 1 { // of one, the line above has said it
+		for _, t := range slices.Sorted(maps.Keys(targets)) {
+			c := targets[t]
+			fmt.Fprintf(w, "  on %s: %d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up\n", t, c.calls, c.ops["remove"], c.ops["add"], c.ops["replace"], c.held, c.unknown)
+		}
+	}
 	for i, c := range p.Calls {
 		fmt.Fprintf(w, "  %d. %s\n", i+1, c.Target)
 		for _, ch := range c.Changes {
@@ -137,6 +172,7 @@ func showPreview(w io.Writer, p delivery.Preview) {
 
 func explainCommand(config *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
+	var asked string
 	c := &cobra.Command{Use: "explain USER [ROLE]", Short: "Say why somebody has a role, or has not", Example: "  scimbridge explain ada@example.com USER_ROLE_GROUP_ADMIN",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
@@ -149,14 +185,15 @@ func explainCommand(config *string, stdout io.Writer) *cobra.Command {
 			if len(args) == 2 {
 				q.Set("role", args[1])
 			}
+			asked = strings.Join(args[1:], "")
 			return "/api/explain?" + q.Encode()
-		}, &asJSON, showWhy)}
+		}, &asJSON, func(w io.Writer, whys []delivery.Why) error { return showWhy(w, whys, asked) })}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func showWhy(w io.Writer, whys []delivery.Why) error {
-	last := ""
+func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
+	last, found := "", asked == ""
 	for _, y := range whys {
 		if id := y.IdP + y.UserID; id != last {
 			last = id
@@ -171,8 +208,9 @@ func showWhy(w io.Writer, whys []delivery.Why) error {
 			account = "is " + y.Account + ", looked up " + moment(y.LookedUp)
 		}
 		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
+		found = found || len(y.Grants) > 0
 		if len(y.Grants) == 0 {
-			fmt.Fprintln(w, "    no rule gives anything here, or nothing of what was asked for")
+			fmt.Fprintln(w, "    no rule gives "+cmp.Or(clip(asked), "anything")+" here")
 		}
 		for _, g := range y.Grants {
 			fmt.Fprintf(w, "    %s on %s: %s\n", g.Role, g.Target, g.State)
@@ -189,6 +227,9 @@ func showWhy(w io.Writer, whys []delivery.Why) error {
 				fmt.Fprintf(w, "      would be given by %s\n", f)
 			}
 		}
+	}
+	if !found {
+		fmt.Fprintln(w, "\nNo group that was pushed, and no role that the bridge gave, is about that: mind the spelling of the role or target; without one, everything is shown.")
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func soon(w io.Writer, s console.Status, now time.Time) {
 	}
 }
 
-// tokens says how old each is, and when it was used last: "1a2b3c4d for 12 day(s), ends in 18, used 2026-11-25 19:00".
+// tokens says how old each is, and when it was used last: "1a2b3c4d for 12 day(s), ends in 18, used 2026-11-25T19:00:14Z".
 func tokens(all []console.TokenStatus, now time.Time) string {
 	days := func(d time.Duration) int { return int(d / (24 * time.Hour)) }
 	out := ""
@@ -151,7 +151,7 @@ func tokens(all []console.TokenStatus, now time.Time) string {
 		if t.LastUse.IsZero() {
 			out += ", never used"
 		} else {
-			out += ", used " + t.LastUse.Local().Format("2006-01-02 15:04")
+			out += ", used " + moment(t.LastUse)
 		}
 	}
 	if out == "" {

@@ -349,11 +349,16 @@ func stream(contentType string, what func() writing) http.HandlerFunc {
 }
 
 func (c *Console) resume(w http.ResponseWriter, r *http.Request) {
-	if err := c.Resume(r.Context()); err != nil {
+	stoodBy, err := c.Resume(r.Context())
+	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, "this cannot be stored now; nothing was changed")
 		return
 	}
-	answer(w, http.StatusOK, map[string]string{"state": "resumed"})
+	state := "resumed"
+	if !stoodBy {
+		state = "unchanged"
+	}
+	answer(w, http.StatusOK, map[string]string{"state": state})
 }
 
 // act asks the workers of one backend, or of all, for something.
@@ -380,7 +385,11 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, b.Name)
 	}
 	if len(asked) == 0 {
-		refuse(w, http.StatusNotFound, "there is no such backend")
+		names := make([]string, len(c.Backends))
+		for i, b := range c.Backends {
+			names[i] = b.Name
+		}
+		refuse(w, http.StatusNotFound, "there is no such backend; there is "+strings.Join(names, ", "))
 		return
 	}
 	answer(w, http.StatusAccepted, map[string]any{"backends": asked})

@@ -52,8 +52,8 @@ type Console struct {
 	Reload func(ctx context.Context) ([]delivery.Preview, error)
 	// Backup and Export write the whole store as it is at one moment; Resume ends the standby of a store that was put back.
 	Backup, Export func(ctx context.Context, to io.Writer) error
-	Resume         func(ctx context.Context) error
 	Rejected       func(r *http.Request) // is told of a call to the operator API without its key; nil: nobody is
+	Resume         func(ctx context.Context) (stoodBy bool, err error)
 }
 
 // Handler serves /, /healthz, /readyz, /metrics and, with the operator's key, /api.

@@ -42,7 +42,7 @@ func FuzzOperator(f *testing.F) {
 			return []delivery.Preview{}, nil
 		},
 		Reload: func(context.Context) ([]delivery.Preview, error) { return []delivery.Preview{}, nil },
-		Resume: func(context.Context) error { vt.asked = append(vt.asked, "resume"); return nil },
+		Resume: func(context.Context) (bool, error) { vt.asked = append(vt.asked, "resume"); return true, nil },
 	}
 	handler := c.Handler()
 	f.Fuzz(func(t *testing.T, method, path, body string, known bool) {
