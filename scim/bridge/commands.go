@@ -79,6 +79,9 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 		if c.Name() == "completion" { // of the library, which takes the name of a shell it does not know for a call for help
 			c.Args, c.Example = noArgs, "  source <(scimbridge completion bash)"
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+			for _, shell := range c.Commands() {
+				shell.Example = "  " + shell.CommandPath() + " > completions"
+			}
 		}
 	}
 	return root
