@@ -200,11 +200,17 @@ func compile(r Rule) (rule, error) {
 		if name, ok := unknownCapture(v, c.match); !ok {
 			return bad("target", "${%s} is not a named capture of match%s", name, captures(c.match))
 		}
+		if half := almostCapture.FindString(v); half != "" {
+			return bad("target", "%s stands for nothing: what match captures is written ${name}", half)
+		}
 	}
 	return c, nil
 }
 
 var capture = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+// almostCapture is how one writes a capture elsewhere, or without its end.
+var almostCapture = regexp.MustCompile(`\$(\w+|\{[^}]*$)`)
 
 // captures says which named captures there are: "; there is ${role}".
 func captures(re *regexp.Regexp) string {
@@ -298,10 +304,10 @@ func (c *rule) bind(name string) (bound, bool) {
 	return b, usable(b.target.Target)
 }
 
-// usable says whether a target that a group's name makes can be one: an empty one names nothing, and one of dots would be
-// another place in a vendor's address.
+// usable says whether a target that a group's name makes can be one: an empty one names nothing, one of dots would be another place
+// in a vendor's address, and no id has blanks at its ends.
 func usable(target string) bool {
-	return target != "" && target != "." && target != ".." && len(target) <= 256 && !strings.ContainsFunc(target, unicode.IsControl)
+	return target != "" && target != "." && target != ".." && len(target) <= 256 && strings.TrimSpace(target) == target && !strings.ContainsFunc(target, unicode.IsControl)
 }
 
 func each(in []string, f func(string) string) []string {

@@ -123,13 +123,17 @@ func TestCompileReportsEveryMistake(t *testing.T) {
 		{Line: 6, Match: "(?P<a>x)", Target: "${b}", Roles: []string{"R"}},
 		{Line: 7, Groups: []string{"g"}, Target: "${a}", Roles: []string{"R"}},
 		{Line: 8, Match: "(?P<a>x)", Target: "${a}", Roles: []string{"${c}"}},
+		{Line: 9, Match: "(?P<a>x)", Target: "$1", Roles: []string{"R"}},
+		{Line: 10, Match: "(?P<a>x)", Target: "t", Roles: []string{"$a"}},
+		{Line: 11, Match: "(?P<a>x)", Target: "t-${a", Roles: []string{"R"}},
+		{Line: 12, Groups: []string{"g"}, Target: " t", Roles: []string{"R"}},
 	})
 	if err == nil {
 		t.Fatal("compiled")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 8 {
-		t.Fatalf("%d problems, want 8:\n%v", len(lines), err)
+	if len(lines) != 12 {
+		t.Fatalf("%d problems, want 12:\n%v", len(lines), err)
 	}
 	for i, l := range lines {
 		if !strings.HasPrefix(l, fmt.Sprintf("line %d: mappings.0.", i+1)) {
