@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/scimbridge/scimbridge/scim"
 )
@@ -90,7 +92,7 @@ func (w *wire) send(method, target, headers string) (int, string) {
 
 // refused says whether nobody was let in: 401 in the SCIM form, or what the HTTP server says to what is no request.
 func refused(method, target string, status int, body string) bool {
-	noRequest := strings.ContainsAny(target, "\x00\x01\x7f\xff") || strings.Contains(target, "%zz") || !strings.HasPrefix(target, "/") && !strings.Contains(target, "://") || method != strings.ToUpper(method)
+	noRequest := strings.ContainsFunc(target, unicode.IsControl) || !utf8.ValidString(target) || strings.Contains(target, "%zz") || !strings.HasPrefix(target, "/") && !strings.Contains(target, "://") || method != strings.ToUpper(method)
 	return status == 401 && (method == "HEAD" || strings.Contains(body, `"401"`)) || noRequest && status == 400 && !strings.Contains(body, "schemas")
 }
 

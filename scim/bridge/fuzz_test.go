@@ -140,9 +140,6 @@ func FuzzScalars(f *testing.F) {
 // A configuration without end, such as a device, is read as far as one may be long.
 func TestEndlessFilesAreRefused(t *testing.T) {
 	const endless = "/dev/zero"
-	if _, err := os.Stat(endless); err != nil {
-		t.Skip("there is no " + endless + " here")
-	}
 	if _, _, err := LoadConfig(endless); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
 		t.Error(err)
 	}
