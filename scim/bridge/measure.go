@@ -129,7 +129,7 @@ type measured struct {
 		PerMembership float64 `json:"per_membership"`
 	} `json:"bytes"`
 	Start    float64 `json:"start_seconds"`
-	StartCPU float64 `json:"start_cpu_seconds,omitempty"`
+	StartCPU float64 `json:"start_cpu_seconds"`
 	Memory   struct {
 		Started int64 `json:"started"` // resident, of the process that serves
 		Peak    int64 `json:"peak"`
@@ -146,7 +146,7 @@ type requests struct {
 	Rate    float64 `json:"per_second"`
 	Median  float64 `json:"median_ms"`
 	P99     float64 `json:"p99_ms"`
-	CPU     float64 `json:"cpu_us,omitempty"` // of the process that serves, for each: what other work on the machine disturbs least
+	CPU     float64 `json:"cpu_us"` // of the process that serves, for each: what other work on the machine disturbs least
 }
 
 func (m *measurement) run(ctx context.Context) (*measured, error) {
