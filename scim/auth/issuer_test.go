@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,22 +64,27 @@ type world struct {
 	*Issuer
 	idp   *issuer
 	key   *rsa.PrivateKey
-	clock time.Time
+	clock atomic.Pointer[time.Time] // goroutines that read keys look at it, too
 	shelf *shelf
 	why   []string
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{idp: newIssuer(t), key: rsaKey(t), clock: now, shelf: &shelf{}}
+	w := &world{idp: newIssuer(t), key: rsaKey(t), shelf: &shelf{}}
+	w.set(now)
 	w.idp.keys = map[string]crypto.PublicKey{"k": &w.key.PublicKey}
 	w.Issuer = w.issuerAt(t, w.shelf)
 	return w
 }
 
+func (w *world) at() time.Time { return *w.clock.Load() }
+
+func (w *world) set(t time.Time) { w.clock.Store(&t) }
+
 // issuerAt is another process with the same configuration.
 func (w *world) issuerAt(t *testing.T, s *shelf) *Issuer {
 	t.Helper()
-	clock := func() time.Time { return w.clock }
+	clock := w.at
 	var secrets []Credential
 	for text, end := range map[string]time.Time{secret1: now.Add(48 * time.Hour), secret2: {}, "a-secret-that-has-ended": now} {
 		c, err := Parse("okta", text)
@@ -147,7 +153,7 @@ func form(pairs ...string) url.Values {
 }
 
 func (w *world) claims(change func(jwt.MapClaims)) jwt.MapClaims {
-	c := jwt.MapClaims{"aud": "api://" + app, "iss": "https://login.microsoftonline.com/" + tenant + "/v2.0", "iat": w.clock.Unix(), "nbf": w.clock.Unix(), "exp": w.clock.Add(65 * time.Minute).Unix(),
+	c := jwt.MapClaims{"aud": "api://" + app, "iss": "https://login.microsoftonline.com/" + tenant + "/v2.0", "iat": w.at().Unix(), "nbf": w.at().Unix(), "exp": w.at().Add(65 * time.Minute).Unix(),
 		"appid": app, "appidacr": "2", "oid": object, "sub": object, "tid": tenant, "ver": "2.0"}
 	if change != nil {
 		change(c)
@@ -272,7 +278,7 @@ func TestAssertionsAreGoodOnce(t *testing.T) {
 	if a := post(t, w.Issuer, named); a.Status != 401 || w.why[0] != "an assertion that was used before" {
 		t.Errorf("again: %+v %q", a, w.why)
 	}
-	w.clock = now.Add(65*time.Minute + leeway - time.Second)
+	w.set(now.Add(65*time.Minute + leeway - time.Second))
 	if a := post(t, w.Issuer, named); a.Status != 401 {
 		t.Errorf("at its very end: %+v", a)
 	}
@@ -337,7 +343,7 @@ func TestOurTokens(t *testing.T) {
 	if again.Token == a.Token {
 		t.Error("the same token twice")
 	}
-	w.clock = now.Add(time.Hour + leeway + time.Second)
+	w.set(now.Add(time.Hour + leeway + time.Second))
 	if _, err := a.who(t, w.Issuer); !errors.Is(err, ErrUnknown) {
 		t.Errorf("after its end: %v", err)
 	}
@@ -354,25 +360,25 @@ func TestRotationHasNoGap(t *testing.T) {
 	}
 	var tokens []held
 	for step := range 30 * 24 * 2 {
-		w.clock = now.Add(time.Duration(step) * 30 * time.Minute)
+		w.set(now.Add(time.Duration(step) * 30 * time.Minute))
 		secret := secret2
-		if w.clock.Before(now.Add(24 * time.Hour)) { // both are good for another day
+		if w.at().Before(now.Add(24 * time.Hour)) { // both are good for another day
 			secret = secret1
 		}
 		a := post(t, processes[step%2], form("client_id", "okta-job", "client_secret", secret))
 		if a.Status != 200 {
-			t.Fatalf("at %s: %+v %q", w.clock, a, w.why)
+			t.Fatalf("at %s: %+v %q", w.at(), a, w.why)
 		}
 		head, _, err := new(jwt.Parser).ParseUnverified(a.Token, jwt.MapClaims{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		signers[fmt.Sprint(head.Header["kid"])] = true
-		tokens = append(tokens, held{a, w.clock.Add(time.Hour)})
-		tokens = slices.DeleteFunc(tokens, func(h held) bool { return h.until.Before(w.clock) })
+		tokens = append(tokens, held{a, w.at().Add(time.Hour)})
+		tokens = slices.DeleteFunc(tokens, func(h held) bool { return h.until.Before(w.at()) })
 		for n, h := range tokens {
 			if _, err := h.who(t, processes[(step+n)%2]); err != nil {
-				t.Fatalf("at %s, of %s: %v", w.clock, h.until, err)
+				t.Fatalf("at %s, of %s: %v", w.at(), h.until, err)
 			}
 		}
 		most = max(most, len(parseKeys(w.shelf.kept)))
@@ -392,12 +398,12 @@ func TestAKeyIsKnownBeforeItSigns(t *testing.T) {
 		}
 	}
 	for week := range 4 {
-		w.clock = now.Add(time.Duration(week+1)*keyTurn - 10*time.Second)
+		w.set(now.Add(time.Duration(week+1)*keyTurn - 10*time.Second))
 		post(t, w.Issuer, form("client_id", "okta-job", "client_secret", secret2)) // reads the keys
-		w.clock = w.clock.Add(10 * time.Second)
+		w.set(w.at().Add(10 * time.Second))
 		post(t, other, form("client_id", "okta-job", "client_secret", secret2)) // makes one
 		for range 20 {
-			w.clock = w.clock.Add(20 * time.Second)
+			w.set(w.at().Add(20 * time.Second))
 			a := post(t, other, form("client_id", "okta-job", "client_secret", secret2))
 			if _, err := a.who(t, w.Issuer); err != nil {
 				t.Fatalf("%v", err)
@@ -420,7 +426,7 @@ func TestTheShelf(t *testing.T) {
 			t.Errorf("%s: %d keys", name, len(keys))
 		}
 		w.shelf.fails = true
-		w.clock = w.clock.Add(10 * time.Minute)
+		w.set(w.at().Add(10 * time.Minute))
 		if _, err := a.who(t, w.Issuer); err != nil {
 			t.Errorf("%s: while the store is away: %v", name, err)
 		}
