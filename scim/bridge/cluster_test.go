@@ -53,6 +53,7 @@ type cluster struct {
 type member struct {
 	*setup
 	ways []*proxy // to the databases
+	asks string   // where it is asked, from its first start on
 	p    *process
 }
 
@@ -155,6 +156,7 @@ func (f *cluster) start() {
 	f.t.Helper()
 	for _, m := range f.replicas {
 		m.p = m.launch()
+		m.asks = m.scim
 	}
 	s, err := postgres.Open(context.Background(), f.dsn, postgres.Options{})
 	if err != nil {
@@ -207,7 +209,7 @@ func (f *cluster) ask(r *rand.Rand, person string, group int, in bool) {
 		return
 	}
 	w := wish{sent: time.Now(), in: in}
-	req, err := http.NewRequestWithContext(context.Background(), "PATCH", at.scim+"/Groups/"+f.groups[group], strings.NewReader(body))
+	req, err := http.NewRequestWithContext(context.Background(), "PATCH", at.asks+"/Groups/"+f.groups[group], strings.NewReader(body))
 	if err != nil {
 		f.t.Error(err)
 		return
