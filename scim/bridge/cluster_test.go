@@ -330,14 +330,16 @@ func (f *cluster) end() {
 	f.t.Helper()
 	f.compare()
 	f.converge()
-	f.journal.justify(f.t, func(person, role string) []wish {
+	for _, u := range f.journal.justify(func(person, role string) []wish {
 		for _, g := range granted {
 			if g.role == role {
 				return f.wishes[[2]string{person, g.group}]
 			}
 		}
 		return nil
-	})
+	}) {
+		f.t.Error(u)
+	}
 	if f.journal.most > 1 {
 		f.t.Errorf("%d calls were under way at once on one target", f.journal.most)
 	}

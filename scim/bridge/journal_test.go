@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -92,8 +93,7 @@ type wish struct {
 
 // justify holds every change of mind at the vendor against what was asked for: after something was asked for, was answered and took
 // effect, the opposite takes effect only if it was asked for in the meantime.
-func (j *journal) justify(t *testing.T, wishes func(person, role string) []wish) {
-	t.Helper()
+func (j *journal) justify(wishes func(person, role string) []wish) (unasked []string) {
 	j.effect.Lock()
 	defer j.effect.Unlock()
 	last := map[[2]string]move{}
@@ -119,8 +119,32 @@ func (j *journal) justify(t *testing.T, wishes func(person, role string) []wish)
 			asked = asked || w.in == m.gained && w.sent.Before(m.at)
 		}
 		if !asked {
-			t.Errorf("%s: %s changed to %t at %s, though %t was answered at %s and took effect at %s, and nobody asked for anything else",
-				m.person, m.role, m.gained, m.at.Format(time.StampMicro), all[settled].in, all[settled].acked.Format(time.StampMicro), before.at.Format(time.StampMicro))
+			unasked = append(unasked, fmt.Sprintf("%s: %s changed to %t at %s, though %t was answered at %s and took effect at %s, and nobody asked for anything else",
+				m.person, m.role, m.gained, m.at.Format(time.StampMicro), all[settled].in, all[settled].acked.Format(time.StampMicro), before.at.Format(time.StampMicro)))
+		}
+	}
+	return unasked
+}
+
+// What is given again, or taken, without a wish for it is found; what was asked for in the meantime, or was never settled, is not.
+func TestTheJournalFindsWhatNobodyAskedFor(t *testing.T) {
+	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
+	moves := []move{{at(3), "ada", "admin", true}, {at(13), "ada", "admin", false}, {at(23), "ada", "admin", true}}
+	in, out := wish{at(1), at(2), true}, wish{at(11), at(12), false}
+	for name, c := range map[string]struct {
+		wishes []wish
+		want   int
+	}{
+		"given again":              {[]wish{in, out}, 1},
+		"taken":                    {[]wish{in}, 1},
+		"asked for":                {[]wish{in, out, {at(21), at(22), true}}, 0},
+		"asked for, not answered":  {[]wish{in, out, {at(21), time.Time{}, true}}, 0},
+		"asked for afterwards":     {[]wish{in, out, {at(24), at(25), true}}, 1},
+		"the removal not answered": {[]wish{in, {at(11), time.Time{}, false}}, 0},
+	} {
+		j := &journal{moves: moves}
+		if got := j.justify(func(string, string) []wish { return c.wishes }); len(got) != c.want {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }
