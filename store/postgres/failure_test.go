@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -101,6 +102,52 @@ func TestANewerSchema(t *testing.T) {
 	postgrestest.Run(t, dsn, `INSERT INTO schema_version (version) VALUES (1000)`)
 	if _, err := Open(t.Context(), dsn, Options{}); !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "version 1000") {
 		t.Errorf("open: %v", err)
+	}
+}
+
+// TestAReplicaThatFoundNoTablesAndWaited: it looked before the one that made them was done, and sees them once it has its turn.
+func TestAReplicaThatFoundNoTablesAndWaited(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	pools := make([]*pgxpool.Pool, 2)
+	for i := range pools {
+		var err error
+		if pools[i], err = connect(t.Context(), dsn, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		defer pools[i].Close()
+	}
+	steps := []string{`CREATE TABLE small (a int)`} // of a large one a server tells its connections by itself
+	waited := make(chan error, 1)
+	err := pgx.BeginFunc(t.Context(), pools[0], func(first pgx.Tx) error {
+		if _, err := first.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
+			return err
+		}
+		go func() {
+			from, to, err := migrate(context.Background(), pools[1], steps)
+			if err == nil && (from != len(steps) || to != from) {
+				err = fmt.Errorf("from %d to %d", from, to)
+			}
+			waited <- err
+		}()
+		for waits := false; !waits; {
+			select {
+			case err := <-waited:
+				return fmt.Errorf("it did not wait: %w", err)
+			default:
+			}
+			if err := first.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&waits); err != nil {
+				return err
+			}
+		}
+		_, err := bring(t.Context(), first, steps)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err != nil {
+		t.Error(err)
 	}
 }
 

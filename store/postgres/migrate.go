@@ -44,24 +44,8 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to 
 		if from, err = version(ctx, tx); err != nil || from >= to {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
-			return err
-		}
-		if from, err = version(ctx, tx); err != nil || from >= to { // another replica was faster
-			return err
-		}
-		if _, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version int NOT NULL PRIMARY KEY, applied timestamptz NOT NULL DEFAULT clock_timestamp())`); err != nil {
-			return err
-		}
-		for i, step := range steps[from:] {
-			if _, err := tx.Exec(ctx, step); err != nil {
-				return fmt.Errorf("step %d: %w", from+i+1, err)
-			}
-			if _, err := tx.Exec(ctx, `INSERT INTO schema_version (version) VALUES ($1)`, from+i+1); err != nil {
-				return err
-			}
-		}
-		return nil
+		from, err = bring(ctx, tx, steps)
+		return err
 	})
 	switch {
 	case err != nil:
@@ -70,6 +54,30 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to 
 		return from, from, fmt.Errorf("the tables have version %d, this scimbridge knows those up to %d: %w: run that one", from, to, store.ErrNewer)
 	}
 	return from, to, nil
+}
+
+// bring waits for whoever else brings the tables up to date, and does what is left to do.
+func bring(ctx context.Context, tx pgx.Tx, steps []string) (from int, err error) {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
+		return 0, err
+	}
+	// Before the version is looked at again: a table that was not there when the transaction began it goes on not seeing, until a
+	// statement such as this one lets it look anew.
+	if _, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version int NOT NULL PRIMARY KEY, applied timestamptz NOT NULL DEFAULT clock_timestamp())`); err != nil {
+		return 0, err
+	}
+	if from, err = version(ctx, tx); err != nil || from >= len(steps) { // another replica was faster
+		return from, err
+	}
+	for i, step := range steps[from:] {
+		if _, err := tx.Exec(ctx, step); err != nil {
+			return from, fmt.Errorf("step %d: %w", from+i+1, err)
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO schema_version (version) VALUES ($1)`, from+i+1); err != nil {
+			return from, err
+		}
+	}
+	return from, nil
 }
 
 // version is that of the tables; 0 if there are none.
