@@ -1,6 +1,7 @@
 package riskcloud
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -128,6 +129,7 @@ func refused(code string) error {
 // {"content": [...], "page": {"totalPages"}} as in version 2.
 func list[T any](ctx context.Context, c *Client, operation, doing, path string) ([]T, error) {
 	var out []T
+	var before []byte
 	size := 0
 	for n := range maxPages {
 		call := backend.Call{Operation: operation, Doing: doing, Method: http.MethodGet, Path: path, List: true}
@@ -154,9 +156,10 @@ func list[T any](ctx context.Context, c *Client, operation, doing, path string) 
 		if json.Unmarshal(a.Body, &page) != nil || page.Content == nil {
 			return nil, unclear(doing, a.Status)
 		}
-		if size += len(a.Body); size > maxPaged || page.Number != nil && *page.Number != n {
-			return nil, unclear(doing, a.Status)
+		if size += len(a.Body); size > maxPaged || page.Number != nil && *page.Number != n || n > 0 && bytes.Equal(a.Body, before) {
+			return nil, unclear(doing, a.Status) // also when a vendor that knows no pages says the same again, over and over
 		}
+		before = a.Body
 		out = append(out, page.Content...)
 		if page.Last != nil && *page.Last || page.Last == nil && n+1 >= max(page.TotalPages, page.Page.TotalPages) || len(page.Content) == 0 {
 			return out, nil

@@ -32,6 +32,7 @@ func FuzzAnswers(f *testing.F) {
 			f.Add(call, byte(0), uint16(200), token, users, roles, odd)
 		}
 		f.Add(call, byte(0), uint16(200), token, `{"content":`+users+`,"number":0,"last":false}`, roles, done)
+		f.Add(call, byte(0), uint16(200), token, `{"content":`+users+`,"last":false}`, roles, done)
 		f.Add(call, byte(0), uint16(200), token, users, `[{"id":"t1","users":[null,{"id":"a1"},{"id":"a1"}],"userCount":3,"moduleEntitlements":[{"x":"ADMIN_ALL"}]}]`, done)
 		f.Add(call, byte(0), uint16(200), token, users, `[{"id":"t1","users":[{"id":"a1"},{"id":"a1"}],"userCount":2}]`, done)
 	}
