@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -190,6 +191,22 @@ func TestRun(t *testing.T) {
 		cancel()
 		<-done
 		whole(t, s, 2, 0)
+	})
+}
+
+// What cannot be forgotten is told once, and not as if nothing was sealed any more.
+func TestTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, filepath.Join(t.TempDir(), "s.db"))
+		happened(t, s, store.Event{Type: "old", At: time.Now().Add(-time.Hour)})
+		update(t, s, func(tx store.Tx) error { return tx.Events().Seal(store.Seal{Place: 1, Event: 1}) }) // by nobody who can
+		var log bytes.Buffer
+		ctx, cancel := context.WithTimeout(context.Background(), 55*time.Minute+time.Millisecond) // between two ticks
+		defer cancel()
+		(&audit.Sealer{Store: s, Keep: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))}).Run(ctx)
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "old events cannot be forgotten now") {
+			t.Errorf("%d warnings:\n%s", n, &log)
+		}
 	})
 }
 

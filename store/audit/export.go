@@ -71,7 +71,9 @@ func (w *writer) run(ctx context.Context) (err error) {
 			return err
 		}
 		if len(page) == 0 {
-			return w.unsealed(ctx)
+			if ended, err := w.unsealed(ctx, r.last); ended || err != nil {
+				return err
+			}
 		}
 		for _, p := range page {
 			previous := r.last
@@ -87,10 +89,15 @@ func (w *writer) run(ctx context.Context) (err error) {
 	}
 }
 
-func (w *writer) unsealed(ctx context.Context) error {
+// unsealed ends the trail with the events that have no place, unless some have been given one since the last that was read.
+func (w *writer) unsealed(ctx context.Context, read store.Seal) (ended bool, err error) {
 	var rest []store.Event
-	err := w.store.View(ctx, func(tx store.Tx) error {
+	err = w.store.View(ctx, func(tx store.Tx) error {
 		rest = nil
+		last, err := tx.Events().LastSeal()
+		if ended = last.Place <= read.Place; err != nil || !ended {
+			return err
+		}
 		for e, err := range tx.Events().Unsealed() {
 			if err != nil {
 				return err
@@ -100,17 +107,17 @@ func (w *writer) unsealed(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, e := range rest {
 		if !w.filter.has(e, w.person) {
 			continue
 		}
 		if err := w.line(ctx, e, line{}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return ended, nil
 }
 
 // line completes a line and writes it.

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -79,13 +80,30 @@ func (r *reader) fill(e store.Events, page []placed, high uint64) error {
 	return nil
 }
 
-// keepLoose leaves among the loose events those that are not merely waiting for a place.
+// keepLoose leaves among the loose events those that are there and will not be met: with no place further on, and not waiting for
+// one either.
 func (r *reader) keepLoose(e store.Events) error {
 	for ev, err := range e.Unsealed() {
 		if err != nil {
 			return err
 		}
 		delete(r.loose, ev.Seq)
+	}
+	for s, err := range e.Seals(r.last.Place) {
+		if err != nil {
+			return err
+		}
+		if delete(r.loose, s.Event); len(r.loose) == 0 {
+			break
+		}
+	}
+	for seq := range r.loose {
+		switch _, err := e.Event(seq); {
+		case errors.Is(err, store.ErrNotFound): // it was given a place, and forgotten with it
+			delete(r.loose, seq)
+		case err != nil:
+			return err
+		}
 	}
 	return nil
 }

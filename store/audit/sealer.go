@@ -30,8 +30,8 @@ type Sealer struct {
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: silent
 
-	noted  store.Seal // the head that was logged last
-	failed bool       // and that was logged
+	noted                    store.Seal // the head that was logged last
+	sealFailed, forgetFailed bool       // and that was logged
 }
 
 // Run seals until ctx ends, and what is left then.
@@ -45,28 +45,33 @@ func (s *Sealer) Run(ctx context.Context) {
 		case <-ctx.Done():
 			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealEvery)
 			defer cancel()
-			s.report(s.Seal(rest))
+			s.report(&s.sealFailed, cannotSeal, s.Seal(rest))
 			s.note(rest)
 			return
 		case <-seal.C:
-			s.report(s.Seal(ctx))
+			s.report(&s.sealFailed, cannotSeal, s.Seal(ctx))
 		case <-forget.C:
-			s.report(s.Forget(ctx))
+			s.report(&s.forgetFailed, cannotForget, s.Forget(ctx))
 		case <-note.C:
 			s.note(ctx)
 		}
 	}
 }
 
-// report logs a failure once, until it is over: it is tried again in a second, and nothing is lost meanwhile.
-func (s *Sealer) report(err error) {
+const (
+	cannotSeal   = "the audit trail cannot be sealed now; it is tried again"
+	cannotForget = "old events cannot be forgotten now; it is tried again"
+)
+
+// report logs a failure once, until it is over: it is tried again soon, and nothing is lost meanwhile.
+func (s *Sealer) report(failed *bool, message string, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	if err != nil && !s.failed && s.Log != nil {
-		s.Log.Warn("the audit trail cannot be sealed now; it is tried again", "error", err)
+	if err != nil && !*failed && s.Log != nil {
+		s.Log.Warn(message, "error", err)
 	}
-	s.failed = err != nil
+	*failed = err != nil
 }
 
 // note logs the head of the chain if it is another than the last time.

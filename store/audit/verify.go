@@ -98,6 +98,9 @@ func (v *verifier) run(ctx context.Context) error {
 
 // stray says which of the events that were met never had a place.
 func (v *verifier) stray(ctx context.Context) (string, error) {
+	if len(v.loose) == 0 {
+		return "", nil
+	}
 	err := v.store.View(ctx, func(tx store.Tx) error { return v.keepLoose(tx.Events()) })
 	if err != nil || len(v.loose) == 0 {
 		return "", err
