@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -22,57 +23,24 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // oauthError is an answer of RFC 6749 section 5.2. Its texts are fixed.
 type oauthError struct {
 	status int
+	after  int    // seconds after which to ask again; 0: that is no use
 	Code   string `json:"error"`
 	Detail string `json:"error_description"`
 }
 
-func badRequest(detail string) *oauthError {
-	return &oauthError{http.StatusBadRequest, "invalid_request", detail}
+func (e *oauthError) Error() string { return e.Detail }
+
+func badRequest(detail string) error {
+	return &oauthError{status: http.StatusBadRequest, Code: "invalid_request", Detail: detail}
 }
 
 // ServeHTTP answers a request for a token: the grant client_credentials (RFC 6749 section 4.4), of a client that authenticates by its
 // secret, in the header or in the body, or by an assertion. A scope may be asked for and has no meaning: a token is good for what the
 // identity provider may do.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		i.refuse(w, &oauthError{http.StatusMethodNotAllowed, "invalid_request", "a token is asked for with POST"})
-		return
-	}
-	form, err := readForm(r)
+	client, token, err := i.give(r)
 	if err != nil {
-		i.refuse(w, err)
-		return
-	}
-	if grant := form.Get("grant_type"); grant != "client_credentials" {
-		i.refuse(w, &oauthError{http.StatusBadRequest, "unsupported_grant_type", "the only grant is client_credentials"})
-		return
-	}
-	client, refusal, err := i.authenticate(r, form)
-	switch {
-	case err != nil:
-		i.refuse(w, err)
-		return
-	case refusal != nil:
-		if i.Rejected != nil {
-			i.Rejected(r, refusal)
-		}
-		i.refuse(w, &oauthError{http.StatusUnauthorized, "invalid_client", "the client is not known, or does not prove who it is"})
-		return
-	}
-	if i.Admit != nil {
-		if status, after := i.Admit(r, client.identity()); status != 0 {
-			i.turnAway(w, status, after)
-			return
-		}
-	}
-	token, failure := i.sign(r.Context(), client)
-	if failure != nil {
-		if i.Failed != nil {
-			i.Failed(failure)
-		}
-		w.Header().Set("Retry-After", "60")
-		i.refuse(w, &oauthError{http.StatusServiceUnavailable, "temporarily_unavailable", "no token can be made now; ask again later"})
+		refuse(w, i.answerTo(r, err))
 		return
 	}
 	if i.Issued != nil {
@@ -85,18 +53,69 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}{token, "Bearer", int64(client.Lifetime / time.Second)})
 }
 
-// turnAway answers a client that is not admitted now, or not from there.
-func (i *Issuer) turnAway(w http.ResponseWriter, status, after int) {
-	if after > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(after))
-		i.refuse(w, &oauthError{status, "temporarily_unavailable", "too many requests; ask again later"})
-		return
+// give makes a token for whoever asks. The error is an *oauthError, a *Refusal, or what is our own fault. What proves who the client is
+// is used up last: a request that is answered with "later" can be sent again.
+func (i *Issuer) give(r *http.Request) (Client, string, error) {
+	if r.Method != http.MethodPost {
+		return Client{}, "", &oauthError{status: http.StatusMethodNotAllowed, Code: "invalid_request", Detail: "a token is asked for with POST"}
 	}
-	i.refuse(w, &oauthError{status, "unauthorized_client", "the client is not admitted from this address, or without its certificate"})
+	form, err := readForm(r)
+	if err != nil {
+		return Client{}, "", err
+	}
+	if grant := form.Get("grant_type"); grant != "client_credentials" {
+		return Client{}, "", &oauthError{status: http.StatusBadRequest, Code: "unsupported_grant_type", Detail: "the only grant is client_credentials"}
+	}
+	p, err := i.authenticate(r, form)
+	if err != nil {
+		return Client{}, "", err
+	}
+	if err := i.admit(r, p.client); err != nil {
+		return Client{}, "", err
+	}
+	token, err := i.sign(r.Context(), p.client)
+	if err != nil {
+		return Client{}, "", err
+	}
+	return p.client, token, i.spend(r.Context(), p)
+}
+
+// answerTo is what the caller is told of an error of give, and tells whom it concerns.
+func (i *Issuer) answerTo(r *http.Request, err error) *oauthError {
+	var told *oauthError
+	var why *Refusal
+	switch {
+	case errors.As(err, &told):
+		return told
+	case errors.As(err, &why):
+		if i.Rejected != nil {
+			i.Rejected(r, why)
+		}
+		return &oauthError{status: http.StatusUnauthorized, Code: "invalid_client", Detail: "the client is not known, or does not prove who it is"}
+	}
+	if i.Failed != nil {
+		i.Failed(err)
+	}
+	return &oauthError{http.StatusServiceUnavailable, 60, "temporarily_unavailable", "no token can be made now; ask again later"}
+}
+
+// admit asks whether a client that proved who it is may have a token now, and from there.
+func (i *Issuer) admit(r *http.Request, c Client) error {
+	if i.Admit == nil {
+		return nil
+	}
+	switch status, after := i.Admit(r, c.identity()); {
+	case status == 0:
+		return nil
+	case after > 0:
+		return &oauthError{status, after, "temporarily_unavailable", "too many requests; ask again later"}
+	default:
+		return &oauthError{status: status, Code: "unauthorized_client", Detail: "the client is not admitted from this address, or without its certificate"}
+	}
 }
 
 // authenticate finds the client. A request that shows two proofs at once is wrong (RFC 6749 section 2.3).
-func (i *Issuer) authenticate(r *http.Request, form url.Values) (Client, *Refusal, *oauthError) {
+func (i *Issuer) authenticate(r *http.Request, form url.Values) (proof, error) {
 	headers := r.Header.Values("Authorization")
 	assertion, secret := form.Has("client_assertion") || form.Has("client_assertion_type"), form.Has("client_secret")
 	proofs := len(headers)
@@ -107,27 +126,25 @@ func (i *Issuer) authenticate(r *http.Request, form url.Values) (Client, *Refusa
 	}
 	switch {
 	case proofs > 1:
-		return Client{}, nil, badRequest("a client authenticates in one way only")
+		return proof{}, badRequest("a client authenticates in one way only")
 	case assertion:
 		if form.Get("client_assertion_type") != assertionType {
-			return Client{}, nil, badRequest("client_assertion_type must be " + assertionType)
+			return proof{}, badRequest("client_assertion_type must be " + assertionType)
 		}
-		client, refusal := i.byAssertion(r.Context(), form.Get("client_id"), form.Get("client_assertion"))
-		return client, refusal, nil
+		return i.byAssertion(r.Context(), form.Get("client_id"), form.Get("client_assertion"))
 	case secret:
-		client, refusal := i.bySecret(form.Get("client_id"), form.Get("client_secret"))
-		return client, refusal, nil
+		return i.bySecret(form.Get("client_id"), form.Get("client_secret"))
 	case len(headers) == 1:
 		return i.byHeader(r, form.Get("client_id"))
 	}
-	return Client{}, &Refusal{Why: "a request for a token without a proof"}, nil
+	return proof{}, &Refusal{Why: "a request for a token without a proof"}
 }
 
 // byHeader finds the client by a header of the scheme Basic. Id and secret should be escaped there, as in a form; not all clients do.
-func (i *Issuer) byHeader(r *http.Request, named string) (Client, *Refusal, *oauthError) {
+func (i *Issuer) byHeader(r *http.Request, named string) (proof, error) {
 	id, secret, ok := r.BasicAuth()
 	if !ok || len(r.Header.Get("Authorization")) > maxHeader {
-		return Client{}, &Refusal{Why: "a header that cannot be read"}, nil
+		return proof{}, &Refusal{Why: "a header that cannot be read"}
 	}
 	forms := []string{secret}
 	if plain, err := url.QueryUnescape(secret); err == nil {
@@ -137,14 +154,13 @@ func (i *Issuer) byHeader(r *http.Request, named string) (Client, *Refusal, *oau
 		id = plain
 	}
 	if named != "" && named != id {
-		return Client{}, nil, badRequest("client_id is another than that of the header")
+		return proof{}, badRequest("client_id is another than that of the header")
 	}
-	client, refusal := i.bySecret(id, forms...)
-	return client, refusal, nil
+	return i.bySecret(id, forms...)
 }
 
 // readForm reads the body, in which no name comes twice (RFC 6749 section 3.2). What stands in the address is not looked at.
-func readForm(r *http.Request) (url.Values, *oauthError) {
+func readForm(r *http.Request) (url.Values, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {
 		return nil, badRequest("the body must be application/x-www-form-urlencoded")
@@ -157,7 +173,7 @@ func readForm(r *http.Request) (url.Values, *oauthError) {
 	case err != nil:
 		return nil, badRequest("the body ended early")
 	case len(body) > maxForm:
-		return nil, &oauthError{http.StatusRequestEntityTooLarge, "invalid_request", "the body has more than 16 KiB"}
+		return nil, &oauthError{status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Detail: "the body has more than 16 KiB"}
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -171,7 +187,13 @@ func readForm(r *http.Request) (url.Values, *oauthError) {
 	return form, nil
 }
 
-func (i *Issuer) refuse(w http.ResponseWriter, e *oauthError) {
+func refuse(w http.ResponseWriter, e *oauthError) {
+	if e.after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.after))
+	}
+	if e.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", http.MethodPost)
+	}
 	if e.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="oauth", charset="UTF-8"`)
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -23,13 +22,12 @@ const (
 )
 
 const (
-	ours       = "at+jwt"    // the type of our tokens (RFC 9068)
-	signsOurs  = "EdDSA"     // and how they are signed
-	maxReplays = 10_000      // assertions that are remembered
-	prefix     = "oauth-"    // of a client in the audit trail, before its id
-	claimIdP   = "idp"       // the identity provider as which a token calls
-	claimID    = "client_id" // as RFC 9068 names it
-	jtiBytes   = 16
+	ours      = "at+jwt"    // the type of our tokens (RFC 9068)
+	signsOurs = "EdDSA"     // and how they are signed
+	prefix    = "oauth-"    // of a client in the audit trail, before its id
+	claimIdP  = "idp"       // the identity provider as which a token calls
+	claimID   = "client_id" // as RFC 9068 names it
+	jtiBytes  = 16
 )
 
 // Client may ask for tokens as one identity provider: with a secret, or with an assertion that somebody whom we trust has signed.
@@ -47,6 +45,7 @@ type Issuer struct {
 	URL     string // issuer and audience of the tokens: where SCIM is served
 	Clients []Client
 	Keys    *Keyring
+	Spent   *Spent           // needed if a client has assertions
 	Random  io.Reader        // nil: crypto/rand
 	Now     func() time.Time // nil: time.Now
 	// Issued is told of every token that is given, Rejected of every caller who is not one of the clients, Failed of what is our own
@@ -57,8 +56,6 @@ type Issuer struct {
 	// Admit is asked about a client that proved who it is; a status other than 0 is the answer, with the seconds after which to ask again.
 	// nil: everybody is admitted.
 	Admit func(r *http.Request, who Identity) (status, after int)
-
-	seen replays
 }
 
 // Verifier accepts the tokens of the issuer, without asking anybody.
@@ -107,9 +104,17 @@ func (c Client) Expires() time.Time {
 
 func (c Client) identity() Identity { return Identity{IdP: c.IdP, Token: c.Name()} }
 
+func (c Client) refused(why string) *Refusal { return &Refusal{why, c.IdP, c.Name()} }
+
+// proof is a client that proved who it is.
+type proof struct {
+	client Client
+	once   *once // an assertion that is good once, and was not used when it was looked at; nil: what was shown is good again
+}
+
 // bySecret finds the client by its secret, and says how that may be written: as it is, or escaped as RFC 6749 section 2.3.1 wants it
 // in a header. The comparison takes the same time for all clients and secrets, known or not.
-func (i *Issuer) bySecret(id string, forms ...string) (Client, *Refusal) {
+func (i *Issuer) bySecret(id string, forms ...string) (proof, error) {
 	now, known, live := clock(i.Now), -1, -1
 	for n, c := range i.Clients {
 		for _, secret := range c.Secrets {
@@ -125,78 +130,31 @@ func (i *Issuer) bySecret(id string, forms ...string) (Client, *Refusal) {
 	}
 	switch {
 	case known < 0:
-		return Client{}, &Refusal{Why: "an unknown client or a wrong secret"}
+		return proof{}, &Refusal{Why: "an unknown client or a wrong secret"}
 	case live < 0:
-		who := i.Clients[known].identity()
-		return Client{}, &Refusal{"a client secret that has expired", who.IdP, who.Token}
+		return proof{}, i.Clients[known].refused("a client secret that has expired")
 	}
-	return i.Clients[live], nil
+	return proof{client: i.Clients[live]}, nil
 }
 
 // byAssertion finds the client whose trusted issuer has signed an assertion (RFC 7523 section 3). An assertion with a `jti` is good once.
-func (i *Issuer) byAssertion(ctx context.Context, id, assertion string) (Client, *Refusal) {
+func (i *Issuer) byAssertion(ctx context.Context, id, assertion string) (proof, error) {
 	refusal := &Refusal{Why: "an assertion that nobody signs for this client"}
 	for _, c := range i.Clients {
 		if c.Assertions == nil || id != "" && id != c.ID {
 			continue
 		}
 		claims, err := c.Assertions.verify(ctx, assertion)
-		if err != nil {
-			if !errors.Is(err, errOther) {
-				refusal = &Refusal{"an assertion that is " + err.Error(), c.IdP, c.identity().Token}
-			}
-			continue
+		if err == nil {
+			p := proof{client: c}
+			p.once, err = i.once(ctx, c, claims)
+			return p, err
 		}
-		if !i.first(c, claims) {
-			return Client{}, &Refusal{"an assertion that was used before", c.IdP, c.identity().Token}
-		}
-		return c, nil
-	}
-	return Client{}, refusal
-}
-
-// first says whether an assertion is seen for the first time.
-func (i *Issuer) first(c Client, claims jwt.MapClaims) bool {
-	id, there := claims["jti"]
-	if !there {
-		return true
-	}
-	end, err := claims.GetExpirationTime()
-	if err != nil || end == nil {
-		return false
-	}
-	return i.seen.first(fmt.Sprint(c.Assertions.Issuer, "\x00", id), end.Add(leeway), clock(i.Now))
-}
-
-// replays remembers assertions until they end. When there are too many at once no more are accepted: they all come from issuers that
-// the configuration trusts.
-type replays struct {
-	mu   sync.Mutex
-	ends map[[sha256.Size]byte]time.Time
-}
-
-func (r *replays) first(id string, end, now time.Time) bool {
-	key := sha256.Sum256([]byte(id))
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if known, there := r.ends[key]; there && now.Before(known) {
-		return false
-	}
-	if len(r.ends) >= maxReplays {
-		for k, known := range r.ends {
-			if !now.Before(known) {
-				delete(r.ends, k)
-			}
+		if !errors.Is(err, errOther) {
+			refusal = c.refused("an assertion that is " + err.Error())
 		}
 	}
-	if len(r.ends) >= maxReplays {
-		return false
-	}
-	if r.ends == nil {
-		r.ends = map[[sha256.Size]byte]time.Time{}
-	}
-	r.ends[key] = end
-	return true
+	return proof{}, refusal
 }
 
 // sign makes a token for a client.

@@ -19,6 +19,9 @@ import (
 // signingKeys names the setting with the keys of our own tokens. It does not leave the store by an export.
 const signingKeys = archive.Private + "signing-keys"
 
+// spentAssertions begins the names of the settings that say which assertions were used.
+const spentAssertions = "assertions/"
+
 // OAuthConfig is who may ask for tokens of ours as one identity provider.
 type OAuthConfig struct {
 	Lifetime Duration       `yaml:"lifetime"`
@@ -122,7 +125,15 @@ func (b *Bridge) issuer(ctx, reading context.Context) (*auth.Issuer, error) {
 	if err != nil || len(clients) == 0 {
 		return nil, err
 	}
-	i := &auth.Issuer{URL: strings.TrimSuffix(b.Config.Server.PublicURL, "/"), Clients: clients, Now: b.Now, Keys: &auth.Keyring{Now: b.Now, Load: b.loadKeys, Change: b.changeKeys},
+	i := &auth.Issuer{URL: strings.TrimSuffix(b.Config.Server.PublicURL, "/"), Clients: clients, Now: b.Now,
+		Keys: &auth.Keyring{Now: b.Now, Load: func(ctx context.Context) ([]byte, error) { return b.kept(ctx, signingKeys) },
+			Change: func(ctx context.Context, change func([]byte) ([]byte, error)) error {
+				return b.change(ctx, signingKeys, change)
+			}},
+		Spent: &auth.Spent{Load: func(ctx context.Context, name string) ([]byte, error) { return b.kept(ctx, spentAssertions+name) },
+			Change: func(ctx context.Context, name string, change func([]byte) ([]byte, error)) error {
+				return b.change(ctx, spentAssertions+name, change)
+			}},
 		Failed: func(err error) { b.Log.Error("no token can be given", "error", err) }}
 	if err := i.Keys.Init(ctx); err != nil {
 		return nil, err
@@ -152,20 +163,22 @@ func (b *Bridge) clients(reading context.Context) ([]auth.Client, error) {
 	return clients, nil
 }
 
-func (b *Bridge) loadKeys(ctx context.Context) (kept []byte, err error) {
+// kept is what the store keeps under a name.
+func (b *Bridge) kept(ctx context.Context, name string) (kept []byte, err error) {
 	err = b.store.View(ctx, func(tx store.Tx) error {
-		kept = tx.Setting(signingKeys)
+		kept = tx.Setting(name)
 		return nil
 	})
 	return kept, err
 }
 
-func (b *Bridge) changeKeys(ctx context.Context, change func(kept []byte) ([]byte, error)) error {
-	return b.store.Update(ctx, func(tx store.Tx) error {
-		made, err := change(tx.Setting(signingKeys))
+// change replaces it, in one transaction.
+func (b *Bridge) change(ctx context.Context, name string, change func(kept []byte) ([]byte, error)) error {
+	return b.store.Update(store.About(ctx, name), func(tx store.Tx) error {
+		made, err := change(tx.Setting(name))
 		if err != nil || made == nil {
 			return err
 		}
-		return tx.SetSetting(signingKeys, made)
+		return tx.SetSetting(name, made)
 	})
 }
