@@ -186,6 +186,23 @@ func TestMigrations(t *testing.T) {
 	mustUpdate(t, s, set("a store of the version before goes on"))
 }
 
+// TestMigrationsOfADatabaseWithDefaults of its own for transactions: whoever has waited sees what the first one did.
+func TestMigrationsOfADatabaseWithDefaults(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	name := database(t, dsn)
+	postgrestest.Run(t, dsn, `ALTER DATABASE "`+name+`" SET default_transaction_isolation = 'serializable'`)
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			if _, _, err := Migrate(context.Background(), dsn); err != nil {
+				t.Errorf("migrate: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	mustUpdate(t, mustOpen(t, dsn, Options{}), set("n"))
+}
+
 // TestAConnectionThatIsLost within a function: it runs again, on another.
 func TestAConnectionThatIsLost(t *testing.T) {
 	dsn := postgrestest.Database(t)
@@ -232,12 +249,13 @@ func TestAStoppedWriter(t *testing.T) {
 	}
 }
 
-// middle is a proxy between the store and the server that can lose the answers to commits.
+// middle is a proxy between the store and the server that can lose the answers to commits, and lets the server speak another language.
 type middle struct {
 	net.Listener
-	server string
-	lose   atomic.Bool
-	pass   atomic.Bool // the commit reaches the server
+	server    string
+	lose      atomic.Bool
+	pass      atomic.Bool // the commit reaches the server
+	translate *strings.Replacer
 }
 
 func inTheMiddle(t *testing.T, dsn string) (*middle, string) {
@@ -250,7 +268,7 @@ func inTheMiddle(t *testing.T, dsn string) (*middle, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &middle{Listener: l, server: u.Host}
+	m := &middle{Listener: l, server: u.Host, translate: strings.NewReplacer()}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -281,7 +299,7 @@ func (m *middle) carry(client net.Conn) {
 			if deaf.Load() && n > 0 { // the server has answered: what it did is done
 				return
 			}
-			if _, werr := client.Write(b[:n]); err != nil || werr != nil {
+			if _, werr := m.translate.WriteString(client, string(b[:n])); err != nil || werr != nil {
 				return
 			}
 		}
@@ -318,6 +336,42 @@ func TestAnAnswerThatIsLost(t *testing.T) {
 		if has(t, s, name) != pass {
 			t.Errorf("%s: it is otherwise", name)
 		}
+	}
+}
+
+// TestAServerInAnotherLanguage: what it says of errors and warnings is understood by what does not depend on lc_messages.
+func TestAServerInAnotherLanguage(t *testing.T) {
+	m, dsn := inTheMiddle(t, postgrestest.Database(t))
+	m.translate = strings.NewReplacer("SERROR\x00", "SOSHBK\x00", "SFATAL\x00", "SVAZHN\x00", "SWARNING\x00", "SWARNUNG\x00") // of the same length
+	s := mustOpen(t, dsn, Options{})
+	postgrestest.Run(t, dsn, `CREATE SEQUENCE conflicts`, `CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		IF NEW.name = 'conflict' AND nextval('conflicts') = 1 THEN RAISE EXCEPTION 'Konflikt' USING ERRCODE = '40001'; END IF;
+		IF NEW.name = 'primary' THEN RAISE WARNING 'storniere Warten auf synchrone Replikation wegen Benutzeraufforderung'; END IF;
+		RETURN NULL; END $$`,
+		`CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON settings DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()`)
+	runs := 0
+	update := func(name string, before func()) error {
+		runs = 0
+		return s.Update(t.Context(), func(tx store.Tx) error {
+			if runs++; runs == 1 {
+				before()
+			}
+			return set(name)(tx)
+		})
+	}
+	if err := update("conflict", func() {}); err != nil || runs != 2 {
+		t.Errorf("a conflict that shows at the commit: %v after %d runs", err, runs)
+	}
+	if err := update("lost", func() {
+		postgrestest.Run(t, dsn, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`)
+	}); err != nil || runs != 2 {
+		t.Errorf("a connection that the server ends: %v after %d runs", err, runs)
+	}
+	if err := update("primary", func() {}); !errors.Is(err, store.ErrUnknown) {
+		t.Errorf("a commit that did not wait for the standby: %v", err)
+	}
+	if !has(t, s, "conflict") || !has(t, s, "lost") || !has(t, s, "primary") {
+		t.Error("what is there is not what was answered")
 	}
 }
 

@@ -37,10 +37,13 @@ func migrations() []string {
 // migrationLock is what replicas that start together wait for. It ends with the transaction.
 const migrationLock = 0x5343494d // "SCIM"
 
+// beginMigration lets whoever has waited for the lock see what the one before has committed, whatever the database has for defaults.
+const beginMigration = `begin isolation level read committed read write; set local statement_timeout = 0`
+
 // migrate runs the steps that a database lacks, all of them or none.
 func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to int, err error) {
 	to = len(steps)
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{BeginQuery: beginMigration}, func(tx pgx.Tx) error {
 		if from, err = version(ctx, tx); err != nil || from >= to {
 			return err
 		}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -168,18 +169,18 @@ func connect(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) 
 	return pool, nil
 }
 
-// unreplicated is where a connection remembers that the server warned of a commit: it was told to stop waiting for the standby.
-const unreplicated = "scimbridge.unreplicated"
+// warned is where a connection remembers a warning. Of a commit there is one: that the server was told to stop waiting for the standby.
+// It has no code of its own, and its words are in the language of the server.
+const warned = "scimbridge.warned"
 
 func notice(conn *pgconn.PgConn, n *pgconn.Notice) {
-	if n.Severity == "WARNING" && strings.Contains(n.Message, "synchronous replication") {
-		conn.CustomData()[unreplicated] = true
+	if severity((*pgconn.PgError)(n)) == "WARNING" {
+		conn.CustomData()[warned] = true
 	}
 }
 
-func noticed(conn *pgx.Conn) bool {
-	return conn.PgConn().CustomData()[unreplicated] != nil
-}
+// severity is that of an error or a warning in English. A server says it in its own language besides; a proxy may say no more than that.
+func severity(e *pgconn.PgError) string { return cmp.Or(e.SeverityUnlocalized, e.Severity) }
 
 // server is what a server says of itself.
 type server struct {

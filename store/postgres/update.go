@@ -62,7 +62,7 @@ func (e began) Unwrap() error { return e.error }
 // lost says whether a connection was lost, or not to be had. What was done on it is undone, unless it was to be committed just then.
 func lost(err error) bool {
 	var pg *pgconn.PgError
-	return !errors.As(err, &pg) || pg.Severity == "FATAL" || pg.Severity == "PANIC"
+	return !errors.As(err, &pg) || severity(pg) == "FATAL" || severity(pg) == "PANIC"
 }
 
 func (s *Store) view(ctx context.Context, fn func(tx store.Tx) error) error {
@@ -226,16 +226,16 @@ func commit(ctx context.Context, conn *pgxpool.Conn, pgtx pgx.Tx) error {
 	if conn.Conn().IsClosed() {
 		return pgconn.ErrConnClosed
 	}
-	delete(conn.Conn().PgConn().CustomData(), unreplicated)
+	delete(conn.Conn().PgConn().CustomData(), warned)
 	err := pgtx.Commit(limited)
 	var pg *pgconn.PgError
 	switch {
 	case err == nil:
-		if noticed(conn.Conn()) {
+		if conn.Conn().PgConn().CustomData()[warned] != nil {
 			return unknownError{errors.New("the primary has committed without its standby")}
 		}
 		return nil
-	case errors.Is(err, pgx.ErrTxCommitRollback), errors.As(err, &pg) && pg.Severity == "ERROR":
+	case errors.Is(err, pgx.ErrTxCommitRollback), errors.As(err, &pg) && severity(pg) == "ERROR":
 		return err
 	}
 	return unknownError{unanswered(err)} // whatever pgconn.SafeToRetry says of it: it takes a connection that broke while waiting for one that was closed before
