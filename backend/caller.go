@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -73,14 +74,14 @@ type Call struct {
 	Operation string // for metrics: "list_users"
 	Doing     string // for errors: "listing people"
 	Method    string
-	Path      string // below URL, or a whole URL below it
+	Path      string // below URL
 	Body      any    // written as JSON; nil for none
 	Header    map[string]Secret
 	Changes   bool // it changes something: the journal is told
 	List      bool // the answer may be 64 MiB, not 4
 }
 
-// Answer is a success: a status of 2xx and its body.
+// Answer is a success: a status of 200, 201 or 204, and its body.
 type Answer struct {
 	Status int
 	Body   []byte
@@ -125,13 +126,9 @@ func (c *Caller) do(ctx context.Context, call Call) (Answer, error) {
 			return Answer{}, unsent(errors.New("the body cannot be written"))
 		}
 	}
-	target := call.Path
-	if !strings.HasPrefix(target, c.URL+"/") {
-		target = c.URL + call.Path
-	}
 	var connected atomic.Bool // from then on the vendor may have seen something
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
-	req, err := http.NewRequestWithContext(traced, call.Method, target, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(traced, call.Method, c.URL+call.Path, bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, unsent(errors.New("the address is not valid"))
 	}
@@ -144,13 +141,12 @@ func (c *Caller) do(ctx context.Context, call Call) (Answer, error) {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
-	path := strings.TrimPrefix(target, c.URL)
 	if call.Changes && c.Journal.Sent != nil {
-		c.Journal.Sent(c.Now(), call.Method, path, body)
+		c.Journal.Sent(c.Now(), call.Method, call.Path, body)
 	}
 	a, err := c.roundTrip(req, call, &connected)
 	if call.Changes && c.Journal.Answered != nil {
-		c.Journal.Answered(c.Now(), call.Method, path, a.Status, err)
+		c.Journal.Answered(c.Now(), call.Method, call.Path, a.Status, err)
 	}
 	return a, err
 }
@@ -172,7 +168,8 @@ func (c *Caller) roundTrip(req *http.Request, call Call, connected *atomic.Bool)
 	if len(body) > bound {
 		return Answer{}, &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: fmt.Errorf("the answer is larger than %d MiB", bound>>20)}
 	}
-	if res.StatusCode >= 200 && res.StatusCode < 300 {
+	switch res.StatusCode {
+	case http.StatusOK, http.StatusCreated, http.StatusNoContent: // others promise that something will be done, or speak of a part
 		return Answer{res.StatusCode, body}, nil
 	}
 	return Answer{Status: res.StatusCode}, c.refusal(res, body, doing)
@@ -180,7 +177,7 @@ func (c *Caller) roundTrip(req *http.Request, call Call, connected *atomic.Bool)
 
 // refusal classifies an answer that is no success, by its status alone; the vendor's code is only passed on.
 func (c *Caller) refusal(res *http.Response, body []byte, doing string) error {
-	e := &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Code: codeOf(body)}
+	e := &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Code: CodeOf(body)}
 	switch s := res.StatusCode; {
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
 		e.Kind = Unauthorized
@@ -201,12 +198,13 @@ func (c *Caller) refusal(res *http.Response, body []byte, doing string) error {
 	return e
 }
 
-// retryAfter reads both forms (RFC 9110 section 10.2.3); zero if there is none. A day is the longest that is believed.
+// retryAfter reads both forms (RFC 9110 section 10.2.3); zero if there is none, or a date that has passed: the clocks may differ. A day
+// is the longest that is believed.
 func retryAfter(v string, now time.Time) time.Time {
 	var until time.Time
 	if n, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		until = now.Add(time.Duration(min(n, 86400)) * time.Second)
-	} else if t, err := http.ParseTime(v); err == nil {
+	} else if t, err := http.ParseTime(v); err == nil && t.After(now) {
 		until = t
 	}
 	if limit := now.Add(24 * time.Hour); until.After(limit) {
@@ -215,8 +213,11 @@ func retryAfter(v string, now time.Time) time.Time {
 	return until
 }
 
-// codeOf finds the vendor's word for a failure: {"error":{"code":"X"}}, {"error":"x"}. Nothing else of the body is kept.
-func codeOf(body []byte) string {
+// word is what a code may be: a sentence may name a person, and what holds digits may be a key.
+var word = regexp.MustCompile(`^[A-Za-z_]{1,64}$`)
+
+// CodeOf finds the vendor's word for a failure: {"error":{"code":"X"}}, {"error":"x"}. Nothing else of the body is kept.
+func CodeOf(body []byte) string {
 	var shape struct {
 		Error json.RawMessage `json:"error"`
 	}
@@ -226,19 +227,16 @@ func codeOf(body []byte) string {
 	var nested struct {
 		Code string `json:"code"`
 	}
-	var code string
+	code := ""
 	if json.Unmarshal(shape.Error, &nested) == nil {
 		code = nested.Code
 	} else if json.Unmarshal(shape.Error, &code) != nil {
 		return ""
 	}
-	code = strings.Map(func(r rune) rune {
-		if r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
-			return r
-		}
-		return -1
-	}, code)
-	return code[:min(len(code), 64)]
+	if !word.MatchString(code) {
+		return ""
+	}
+	return code
 }
 
 // plain keeps of a transport's error what says something, and no address or key that could be in it.

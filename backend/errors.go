@@ -3,6 +3,7 @@ package backend
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -41,7 +42,7 @@ type Error struct {
 	Kind   Kind
 	Doing  string    // what was being done: "changing roles"
 	Status int       // HTTP status, 0 where there was no answer
-	Code   string    // vendor's error code, at most 64 letters, digits and underscores
+	Code   string    // vendor's error code, at most 64 letters and underscores
 	Until  time.Time // Throttled: not before
 	// Unsent is true where the call certainly never left: nothing can have been applied.
 	Unsent bool
@@ -64,6 +65,16 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Unread makes a failure of a read transient if it is of one of the kinds that a read cannot mean: it concerns nobody in particular, so
+// there is nobody to find by halving. It is tried again, and shown.
+func Unread(err error, kinds ...Kind) error {
+	var e *Error
+	if errors.As(err, &e) && slices.Contains(kinds, e.Kind) {
+		e.Kind = Transient
+	}
+	return err
+}
 
 // KindOf returns the Kind of err, Transient for anything that is not an *Error.
 func KindOf(err error) Kind {

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"net/http"
 )
 
 // Level says how much a Finding matters.
@@ -33,6 +34,8 @@ func Refused(what string, err error, remedies map[Kind]string) Finding {
 	remedy := remedies[KindOf(err)]
 	var e *Error
 	switch {
+	case errors.As(err, &e) && e.Status == http.StatusNotFound:
+		remedy = remedies[Missing]
 	case errors.As(err, &e) && e.Kind == Transient && e.Status >= 300 && e.Status < 400:
 		remedy = "it answers with another address: see whether `url` is right"
 	case errors.As(err, &e) && e.Kind == Transient && e.Status >= 400:

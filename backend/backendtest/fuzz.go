@@ -38,7 +38,7 @@ func Status(n uint16) int {
 const mostCalls = 12
 
 // errorForm is all that an error may say: our own words, a status and a word of the vendor's.
-var errorForm = regexp.MustCompile(`^[a-z ]+: (transient|throttled|unauthorized|rejected|missing)( \(status \d+( [A-Za-z0-9_]{1,64})?\))?(: [a-zA-Z0-9 ]+)?$`)
+var errorForm = regexp.MustCompile(`^[a-z ]+: (transient|throttled|unauthorized|rejected|missing)( \(status \d+( [A-Za-z_]{1,64})?\))?(: [a-zA-Z0-9 ]+)?$`)
 
 // Try makes one of the calls of a client whose vendor is v, and holds what it says to what can be held of any answers. clean says
 // whether a change, an invitation or an off-boarding may be taken for done after the answers that were given.
