@@ -1,11 +1,13 @@
 package virustotal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -64,53 +66,75 @@ type page struct {
 	Data []json.RawMessage `json:"data"`
 	Meta struct {
 		Cursor string `json:"cursor"`
+		Count  any    `json:"count"` // of all, or of this page: the vendor does not say
 	} `json:"meta"`
 	Links struct {
 		Next string `json:"next"`
 	} `json:"links"`
+	Error json.RawMessage `json:"error"`
+}
+
+// next is the cursor of the page after this one, "" if it is the last. A link without a cursor leads on, and nobody knows where.
+func (p page) next() (cursor string, known bool) {
+	u, err := url.Parse(p.Links.Next)
+	if err == nil && u.Query().Get("cursor") != "" {
+		return u.Query().Get("cursor"), true
+	}
+	return p.Meta.Cursor, p.Meta.Cursor != "" || p.Links.Next == ""
 }
 
 // pages calls each with every item of a collection that is somebody; one that is neither that nor a refusal to show them makes the
-// listing unbelievable. The cursor is put into an address of our own: no link of an answer is followed.
-func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values, each func(item)) error {
-	path, items, seen := call.Path, 0, map[string]bool{}
+// listing unbelievable. The cursor is put into an address of our own: no link of an answer is followed. The listing is not whole if
+// somebody in it may not be seen, or if it was to hold more than it does: it may have changed while it was read.
+func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values, each func(item)) (whole bool, err error) {
+	path, items, cursors := call.Path, 0, map[string]bool{}
+	people, gone, withheld, most := map[string]bool{}, 0, false, 0
 	for range maxPages {
 		call.Path = path + "?" + query.Encode()
 		a, err := c.caller.Do(ctx, call)
 		if err != nil {
-			return err
+			return false, err
 		}
 		var p page
-		if err := json.Unmarshal(a.Body, &p); err != nil || p.Data == nil {
-			return unclear(call.Doing, a.Status)
+		if err := json.Unmarshal(a.Body, &p); err != nil || p.Data == nil || there(p.Error) {
+			return false, unclear(call.Doing, a.Status)
 		}
 		if items += len(p.Data); items > maxItems {
-			return unclear(call.Doing, a.Status)
+			return false, unclear(call.Doing, a.Status)
 		}
 		for _, raw := range p.Data {
 			var i item
 			if err := json.Unmarshal(raw, &i); err != nil || i.ID == "" && !there(i.Error) {
-				return unclear(call.Doing, a.Status)
+				return false, unclear(call.Doing, a.Status)
 			}
-			if !there(i.Error) {
+			switch {
+			case !there(i.Error):
+				people[i.ID] = true
 				each(i)
+			case backend.CodeOf(raw) == notFound:
+				gone++
+			default:
+				withheld = true
 			}
 		}
-		next := p.Meta.Cursor
-		if u, err := url.Parse(p.Links.Next); err == nil && u.Query().Get("cursor") != "" {
-			next = u.Query().Get("cursor")
+		if count, ok := p.Meta.Count.(float64); ok && int(count) > len(p.Data) {
+			most = max(most, int(count))
+		}
+		next, known := p.next()
+		if !known || cursors[next] { // or round in a circle
+			return false, unclear(call.Doing, a.Status)
 		}
 		if next == "" {
-			return nil
+			return !withheld && len(people)+gone >= most, nil
 		}
-		if seen[next] { // round in a circle
-			return unclear(call.Doing, a.Status)
-		}
-		seen[next] = true
+		cursors[next] = true
 		query.Set("cursor", next)
 	}
-	return unclear(call.Doing, 0)
+	return false, unclear(call.Doing, 0)
 }
+
+// notFound is what is said of somebody who is listed and has no account any more (vendor's page on relationships).
+const notFound = "NotFoundError"
 
 func unclear(doing string, status int) error {
 	return &backend.Error{Kind: backend.Transient, Doing: doing, Status: status, Err: errors.New("the answer is not what it should be")}
@@ -135,16 +159,18 @@ func there(raw json.RawMessage) bool { return raw != nil && string(raw) != "null
 // since a full user object carries API keys.
 func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[string]backend.Account, error) {
 	out := map[string]backend.Account{}
-	err := c.pages(ctx, backend.Call{Operation: "list_users", Doing: "listing people", Method: http.MethodGet,
+	_, err := c.pages(ctx, backend.Call{Operation: "list_users", Doing: "listing people", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/users"},
 		url.Values{"attributes": {"email,first_name,last_name"}, "limit": {"40"}},
 		func(i item) {
-			if key := backend.Fold(i.Attributes.Email); key != "" {
-				out[key] = backend.Account{ID: i.ID, Key: key}
+			key := backend.Fold(i.Attributes.Email)
+			if other, twice := out[key]; key == "" || twice && other.ID < i.ID { // of two it is the same one with every listing
+				return
 			}
+			out[key] = backend.Account{ID: i.ID, Key: key}
 		})
 	if err != nil {
-		return nil, err
+		return nil, backend.Unread(err, backend.Rejected)
 	}
 	return out, nil
 }
@@ -187,7 +213,7 @@ func (c *Client) Offboard(ctx context.Context, target string, a backend.Account)
 func (c *Client) Observe(ctx context.Context, target string) (backend.Observation, error) {
 	o := backend.Observation{Members: map[string]backend.Account{}, Holders: map[string][]string{}}
 	obscure := false
-	err := c.pages(ctx, backend.Call{Operation: "read_roles", Doing: "reading roles", Method: http.MethodGet,
+	whole, err := c.pages(ctx, backend.Call{Operation: "read_roles", Doing: "reading roles", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/users"}, url.Values{"limit": {"40"}},
 		func(i item) {
 			o.Members[i.ID] = backend.Account{ID: i.ID}
@@ -198,12 +224,12 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 			o.Roles, o.Holders[i.ID] = true, held
 			obscure = obscure || !understood
 		})
-	o.Complete = err == nil && len(o.Members) > 0
+	o.Complete = err == nil && whole && len(o.Members) > 0
 	if obscure { // what it shows of somebody may be more than was understood, so it is no evidence of anybody's absence
 		o.Roles, o.Holders = false, map[string][]string{}
 	}
 	if err != nil || o.Roles {
-		return o, err
+		return o, backend.Unread(err, backend.Rejected)
 	}
 	return o, c.administrators(ctx, target, &o)
 }
@@ -211,11 +237,11 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 // administrators reads the one role of which every tenant shows who holds it. A tenant that does not is no failure.
 func (c *Client) administrators(ctx context.Context, target string, o *backend.Observation) error {
 	var admins []string
-	err := c.pages(ctx, backend.Call{Operation: "read_roles", Doing: "reading administrators", Method: http.MethodGet,
+	whole, err := c.pages(ctx, backend.Call{Operation: "read_roles", Doing: "reading administrators", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/administrators"}, url.Values{"limit": {"40"}},
 		func(i item) { admins = append(admins, i.ID) })
 	switch {
-	case err == nil && len(admins) > 0: // without one the group could not be read
+	case err == nil && whole && len(admins) > 0: // without one the group could not be read
 		o.Only = adminRole
 		for _, id := range admins {
 			o.Holders[id] = []string{adminRole}
@@ -249,9 +275,7 @@ func roles(raw json.RawMessage) (held []string, understood bool) {
 			Granted        *bool
 		}
 		if json.Unmarshal(e, &name) != nil && json.Unmarshal(e, &object) == nil {
-			if name = object.Role + object.Name; name == "" {
-				name = object.ID
-			}
+			name = roleName(object.Role, object.Name, object.ID)
 		}
 		switch {
 		case name == "":
@@ -261,6 +285,16 @@ func roles(raw json.RawMessage) (held []string, understood bool) {
 		}
 	}
 	return held, understood
+}
+
+// roleName is which of the names in an entry is the role's own: there may be one for people beside it.
+func roleName(names ...string) string {
+	for _, n := range names {
+		if strings.HasPrefix(n, "USER_ROLE_") {
+			return n
+		}
+	}
+	return cmp.Or(names...)
 }
 
 type roleChange struct {
@@ -292,5 +326,23 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 	case !a.Done(): // the vendor documents a JSON object without properties
 		return nil, unclear("changing roles", a.Status)
 	}
+	if code, refused := refusal(a.Body); refused {
+		return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Status: a.Status, Code: code}
+	}
 	return outcomes, nil
+}
+
+// refusal finds an entry that an answer refuses, as collections do with what they cannot show.
+func refusal(body []byte) (code string, refused bool) {
+	var answer struct{ Data []json.RawMessage }
+	if json.Unmarshal(body, &answer) != nil { // none that speaks of entries
+		return "", false
+	}
+	for _, raw := range answer.Data {
+		var i item
+		if json.Unmarshal(raw, &i) == nil && there(i.Error) {
+			return backend.CodeOf(raw), true
+		}
+	}
+	return "", false
 }

@@ -1,0 +1,88 @@
+package virustotal_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/backendtest"
+	"github.com/scimbridge/scimbridge/backend/virustotal"
+)
+
+// answering is a client of a vendor that answers one call after another, the last answer for ever.
+func answering(t *testing.T, bodies ...string) backend.Backend {
+	t.Helper()
+	v := &backendtest.Vendor{}
+	v.Answer = func(*http.Request) (int, http.Header, string) {
+		return 200, http.Header{}, bodies[min(v.Calls, len(bodies))-1]
+	}
+	c, err := virustotal.New(virustotal.Config{Caller: backend.Caller{URL: "https://vendor.example/api/v3", Transport: v}, APIKey: backend.NewSecret(backendtest.Secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A listing that is not whole is no evidence of who is not in it.
+func TestAListingThatIsNotWhole(t *testing.T) {
+	const b2 = `{"type":"user","id":"b2","context_attributes":{"roles":["R"]}}`
+	for name, bodies := range map[string][]string{
+		"a next page that cannot be asked for": {`{"data":[` + b2 + `],"links":{"next":"https://vendor.example/api/v3/x?offset=40"}}`},
+		"fewer than it counts":                 {`{"data":[` + b2 + `],"meta":{"count":2}}`},
+		"it shrank between two pages": {`{"data":[` + b2 + `],"meta":{"count":3,"cursor":"x"}}`,
+			`{"data":[{"type":"user","id":"c3"}],"meta":{"count":2}}`},
+		"one twice in place of another": {`{"data":[` + b2 + `,{"type":"user","id":"c3"}],"meta":{"count":3,"cursor":"x"}}`,
+			`{"data":[{"type":"user","id":"c3"}],"meta":{"count":3}}`},
+		"somebody may not be seen":   {`{"data":[` + b2 + `,{"error":{"code":"ForbiddenError"},"id":"a1","type":"user"}]}`},
+		"an error beside the people": {`{"data":[` + b2 + `],"error":{"code":"TransientError"}}`},
+	} {
+		o, _ := answering(t, bodies...).Observe(t.Context(), "t1") // an error is an answer, too
+		if has, known := o.Has("a1", "R"); has || known || o.Complete {
+			t.Errorf("%s: %v, %v, complete: %v", name, has, known, o.Complete)
+		}
+	}
+	for name, body := range map[string]string{
+		"counts all":                `{"data":[` + b2 + `],"meta":{"count":1},"links":{"next":null}}`,
+		"counts those of a page":    `{"data":[` + b2 + `],"meta":{"count":1,"cursor":""}}`,
+		"counts in another way":     `{"data":[` + b2 + `],"meta":{"count":"one"}}`,
+		"somebody who is not there": `{"data":[` + b2 + `,{"error":{"code":"NotFoundError"},"id":"a1","type":"user"}],"meta":{"count":2}}`,
+	} {
+		o, err := answering(t, body).Observe(t.Context(), "t1")
+		if has, known := o.Has("a1", "R"); err != nil || has || !known {
+			t.Errorf("%s: %v, %v, %v", name, has, known, err)
+		}
+	}
+}
+
+// A success that refuses one of its entries is none: the entry is found as that of any other refused batch.
+func TestASuccessThatRefusesSomebody(t *testing.T) {
+	c := answering(t, `{"data":[{"type":"user","id":"b2"},{"type":"user","id":"a1","error":{"code":"NotFoundError","message":"SECRET"}}]}`)
+	_, err := c.Apply(t.Context(), backend.Delta{Target: "t1", Changes: []backend.Change{
+		{Account: backend.Account{ID: "b2"}, Op: backend.Remove, Roles: []string{"R"}}, {Account: backend.Account{ID: "a1"}, Op: backend.Remove, Roles: []string{"R"}}}})
+	var e *backend.Error
+	if !errors.As(err, &e) || e.Kind != backend.Rejected || e.Code != "NotFoundError" || e.Unsent {
+		t.Errorf("%v", err)
+	}
+}
+
+// A role that is shown with a name for people beside its own is itself.
+func TestARoleWithTwoNames(t *testing.T) {
+	for _, role := range []string{`{"role":"USER_ROLE_R","name":"Reader"}`, `{"id":"USER_ROLE_R","name":"Reader"}`, `{"id":"7","name":"USER_ROLE_R"}`, `{"name":"USER_ROLE_R"}`} {
+		o, err := answering(t, `{"data":[{"type":"user","id":"a1","context_attributes":{"roles":[`+role+`]}}]}`).Observe(t.Context(), "t1")
+		if has, known := o.Has("a1", "USER_ROLE_R"); err != nil || !has || !known {
+			t.Errorf("%s: %+v, %v", role, o, err)
+		}
+	}
+}
+
+// Two accounts with one address: who is meant does not depend on the order in which they are listed.
+func TestOneAddressTwice(t *testing.T) {
+	const one, two = `{"type":"user","id":"a1","attributes":{"email":"a@example.com"}}`, `{"type":"user","id":"b2","attributes":{"email":"A@Example.com"}}`
+	for _, body := range []string{`{"data":[` + one + `,` + two + `]}`, `{"data":[` + two + `,` + one + `]}`} {
+		found, err := answering(t, body).Resolve(t.Context(), "t1", nil)
+		if err != nil || found["a@example.com"].ID != "a1" {
+			t.Errorf("%v, %v", found, err)
+		}
+	}
+}
