@@ -27,6 +27,7 @@ type Harness struct {
 // Run holds a client to the contract.
 func Run(t *testing.T, h Harness) {
 	t.Run("every status", func(t *testing.T) { everyStatus(t, h) })
+	t.Run("every status of a read", func(t *testing.T) { everyRead(t, h) })
 	t.Run("retry after", func(t *testing.T) { retryAfter(t, h) })
 	t.Run("a success that is none", func(t *testing.T) { noSuccess(t, h) })
 	t.Run("no redirect is followed", func(t *testing.T) { redirect(t, h) })
@@ -82,6 +83,43 @@ func everyStatus(t *testing.T, h Harness) {
 		}
 		if e == nil || e.Kind != want || e.Unsent {
 			t.Errorf("status %d gives %+v, want %v, maybe applied", status, e, want)
+		}
+	}
+}
+
+// everyRead: a read concerns nobody in particular, so nobody is refused by it; a target is missing only if it was asked for.
+func everyRead(t *testing.T, h Harness) {
+	for status := 300; status < 600; status++ {
+		named := false
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet && h.Prepare(w, r) {
+				return
+			}
+			named = strings.Contains(r.URL.Path, "/t1/")
+			w.WriteHeader(status)
+		}))
+		b := h.New(t, srv.URL)
+		_, resolving := b.Resolve(t.Context(), "t1", []string{"a@example.com"})
+		_, observing := b.Observe(t.Context(), "t1")
+		changing := error(change(t, b))
+		if named { // the change was not preceded by a read
+			changing = resolving
+		}
+		srv.Close()
+		want := backend.Transient
+		switch {
+		case status == 401, status == 403:
+			want = backend.Unauthorized
+		case status == 429:
+			want = backend.Throttled
+		case status == 404 && named:
+			want = backend.Missing
+		}
+		for what, err := range map[string]error{"resolving": resolving, "observing": observing, "reading before a change": changing} {
+			var e *backend.Error
+			if !errors.As(err, &e) || e.Kind != want || e.Status != status {
+				t.Errorf("%s, status %d: %v, want %v", what, status, err, want)
+			}
 		}
 	}
 }

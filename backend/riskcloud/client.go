@@ -83,7 +83,7 @@ func (c *Client) bearer(ctx context.Context, refused backend.Secret) (backend.Se
 	a, err := c.caller.Do(ctx, backend.Call{Operation: "token", Doing: "getting a token", Method: http.MethodPost,
 		Path: "/api/v1/account/token", Header: map[string]backend.Secret{"Authorization": backend.NewSecret("Basic " + basic)}})
 	if err != nil {
-		return backend.Secret{}, err
+		return backend.Secret{}, withoutToken(err)
 	}
 	var t struct {
 		AccessToken string `json:"access_token"`
@@ -95,11 +95,23 @@ func (c *Client) bearer(ctx context.Context, refused backend.Secret) (backend.Se
 	return c.token, nil
 }
 
+// withoutToken makes a refusal of the credential, whatever its status, what it means: nothing can be done with it, on any target.
+func withoutToken(err error) error {
+	var e *backend.Error
+	if !errors.As(err, &e) || e.Kind == backend.Transient || e.Kind == backend.Throttled {
+		return err
+	}
+	if e.Kind = backend.Unauthorized; e.Status == http.StatusForbidden { // which would be about one of the targets
+		e.Status, e.Err = 0, errors.New("refused with status 403")
+	}
+	return err
+}
+
 // do calls with the token, and once more with a new one if it was refused with 401.
 func (c *Client) do(ctx context.Context, call backend.Call) (backend.Answer, error) {
 	token, err := c.bearer(ctx, backend.Secret{})
 	if err != nil {
-		return backend.Answer{}, err
+		return backend.Answer{}, before(err)
 	}
 	call.Header = bearerHeader(token)
 	a, err := c.caller.Do(ctx, call)
@@ -126,10 +138,10 @@ func refused(code string) error {
 }
 
 // list reads a list that comes as a plain array or in pages: {"content": [...], "number", "last", "totalPages"}, or
-// {"content": [...], "page": {"totalPages"}} as in version 2.
-func list[T any](ctx context.Context, c *Client, operation, doing, path string) ([]T, error) {
-	var out []T
-	var before []byte
+// {"content": [...], "page": {"totalPages"}} as in version 2. It says of how many the pages speak, 0 if they do not: one that changes
+// while it is read may hold fewer.
+func list[T any](ctx context.Context, c *Client, operation, doing, path string) (out []T, total int, err error) {
+	var earlier []byte
 	size := 0
 	for n := range maxPages {
 		call := backend.Call{Operation: operation, Doing: doing, Method: http.MethodGet, Path: path, List: true}
@@ -138,34 +150,39 @@ func list[T any](ctx context.Context, c *Client, operation, doing, path string) 
 		}
 		a, err := c.do(ctx, call)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		var plain []T
 		if n == 0 && json.Unmarshal(a.Body, &plain) == nil && plain != nil {
-			return plain, nil
+			return plain, 0, nil
 		}
 		var page struct {
-			Content    []T   `json:"content"`
-			Number     *int  `json:"number"`
-			Last       *bool `json:"last"`
-			TotalPages int   `json:"totalPages"`
-			Page       struct {
-				TotalPages int `json:"totalPages"`
-			} `json:"page"`
+			Content []T   `json:"content"`
+			Number  *int  `json:"number"`
+			Last    *bool `json:"last"`
+			counts
+			Page counts `json:"page"`
 		}
 		if json.Unmarshal(a.Body, &page) != nil || page.Content == nil {
-			return nil, unclear(doing, a.Status)
+			return nil, 0, unclear(doing, a.Status)
 		}
-		if size += len(a.Body); size > maxPaged || page.Number != nil && *page.Number != n || n > 0 && bytes.Equal(a.Body, before) {
-			return nil, unclear(doing, a.Status) // also when a vendor that knows no pages says the same again, over and over
+		pages, empty := max(page.Pages, page.Page.Pages), len(page.Content) == 0
+		if size += len(a.Body); size > maxPaged || page.Number != nil && *page.Number != n || empty && n+1 < pages || n > 0 && bytes.Equal(a.Body, earlier) {
+			return nil, 0, unclear(doing, a.Status) // also when a vendor that knows no pages says the same again, over and over
 		}
-		before = a.Body
-		out = append(out, page.Content...)
-		if page.Last != nil && *page.Last || page.Last == nil && n+1 >= max(page.TotalPages, page.Page.TotalPages) || len(page.Content) == 0 {
-			return out, nil
+		earlier = a.Body
+		out, total = append(out, page.Content...), max(total, page.Elements, page.Page.Elements)
+		if page.Last != nil && *page.Last || page.Last == nil && n+1 >= pages || empty {
+			return out, total, nil
 		}
 	}
-	return nil, unclear(doing, 0)
+	return nil, 0, unclear(doing, 0)
+}
+
+// counts is what a page says of all of them.
+type counts struct {
+	Pages    int `json:"totalPages"`
+	Elements int `json:"totalElements"`
 }
 
 // user is a person of the user list. The key status occurs twice in the vendor's JSON; the last one counts.
@@ -188,47 +205,59 @@ type role struct {
 	Entitlements    []json.RawMessage `json:"moduleEntitlements"`
 }
 
-func (c *Client) listUsers(ctx context.Context) (map[string]user, error) {
-	all, err := list[user](ctx, c, "list_users", "listing people", "/api/v1/users")
+// listUsers reads everybody; whole says whether it is evidence of who is missing.
+func (c *Client) listUsers(ctx context.Context) (users map[string]user, whole bool, err error) {
+	all, total, err := list[user](ctx, c, "list_users", "listing people", "/api/v1/users")
 	if err != nil {
-		return nil, err
+		return nil, false, backend.Unread(err, backend.Rejected, backend.Missing)
 	}
-	users := make(map[string]user, len(all))
+	users = make(map[string]user, len(all))
 	for _, u := range all {
-		if u.ID == "" { // nobody: then it is not the list that it should be, and no evidence of who is missing from it
-			return nil, unclear("listing people", http.StatusOK)
+		if u.ID == "" { // nobody: then it is not the list that it should be
+			return nil, false, unclear("listing people", http.StatusOK)
 		}
 		users[u.ID] = u
 	}
-	return users, nil
+	return users, len(users) > 0 && len(users) >= total, nil
 }
 
 // Resolve implements backend.Backend.
 func (c *Client) Resolve(ctx context.Context, _ string, _ []string) (map[string]backend.Account, error) {
-	users, err := c.listUsers(ctx)
+	users, _, err := c.listUsers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]backend.Account{}
 	for id, u := range users {
-		if key := backend.Fold(u.Email); key != "" {
-			out[key] = backend.Account{ID: id, Key: key, Status: u.Status}
+		a := backend.Account{ID: id, Key: backend.Fold(u.Email), Status: u.Status}
+		if other, twice := out[a.Key]; a.Key != "" && (!twice || rather(a, other)) {
+			out[a.Key] = a
 		}
 	}
 	return out, nil
 }
 
+// rather says whether a is meant and not b, which has the same address: who left and came back may have an old account beside the new
+// one. Of two that are alike it is the same one with every listing.
+func rather(a, b backend.Account) bool {
+	if active := a.Status == "Active"; active != (b.Status == "Active") {
+		return active
+	}
+	return a.ID < b.ID
+}
+
 func (c *Client) role(ctx context.Context, id string) (role, bool, error) {
-	all, err := list[role](ctx, c, "list_roles", "reading roles", "/api/v1/roles")
+	all, total, err := list[role](ctx, c, "list_roles", "reading roles", "/api/v1/roles")
 	if err != nil {
-		return role{}, false, err
+		return role{}, false, backend.Unread(err, backend.Rejected, backend.Missing)
 	}
 	for _, r := range all {
 		if r.ID == id {
 			return r, true, nil
 		}
 	}
-	if len(all) == 0 || slices.ContainsFunc(all, func(r role) bool { return r.ID == "" }) { // every account has roles, and every role an id: this says nothing
+	// every account has roles, and every role an id: without them, or with fewer than there are, this says nothing
+	if len(all) == 0 || len(all) < total || slices.ContainsFunc(all, func(r role) bool { return r.ID == "" }) {
 		return role{}, false, unclear("reading roles", http.StatusOK)
 	}
 	return role{}, false, nil
@@ -254,7 +283,7 @@ func (c *Client) Offboard(ctx context.Context, _ string, a backend.Account) erro
 	}
 	var e *backend.Error
 	if errors.As(err, &e) && e.Kind == backend.Missing {
-		if users, listErr := c.listUsers(ctx); listErr == nil && len(users) > 0 {
+		if users, whole, listErr := c.listUsers(ctx); listErr == nil && whole {
 			if _, there := users[a.ID]; !there {
 				return nil
 			}
@@ -272,11 +301,11 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 	if err != nil {
 		return backend.Observation{}, err
 	}
-	users, err := c.listUsers(ctx)
+	users, whole, err := c.listUsers(ctx)
 	if err != nil {
 		return backend.Observation{}, err
 	}
-	o := backend.Observation{Members: map[string]backend.Account{}, Holders: map[string][]string{}, Roles: r.shows(), Complete: len(users) > 0}
+	o := backend.Observation{Members: map[string]backend.Account{}, Holders: map[string][]string{}, Roles: r.shows(), Complete: whole}
 	for id, u := range users {
 		o.Members[id] = backend.Account{ID: id, Key: backend.Fold(u.Email), Status: u.Status}
 		if !r.shows() && slices.Contains(u.RoleIDs, target) {
@@ -326,6 +355,8 @@ func (r role) refusal() string {
 		return "super_admin"
 	case r.Autoprovisioned:
 		return "managed_elsewhere"
+	case r.Locked:
+		return "locked"
 	}
 	for _, e := range r.Entitlements {
 		if strings.Contains(string(e), `"ADMIN_ALL"`) {
@@ -378,7 +409,7 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 			}
 		}
 		if users == nil { // read now: the status that is echoed may be written
-			if users, err = c.listUsers(ctx); err != nil {
+			if users, _, err = c.listUsers(ctx); err != nil {
 				return nil, before(err)
 			}
 		}
@@ -403,7 +434,7 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 	return outcomes, c.send(ctx, d.Target, r, body)
 }
 
-// before marks a failure of the reads that come before the update: nothing was changed.
+// before marks a failure of what comes before a change: nothing was changed.
 func before(err error) error {
 	var e *backend.Error
 	if errors.As(err, &e) {

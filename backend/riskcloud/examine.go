@@ -21,11 +21,11 @@ func (c *Client) Examine(ctx context.Context, targets []string) []backend.Findin
 		backend.Missing:      "see whether `url` is that of your tenant, such as https://acme.logicgate.com, without a path",
 		backend.Transient:    "see whether this machine reaches the vendor: proxy, firewall, name resolution",
 	}
-	roles, err := list[role](ctx, c, "list_roles", "reading roles", "/api/v1/roles")
+	roles, _, err := list[role](ctx, c, "list_roles", "reading roles", "/api/v1/roles")
 	if err != nil {
 		return []backend.Finding{backend.Refused("the roles", err, remedies)}
 	}
-	users, err := c.listUsers(ctx)
+	users, _, err := c.listUsers(ctx)
 	if err != nil {
 		return []backend.Finding{backend.Refused("the people", err, remedies)}
 	}
@@ -62,6 +62,8 @@ func (r role) examine(id string, there bool) backend.Finding {
 		return backend.Finding{Level: backend.Problem, What: "there is no role " + name, Remedy: "mend `target`: it is the role's id, as in the address of its page, not its name"}
 	case r.refusal() == "super_admin":
 		return backend.Finding{Level: backend.Problem, What: "role " + name + " is a super-admin's: the bridge does not touch it", Remedy: "map another role"}
+	case r.refusal() == "locked":
+		return backend.Finding{Level: backend.Problem, What: "role " + name + " is locked, and the bridge does not touch it", Remedy: "unlock the role in Risk Cloud, or map another"}
 	case r.refusal() != "":
 		return backend.Finding{Level: backend.Problem, What: "role " + name + " is provisioned from elsewhere, and the API refuses to change it", Remedy: "map another role, or end the other provisioning"}
 	case !r.shows():

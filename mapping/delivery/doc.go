@@ -32,6 +32,7 @@
 //	throttled, unauthorized          in part, not later       the backend pauses (403: the target)
 //	missing target                   no                       blocked: no_target; so it is if reading it says so
 //	rejected                         in part, not later       halved; alone: blocked with the reason
+//	a refused or unreadable listing  no                       back-off
 //	a refused removal, touched lately                         waits, whatever a read shows: it may lag
 //	403 of a batch                   in part, not later       halved; alone: blocked; three in a row: the target pauses
 //

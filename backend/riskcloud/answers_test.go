@@ -1,0 +1,144 @@
+package riskcloud_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/backendtest"
+	"github.com/scimbridge/scimbridge/backend/riskcloud"
+)
+
+// answering is a client of a vendor that answers so, but for the token unless answer has one.
+func answering(t *testing.T, answer func(r *http.Request) (status int, body string)) backend.Backend {
+	t.Helper()
+	v := &backendtest.Vendor{Answer: func(r *http.Request) (int, http.Header, string) {
+		status, body := answer(r)
+		if status == 0 {
+			status, body = 200, `{"access_token":"SECRET-token"}`
+		}
+		return status, http.Header{}, body
+	}}
+	c, err := riskcloud.New(riskcloud.Config{Caller: backend.Caller{URL: "https://vendor.example", Transport: v}, ClientID: backend.NewSecret("id"), ClientSecret: backend.NewSecret(backendtest.Secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func isToken(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/token") }
+func isRoles(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/roles") }
+
+func add(id string) backend.Delta {
+	return backend.Delta{Target: "t1", Changes: []backend.Change{{Account: backend.Account{ID: id}, Op: backend.Add, Roles: []string{riskcloud.Member}}}}
+}
+
+// A credential that gets no token is of no use to anybody: nobody in particular is refused, whatever the status.
+func TestNoToken(t *testing.T) {
+	for _, status := range []int{400, 401, 403, 404, 405, 422} {
+		c := answering(t, func(r *http.Request) (int, string) { return status, `{"error":"invalid_client"}` })
+		_, applying := c.Apply(t.Context(), add("a1"))
+		for what, err := range map[string]error{"applying": applying, "inviting": c.Invite(t.Context(), "t1", "a@example.com"), "ending": c.Offboard(t.Context(), "t1", backend.Account{ID: "a1"})} {
+			var e *backend.Error
+			if !errors.As(err, &e) || e.Kind != backend.Unauthorized || e.Status == http.StatusForbidden || !e.Unsent {
+				t.Errorf("%s, the token is refused with %d: %+v", what, status, err)
+			}
+		}
+	}
+}
+
+// Pages that do not hold as many people as they say are no evidence of who is not in them.
+func TestAListingThatIsNotWhole(t *testing.T) {
+	const roles = `[{"id":"t1","name":"Role","users":[],"userCount":0}]`
+	page := func(n, pages, total int, ids ...string) string {
+		var people []string
+		for _, id := range ids {
+			people = append(people, fmt.Sprintf(`{"id":%q,"email":"%s@example.com","status":"Active"}`, id, id))
+		}
+		return fmt.Sprintf(`{"content":[%s],"number":%d,"totalElements":%d,"totalPages":%d,"last":%v}`, strings.Join(people, ","), n, total, pages, n+1 >= pages)
+	}
+	for name, c := range map[string]struct {
+		pages []string
+		whole bool
+	}{
+		"whole":                         {[]string{page(0, 2, 3, "b2", "c3"), page(1, 2, 3, "d4")}, true},
+		"it shrank between two pages":   {[]string{page(0, 2, 4, "b2", "c3"), page(1, 2, 3, "d4")}, false},
+		"one twice in place of another": {[]string{page(0, 2, 3, "b2", "c3"), page(1, 2, 3, "c3")}, false},
+		"an empty page in the middle":   {[]string{page(0, 3, 0, "b2", "c3"), page(1, 3, 0)}, false},
+		"version two counts elsewhere":  {[]string{`{"content":[{"id":"b2","status":"Active"}],"page":{"totalElements":2,"totalPages":1}}`}, false},
+	} {
+		b := answering(t, func(r *http.Request) (int, string) {
+			switch {
+			case isToken(r):
+				return 0, ""
+			case isRoles(r):
+				return 200, roles
+			}
+			n := 0
+			_, _ = fmt.Sscan(cmp.Or(r.URL.Query().Get("page"), "0"), &n)
+			return 200, c.pages[n]
+		})
+		o, err := b.Observe(t.Context(), "t1")
+		if o.Complete != c.whole || c.whole && err != nil {
+			t.Errorf("%s: complete %v, %v", name, o.Complete, err)
+		}
+	}
+	// a role that is not in half a list of roles is not missing
+	b := answering(t, func(r *http.Request) (int, string) {
+		if isToken(r) {
+			return 0, ""
+		}
+		return 200, `{"content":[{"id":"other"}],"number":0,"totalElements":2,"totalPages":1,"last":true}`
+	})
+	if _, err := b.Observe(t.Context(), "t1"); backend.KindOf(err) != backend.Transient {
+		t.Errorf("a role that is not in half a list: %v", err)
+	}
+}
+
+// Two accounts with one address: the active one is meant, else always the same, in whatever order they come.
+func TestOneAddressTwice(t *testing.T) {
+	for name, c := range map[string]struct{ people, want string }{
+		"an old one": {`[{"id":"a1","email":"a@example.com","status":"Disabled"},{"id":"b2","email":"A@example.com","status":"Active"}]`, "b2"},
+		"a new one":  {`[{"id":"a1","email":"a@example.com","status":"Active"},{"id":"b2","email":"A@example.com","status":"Disabled"}]`, "a1"},
+		"both":       {`[{"id":"b2","email":"a@example.com","status":"Active"},{"id":"a1","email":"A@example.com","status":"Active"}]`, "a1"},
+		"neither":    {`[{"id":"b2","email":"a@example.com","status":"Locked"},{"id":"a1","email":"A@example.com","status":"Disabled"}]`, "a1"},
+	} {
+		for range 20 { // what comes in no order comes in another
+			b := answering(t, func(r *http.Request) (int, string) {
+				if isToken(r) {
+					return 0, ""
+				}
+				return 200, c.people
+			})
+			if found, err := b.Resolve(t.Context(), "t1", nil); err != nil || found["a@example.com"].ID != c.want {
+				t.Fatalf("%s: %v, %v", name, found, err)
+			}
+		}
+	}
+}
+
+// A locked role is not written to.
+func TestALockedRole(t *testing.T) {
+	written := false
+	b := answering(t, func(r *http.Request) (int, string) {
+		switch {
+		case isToken(r):
+			return 0, ""
+		case r.Method == http.MethodPut:
+			written = true
+			return 200, `{"id":"t1"}`
+		case isRoles(r):
+			return 200, `[{"id":"t1","name":"Role","locked":true,"users":[],"userCount":0}]`
+		}
+		return 200, `[{"id":"a1","email":"a@example.com","status":"Active"}]`
+	})
+	_, err := b.Apply(t.Context(), add("a1"))
+	var e *backend.Error
+	if !errors.As(err, &e) || e.Code != "locked" || e.Kind != backend.Rejected || written {
+		t.Errorf("%v, written: %v", err, written)
+	}
+}
