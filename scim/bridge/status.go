@@ -80,11 +80,7 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 	}
 	fmt.Fprint(t, "\nBACKEND\tSTATE\tPENDING\tBLOCKED\tHELD\tOLDEST PENDING\tOLDEST REMOVAL\tPAUSED UNTIL\n")
 	for _, b := range s.Backends {
-		blocked := 0
-		for _, n := range b.Blocked {
-			blocked += n
-		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", b.Name, b.State, b.Pending, blocked, b.Held, moment(b.OldestPending), moment(b.OldestRemoval), moment(b.PausedUntil))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", b.Name, b.State, b.Pending, b.BlockedUsers, b.Held, moment(b.OldestPending), moment(b.OldestRemoval), moment(b.PausedUntil))
 	}
 	if err := t.Flush(); err != nil {
 		return err

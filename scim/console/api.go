@@ -55,7 +55,8 @@ type BackendStatus struct {
 	State         string         `json:"state"`
 	Reason        string         `json:"reason,omitempty"`
 	Pending       int            `json:"pending"`
-	Blocked       map[string]int `json:"blocked"`
+	Blocked       map[string]int `json:"blocked"`       // people by reason
+	BlockedUsers  int            `json:"blocked_users"` // each counted once
 	Held          int            `json:"held"`
 	Holds         int            `json:"holds"`
 	OldestPending time.Time      `json:"oldest_pending,omitzero"`
@@ -167,7 +168,7 @@ func (c *Console) providers(tx store.Tx) []string {
 }
 
 func (b Backend) status(tx store.Tx) (BackendStatus, error) {
-	s := BackendStatus{Name: b.Name, Kind: b.Kind, Blocked: map[string]int{}, PausedUntil: b.Engine.PausedUntil()}
+	s := BackendStatus{Name: b.Name, Kind: b.Kind, PausedUntil: b.Engine.PausedUntil()}
 	s.State, s.Reason = b.Engine.Health()
 	if s.State == delivery.Following { // what whoever delivers says
 		told, err := delivery.ConditionOf(tx, b.Name)
@@ -178,14 +179,16 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 			s.State, s.Reason, s.PausedUntil = told.State, told.Reason, told.Until
 		}
 	}
-	held := false
+	held, waiting := false, blocked{}
 	for m, err := range tx.Work(b.Name).Marks("") {
+		if err == nil {
+			err = waiting.add(tx.Accounts(b.Name), m)
+		}
 		if err != nil {
 			return s, err
 		}
 		switch m.State {
 		case store.Blocked:
-			s.Blocked[m.Reason]++
 		case store.Held:
 			held = true
 		default:
@@ -195,9 +198,10 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 			}
 		}
 	}
+	s.Blocked, s.BlockedUsers = waiting.counts(), waiting.people()
 	var err error
 	if held {
-		s.Held, err = heldPeople(tx, b.Name)
+		s.Held, _, err = heldPeople(tx, b.Name)
 	}
 	if err != nil {
 		return s, err
@@ -205,20 +209,6 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	strangers, err := delivery.HeldByPin(tx, b.Name)
 	s.Held += strangers
 	return s, err
-}
-
-// heldPeople counts those of whom something is held, on each target: a person may be marked more than once.
-func heldPeople(tx store.Tx, backend string) (n int, err error) {
-	last := [2]string{}
-	for e, err := range tx.Ledger(backend).Entries("", "") {
-		if err != nil {
-			return 0, err
-		}
-		if at := [2]string{e.Target, e.Account}; e.Hold != "" && at != last { // entries of an account stand together
-			n, last = n+1, at
-		}
-	}
-	return n, nil
 }
 
 func (c *Console) countHolds(ctx context.Context, backends []BackendStatus) error {

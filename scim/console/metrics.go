@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +41,7 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 			m.drift.WithLabelValues(b, kind)
 		}
 	}
-	m.registry.MustRegister(m.requests, m.calls, m.drift, m.delivery, &workCollector{store: s, backends: backends},
+	m.registry.MustRegister(m.requests, m.calls, m.drift, m.delivery, &workCollector{store: s, backends: backends, now: time.Now, many: manyRows},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -65,7 +66,25 @@ func (m *Metrics) Drift(backend, kind string) { m.drift.WithLabelValues(backend,
 type workCollector struct {
 	store    store.Store
 	backends []string
+	now      func() time.Time
+	many     int // rows that are not read at every scrape
+
+	mu    sync.Mutex
+	taken map[string]census
 }
+
+// census is what takes reading to count.
+type census struct {
+	at      time.Time
+	read    int // rows
+	held    int
+	blocked map[string]int // by reason
+}
+
+const (
+	manyRows   = 10_000           // to read takes some ten milliseconds
+	countAgain = 30 * time.Second // when more were read
+)
 
 var (
 	pendingDesc = prometheus.NewDesc("scimbridge_pending_changes", "Changes not yet delivered; 0 is converged.", []string{"backend"}, nil)
@@ -83,40 +102,30 @@ func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found []prometheus.Metric
 	err := c.store.View(context.Background(), func(tx store.Tx) error {
+		found = nil
+		gauge := func(d *prometheus.Desc, v int, labels ...string) {
+			found = append(found, prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...))
+		}
 		for _, b := range c.backends {
 			pending, blocked, held := tx.Work(b).Counts()
-			if held > 0 {
-				var err error
-				if held, err = heldPeople(tx, b); err != nil {
-					return err
-				}
+			people, err := c.census(tx, b, blocked, held)
+			if err != nil {
+				return err
 			}
 			strangers, err := delivery.HeldByPin(tx, b)
 			if err != nil {
 				return err
 			}
-			held += strangers
-			byReason := map[string]int{}
-			if blocked > 0 {
-				for m, err := range tx.Work(b).Marks("") {
-					if err != nil {
-						return err
-					}
-					if m.State == store.Blocked {
-						byReason[m.Reason]++
-					}
-				}
-			}
-			for _, r := range reasons {
-				byReason[r] += 0
-			}
-			gauge := func(d *prometheus.Desc, v int, labels ...string) {
-				ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
-			}
 			gauge(pendingDesc, pending, b)
-			gauge(heldDesc, held, b)
-			for r, n := range byReason {
+			gauge(heldDesc, people.held+strangers, b)
+			for _, r := range reasons {
+				people.blocked[r] += 0
+			}
+			for r, n := range people.blocked {
 				gauge(blockedDesc, n, b, r)
 			}
 		}
@@ -124,5 +133,47 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 	})
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(pendingDesc, err)
+		return
 	}
+	for _, m := range found {
+		ch <- m
+	}
+}
+
+// census counts people, if there are marks of any: where that takes long, the last count is good for a while.
+func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMarks int) (census, error) {
+	last, now := c.taken[backend], c.now()
+	if age := now.Sub(last.at); last.read <= c.many || age < 0 || age >= countAgain {
+		last = census{at: now, blocked: map[string]int{}}
+		var err error
+		if heldMarks > 0 {
+			if last.held, last.read, err = heldPeople(tx, backend); err != nil {
+				return last, err
+			}
+		}
+		if blockedMarks > 0 {
+			waiting := blocked{}
+			for m, err := range tx.Work(backend).Marks("") {
+				if err == nil {
+					err = waiting.add(tx.Accounts(backend), m)
+				}
+				if err != nil {
+					return last, err
+				}
+				last.read++
+			}
+			last.blocked = waiting.counts()
+		}
+		if c.taken == nil {
+			c.taken = map[string]census{}
+		}
+		c.taken[backend] = last
+	}
+	if blockedMarks == 0 {
+		last.blocked = map[string]int{}
+	}
+	if heldMarks == 0 {
+		last.held = 0
+	}
+	return last, nil
 }
