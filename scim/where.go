@@ -3,6 +3,8 @@ package scim
 import (
 	"fmt"
 
+	fp "github.com/scim2/filter-parser/v2"
+
 	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -10,15 +12,9 @@ import (
 // UserFilter compiles a SCIM filter over users into a predicate, for `where:` of a rule. The predicate may be called
 // concurrently; it is false for a user whose attributes cannot be read.
 func UserFilter(text string) (func(store.User) bool, error) {
-	e, err := filter.Parse(text)
-	if err == nil {
-		err = userKind.schema.Validate(e)
-	}
+	e, err := userFilter(text)
 	if err != nil {
-		return nil, fmt.Errorf("reading a filter: %w", err)
-	}
-	if names(e, "groups") {
-		return nil, fmt.Errorf("reading a filter: groups are for the rest of the rule")
+		return nil, err
 	}
 	s := &Server{}
 	return func(u store.User) bool {
@@ -29,4 +25,52 @@ func UserFilter(text string) (func(store.User) bool, error) {
 		ok, err := filter.Match(e, res, userKind.schema)
 		return ok && err == nil
 	}, nil
+}
+
+func userFilter(text string) (fp.Expression, error) {
+	e, err := filter.Parse(text)
+	if err == nil {
+		err = userKind.schema.Validate(e)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a filter: %w", err)
+	}
+	if names(e, "groups") {
+		return nil, fmt.Errorf("reading a filter: groups are for the rest of the rule")
+	}
+	return e, nil
+}
+
+// NeverActive says that a filter is true of no active user, whatever their other attributes are. It is false where that is not certain, and
+// for a filter that is not valid.
+func NeverActive(text string) bool {
+	e, err := userFilter(text)
+	if err != nil {
+		return false
+	}
+	holds, _ := ofActive(e)
+	return !holds
+}
+
+// ofActive says whether an expression can be true of an active user, and whether it can be false.
+func ofActive(e fp.Expression) (holds, fails bool) {
+	switch e := e.(type) {
+	case *fp.AttributeExpression:
+		if !names(e, "active") {
+			return true, true
+		}
+		ok, err := filter.Match(e, map[string]any{"active": true}, userKind.schema)
+		return ok || err != nil, !ok
+	case *fp.NotExpression:
+		holds, fails = ofActive(e.Expression)
+		return fails, holds
+	case *fp.LogicalExpression:
+		left, leftFails := ofActive(e.Left)
+		right, rightFails := ofActive(e.Right)
+		if e.Operator == fp.OR {
+			return left || right, leftFails && rightFails
+		}
+		return left && right, leftFails || rightFails
+	}
+	return true, true
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +72,11 @@ type IdPConfig struct {
 	Allow              []string `yaml:"allow"`
 	ClientCertificates []string `yaml:"client_certificates"`
 	RateLimit          string   `yaml:"rate_limit"`
+}
+
+// calls says whether there is any credential with which it can.
+func (c IdPConfig) calls() bool {
+	return c.JWT.configured() || len(c.Tokens)+len(c.OAuth.Clients) > 0
 }
 
 // JWTConfig describes tokens signed by the identity provider. Preset, Tenant and AppID fill in what the rest leaves empty.
@@ -325,6 +331,9 @@ func parseConfig(file string, data []byte) (*Config, []string, error) {
 		return nil, nil, err
 	}
 	v.check(c)
+	byLine := func(a, b string) int { return lineOf(a) - lineOf(b) }
+	slices.SortStableFunc(v.warnings, byLine)
+	slices.SortStableFunc(v.advice, byLine)
 	c.advice = v.advice
 	if err := v.err(file); err != nil {
 		return nil, v.warnings, err

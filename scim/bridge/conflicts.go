@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/scim"
 )
 
 // pointless warns of rules that no group can ever meet.
@@ -19,7 +20,10 @@ func (v *validation) pointless(c *Config, rule []string, m MappingConfig) {
 	if m.ID != "" && uuid.Validate(m.ID) != nil {
 		v.warn(at("id"), "is no id that this server gives: it is a UUID, as in the group's `id`; the identity provider's own id is `external_id`")
 	}
-	if idp, known := c.IdentityProviders[m.IdP]; m.IdP != "" && known && len(idp.Tokens) == 0 {
+	if scim.NeverActive(m.Where) {
+		v.warn(at("where"), "is true of no active user, and a rule gives to active ones only: this rule gives nothing")
+	}
+	if idp, known := c.IdentityProviders[m.IdP]; m.IdP != "" && known && !idp.calls() {
 		v.warn(at("identity_provider"), "has no token and cannot send such a group")
 	}
 }

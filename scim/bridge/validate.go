@@ -177,7 +177,8 @@ func (v *validation) check(c *Config) {
 }
 
 func (v *validation) listeners(c *Config) {
-	for name, listen := range map[string]string{"server": c.Server.Listen, "console": c.Console.Listen} {
+	for _, l := range [][2]string{{"server", c.Server.Listen}, {"console", c.Console.Listen}} {
+		name, listen := l[0], l[1]
 		_, port, err := net.SplitHostPort(listen)
 		if n, notNumber := strconv.Atoi(port); err != nil || notNumber != nil || n < 0 || n > 65535 {
 			v.bad([]string{name, "listen"}, "is not an address such as 127.0.0.1:8080")
@@ -209,7 +210,7 @@ func (v *validation) idp(name string, c IdPConfig) {
 	switch {
 	case c.JWT.configured():
 		v.jwt(append(path, "jwt"), c.JWT)
-	case len(c.Tokens) == 0 && len(c.OAuth.Clients) == 0:
+	case !c.calls():
 		v.warn(path, "has no token: it cannot call")
 	}
 	for i, t := range c.Tokens {
@@ -319,7 +320,8 @@ func (v *validation) backend(name string, c *BackendConfig) {
 
 func (v *validation) credentials(at func(...string) []string, c *BackendConfig) {
 	secrets := map[string]Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token}
-	for key, s := range secrets {
+	for _, key := range slices.Sorted(maps.Keys(secrets)) {
+		s := secrets[key]
 		if s.IsZero() {
 			continue
 		}
