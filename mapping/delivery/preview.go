@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,7 +102,25 @@ func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, er
 	if err != nil {
 		return out, fmt.Errorf("computing a plan: %w", err)
 	}
+	out.sort()
 	return out, nil
+}
+
+// sort puts people in the order of their names; the calls stay in theirs.
+func (p *Preview) sort() {
+	slices.Sort(p.Unknown)
+	p.Unknown = slices.Compact(p.Unknown)
+	slices.SortStableFunc(p.LookUps, func(a, b PreviewLookUp) int {
+		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Target, b.Target))
+	})
+	slices.SortStableFunc(p.Held, func(a, b PreviewHold) int {
+		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Role, b.Role))
+	})
+	for _, c := range p.Calls {
+		slices.SortFunc(c.Changes, func(a, b PreviewChange) int {
+			return cmp.Or(-cmp.Compare(a.Op, b.Op), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Account, b.Account)) // a call removes before it adds
+		})
+	}
 }
 
 func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
@@ -210,9 +229,7 @@ func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Pr
 		key := w.key(user)
 		c, err := tx.Accounts(w.Name).Cached(w.listing(target), key)
 		if errors.Is(err, store.ErrNotFound) {
-			if !slices.Contains(out.Unknown, key) {
-				out.Unknown = append(out.Unknown, key)
-			}
+			out.Unknown = append(out.Unknown, key)
 			return w.previewLookUp(tx, target, s, key, hopes, out)
 		}
 		if err != nil {

@@ -35,7 +35,7 @@ const (
 	littleDisk  = 1 << 30             // bytes
 	soonEnds    = 30 * 24 * time.Hour // of a certificate
 	muchSkew    = 30 * time.Second    // of the clock
-	doctorLimit = 2 * time.Minute     // for one backend
+	doctorLimit = 2 * time.Minute     // for one backend, and for the running server
 )
 
 // diagnosis is a finding about some part of the installation.
@@ -163,9 +163,11 @@ func (d *doctor) ask(ctx context.Context) {
 		return
 	}
 	o, err := newOperatorClient(d.file)
+	ctx, cancel := context.WithTimeout(ctx, doctorLimit)
+	defer cancel()
 	var plan []delivery.Preview
 	if err == nil {
-		err = o.send(ctx, http.MethodPost, "/api/plan", file, &plan)
+		err = o.plan(ctx, d.file, file, &plan)
 	}
 	if err != nil {
 		d.say("mappings", backend.Finding{Level: backend.Note, What: "the running server could not be asked about the rules: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})

@@ -29,6 +29,9 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
+// maxAnswer bounds what a command takes into memory: a plan of a million changes.
+const maxAnswer = 256 << 20
+
 // exitNeeded is the exit code of --exit-code when there is something to do.
 const exitNeeded = 3
 
@@ -135,7 +138,10 @@ func (o *operatorClient) send(ctx context.Context, method, path string, body []b
 		return err
 	}
 	defer func() { _ = answer.Close() }() // read to its end
-	body, err = io.ReadAll(io.LimitReader(answer, 64<<20))
+	body, err = io.ReadAll(io.LimitReader(answer, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = fmt.Errorf("it has more than %d MiB", maxAnswer>>20)
+	}
 	if err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
 	}

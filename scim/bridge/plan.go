@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -25,9 +25,9 @@ func planCommand(config *string, stdout io.Writer) *cobra.Command {
 		Example: "  scimbridge plan\n  scimbridge plan --proposed new.yaml --exit-code"}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var body []byte
-		if proposed != "" {
+		if c.Flags().Changed("proposed") { // also if it is empty: a pipeline must not pass for want of a name
 			var err error
-			if body, err = os.ReadFile(proposed); err != nil {
+			if body, err = readAtMost(proposed, maxConfig); err != nil {
 				return fmt.Errorf("reading the proposed mappings: %w", err)
 			}
 		}
@@ -36,7 +36,7 @@ func planCommand(config *string, stdout io.Writer) *cobra.Command {
 			return err
 		}
 		var plan []delivery.Preview
-		if err := o.send(c.Context(), http.MethodPost, "/api/plan", body, &plan); err != nil {
+		if err := o.plan(c.Context(), proposed, body, &plan); err != nil {
 			return err
 		}
 		if err := printPlan(stdout, plan, asJSON, "Nothing was called. "+uncertain); err != nil {
@@ -55,6 +55,12 @@ func planCommand(config *string, stdout io.Writer) *cobra.Command {
 	return c
 }
 
+// plan asks for what would be done under the mappings of a file, or, without one, under those in force.
+func (o *operatorClient) plan(ctx context.Context, file string, proposed []byte, into *[]delivery.Preview) error {
+	o.client.Timeout = 0 // a large directory takes a while
+	return o.send(ctx, http.MethodPost, "/api/plan?"+url.Values{"file": {file}}.Encode(), proposed, into)
+}
+
 func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Take the mappings of the configuration file into force", Args: noArgs,
@@ -63,6 +69,7 @@ func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
+			o.client.Timeout = 0 // as for a plan
 			var plan []delivery.Preview
 			if err := o.send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
 				return fmt.Errorf("the rules in force stay: %w", err)

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,14 +40,15 @@ func (b *Bridge) propose(name string, data []byte) (*mapping.Rules, error) {
 }
 
 // plan computes what would be done: under the rules in force, or those of a proposed file.
-func (b *Bridge) plan(ctx context.Context, proposed []byte) ([]delivery.Preview, error) {
+func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error) {
 	var rules *mapping.Rules
-	if len(proposed) > 0 {
+	if len(proposed) > 0 || file != "" {
+		file = cmp.Or(file, "the proposed file")
 		if !bytes.Contains(proposed, []byte("mappings:")) {
-			return nil, errors.New("the proposed file has no mappings; to plan for none, write mappings: []")
+			return nil, fmt.Errorf("%s has no mappings; to plan for none, write mappings: []", file)
 		}
 		var err error
-		if rules, err = b.propose("the proposed file", proposed); err != nil {
+		if rules, err = b.propose(file, proposed); err != nil {
 			return nil, err
 		}
 	}

@@ -285,14 +285,26 @@ func (c *Console) plan(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusRequestEntityTooLarge, "the proposed file has more than 1 MiB")
 		return
 	}
-	c.previews(w, func() ([]delivery.Preview, error) { return c.Plan(r.Context(), proposed) })
+	previews(w, func() ([]delivery.Preview, error) { return c.Plan(r.Context(), r.URL.Query().Get("file"), proposed) })
 }
 
 func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
-	c.previews(w, func() ([]delivery.Preview, error) { return c.Reload(r.Context()) })
+	previews(w, func() ([]delivery.Preview, error) { return c.Reload(r.Context()) })
 }
 
-func (c *Console) previews(w http.ResponseWriter, compute func() ([]delivery.Preview, error)) {
+// unhurried lets an answer take as long as it takes, and says whether it can.
+func unhurried(w http.ResponseWriter) bool {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+		refuse(w, http.StatusInternalServerError, "the connection cannot be kept open")
+		return false
+	}
+	return true
+}
+
+func previews(w http.ResponseWriter, compute func() ([]delivery.Preview, error)) {
+	if !unhurried(w) {
+		return
+	}
 	all, err := compute()
 	if err != nil {
 		refuse(w, http.StatusUnprocessableEntity, err.Error())
@@ -327,8 +339,7 @@ type writing func(ctx context.Context, to io.Writer) error
 // stream answers with what may take long to write. A failure in the middle breaks the connection: half a copy must not pass for one.
 func stream(contentType string, what func() writing) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
-			refuse(w, http.StatusInternalServerError, "the connection cannot be kept open")
+		if !unhurried(w) {
 			return
 		}
 		w.Header().Set("Content-Type", contentType)

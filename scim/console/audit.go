@@ -12,8 +12,7 @@ import (
 
 // auditVerify goes through the chain of the audit trail; that takes as long as it takes.
 func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
-		refuse(w, http.StatusInternalServerError, "the connection cannot be kept open")
+	if !unhurried(w) {
 		return
 	}
 	report, err := audit.Verify(r.Context(), c.Store, r.URL.Query().Get("head"))

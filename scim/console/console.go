@@ -46,9 +46,9 @@ type Console struct {
 	Tokens   []Token
 	Signing  []string // the identity providers that sign tokens
 	Traffic  *Traffic // nil: nobody notes it
-	// Plan computes what would be done under a proposed file, or (nil) under the rules in force; Reload reads the
-	// configuration again. Their errors are for the operator.
-	Plan   func(ctx context.Context, proposed []byte) ([]delivery.Preview, error)
+	// Plan computes what would be done under a proposed file, which errors call by its name, or (nil) under the rules in force;
+	// Reload reads the configuration again. Their errors are for the operator.
+	Plan   func(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error)
 	Reload func(ctx context.Context) ([]delivery.Preview, error)
 	// Backup and Export write the whole store as it is at one moment; Resume ends the standby of a store that was put back.
 	Backup, Export func(ctx context.Context, to io.Writer) error

@@ -260,7 +260,7 @@ func TestOperatorAPI(t *testing.T) {
 		}
 	}
 	c.Key = backend.NewSecret(key)
-	c.Plan = func(context.Context, []byte) ([]delivery.Preview, error) {
+	c.Plan = func(context.Context, string, []byte) ([]delivery.Preview, error) {
 		return []delivery.Preview{{Backend: "planned"}}, nil
 	}
 	c.Reload = func(context.Context) ([]delivery.Preview, error) { return nil, errors.New("refused") }
