@@ -326,6 +326,18 @@ func LoadConfig(file string) (c *Config, warnings []string, err error) {
 
 // parseConfig is LoadConfig of what was read.
 func parseConfig(file string, data []byte) (*Config, []string, error) {
+	c, v, err := examineConfig(file, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := v.err(file); err != nil {
+		return nil, v.warnings, err
+	}
+	return c, v.warnings, nil
+}
+
+// examineConfig reads and checks: what is wrong is among the problems, unless nothing can be read at all.
+func examineConfig(file string, data []byte) (*Config, *validation, error) {
 	c, v, err := decodeConfig(file, data)
 	if err != nil {
 		return nil, nil, err
@@ -335,10 +347,7 @@ func parseConfig(file string, data []byte) (*Config, []string, error) {
 	slices.SortStableFunc(v.warnings, byLine)
 	slices.SortStableFunc(v.advice, byLine)
 	c.advice = v.advice
-	if err := v.err(file); err != nil {
-		return nil, v.warnings, err
-	}
-	return c, v.warnings, nil
+	return c, v, nil
 }
 
 func readBounded(file string) ([]byte, error) {

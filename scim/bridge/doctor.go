@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -51,16 +52,12 @@ func doctorCommand(config *string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "doctor", Short: "Try the configured backends with reads, and look at store, clock and certificates", Args: noArgs,
 		Example: "  scimbridge doctor\n  scimbridge doctor --canary-role 7Zq3kD   (a Risk Cloud role that nothing depends on)",
 		RunE: func(c *cobra.Command, _ []string) error {
-			conf, warnings, err := LoadConfig(*config)
-			if err != nil {
-				return err
-			}
-			d := &doctor{config: conf, file: *config, show: func(diagnosis) error { return nil }}
+			d := &doctor{file: *config, show: func(diagnosis) error { return nil }}
 			if !asJSON {
 				d.show = func(one diagnosis) error { return showDiagnosis(stdout, one) }
 			}
-			for _, w := range slices.Concat(warnings, conf.advice) {
-				d.say("configuration", backend.Finding{Level: backend.Note, What: w})
+			if err := d.load(); err != nil {
+				return err
 			}
 			d.look(c.Context())
 			d.backends(c.Context(), canary)
@@ -95,6 +92,34 @@ type doctor struct {
 	show   func(diagnosis) error // as it is found: a vendor may take a while
 	all    []diagnosis
 	err    error
+}
+
+// load reads the configuration. A secret that is not at hand is a finding, and keeps nothing else from being examined.
+func (d *doctor) load() error {
+	data, err := readBounded(d.file)
+	if err != nil {
+		return err
+	}
+	c, v, err := examineConfig(d.file, data)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(v.problems, func(p problem) bool { return !p.absent }) {
+		return v.err(d.file)
+	}
+	d.config = c
+	for _, p := range v.problems {
+		d.say("configuration", bad(p.text, "give it to `scimbridge serve`, which does not start without it, and to the doctor"))
+	}
+	for _, w := range slices.Concat(v.warnings, c.advice) {
+		d.say("configuration", backend.Finding{Level: backend.Note, What: w})
+	}
+	return nil
+}
+
+// untried says what is not looked at for want of a secret, which is a finding by itself.
+func untried(err error) backend.Finding {
+	return backend.Finding{Level: backend.Note, What: "it is not tried: " + err.Error()}
 }
 
 func (d *doctor) say(about string, findings ...backend.Finding) {
@@ -280,8 +305,12 @@ func (d *doctor) backends(ctx context.Context, canary string) {
 		}
 		client, err := b.client(name, console.NewMetrics(nil, nil))
 		way, wayErr := c.outgoing()
-		if err := errors.Join(err, wayErr); err != nil {
-			d.say(name, bad(err.Error(), "scimbridge check"))
+		if err := cmp.Or(err, wayErr); err != nil {
+			finding := bad(err.Error(), "scimbridge check")
+			if errors.As(err, new(absentError)) {
+				finding = untried(err)
+			}
+			d.say(name, finding)
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, doctorLimit)

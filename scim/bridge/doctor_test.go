@@ -53,6 +53,28 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A secret that is not at hand is a finding, and the rest is examined all the same.
+func TestDoctorGoesOnWithoutASecret(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.person("ada@example.com")
+	s.edit("mappings:", "  later: {kind: virustotal, url: http://127.0.0.1:9, api_key: env:SCIMBRIDGE_TEST_NO_KEY, mode: sync}\nmappings:")
+	s.edit("okta: {tokens: [", "okta: {tokens: [env:SCIMBRIDGE_TEST_NO_TOKEN, ")
+	code, out := s.command("doctor")
+	for _, want := range []string{
+		"problem  configuration: line 6: identity_providers.okta.tokens.0: environment variable SCIMBRIDGE_TEST_NO_TOKEN is not set\n         → give it to `scimbridge serve`",
+		"later.api_key: environment variable SCIMBRIDGE_TEST_NO_KEY is not set\n", "note     later: it is not tried: api_key: environment variable SCIMBRIDGE_TEST_NO_KEY is not set\n",
+		"ok       vt: group acme: 2 of the first 2 people", "ok       rc: the credential sees 2 roles", "GiB are free", "2 problem(s)",
+	} {
+		if code != 1 || !strings.Contains(out, want) {
+			t.Errorf("%d, without %q: %s", code, want, out)
+		}
+	}
+	s.edit("mode: sync, ", "mode: sink, ") // with anything else that is wrong it says so, and all of it
+	if code, out = s.command("doctor"); code != 1 || !strings.Contains(out, "is not one of observe, add_only, sync") || !strings.Contains(out, "SCIMBRIDGE_TEST_NO_TOKEN is not set") {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
 // A role that nothing depends on tells how the tenant wants roles to be updated, and is as it was.
 func TestDoctorFindsTheWayOfTheTenant(t *testing.T) {
 	rc := rcsimulator.New(rcsimulator.Options{UpdateMethod: "PATCH"})

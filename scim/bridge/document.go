@@ -44,7 +44,7 @@ func decodeConfig(file string, data []byte) (*Config, *validation, error) {
 func (v *validation) take(texts []string) {
 	for _, p := range texts[:min(len(texts), maxProblems)] {
 		text := v.located(p)
-		v.problems = append(v.problems, problem{lineOf(text), text})
+		v.problems = append(v.problems, problem{line: lineOf(text), text: text})
 	}
 }
 

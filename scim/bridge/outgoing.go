@@ -73,7 +73,7 @@ func (v *validation) outgoing(at func(...string) []string, c OutgoingConfig) {
 	u, err := c.proxy()
 	switch {
 	case err != nil:
-		v.bad(at("proxy"), "%v", err)
+		v.wrong(at("proxy"), err)
 	case c.Proxy.literal() && u.User != nil:
 		v.warn(at("proxy"), "holds a password; prefer env:NAME or file:/path")
 	}

@@ -55,17 +55,26 @@ func (s Secret) GoString() string { return s.String() }
 
 func (s Secret) literal() bool { return !s.text.IsZero() }
 
-// Value reads the secret. Errors name the source, never the value.
+// absentError says that a secret is not at hand here, which says nothing of the rest of a configuration.
+type absentError struct{ error }
+
+func (e absentError) Unwrap() error { return e.error }
+
+// Value reads the secret. Errors name the source, never the value: an absentError.
 func (s Secret) Value() (backend.Secret, error) {
 	if name, ok := strings.CutPrefix(s.source, "env:"); ok {
 		v := os.Getenv(name)
 		if v == "" {
-			return backend.Secret{}, fmt.Errorf("environment variable %s is not set", name)
+			return backend.Secret{}, absentError{fmt.Errorf("environment variable %s is not set", name)}
 		}
 		return backend.NewSecret(v), nil
 	}
 	if path, ok := strings.CutPrefix(s.source, "file:"); ok {
-		return secretIn(path)
+		v, err := secretIn(path)
+		if err != nil {
+			err = absentError{err}
+		}
+		return v, err
 	}
 	return s.text, nil
 }

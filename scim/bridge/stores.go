@@ -76,7 +76,7 @@ func (v *validation) store(c StoreConfig) {
 		found, err = postgres.Parse(dsn.Reveal())
 	}
 	if err != nil {
-		v.bad(at, "%v", err)
+		v.wrong(at, err)
 		return
 	}
 	if c.DSN.literal() && found.Password {
@@ -185,6 +185,8 @@ func databaseOf(ctx context.Context, c StoreConfig) []backend.Finding {
 		from, to, err = postgres.Versions(ctx, dsn.Reveal())
 	}
 	switch {
+	case errors.As(err, new(absentError)):
+		return []backend.Finding{untried(err)}
 	case err != nil:
 		return []backend.Finding{bad(err.Error(), "see that the database is there, lets this user in, and is the primary")}
 	case from < to:

@@ -22,8 +22,9 @@ import (
 )
 
 type problem struct {
-	line int
-	text string
+	line   int
+	text   string
+	absent bool // it is no more than a secret that is not at hand
 }
 
 // validation collects every problem of a configuration with its line.
@@ -142,7 +143,13 @@ func keysAt(n *yaml.Node, path []string, meant func(*yaml.Node) bool, lists bool
 
 func (v *validation) bad(path []string, format string, args ...any) {
 	line := v.line(path...)
-	v.problems = append(v.problems, problem{line, fmt.Sprintf("line %d: %s: %s", line, strings.Join(path, "."), fmt.Sprintf(format, args...))})
+	v.problems = append(v.problems, problem{line: line, text: fmt.Sprintf("line %d: %s: %s", line, strings.Join(path, "."), fmt.Sprintf(format, args...))})
+}
+
+// wrong is bad for what a value, or a secret that is read, says of itself.
+func (v *validation) wrong(path []string, err error) {
+	v.bad(path, "%v", err)
+	v.problems[len(v.problems)-1].absent = errors.As(err, new(absentError))
 }
 
 func (v *validation) warn(path []string, format string, args ...any) {
@@ -222,7 +229,7 @@ func (v *validation) idp(name string, c IdPConfig) {
 func (v *validation) token(at []string, idp string, t TokenConfig) {
 	value, err := t.Secret.Value()
 	if err != nil {
-		v.bad(at, "%v", err)
+		v.wrong(at, err)
 		return
 	}
 	if t.Secret.literal() && !strings.HasPrefix(value.Reveal(), "sha256:") {
@@ -332,7 +339,7 @@ func (v *validation) credentials(at func(...string) []string, c *BackendConfig) 
 			continue
 		}
 		if _, err := s.Value(); err != nil {
-			v.bad(at(key), "%v", err)
+			v.wrong(at(key), err)
 		}
 	}
 	if simulated, profile, _ := strings.Cut(c.URL, ":"); simulated == "simulated" {
@@ -387,7 +394,7 @@ func (v *validation) mappings(c *Config) {
 	for _, e := range unjoin(err) {
 		var wrong *mapping.Error
 		if errors.As(e, &wrong) {
-			v.problems = append(v.problems, problem{wrong.Line, wrong.Error()})
+			v.problems = append(v.problems, problem{line: wrong.Line, text: wrong.Error()})
 		}
 	}
 }
