@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/backendtest"
 	"github.com/scimbridge/scimbridge/backend/riskcloud"
+	"github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 )
 
 // answering is a client of a vendor that answers so, but for the token unless answer has one.
@@ -140,5 +144,46 @@ func TestALockedRole(t *testing.T) {
 	var e *backend.Error
 	if !errors.As(err, &e) || e.Code != "locked" || e.Kind != backend.Rejected || written {
 		t.Errorf("%v, written: %v", err, written)
+	}
+}
+
+// Calls that find their token invalid at the same time make one new one between them: where a new one ends the old, two would go on
+// for ever.
+func TestOneTokenForAll(t *testing.T) {
+	const callers = 16
+	sim := simulator.New(simulator.Options{ClientID: "id", ClientSecret: backendtest.Secret}) // strict: a new token ends the old one
+	sim.AddPerson("a@example.com")
+	var tokens atomic.Int64
+	var refused sync.WaitGroup // nobody is answered before all are
+	var old atomic.Value
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isToken(r) {
+			tokens.Add(1)
+		} else if token := r.Header.Get("Authorization"); token == old.Load() {
+			refused.Done()
+			refused.Wait()
+		} else if old.Load() == nil {
+			defer old.Store(token)
+		}
+		sim.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	b := newClient(t, srv.URL)
+	if _, err := b.Resolve(t.Context(), "t1", nil); err != nil {
+		t.Fatal(err)
+	}
+	sim.ForgetTokens()
+	refused.Add(callers)
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			if _, err := b.Resolve(t.Context(), "t1", nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := tokens.Load(); n != 2 {
+		t.Errorf("%d tokens were made, want the first and one more", n)
 	}
 }
