@@ -45,9 +45,6 @@ func (w *Worker) failed(target string, err error) bool {
 	}
 	w.pauses[where] = p
 	w.health.pause(where, p.until)
-	if e.Kind == backend.Rejected {
-		return true
-	}
 	if where == "" {
 		w.health.set(e.Kind.String(), e.Error())
 	} else {
