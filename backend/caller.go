@@ -93,8 +93,8 @@ func (a Answer) Object() bool {
 	if json.Unmarshal(a.Body, &v) != nil || v == nil {
 		return false
 	}
-	_, failed := v["error"]
-	return !failed
+	e, failed := v["error"]
+	return !failed || string(e) == "null"
 }
 
 // Done says whether the answer is a success of what has nothing to tell: it is empty, or a JSON object. A page of something in

@@ -25,7 +25,7 @@ func FuzzAnswers(f *testing.F) {
 		for which := range byte(4) {
 			f.Add(call, which, uint16(401), token, users, roles, done)
 		}
-		for _, odd := range []string{``, `null`, `{}`, `<html>`, `[null]`, `[{}]`, `{"id":"t2"}`, `{"id":"t1","name":"Other"}`, `{"error":"x"}`, `{"access_token":"a\nb"}`} {
+		for _, odd := range []string{``, `null`, `{}`, `<html>`, `[null]`, `[{}]`, `{"id":"t2"}`, `{"id":"t1","name":"Other"}`, `{"error":"x"}`, `{"id":"t1","error":null}`, `{"access_token":"a\nb"}`} {
 			f.Add(call, byte(0), uint16(200), odd, users, roles, done)
 			f.Add(call, byte(0), uint16(200), token, odd, roles, done)
 			f.Add(call, byte(0), uint16(200), token, users, odd, done)
@@ -62,7 +62,7 @@ func FuzzAnswers(f *testing.F) {
 		backendtest.Try(t, c, v, call, func(what string) bool {
 			var answer map[string]json.RawMessage
 			object := json.Unmarshal([]byte(done), &answer) == nil && answer != nil
-			_, failed := answer["error"]
+			failed := answer["error"] != nil && string(answer["error"]) != "null"
 			success := lastStatus < 300 && (object && !failed || strings.TrimSpace(done) == "")
 			switch what {
 			case "apply":

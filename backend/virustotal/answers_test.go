@@ -3,6 +3,7 @@ package virustotal_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -17,6 +18,11 @@ func answering(t *testing.T, bodies ...string) backend.Backend {
 	v.Answer = func(*http.Request) (int, http.Header, string) {
 		return 200, http.Header{}, bodies[min(v.Calls, len(bodies))-1]
 	}
+	return client(t, v)
+}
+
+func client(t *testing.T, v *backendtest.Vendor) backend.Backend {
+	t.Helper()
 	c, err := virustotal.New(virustotal.Config{Caller: backend.Caller{URL: "https://vendor.example/api/v3", Transport: v}, APIKey: backend.NewSecret(backendtest.Secret)})
 	if err != nil {
 		t.Fatal(err)
@@ -84,5 +90,29 @@ func TestOneAddressTwice(t *testing.T) {
 		if err != nil || found["a@example.com"].ID != "a1" {
 			t.Errorf("%v, %v", found, err)
 		}
+	}
+}
+
+// A tenant that does not show the credential who its administrators are shows the rest all the same.
+func TestAdministratorsThatAreNotShown(t *testing.T) {
+	for _, status := range []int{400, 403, 404, 405} {
+		v := &backendtest.Vendor{Answer: func(r *http.Request) (int, http.Header, string) {
+			if strings.HasSuffix(r.URL.Path, "/administrators") {
+				return status, http.Header{}, `{"error":{"code":"ForbiddenError"}}`
+			}
+			return 200, http.Header{}, `{"data":[{"type":"user","id":"a1"}]}`
+		}}
+		o, err := client(t, v).Observe(t.Context(), "t1")
+		if _, known := o.Has("a1", "USER_ROLE_GROUP_ADMIN"); err != nil || !o.Complete || known {
+			t.Errorf("%d: %+v, %v", status, o, err)
+		}
+	}
+}
+
+// An error that is null is none.
+func TestNoError(t *testing.T) {
+	if _, err := answering(t, `{"data":null,"error":null}`).Apply(t.Context(), backend.Delta{Target: "t1", Changes: []backend.Change{
+		{Account: backend.Account{ID: "a1"}, Op: backend.Add, Roles: []string{"USER_ROLE_R"}}}}); err != nil {
+		t.Error(err)
 	}
 }

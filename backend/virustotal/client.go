@@ -246,10 +246,16 @@ func (c *Client) administrators(ctx context.Context, target string, o *backend.O
 		for _, id := range admins {
 			o.Holders[id] = []string{adminRole}
 		}
-	case err != nil && backend.KindOf(err) != backend.Missing && backend.KindOf(err) != backend.Rejected:
+	case err != nil && !unshown(err):
 		return err
 	}
 	return nil
+}
+
+// unshown says whether a failure to read the administrators is that the tenant, or the credential, does not have them.
+func unshown(err error) bool {
+	var e *backend.Error
+	return errors.As(err, &e) && (e.Kind == backend.Missing || e.Kind == backend.Rejected || e.Status == http.StatusForbidden)
 }
 
 // roles reads the forms in which roles may be shown; the vendor documents none. It says whether it understood all of it.
