@@ -35,6 +35,9 @@ type Store interface {
 	Close() error
 }
 
+// Private begins the names of settings that are secrets: they do not leave the store by an export or a backup.
+const Private = "private/"
+
 // Tx is a transaction. Writing in a View is a programming error and panics.
 type Tx interface {
 	Directory(idp string) Directory

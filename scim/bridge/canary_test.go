@@ -2,7 +2,12 @@ package bridge
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +20,7 @@ import (
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
 	"github.com/scimbridge/scimbridge/scim/canary"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 // captured is a log that may be written by several at once.
@@ -41,6 +47,8 @@ func TestCanaries(t *testing.T) {
 	var log captured
 	s := newSetup(t, "lenient", "batch: {size: 5, wait: 10ms}, retry: {initial: 10ms, max: 20ms}, on_deactivate: remove_roles")
 	s.edit("max_removals: {count: 1000, percent: 100, window: 1h}", "max_removals: {count: 1, percent: 1, window: 1h}")
+	s.edit("server: {listen: 127.0.0.1:0}", "server: {listen: 127.0.0.1:0, public_url: 'https://scim.example.com/scim/v2'}")
+	s.edit("  okta: {", "  secretive: {oauth: {clients: [{id: job, secrets: [canary-secret-of-the-client]}]}}\n  okta: {")
 	s.fixConsole()
 	for _, p := range []string{"ada", "grace", "linus", "margaret"} {
 		s.person(p + "@example.com")
@@ -56,6 +64,26 @@ func TestCanaries(t *testing.T) {
 	}
 	s.scim, s.console, s.running = s.bridge.URL(), s.bridge.ConsoleURL(), true
 	t.Cleanup(s.stop)
+
+	// Keys of our own tokens turn, and another secret comes and goes; what was is in pages that nothing refers to any more.
+	for _, form := range []string{"client_secret=canary-secret-of-the-client", "client_secret=canary-wrong", "client_assertion=canary.of.a-jwt"} {
+		if status, _ := s.askToken("grant_type=client_credentials&client_id=job&" + form); status == 503 {
+			t.Errorf("%s: %d", form, status)
+		}
+	}
+	keys := []string{s.seed()}
+	for n := range 3 {
+		err := s.bridge.store.Update(t.Context(), func(tx store.Tx) error {
+			return errors.Join(tx.SetSetting(signingKeys, nil), tx.SetSetting(store.Private+"another", fmt.Appendf(nil, "canary-%d", n)))
+		})
+		if err == nil {
+			err = s.bridge.keyring().Init(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, s.seed())
+	}
 
 	// Vendors fail in every way they know, and say things that nobody may repeat.
 	for _, f := range []vtsimulator.Fault{{Status: 503, HTML: true}, {Status: 500}, {Status: 429, RetryAfter: "0"}, {Status: 400, Code: "BadRequestError"}, {Status: 404, Code: "NotFoundError"}, {Status: 200, HTML: true}} {
@@ -146,22 +174,38 @@ func TestCanaries(t *testing.T) {
 
 	// Copies hold people, and no secret.
 	dir := t.TempDir()
-	for _, command := range []string{"backup", "export", "audit export --output"} {
-		file := filepath.Join(dir, strings.Fields(command)[0])
-		if code, out := s.command(append(strings.Fields(command), file)...); code != 0 {
-			if strings.HasPrefix(command, "audit") {
-				continue // it is printed: see below
-			}
+	copies := map[string]string{}
+	for _, command := range []string{"backup", "export", "audit export"} {
+		args := strings.Fields(command)
+		if command != "audit export" { // which is printed
+			args = append(args, filepath.Join(dir, command))
+		}
+		code, out := s.command(args...)
+		if code != 0 {
 			t.Fatalf("%s: %d %s", command, code, out)
 		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+		if copies[command] = out; command != "audit export" {
+			data, err := os.ReadFile(filepath.Join(dir, command))
+			if err != nil {
+				t.Fatal(err)
+			}
+			copies[command] = string(data)
 		}
-		if found := canary.Secrets(string(data)); len(found) > 0 {
+	}
+	for command, text := range copies {
+		if found := canary.Secrets(text); len(found) > 0 {
 			t.Errorf("%s holds a secret: %q", command, found)
 		}
-		if !strings.Contains(string(data), "ada@example.com") {
+		for n, key := range keys {
+			bits, err := base64.StdEncoding.DecodeString(key)
+			if err != nil || len(bits) != ed25519.SeedSize {
+				t.Fatalf("%d: no key, %v", n, err)
+			}
+			if strings.Contains(text, key) || strings.Contains(text, string(bits)) || strings.Contains(text, hex.EncodeToString(bits)) {
+				t.Errorf("%s holds the %dth key that signs our tokens", command, n)
+			}
+		}
+		if !strings.Contains(text, "ada@example.com") {
 			t.Errorf("%s holds nobody: there is nothing to be seen in it", command)
 		}
 	}

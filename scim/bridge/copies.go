@@ -110,7 +110,7 @@ func backupCommand(config *string, stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.say(stdout, copied{args[0], size}, "%s: %d bytes, read again and whole. `scimbridge restore` puts it back.\n", args[0], size)
+			return p.say(stdout, copied{args[0], size}, "%s: %d bytes, read again and whole. `scimbridge restore` puts it back. The keys that sign our own tokens are left out; a restore makes new ones.\n", args[0], size)
 		}})
 }
 

@@ -13,11 +13,10 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
-	"github.com/scimbridge/scimbridge/store/archive"
 )
 
-// signingKeys names the setting with the keys of our own tokens. It does not leave the store by an export.
-const signingKeys = archive.Private + "signing-keys"
+// signingKeys names the setting with the keys of our own tokens. It does not leave the store.
+const signingKeys = store.Private + "signing-keys"
 
 // spentAssertions begins the names of the settings that say which assertions were used.
 const spentAssertions = "assertions/"
@@ -125,15 +124,7 @@ func (b *Bridge) issuer(ctx, reading context.Context) (*auth.Issuer, error) {
 	if err != nil || len(clients) == 0 {
 		return nil, err
 	}
-	i := &auth.Issuer{URL: strings.TrimSuffix(b.Config.Server.PublicURL, "/"), Clients: clients, Now: b.Now,
-		Keys: &auth.Keyring{Now: b.Now, Load: func(ctx context.Context) ([]byte, error) { return b.kept(ctx, signingKeys) },
-			Change: func(ctx context.Context, change func([]byte) ([]byte, error)) error {
-				return b.change(ctx, signingKeys, change)
-			}},
-		Spent: &auth.Spent{Load: func(ctx context.Context, name string) ([]byte, error) { return b.kept(ctx, spentAssertions+name) },
-			Change: func(ctx context.Context, name string, change func([]byte) ([]byte, error)) error {
-				return b.change(ctx, spentAssertions+name, change)
-			}},
+	i := &auth.Issuer{URL: strings.TrimSuffix(b.Config.Server.PublicURL, "/"), Clients: clients, Now: b.Now, Keys: b.keyring(), Spent: b.spent(),
 		Failed: func(err error) { b.Log.Error("no token can be given", "error", err) }}
 	if err := i.Keys.Init(ctx); err != nil {
 		return nil, err
@@ -161,6 +152,20 @@ func (b *Bridge) clients(reading context.Context) ([]auth.Client, error) {
 		}
 	}
 	return clients, nil
+}
+
+func (b *Bridge) keyring() *auth.Keyring {
+	return &auth.Keyring{Now: b.Now, Load: func(ctx context.Context) ([]byte, error) { return b.kept(ctx, signingKeys) },
+		Change: func(ctx context.Context, change func([]byte) ([]byte, error)) error {
+			return b.change(ctx, signingKeys, change)
+		}}
+}
+
+func (b *Bridge) spent() *auth.Spent {
+	return &auth.Spent{Load: func(ctx context.Context, name string) ([]byte, error) { return b.kept(ctx, spentAssertions+name) },
+		Change: func(ctx context.Context, name string, change func([]byte) ([]byte, error)) error {
+			return b.change(ctx, spentAssertions+name, change)
+		}}
 }
 
 // kept is what the store keeps under a name.

@@ -15,9 +15,6 @@ import (
 // format is the version of the lines.
 const format = 1
 
-// Private begins the names of settings that are secrets: they are neither written nor read.
-const Private = "private/"
-
 // ErrBad is the cause of every refusal of what is read.
 var ErrBad = errors.New("this is not a whole export of scimbridge")
 
@@ -66,7 +63,7 @@ func Write(ctx context.Context, s store.Store, to io.Writer) error {
 			}
 		}
 		for name, value := range tx.Settings() {
-			if strings.HasPrefix(name, Private) {
+			if strings.HasPrefix(name, store.Private) {
 				continue
 			}
 			w.line(line{Kind: "setting", Name: name, Value: value})
@@ -242,7 +239,7 @@ func put(tx store.Tx, l line) error {
 		if strings.HasPrefix(l.Name, "mapping/") { // what was marked is not carried: everything is marked anew
 			return nil
 		}
-		if strings.HasPrefix(l.Name, Private) { // somebody has put it there
+		if strings.HasPrefix(l.Name, store.Private) { // somebody has put it there
 			return nil
 		}
 		return tx.SetSetting(l.Name, append([]byte{}, l.Value...))

@@ -60,7 +60,7 @@ func filled(t *testing.T) store.Store {
 		errs = append(errs,
 			l.PutEntry(store.Entry{Target: "t", Account: "a", Role: "r", Key: "k", State: store.Present, Wanted: true, Attempt: 40, Doubt: at, Hold: "vt-3", Why: "max_removals", HeldSince: at, MaybeGone: true}),
 			a.PutLink(store.Link{IdP: "okta", User: "gone", Key: "k", Account: "a", Seen: at}),
-			tx.SetSetting("disowned/vt/t", []byte{0, 1, 255}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")), tx.SetSetting(archive.Private+"key", []byte("canary-of-a-key")))
+			tx.SetSetting("disowned/vt/t", []byte{0, 1, 255}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")), tx.SetSetting(store.Private+"key", []byte("canary-of-a-key")))
 		return errors.Join(errs...)
 	})
 	if err != nil {
@@ -96,10 +96,10 @@ func export(t *testing.T, s store.Store) []byte {
 // What is private is neither written nor, when somebody has put it there, read.
 func TestPrivateSettingsStay(t *testing.T) {
 	raw := export(t, filled(t))
-	if bytes.Contains(raw, []byte(archive.Private)) || bytes.Contains(raw, []byte(base64.StdEncoding.EncodeToString([]byte("canary-of-a-key")))) {
+	if bytes.Contains(raw, []byte(store.Private)) || bytes.Contains(raw, []byte(base64.StdEncoding.EncodeToString([]byte("canary-of-a-key")))) {
 		t.Error("a private setting is exported")
 	}
-	planted := strings.Replace(string(raw), `"name":"disowned/vt/t"`, `"name":"`+archive.Private+`key"`, 1)
+	planted := strings.Replace(string(raw), `"name":"disowned/vt/t"`, `"name":"`+store.Private+`key"`, 1)
 	if planted == string(raw) {
 		t.Fatal("there is nothing to replace")
 	}
@@ -108,7 +108,7 @@ func TestPrivateSettingsStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.View(context.Background(), func(tx store.Tx) error {
-		if tx.Setting(archive.Private+"key") != nil {
+		if tx.Setting(store.Private+"key") != nil {
 			t.Error("a private setting is imported")
 		}
 		return nil

@@ -41,6 +41,7 @@ type Options struct {
 // Store is a store.Store in one file.
 type Store struct {
 	db   *bbolt.DB
+	file *os.File // the one that db has open: only read, and closed by it
 	path string
 
 	mu         sync.Mutex
@@ -78,7 +79,7 @@ func Open(path string, o Options) (*Store, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("open store: %s is not a file", path)
 	}
-	db, err := openFile(path, o.LockTimeout)
+	db, file, err := openFile(path, o.LockTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -87,7 +88,7 @@ func Open(path string, o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
 		}
 	}
-	s := &Store{db: db, path: path, failed: make(chan struct{})}
+	s := &Store{db: db, file: file, path: path, failed: make(chan struct{})}
 	s.quiet.L = &s.mu
 	return s, nil
 }
@@ -147,21 +148,20 @@ func syncDir(dir string) error {
 
 // openFile opens an existing file after its pages have been checked. They are read under a shared lock, which
 // keeps writers out.
-func openFile(path string, timeout time.Duration) (db *bbolt.DB, err error) {
-	var file *os.File
+func openFile(path string, timeout time.Duration) (db *bbolt.DB, file *os.File, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			db, err = nil, damaged(path, fmt.Errorf("%v", p))
 			if file != nil {
 				_ = file.Close() // and with it the lock; what is mapped stays until the process ends
 			}
+			db, file, err = nil, nil, damaged(path, fmt.Errorf("%v", p))
 		}
 	}()
 	if info, err := os.Stat(path); err != nil {
-		return nil, err
+		return nil, nil, err
 	} else if info.Size() == 0 { // bbolt would start afresh
-		return nil, damaged(path, errors.New("it is empty"))
+		return nil, nil, damaged(path, errors.New("it is empty"))
 	}
 	options := &bbolt.Options{
 		Timeout:         timeout,
@@ -178,24 +178,24 @@ func openFile(path string, timeout time.Duration) (db *bbolt.DB, err error) {
 	}
 	probe, err := bbolt.Open(path, 0o600, options)
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, nil, openError(path, err)
 	}
 	pages := checkPages(file)
 	if err := probe.Close(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if pages != nil {
-		return nil, damaged(path, pages)
+		return nil, nil, damaged(path, pages)
 	}
 	options.ReadOnly = false
 	if db, err = bbolt.Open(path, 0o600, options); err != nil {
-		return nil, openError(path, err)
+		return nil, nil, openError(path, err)
 	}
 	db.AllocSize = growStep
 	if err := checkFormat(path, db); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, nil, errors.Join(err, db.Close())
 	}
-	return db, nil
+	return db, file, nil
 }
 
 // refusal is why a file is not opened: one sentence for the operator that is one of the port's errors.

@@ -44,8 +44,7 @@ func checkPages(f *os.File) error {
 	if need := int64(w.high) * int64(w.pageSize); info.Size() < need {
 		return fmt.Errorf("it ends at %d of %d bytes", info.Size(), need)
 	}
-	w.seen = make([]bool, w.high)
-	return w.tree(w.root, nil, nil, 0)
+	return w.walk()
 }
 
 type walker struct {
@@ -54,7 +53,16 @@ type walker struct {
 	root     uint64
 	high     uint64 // pages from here on are not in use
 	seen     []bool
-	pages    [maxDepth + 2][]byte // one that was read for each depth: they are as many as the file has, and one at a time
+	// value is told of every value: in which buckets it is, from the outermost on, and where in the file; nil: nobody is.
+	value   func(in [][]byte, key, value []byte, at int64)
+	buckets [][]byte             // in which the walker is
+	pages   [maxDepth + 2][]byte // one that was read for each depth: they are as many as the file has, and one at a time
+}
+
+// walk follows every page from the root on.
+func (w *walker) walk() error {
+	w.seen = make([]bool, w.high)
+	return w.tree(w.root, nil, nil, 0)
 }
 
 // meta finds the newest of the two meta pages that is whole.
@@ -130,11 +138,11 @@ func (w *walker) tree(id uint64, low, high []byte, depth int) error {
 			return fmt.Errorf("page %d: %w", id, err)
 		}
 	}
-	return w.page(id, page, low, high, depth)
+	return w.page(id, int64(id)*int64(w.pageSize), page, low, high, depth)
 }
 
-// page checks a page that has been read, or the page of a small bucket that is kept in its parent.
-func (w *walker) page(id uint64, page, low, high []byte, depth int) error {
+// page checks a page that has been read from there, or the page of a small bucket that is kept in its parent.
+func (w *walker) page(id uint64, at int64, page, low, high []byte, depth int) error {
 	order := binary.NativeEndian
 	flags, count := order.Uint16(page[8:]), int(order.Uint16(page[10:]))
 	if flags != pageBranch && flags != pageLeaf {
@@ -170,9 +178,13 @@ func (w *walker) page(id uint64, page, low, high []byte, depth int) error {
 				return err
 			}
 		case e.bucket:
-			if err := w.bucket(id, e.value, depth); err != nil {
+			w.buckets = append(w.buckets, e.key)
+			if err := w.bucket(id, at+e.at, e.value, depth); err != nil {
 				return err
 			}
+			w.buckets = w.buckets[:len(w.buckets)-1]
+		case w.value != nil:
+			w.value(w.buckets, e.key, e.value, at+e.at)
 		}
 	}
 	return nil
@@ -181,6 +193,7 @@ func (w *walker) page(id uint64, page, low, high []byte, depth int) error {
 // element is a key of a page, with its value or the page that it leads to.
 type element struct {
 	key, value []byte
+	at         int64 // of the value, in the page
 	child      uint64
 	bucket     bool
 }
@@ -202,11 +215,12 @@ func elementOf(page []byte, flags uint16, count, i int) (e element, ok bool) {
 	if from < uint64(pageHeader+count*elementSize) || from+ksize+vsize > uint64(len(page)) {
 		return e, false
 	}
-	e.key, e.value = page[from:from+ksize], page[from+ksize:from+ksize+vsize]
+	e.key, e.value, e.at = page[from:from+ksize], page[from+ksize:from+ksize+vsize], int64(from+ksize)
 	return e, true
 }
 
-func (w *walker) bucket(id uint64, value []byte, depth int) error {
+// bucket checks a bucket whose value is there.
+func (w *walker) bucket(id uint64, at int64, value []byte, depth int) error {
 	if len(value) < bucketHeader {
 		return fmt.Errorf("page %d: bucket too short", id)
 	}
@@ -220,5 +234,5 @@ func (w *walker) bucket(id uint64, value []byte, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("page %d: too deep", id)
 	}
-	return w.page(id, inline, nil, nil, depth+1)
+	return w.page(id, at+bucketHeader, inline, nil, nil, depth+1)
 }
