@@ -36,6 +36,14 @@ func TestManyValuesAreRefused(t *testing.T) {
 		return patchHead + `[{"op":"add","path":"emails","value":[` + strings.Join(list[:n], ",") + `]}]}`
 	}
 	scimError(t, w.do("PATCH", "/Users/"+ada, body(501)), 400, "invalidValue")
+	for _, op := range []string{ // several operations are no way around it: each value is compared with all that there are
+		`{"op":"add","path":"emails","value":[` + strings.Join(list[:100], ",") + `]}`,
+		`{"op":"add","value":{"emails":[` + strings.Join(list[:100], ",") + `]}}`,
+		strings.TrimSuffix(strings.Repeat(`{"op":"replace","path":"emails[type eq \"home\"].value","value":"a@example.com"},`, 100), ","),
+		strings.TrimSuffix(strings.Repeat(`{"op":"remove","path":"emails.display"},`, 100), ","),
+	} {
+		scimError(t, w.do("PATCH", "/Users/"+ada, patchHead+`[`+strings.Repeat(op+",", 5)+`{"op":"remove","path":"emails"}]}`), 400, "invalidValue")
+	}
 	if a := w.do("PATCH", "/Users/"+ada, body(400)); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}

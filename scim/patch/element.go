@@ -131,10 +131,12 @@ func sameValue(a filter.Attribute, x, y any) bool {
 	if !okx || !oky {
 		return sameText(a, x, y)
 	}
+	if mx["value"] == nil || !sameText(filter.Attribute{}, mx["value"], my["value"]) { // most differ, whatever the schema says of case
+		return false
+	}
 	value, _ := a.Sub("value")
 	kind, _ := a.Sub("type")
-	return mx["value"] != nil && sameText(value, mx["value"], my["value"]) &&
-		(mx["type"] == nil || my["type"] == nil || sameText(kind, mx["type"], my["type"]))
+	return sameText(value, mx["value"], my["value"]) && (mx["type"] == nil || my["type"] == nil || sameText(kind, mx["type"], my["type"]))
 }
 
 // sameText compares as the schema says, with or without regard to case.

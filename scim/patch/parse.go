@@ -17,8 +17,9 @@ const messageURN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 type reader struct {
 	Resource
 	change   Change
-	matching int  // removals that look at every row
-	named    bool // the value of a path-less operation has named the rows
+	matching int            // removals that look at every row
+	named    bool           // the value of a path-less operation has named the rows
+	looked   map[string]int // how often operations look through a multi-valued attribute, by its path
 }
 
 // Parse reads the body of a PATCH request, repairs what clients are known to send and validates every operation. Either all
@@ -211,7 +212,7 @@ func (rd *reader) byKey(verb verb, key string, value raw) error {
 func (rd *reader) extension(verb verb, urn string, value raw) error {
 	if value.isNull() {
 		if verb == replace {
-			rd.emit(Operation{verb: remove, target: target{attr: filter.Attribute{URN: urn}, whole: true}})
+			return rd.emit(Operation{verb: remove, target: target{attr: filter.Attribute{URN: urn}, whole: true}})
 		}
 		return nil
 	}
@@ -242,8 +243,7 @@ func (rd *reader) attribute(verb verb, t target, value raw) error {
 		given = nil
 	}
 	if given != nil {
-		rd.emit(Operation{verb: verb, target: t, value: given})
-		return nil
+		return rd.emit(Operation{verb: verb, target: t, value: given})
 	}
 	return rd.unassign(verb, t)
 }
@@ -264,15 +264,27 @@ func (rd *reader) unassign(verb verb, t target) error {
 		rd.ignore(t.String())
 		return nil
 	}
-	rd.emit(Operation{verb: verb, target: t})
-	return nil
+	return rd.emit(Operation{verb: verb, target: t})
 }
 
 func required(t target) bool {
 	return t.attr.Required && t.match == nil && (t.sub == nil || t.sub.Required)
 }
 
-func (rd *reader) emit(op Operation) { rd.change.Attributes = append(rd.change.Attributes, op) }
+// emit keeps op. Every value that it gives for a multi-valued attribute, and every filter, is held against all the values that there are.
+func (rd *reader) emit(op Operation) error {
+	if a := op.target.attr; a.MultiValued {
+		if rd.looked == nil {
+			rd.looked = map[string]int{}
+		}
+		path := target{attr: a}.String()
+		if rd.looked[path] += max(1, len(elements(op.value))); rd.looked[path] > maxElements {
+			return fail(errors.ScimErrorInvalidValue, "the request has more than %d values and operations for %q", maxElements, path)
+		}
+	}
+	rd.change.Attributes = append(rd.change.Attributes, op)
+	return nil
+}
 
 // ignore notes what has no effect.
 func (rd *reader) ignore(path string) {

@@ -10,7 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
-// maxElements is how many values an attribute other than the rows may have: adding compares each with each.
+// maxElements is how many values of an attribute other than the rows a request may give, and operations on them count as one each:
+// adding compares each with each.
 const maxElements = 500
 
 // normalize brings what a client gives for t into canonical form: the types and the spelling of the schema, lists where the
