@@ -145,6 +145,60 @@ func TestFlatNamesInAWholeResource(t *testing.T) {
 	}
 }
 
+// What is said twice, in whatever spelling, is not said: one reader would take the first, another the last, and a group could be
+// emptied or somebody be activated by what the client does not know it has sent.
+func TestWhatIsGivenTwiceIsRefused(t *testing.T) {
+	const core, ent = "urn:ietf:params:scim:schemas:core:2.0:", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	w := newWorld(t)
+	w.seed()
+	before := w.state()
+	user, group := `{"userName":"u1@example.com",`, `{"displayName":"VT Admins",`
+	for body, request := range map[string][2]string{
+		group + `"members":["` + linus + `"],"member\u017f":[]}`:                                 {"PUT", "/Groups/gid"},
+		group + `"members":["` + linus + `"],"` + core + `Group:members":[]}`:                    {"PUT", "/Groups/gid"},
+		group + `"Members":["` + linus + `"],"` + core + `Group:members":[]}`:                    {"PUT", "/Groups/gid"},
+		group + `"members":[{"value":"` + linus + `","value":"u1"}]}`:                            {"PUT", "/Groups/gid"},
+		group + `"members":[{"value":"` + linus + `","Value":"u1"}]}`:                            {"PUT", "/Groups/gid"},
+		user + `"active":false,"` + core + `User:active":true}`:                                  {"PUT", "/Users/u1"},
+		user + `"name":{"givenName":"a","givenName":"b"}}`:                                       {"PUT", "/Users/u1"},
+		user + `"u\u017ferName":"x"}`:                                                            {"PUT", "/Users/u1"},
+		user + `"` + ent + `":{"department":"a"},"` + ent + `:department":"b"}`:                  {"PUT", "/Users/u1"},
+		user + `"` + strings.ToUpper(ent) + `":{"department":"a"},"` + ent + `:Department":"b"}`: {"PUT", "/Users/u1"},
+		user + `"` + ent + `":"x","` + ent + `:department":"b"}`:                                 {"PUT", "/Users/u1"},
+		patchHead + `[],"Operation\u017f":[{"op":"remove","path":"members"}]}`:                   {"PATCH", "/Groups/gid"},
+		bulkHead + `[],"Operation\u017f":[{"method":"DELETE","path":"/Users/u1"}]}`:              {"POST", "/Bulk"},
+		bulkHead + `[{"method":"DELETE","path":"/Users/nobody","Path":"/Users/u1"}]}`:            {"POST", "/Bulk"},
+		`{"filter":"id eq \"u1\"","\u0066ilter":"id pr"}`:                                        {"POST", "/Users/.search"},
+		`{"attribute\u017f":["id"],"attributes":["userName"]}`:                                   {"POST", "/Users/.search"},
+	} {
+		scimError(t, w.do(request[0], request[1], body), 400, "invalidSyntax")
+	}
+	if after := w.state(); after.all != before.all {
+		t.Errorf("something was done: %s", after.all)
+	}
+}
+
+func TestNamesOfAMembersPartsIgnoreCase(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	w.must(200, "PUT", "/Groups/gid", `{"displayName":"VT Admins","members":[{"Value":"u1","Type":"User"},"u2"]}`)
+	if got := w.membersOf("gid"); !slices.Equal(got, []string{"User u1", "User u2"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// An extension may come in two forms and in another case at once; nothing of it is lost.
+func TestFormsOfAnExtensionAreOne(t *testing.T) {
+	const ent = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	w := newWorld(t)
+	for i := range 20 { // the order of a map is another one every time
+		a := w.must(201, "POST", "/Users", fmt.Sprintf(`{"userName":"u%d","%s":{"department":"a"},"%s:employeeNumber":"7"}`, i, strings.ToUpper(ent), ent)).json(t)
+		if got := fmt.Sprint(a[ent]); got != "map[department:a employeeNumber:7]" {
+			t.Fatal(got)
+		}
+	}
+}
+
 // Names that look the same are the same (RFC 7644 section 5 asks for one preparation of strings).
 func TestNamesAreComparedAsTheyLook(t *testing.T) {
 	w := newWorld(t)

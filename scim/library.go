@@ -52,7 +52,9 @@ func repairBody(r *http.Request, k *kind) error {
 	if err := json.Unmarshal(bodyOf(r), &attrs); err != nil {
 		return scimerrors.ScimErrorInvalidSyntax
 	}
-	patch.Unflatten(attrs, k.schema)
+	if err := patch.Unflatten(attrs, k.schema); err != nil {
+		return err
+	}
 	values, given, err := k.patch.RowValues(attrs)
 	if err != nil {
 		return err

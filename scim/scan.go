@@ -3,14 +3,15 @@ package scim
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 	"unicode/utf8"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/scimbridge/scimbridge/scim/patch"
 )
 
-// scanJSON refuses a body that is no JSON object, nests too deeply, or has the same key twice at its top (in any
-// letter case): what such a body means depends on who reads it.
+// scanJSON refuses a body that is no JSON object, nests too deeply, or has the same key twice in an object, at any depth and in any
+// letter case: what such a body means depends on who reads it.
 func scanJSON(body []byte, depth int) error {
 	bad := func(detail string) error {
 		return scimerrors.ScimError{Status: 400, ScimType: scimerrors.ScimTypeInvalidSyntax, Detail: detail}
@@ -19,56 +20,95 @@ func scanJSON(body []byte, depth int) error {
 		return bad("the body is not UTF-8")
 	}
 	body = bytes.Trim(body, " \t\r\n") // what RFC 8259, section 2, calls whitespace, and nothing that Unicode adds
-	keys, fits := topKeys(body, depth)
 	switch {
-	case !fits:
+	case nestsDeeper(body, depth):
 		return bad("the body nests too deeply")
 	case len(body) == 0 || body[0] != '{':
 		return bad("the body is not a JSON object")
 	case !json.Valid(body):
 		return bad("the body is not valid JSON, or something follows the JSON object")
-	}
-	seen := make(map[string]bool, len(keys))
-	for _, quoted := range keys {
-		var name string
-		if err := json.Unmarshal(quoted, &name); err != nil {
-			return bad("the body is not valid JSON")
-		}
-		if folded := strings.ToLower(name); seen[folded] {
-			return bad("a key is given twice")
-		} else {
-			seen[folded] = true
-		}
+	case repeatsKey(body):
+		return bad("a key is given twice")
 	}
 	return nil
 }
 
-// topKeys finds the keys of the outermost object, quoted, and says whether nothing nests deeper than depth. It reads bodies
-// that are not valid, too: what it finds then means nothing.
-func topKeys(body []byte, depth int) (keys [][]byte, fits bool) {
-	level, key := 0, false // key: at level 1 the next string is one
+// nestsDeeper says whether body, which need not be valid, has more than depth brackets open at once.
+func nestsDeeper(body []byte, depth int) bool {
+	level := 0
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '"':
+			i = endOfString(body, i) - 1
+		case '{', '[':
+			if level++; level > depth {
+				return true
+			}
+		case '}', ']':
+			level--
+		}
+	}
+	return false
+}
+
+// repeatsKey says whether an object of body, which is valid, has a key twice.
+func repeatsKey(body []byte) bool {
+	var keys [][]byte // of all that is open
+	var begins []int  // where in keys those of each begin; a list has none
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
 		case '"':
 			end := endOfString(body, i)
-			if level == 1 && key {
-				keys = append(keys, body[i:end])
+			if rest := bytes.TrimLeft(body[end:], " \t\r\n"); len(rest) > 0 && rest[0] == ':' {
+				keys = append(keys, keyOf(body[i:end]))
 			}
 			i = end - 1
 		case '{', '[':
-			if level++; level > depth {
-				return nil, false
-			}
-			key = level == 1
+			begins = append(begins, len(keys))
 		case '}', ']':
-			level--
-		case ':':
-			key = false
-		case ',':
-			key = level == 1
+			last := len(begins) - 1
+			if anyTwice(keys[begins[last]:]) {
+				return true
+			}
+			keys, begins = keys[:begins[last]], begins[:last]
 		}
 	}
-	return keys, true
+	return false
+}
+
+// keyOf is what a quoted key says.
+func keyOf(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var key string
+	_ = json.Unmarshal(quoted, &key) // it is a valid string
+	return []byte(key)
+}
+
+// fewKeys is up to how many keys are compared each with each: most objects have no more.
+const fewKeys = 16
+
+func anyTwice(keys [][]byte) bool {
+	if len(keys) <= fewKeys {
+		for i, key := range keys {
+			for _, other := range keys[:i] {
+				if bytes.EqualFold(key, other) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	seen := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		folded := patch.Fold(string(key))
+		if seen[folded] {
+			return true
+		}
+		seen[folded] = true
+	}
+	return false
 }
 
 // endOfString is behind the string that begins at i.

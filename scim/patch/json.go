@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/elimity-com/scim/errors"
@@ -146,13 +147,13 @@ func (r raw) distinct(f func(key string, value raw) error) error {
 		if many == nil {
 			many = make(map[string]bool)
 			for _, s := range seen {
-				many[fold(s)] = true
+				many[Fold(s)] = true
 			}
 		}
-		if many[fold(key)] {
+		if many[Fold(key)] {
 			return twice(key)
 		}
-		many[fold(key)] = true
+		many[Fold(key)] = true
 		return f(key, value)
 	})
 }
@@ -161,8 +162,17 @@ func twice(key string) error {
 	return fail(errors.ScimErrorInvalidSyntax, "%q is given twice", clip(key))
 }
 
-// fold makes keys that strings.EqualFold calls equal the same.
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+// Fold makes keys the same that strings.EqualFold calls equal, and with it the library and encoding/json, and no others: the long s
+// (U+017F) is an s and the Kelvin sign a k, but a capital I with a dot is no i, as strings.ToLower has it.
+func Fold(key string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, key)
+}
 
 // pick returns the values of up to three keys of an object, compared without regard to case; nil for one that is absent.
 func (r raw) pick(names ...string) (picked [3]raw, err error) {

@@ -8,9 +8,8 @@ import (
 )
 
 // RepairResource mends, in place, what clients are known to send in the body of a POST or PUT, before the library validates it.
-// What it cannot make sense of it leaves for the library to refuse.
+// It comes after Unflatten. What it cannot make sense of it leaves for the library to refuse.
 func RepairResource(attrs map[string]any, s filter.Schema) {
-	Unflatten(attrs, s)
 	dropNulls(attrs)
 	for _, ext := range s.Extensions {
 		repairExtension(attrs, s, ext.ID)
@@ -20,28 +19,66 @@ func RepairResource(attrs map[string]any, s filter.Schema) {
 }
 
 // Unflatten puts attributes that are named by their full URN where they belong: "urn:…:User:department" below the URN, and those of
-// the core schema at the top. PATCH knows the form from Entra (E17).
-func Unflatten(attrs map[string]any, s filter.Schema) {
-	for key, v := range attrs {
-		if name, ok := below(key, s.Core.ID); ok {
-			delete(attrs, key)
-			attrs[name] = v
+// the core schema at the top. PATCH knows the form from Entra (E17). An attribute that is there in both forms is an error, as a
+// key that is given twice.
+func Unflatten(attrs map[string]any, s filter.Schema) error {
+	if err := put(attrs, takeFlat(attrs, s.Core.ID)); err != nil {
+		return err
+	}
+	for _, ext := range s.Extensions {
+		flat := takeFlat(attrs, ext.ID)
+		if len(flat) == 0 {
 			continue
 		}
-		for _, ext := range s.Extensions {
-			name, ok := below(key, ext.ID)
-			if !ok {
+		inner := map[string]any{}
+		for key, v := range attrs {
+			if !strings.EqualFold(key, ext.ID) {
 				continue
 			}
-			delete(attrs, key)
-			inner, _ := attrs[ext.ID].(map[string]any)
-			if inner == nil {
-				inner = map[string]any{}
-				attrs[ext.ID] = inner
+			if nested, ok := v.(map[string]any); ok {
+				inner = nested
+			} else if v != nil {
+				return twice(ext.ID)
 			}
-			inner[name] = v
+			delete(attrs, key)
+		}
+		attrs[ext.ID] = inner
+		if err := put(inner, flat); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// takeFlat takes the attributes out of attrs that begin with urn, and returns them without it.
+func takeFlat(attrs map[string]any, urn string) map[string]any {
+	flat := map[string]any{}
+	for key, v := range attrs {
+		if name, ok := below(key, urn); ok {
+			flat[name] = v
+			delete(attrs, key)
+		}
+	}
+	return flat
+}
+
+// put adds attributes to those that are there.
+func put(to, attributes map[string]any) error {
+	if len(attributes) == 0 {
+		return nil
+	}
+	there := make(map[string]bool, len(to)+len(attributes))
+	for name := range to {
+		there[Fold(name)] = true
+	}
+	for name, v := range attributes {
+		if there[Fold(name)] {
+			return twice(name)
+		}
+		there[Fold(name)] = true
+		to[name] = v
+	}
+	return nil
 }
 
 func below(key, urn string) (name string, ok bool) {

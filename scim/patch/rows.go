@@ -203,7 +203,7 @@ func (r Resource) RowValues(attrs map[string]any) (values []string, given bool, 
 		}
 		for _, element := range listOf(v) {
 			if m, ok := element.(map[string]any); ok {
-				element = m["value"]
+				element = valueOf(m)
 			}
 			id, ok := element.(string)
 			if !ok || !isRowValue(id) {
@@ -214,6 +214,19 @@ func (r Resource) RowValues(attrs map[string]any) (values []string, given bool, 
 		return distinct(values), true, nil
 	}
 	return nil, false, nil
+}
+
+// valueOf is what m has under the name value, in any letter case.
+func valueOf(m map[string]any) any {
+	if v, ok := m["value"]; ok {
+		return v
+	}
+	for key, v := range m {
+		if strings.EqualFold(key, "value") {
+			return v
+		}
+	}
+	return nil
 }
 
 // emitRows keeps op. A run of additions or of removals becomes one operation.
