@@ -97,15 +97,15 @@ func size(s step) int {
 	if n == 1 && s.delta.Changes[0].Op != backend.Replace {
 		n = len(s.delta.Changes[0].Roles)
 	}
-	if s.accounts[store.TargetItself] != nil {
-		n++
-	}
-	return n
+	return n + len(s.delta.PermissionSetsToAdd) + len(s.delta.PermissionSetsToRemove)
 }
 
 // halves splits a refused step. Permission sets are tried alone, away from the people.
 func halves(s step) []step {
 	if a := s.accounts[store.TargetItself]; a != nil {
+		if len(s.delta.Changes) == 0 {
+			return halfSets(s)
+		}
 		people := step{delta: backend.Delta{Target: s.delta.Target, Changes: s.delta.Changes}, accounts: s.accounts}
 		sets := step{delta: s.delta, accounts: map[string]*account{store.TargetItself: a}}
 		sets.delta.Changes = nil
@@ -137,6 +137,22 @@ func halfRoles(s step) []step {
 		out = append(out, step{delta: backend.Delta{Target: s.delta.Target, Changes: []backend.Change{one}}, accounts: s.accounts})
 	}
 	return out
+}
+
+// halfSets splits the permission sets of a target: what is taken off it does not wait for what cannot be put on it.
+func halfSets(s step) []step {
+	s.accounts[store.TargetItself].steps++
+	half := func(add, remove []string) step {
+		return step{delta: backend.Delta{Target: s.delta.Target, PermissionSetsToAdd: add, PermissionSetsToRemove: remove}, accounts: s.accounts}
+	}
+	add, remove := s.delta.PermissionSetsToAdd, s.delta.PermissionSetsToRemove
+	switch {
+	case len(remove) == 0:
+		return []step{half(add[:len(add)/2], nil), half(add[len(add)/2:], nil)}
+	case len(add) == 0:
+		return []step{half(nil, remove[:len(remove)/2]), half(nil, remove[len(remove)/2:])}
+	}
+	return []step{half(nil, remove), half(add, nil)}
 }
 
 func without(m map[string]*account, id string) map[string]*account {

@@ -136,6 +136,8 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 		for _, c := range d.Changes {
 			v.change(d.Target, c)
 		}
+		v.change(d.Target, backend.Change{Account: backend.Account{ID: store.TargetItself}, Op: backend.Add, Roles: d.PermissionSetsToAdd})
+		v.change(d.Target, backend.Change{Account: backend.Account{ID: store.TargetItself}, Op: backend.Remove, Roles: d.PermissionSetsToRemove})
 	}
 	if len(v.answers) > 0 {
 		a := v.answers[0]
@@ -159,6 +161,11 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 			if !known || v.refuse[c.Account.ID+"/"+r] {
 				return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Status: 400, Code: "InvalidArgumentError"}
 			}
+		}
+	}
+	for _, set := range slices.Concat(d.PermissionSetsToAdd, d.PermissionSetsToRemove) {
+		if v.refuse[store.TargetItself+"/"+set] {
+			return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Status: 400, Code: "InvalidArgumentError"}
 		}
 	}
 	apply()
