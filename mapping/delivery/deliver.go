@@ -19,7 +19,10 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 		s.leave()
 		return nil
 	}
-	if err := w.begin(ctx, s); err != nil {
+	if err := w.begin(ctx, s); errors.Is(err, errDecided) {
+		s.leave()
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("recording an attempt: %w", err)
 	}
 	outcomes, err := w.call(ctx, s.delta)
@@ -205,6 +208,9 @@ func eachRole(a *account, c backend.Change, f func(*account, string, bool) error
 // spot is an account on a target.
 type spot struct{ target, account string }
 
+// errDecided: of what a call is to take away something is not the bridge's any more, because an operator decided so meanwhile.
+var errDecided = errors.New("decided meanwhile")
+
 // begin commits that an attempt has started, for every grant of the call.
 func (w *Worker) begin(ctx context.Context, s step) error {
 	now := w.now()
@@ -226,6 +232,9 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			return err
 		}
 		return s.each(func(a *account, role string, want bool) error {
+			if _, err := ledger.Entry(s.delta.Target, a.ID, role); !want && errors.Is(err, store.ErrNotFound) {
+				return errDecided
+			}
 			e, err := entry(ledger, s.delta.Target, a, role)
 			if err != nil {
 				return err

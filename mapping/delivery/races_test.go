@@ -1,9 +1,80 @@
 package delivery_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
+
+// An operator is quicker than the visit that found what is held: its other calls are still to be made.
+func TestADecisionDuringAVisitLeavesNobodyHeld(t *testing.T) {
+	for name, decide := range map[string]func(*world, string) error{
+		"approved": func(w *world, id string) error { return w.worker.Approve(w.t.Context(), id, "operator") },
+		"rejected": func(w *world, id string) error { return w.worker.Reject(w.t.Context(), id, "operator") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := full(t, 6)
+			w.leaveAll(0, 6)
+			for i := range 6 {
+				w.join("okta", fmt.Sprint("u", i), "Others")
+			}
+			w.vendor.during = func() {
+				if err := decide(w, w.hold("empties_role", 6).ID); err != nil {
+					t.Error(err)
+				}
+			}
+			w.pass(time.Minute)
+			w.noHold()
+			w.expectCounts("pending 0, blocked 0, held 0")
+			if n, want := w.heldBy("ADMIN"), map[string]int{"approved": 0, "rejected": 6}[name]; n != want {
+				t.Errorf("%d are admins, want %d", n, want)
+			}
+		})
+	}
+}
+
+// looked lets something happen while a target is read.
+type looked struct {
+	*vendor
+	during func()
+}
+
+func (l *looked) Observe(ctx context.Context, target string) (backend.Observation, error) {
+	if f := l.during; f != nil {
+		l.during = nil
+		f()
+	}
+	return l.vendor.Observe(ctx, target)
+}
+
+// What an operator refuses to take away while the call that would is being prepared stays.
+func TestARejectionIsNotOvertaken(t *testing.T) {
+	w := full(t, 5)
+	w.vendor.admin = "ADMIN"
+	w.vendor.people["root@example.com"] = "root"
+	w.vendor.holds["acme/root"] = map[string]bool{"ADMIN": true}
+	l := &looked{vendor: w.vendor}
+	w.config = func(d *delivery.Worker) { d.Backend = l }
+	w.restart()
+	w.leaveAll(0, 5)
+	w.pass(3 * time.Minute)
+	id := w.hold("empties_role", 5).ID
+	w.user("okta", "u0", "u0@example.com", false)
+	w.everywhere("okta", "u0")
+	l.during = func() {
+		if err := w.worker.Reject(t.Context(), id, "operator"); err != nil {
+			t.Error(err)
+		}
+	}
+	w.pass(time.Minute)
+	w.expectCalls()
+	w.noHold()
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
 
 // A permission set that is refused keeps no other where it is.
 func TestARefusedPermissionSetKeepsNoOther(t *testing.T) {

@@ -72,6 +72,10 @@ func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait
 	case !wait.IsZero():
 		m.State, m.Reason, m.NotBefore = store.Pending, "", wait
 	case a.park == store.Held: // nothing else is left to do
+		there, err := w.holds(tx, target, a)
+		if err != nil || !there { // an operator was quicker
+			return true, err
+		}
 		m.State, m.Reason, m.NotBefore = store.Held, a.reason, time.Time{}
 	case w.offboards() && a.offboarded && !a.left: // is to lose more than roles
 		m.State, m.Reason, m.NotBefore = store.Pending, "", time.Time{}
@@ -84,6 +88,20 @@ func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait
 	}
 	_, err := tx.Work(w.Name).Park(m)
 	return true, err
+}
+
+// holds says whether what an account is held by is still there.
+func (w *Worker) holds(tx store.Tx, target string, a *account) (bool, error) {
+	of := a.ID
+	if of == store.TargetItself { // it waits with the people: see keepSets
+		of = ""
+	}
+	for e, err := range tx.Ledger(w.Name).Entries(target, of) {
+		if err != nil || e.Hold != "" && e.Hold == a.reason {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // blockPeople parks the mark of an account to which something cannot be given. Whoever is bound to it is parked in its place:
