@@ -8,6 +8,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 // An operator is quicker than the visit that found what is held: its other calls are still to be made.
@@ -74,6 +75,36 @@ func TestARejectionIsNotOvertaken(t *testing.T) {
 	w.expectCalls()
 	w.noHold()
 	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+// Who leaves under another address is off-boarded, and not somebody else.
+func TestWhoLeavesUnderAnotherAddressIsOffboarded(t *testing.T) {
+	w := newWorld(t, admins)
+	w.config = func(d *delivery.Worker) { d.Offboard, d.MaxRemovals = true, delivery.Limit{} }
+	w.restart()
+	team(w, 2, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u1", "Admins")
+	w.pass(5 * time.Second)
+	w.calls()
+	w.user("okta", "u0", "left-u0@example.com", false)
+	w.everywhere("okta", "u0")
+	w.pass(10 * time.Minute)
+	w.noHold()
+	w.expectCalls("remove acme: a0=ADMIN", "offboard acme: a0")
+	w.expectCounts("pending 0, blocked 0, held 0")
+
+	w.user("okta", "u0", "left-u0@example.com", true) // nobody has said that this is a0
+	w.pass(10 * time.Minute)
+	w.update(func(tx store.Tx) error {
+		return tx.Work("vt").Touch("acme", w.clock, store.Subject{Account: "a0"})
+	})
+	w.pass(10 * time.Minute)
+	w.expectCalls()
+	w.expectCounts("pending 0, blocked 1, held 0")
+	w.user("okta", "u0", "u0@example.com", true)
+	w.pass(10 * time.Minute)
+	w.expectCalls("add acme: a0=ADMIN")
 }
 
 // A permission set that is refused keeps no other where it is.

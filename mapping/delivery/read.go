@@ -59,6 +59,7 @@ type person struct {
 	mark    store.Mark
 	link    store.Link // zero if there is none
 	exists  bool
+	leaves  bool   // deactivated
 	key     string // "" if the user lacks the value that finds people
 	desired bool   // rules give something on the target
 	found   string // account id
@@ -145,12 +146,12 @@ func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, erro
 	if err != nil {
 		return nil, err
 	}
-	p.exists, p.key = true, w.key(user)
+	p.exists, p.leaves, p.key = true, !user.Active, w.key(user)
 	for _, g := range w.rules(tx).Desired(m.Subject.IdP, user, groups) {
 		p.desired = p.desired || g.Target == mapping.Target{Backend: w.Name, Target: target}
 	}
 	if !p.desired {
-		if p.link.Key == p.key {
+		if p.link.Key == p.key || p.leaves { // who leaves under another name is still who they were
 			p.found = p.link.Account
 		}
 		return p, nil
@@ -260,13 +261,10 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 
 // account is who the person is at the backend, "" if nobody or not known.
 func (p *person) account(found map[string]backend.Account) string {
-	if !p.exists || p.key == "" {
-		return ""
+	if p.found != "" || !p.exists || p.key == "" {
+		return p.found
 	}
-	if a, ok := found[p.key]; ok && p.found == "" {
-		return a.ID
-	}
-	return p.found
+	return found[p.key].ID
 }
 
 // remember caches a listing; entries that say the same as before are refreshed at most hourly.
@@ -292,7 +290,7 @@ func (w *Worker) remember(tx store.Tx, target string, found map[string]backend.A
 // before is no evidence that they are somebody else: the link stays.
 func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error {
 	accounts, s, old := tx.Accounts(w.Name), p.mark.Subject, p.link
-	if id == "" && p.exists && p.key == old.Key || id == old.Account && p.key == old.Key {
+	if id == "" && p.exists && p.key == old.Key || id == old.Account && (p.key == old.Key || p.leaves) {
 		return nil
 	}
 	if old.Account != "" && old.Account != id {
