@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,6 +11,40 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
+
+// twice is a store that runs each function of an Update once in vain, as any store may.
+type twice struct{ store.Store }
+
+var errOnceMore = errors.New("once more")
+
+func (s twice) Update(ctx context.Context, fn func(store.Tx) error) error {
+	err := s.Store.Update(ctx, func(tx store.Tx) error { return errors.Join(fn(tx), errOnceMore) })
+	if err != nil && !errors.Is(err, errOnceMore) {
+		return err
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+// Two sightings are two readings, not one transaction that ran twice.
+func TestASightingCountsOnceHoweverOftenItsTransactionRuns(t *testing.T) {
+	rule := admins
+	rule.Authoritative = true
+	w, drift := drifting(t, rule)
+	w.config = func(d *delivery.Worker) {
+		d.Store, d.ResyncEvery, d.Drift = twice{w.store}, time.Hour, func(kind string) { drift[kind]++ }
+	}
+	w.restart()
+	w.pass(5 * time.Minute)
+	w.vendor.holds["acme/a3"] = map[string]bool{"ADMIN": true}
+	w.resync()
+	w.pass(time.Second)
+	delete(w.vendor.holds["acme/a3"], "ADMIN") // what the first reading showed lagged
+	w.pass(time.Hour)
+	w.expectCalls()
+	if drift["foreign"] != 1 {
+		t.Errorf("%v", drift)
+	}
+}
 
 // An operator is quicker than the visit that found what is held: its other calls are still to be made.
 func TestADecisionDuringAVisitLeavesNobodyHeld(t *testing.T) {
@@ -145,4 +180,38 @@ func TestARefusedRemovalOfAPermissionSetIsNotTakenForDone(t *testing.T) {
 	w.pass(10 * time.Minute)
 	w.expect("acme/a0=ADMIN")
 	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
+// failing is a store that gives these answers to the next calls of Update; nil and then: its own.
+type failing struct {
+	store.Store
+	answers []error
+}
+
+func (f *failing) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if len(f.answers) > 0 {
+		err := f.answers[0]
+		f.answers = f.answers[1:]
+		if err != nil {
+			return err
+		}
+	}
+	return f.Store.Update(ctx, fn)
+}
+
+// A comparison that was asked for is made, though the store could not take what it found.
+func TestAResyncThatCannotBeStoredIsMadeAgain(t *testing.T) {
+	w := full(t, 1)
+	f := &failing{Store: w.store}
+	w.config = func(d *delivery.Worker) { d.Store = f }
+	w.restart()
+	delete(w.vendor.holds["acme/a0"], "ADMIN")
+	w.clock = w.clock.Add(time.Minute)
+	w.resync()
+	f.answers = []error{nil, store.ErrFull} // that the command is taken, and what is found
+	if _, err := w.worker.RunOnce(t.Context()); !errors.Is(err, store.ErrFull) {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN")
 }

@@ -66,6 +66,7 @@ func (w *Worker) look(ctx context.Context) error {
 		case backend.KindOf(err) == backend.Missing && isBackend(err):
 			w.health.at(target, noTarget, "the backend has no such target") // its marks find out by themselves
 		case !w.failed(target, err):
+			w.looks[target] = now // it was asked for
 			return err
 		default:
 			w.looks[target] = now.Add(secondLook)
@@ -111,8 +112,10 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 		return nil
 	}
 	again := false
+	var strangers map[foreignGrant]bool
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		again = false
+		clear(w.found)
 		known := map[string]map[string]bool{}
 		var ours []store.Entry
 		for e, err := range tx.Ledger(w.Name).Entries(target, "") {
@@ -132,8 +135,8 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 			}
 			again = again || more
 		}
-		more, err := w.foreign(tx, target, seen, known)
-		again = again || more
+		more, all, err := w.foreign(tx, target, seen, known)
+		again, strangers = again || more, all
 		if err != nil {
 			return err
 		}
@@ -142,6 +145,7 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 	if err != nil {
 		return fmt.Errorf("comparing a target: %w", err)
 	}
+	w.sighted(target, strangers)
 	if again {
 		w.looks[target] = w.now().Add(min(secondLook, max(w.ResyncEvery/4, 10*time.Millisecond)))
 	}
@@ -217,36 +221,35 @@ func (w *Worker) missing(tx store.Tx, seen backend.Observation, e store.Entry) e
 	return tx.Work(w.Name).Touch(e.Target, w.now(), subject...)
 }
 
-// foreign goes through what is seen and not in the ledger.
-func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, known map[string]map[string]bool) (again bool, err error) {
+// foreign goes through what is seen and not in the ledger: whatever that is, and whether it is to be removed.
+func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, known map[string]map[string]bool) (again bool, strangers map[foreignGrant]bool, err error) {
 	disowned, err := w.stillDisowned(tx, target, seen, known)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	t := mapping.Target{Backend: w.Name, Target: target}
 	roles := w.Rules().Roles(t)
 	groups, err := allGroups(tx)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
-	strangers := map[foreignGrant]bool{}
-	defer func() { w.noLonger(target, strangers) }()
+	strangers = map[foreignGrant]bool{}
 	for id, holds := range seen.Holders {
 		for _, role := range holds {
 			remove, managed := roles[role]
 			if !managed || known[id][role] || disowned.has(id, role) || w.mayLag(target, id) {
 				continue
 			}
-			strangers[foreignGrant{target, id, role}] = true
-			remove = remove && w.Rules().Authoritative(t, role, groups)
-			more, err := w.stranger(tx, foreignGrant{target, id, role}, seen.Members[id].Key, remove)
+			g := foreignGrant{target, id, role}
+			strangers[g] = remove && w.Rules().Authoritative(t, role, groups)
+			more, err := w.stranger(tx, g, seen.Members[id].Key, strangers[g])
 			if err != nil {
-				return again, err
+				return again, nil, err
 			}
 			again = again || more
 		}
 	}
-	return again, nil
+	return again, strangers, nil
 }
 
 // mayLag says whether a list may show of an account what a call of ours has ended.
@@ -254,10 +257,18 @@ func (w *Worker) mayLag(target, account string) bool {
 	return w.lag.After(w.now()) || w.now().Sub(w.touched[spot{target, account}]) < w.Straggler
 }
 
-// noLonger forgets what was seen before and is not any more: two sightings in a row count, and what comes again is reported again.
-func (w *Worker) noLonger(target string, seen map[foreignGrant]bool) {
-	maps.DeleteFunc(w.suspects, func(g foreignGrant, _ int) bool { return g.target == target && !seen[g] })
-	maps.DeleteFunc(w.foreigners, func(g foreignGrant, _ bool) bool { return g.target == target && !seen[g] })
+// sighted remembers what a reading saw, once it is committed: two sightings in a row count, and what comes again after it was not
+// there is reported again.
+func (w *Worker) sighted(target string, strangers map[foreignGrant]bool) {
+	maps.DeleteFunc(w.foreigners, func(g foreignGrant, _ bool) bool { _, there := strangers[g]; return g.target == target && !there })
+	maps.DeleteFunc(w.suspects, func(g foreignGrant, _ bool) bool { return g.target == target && !strangers[g] })
+	for g, remove := range strangers {
+		if w.suspects[g] {
+			delete(w.suspects, g) // it was the second one
+		} else if remove {
+			w.suspects[g] = true
+		}
+	}
 }
 
 // stranger deals with a grant that is seen and not in the ledger: a group that gives it, too, adopts it; else it is reported,
@@ -275,10 +286,9 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 	if !remove {
 		return false, nil
 	}
-	if w.suspects[g]++; w.suspects[g] < 2 {
+	if !w.suspects[g] {
 		return true, nil
 	}
-	delete(w.suspects, g)
 	return false, w.takeOver(tx, g, key)
 }
 

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -106,6 +107,8 @@ type simulation struct {
 	began time.Time
 	holds bool // small limits, and an operator who approves
 
+	approves time.Duration // how often
+
 	mu     sync.Mutex
 	worker *delivery.Worker // of the process that runs
 	clock  time.Duration    // by how much the machine's clock is wrong
@@ -142,7 +145,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	rnd := rand.New(rand.NewPCG(seed, 7))
-	sim := &simulation{t: t, rnd: rnd, store: s, other: simRules(t, simReloaded), began: time.Now(), faults: true, hidden: rnd.IntN(3) == 0, holds: rnd.IntN(4) == 0,
+	sim := &simulation{t: t, rnd: rnd, store: s, other: simRules(t, simReloaded), began: time.Now(), faults: true, hidden: rnd.IntN(3) == 0, holds: rnd.IntN(4) == 0, approves: []time.Duration{7 * time.Minute, 11 * time.Second}[rnd.IntN(2)],
 		has: map[simGrant]bool{}, byHand: map[simGrant]bool{}, inFlight: map[string]int{},
 		wish: map[simGrant]bool{}, changed: map[simGrant]time.Time{}, confirmed: map[simGrant]simEvent{}}
 	sim.rules.Store(simRules(t, simGroups))
@@ -252,7 +255,7 @@ func (s *simulation) machine(stop, ended chan struct{}) {
 		w := p.start()
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
-		approve := time.NewTicker(7 * time.Minute)
+		approve := time.NewTicker(s.approves)
 		for running := true; running; {
 			select {
 			case <-p.died: // the process is gone at once; what it had under way goes on at the vendor
@@ -322,12 +325,16 @@ func (c crashingStore) Update(ctx context.Context, fn func(store.Tx) error) erro
 		return errCrashed
 	}
 	c.p.mu.Lock()
-	full := c.p.faults && c.p.chance(1)
+	full, again := c.p.faults && c.p.chance(1), c.p.faults && c.p.chance(5)
 	c.p.mu.Unlock()
 	if full && survives {
 		return fmt.Errorf("no space: %w", store.ErrFull)
 	}
-	if err := c.Store.Update(ctx, fn); err != nil || survives {
+	update := c.Store.Update
+	if again {
+		update = twice{c.Store}.Update
+	}
+	if err := update(ctx, fn); err != nil || survives {
 		return err
 	}
 	return errCrashed
@@ -387,6 +394,7 @@ func (s *simulation) change() {
 		}
 	}
 	s.note()
+	s.must(s.store.View(s.t.Context(), heldByNothing))
 }
 
 // request is one of the identity provider.
@@ -510,6 +518,24 @@ func (s *simulation) compare() {
 		}
 		return nil
 	}))
+	s.must(s.store.View(s.t.Context(), heldByNothing))
+}
+
+// heldByNothing finds somebody who waits for an operator who is asked nothing.
+func heldByNothing(tx store.Tx) error {
+	holds := map[string]bool{}
+	for e, err := range tx.Ledger("vt").Entries("", "") {
+		if err != nil {
+			return err
+		}
+		holds[e.Hold] = true
+	}
+	for m, err := range tx.Work("vt").Marks("") {
+		if err != nil || m.State == store.Held && !holds[m.Reason] {
+			return errors.Join(err, fmt.Errorf("%+v waits for a hold that is decided", m))
+		}
+	}
+	return nil
 }
 
 // remains is what the store says at the end, for whoever looks into a failure.

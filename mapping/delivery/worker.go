@@ -73,7 +73,7 @@ type Worker struct {
 	taken      map[foreignGrant]time.Time // that was taken over from whoever leaves
 	revoked    map[foreignGrant]time.Time // a moment ago: a read may still show it
 	unread     map[foreignGrant]time.Time // removals that were refused, and until when no read can say whether they are done
-	suspects   map[foreignGrant]int       // seen so many times in a row
+	suspects   map[foreignGrant]bool      // seen once, and to be removed if it is seen again
 	foreigners map[foreignGrant]bool
 	found      map[string]map[foreignGrant]bool
 	forbidden  map[string]int // refusals in a row, by target
@@ -109,7 +109,7 @@ func (w *Worker) Init() *Worker {
 	w.pauses, w.looks = map[string]pause{}, map[string]time.Time{}
 	w.touched, w.taken, w.unread = map[spot]time.Time{}, map[foreignGrant]time.Time{}, map[foreignGrant]time.Time{}
 	w.revoked = map[foreignGrant]time.Time{}
-	w.suspects, w.foreigners, w.found = map[foreignGrant]int{}, map[foreignGrant]bool{}, map[string]map[foreignGrant]bool{}
+	w.suspects, w.foreigners, w.found = map[foreignGrant]bool{}, map[foreignGrant]bool{}, map[string]map[foreignGrant]bool{}
 	w.health.set("starting", "")
 	return w
 }
