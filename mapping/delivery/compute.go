@@ -49,7 +49,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 		}
 		a.mine[e.Role] = e
 		a.Key = e.Key
-		if w.Rules().Frozen(mapping.Target{Backend: w.Name, Target: target}, e.Role) {
+		if w.inForce().Frozen(mapping.Target{Backend: w.Name, Target: target}, e.Role) {
 			a.frozen = append(a.frozen, e.Role)
 		}
 	}

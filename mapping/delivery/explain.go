@@ -45,6 +45,8 @@ type WhyGrant struct {
 // it and how it stands. It may be called from any goroutine.
 func (w *Worker) Explain(ctx context.Context, who, role string) ([]Why, error) {
 	var out []Why
+	s := w.under(w.Rules())
+	s.standby.Store(w.standby.Load())
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		out = nil
 		for _, idp := range tx.IdPs() {
@@ -53,7 +55,7 @@ func (w *Worker) Explain(ctx context.Context, who, role string) ([]Why, error) {
 				return err
 			}
 			for _, u := range users {
-				why, err := w.why(tx, idp, u, role)
+				why, err := s.why(tx, idp, u, role)
 				if err != nil {
 					return err
 				}
@@ -168,10 +170,10 @@ func (w *Worker) offers(tx store.Tx, word string, grant func(target, role string
 	for _, t := range targets {
 		at := mapping.Target{Backend: w.Name, Target: t}
 		if strings.EqualFold(t, word) {
-			for _, role := range slices.Sorted(maps.Keys(w.Rules().Roles(at))) {
+			for _, role := range slices.Sorted(maps.Keys(w.inForce().Roles(at))) {
 				grant(t, role)
 			}
-		} else if slices.Contains(w.Rules().FixedTargets(w.Name), t) && len(w.Rules().Givers(at, word)) > 0 {
+		} else if slices.Contains(w.inForce().FixedTargets(w.Name), t) && len(w.inForce().Givers(at, word)) > 0 {
 			grant(t, word)
 		}
 	}
@@ -197,7 +199,7 @@ func (w *Worker) missed(tx store.Tx, idp string, m mapping.Miss) string {
 // stands puts into words how a grant stands.
 func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) error {
 	if len(g.From) == 0 {
-		for _, r := range w.Rules().Givers(mapping.Target{Backend: w.Name, Target: g.Target}, g.Role) {
+		for _, r := range w.inForce().Givers(mapping.Target{Backend: w.Name, Target: g.Target}, g.Role) {
 			if slices.Contains(g.missed, r.Index) {
 				continue // it is about a group of theirs, and Not says why it does not
 			}

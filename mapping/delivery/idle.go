@@ -44,7 +44,7 @@ func (w *Worker) review(tx store.Tx) ([]string, error) {
 	}
 	var out []string
 	last := -1
-	for _, rule := range w.Rules().Of(w.Name) {
+	for _, rule := range w.inForce().Of(w.Name) {
 		if rule.Index != last { // the grants of a rule have one index
 			out = append(out, r.idle(rule)...)
 			last = rule.Index
@@ -68,7 +68,7 @@ func line(r mapping.Rule) string { return fmt.Sprintf("line %d: mappings.%d", r.
 // use notes which rules a group is of use to.
 func (r *review) use(idp string, g store.Group) error {
 	var conditional []mapping.Rule
-	r.worker.Rules().About(idp, g, func(rule mapping.Rule, t mapping.Target) {
+	r.worker.inForce().About(idp, g, func(rule mapping.Rule, t mapping.Target) {
 		if t.Backend != r.worker.Name {
 			return
 		}

@@ -78,7 +78,7 @@ func boundElsewhere(tx store.Tx, backend, idp, name string) (bool, error) {
 }
 
 // rules are those in force, over the names as they are bound.
-func (w *Worker) rules(tx store.Tx) *mapping.Rules { return bind(tx, w.Rules()) }
+func (w *Worker) rules(tx store.Tx) *mapping.Rules { return bind(tx, w.inForce()) }
 
 func bind(tx store.Tx, rules *mapping.Rules) *mapping.Rules {
 	return rules.With(func(backend, idp string, g store.Group) bool {
@@ -291,7 +291,7 @@ func (w *Worker) pinHolds(tx store.Tx) (out []Hold, err error) {
 		return nil, err
 	}
 	for _, h := range held {
-		g := &HeldGroup{IdP: h.idp, ID: h.group.ID, Name: h.group.DisplayName, Members: h.members, Bound: h.Group, Gives: w.Rules().Gives(w.Name, h.idp, h.group)}
+		g := &HeldGroup{IdP: h.idp, ID: h.group.ID, Name: h.group.DisplayName, Members: h.members, Bound: h.Group, Gives: w.inForce().Gives(w.Name, h.idp, h.group)}
 		if h.Group != "" {
 			before, err := tx.Directory(h.idp).Group(h.Group)
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -337,7 +337,7 @@ func (w *Worker) accept(tx store.Tx, h waiting, actor string) error {
 			return err
 		}
 	}
-	for _, t := range w.Rules().Targets(h.idp, h.group) {
+	for _, t := range w.inForce().Targets(h.idp, h.group) {
 		if t.Backend != w.Name {
 			continue
 		}

@@ -75,10 +75,8 @@ func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, er
 	if rules == nil {
 		rules = w.Rules()
 	}
-	s := (&Worker{Name: w.Name, Store: w.Store, Backend: w.Backend, Rules: func() *mapping.Rules { return rules }, Match: w.Match, Mode: w.Mode,
-		BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount, MaxRemovals: w.MaxRemovals,
-		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
-	s.inForce = w.Rules()
+	s := w.under(rules)
+	s.before = w.Rules()
 	out := Preview{Backend: w.Name, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}, LookUps: []PreviewLookUp{}}
 	if w.standby.Load() {
 		out.Notes = append(out.Notes, "the store was put back from a copy: what the vendor took or was given since is not in this plan, and a resync after `scimbridge resume` repairs it")
@@ -121,6 +119,13 @@ func (p *Preview) sort() {
 			return cmp.Or(-cmp.Compare(a.Op, b.Op), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Account, b.Account)) // a call removes before it adds
 		})
 	}
+}
+
+// under is a worker that computes under some rules and delivers nothing.
+func (w *Worker) under(rules *mapping.Rules) *Worker {
+	return (&Worker{Name: w.Name, Store: w.Store, Backend: w.Backend, Rules: func() *mapping.Rules { return rules }, Match: w.Match, Mode: w.Mode,
+		BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount, MaxRemovals: w.MaxRemovals,
+		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
 }
 
 func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
@@ -196,7 +201,7 @@ func (w *Worker) previewLookUp(tx store.Tx, target string, s store.Subject, key 
 		return err
 	}
 	l := PreviewLookUp{Target: target, Person: key, Waits: err == nil && m.State == store.Blocked}
-	now := bind(tx, w.inForce).Desired(s.IdP, user, groups)
+	now := bind(tx, w.before).Desired(s.IdP, user, groups)
 	for _, g := range hopes {
 		l.Roles = append(l.Roles, g.Role)
 		l.Waits = l.Waits && slices.ContainsFunc(now, func(n mapping.Grant) bool { return n.Target == g.Target && n.Role == g.Role })
@@ -209,7 +214,7 @@ func (w *Worker) previewLookUp(tx store.Tx, target string, s store.Subject, key 
 // previewPeople finds the accounts of everybody who should have something on the target, by what is known of them.
 func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Preview) error {
 	t := mapping.Target{Backend: w.Name, Target: target}
-	return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.Rules().Targets(idp, g), t) }, func(s store.Subject) error {
+	return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.inForce().Targets(idp, g), t) }, func(s store.Subject) error {
 		user, groups, err := userAndGroups(tx, s)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil

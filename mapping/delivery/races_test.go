@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -159,6 +161,65 @@ func TestARefusedPermissionSetKeepsNoOther(t *testing.T) {
 	w.pass(time.Minute)
 	w.expect("acme/*=ps3 acme/a0=ADMIN")
 	w.expectCounts("pending 0, blocked 1, held 0")
+}
+
+// readied lets something happen before a target is visited.
+type readied struct {
+	*vendor
+	during func()
+}
+
+func (r *readied) Ready(ctx context.Context) error {
+	if f := r.during; f != nil {
+		r.during = nil
+		f()
+	}
+	return r.vendor.Ready(ctx)
+}
+
+// Rules that are taken back before the store knows of them move nothing, though a visit came in between.
+func TestRulesThatAreTakenBackDuringAVisit(t *testing.T) {
+	w := newWorld(t, admins)
+	r := &readied{vendor: w.vendor}
+	w.config = func(d *delivery.Worker) { d.Backend = r }
+	w.restart()
+	team(w, 1, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.pass(time.Minute)
+	w.join("okta", "u0", "Admins")
+	w.clock = w.clock.Add(2 * time.Second)
+	r.during = func() { w.remap() }
+	w.round()
+	w.worker.RulesChanged()
+	w.remap(admins)
+	w.worker.RulesChanged()
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN")
+	w.remap()
+	w.worker.RulesChanged()
+	w.pass(time.Minute)
+	w.expect("")
+}
+
+// Other rules wait for the call under way, and for nothing else.
+func TestOtherRulesAreInForceAfterTheCallUnderWay(t *testing.T) {
+	betas := mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "beta", Roles: []string{"SCAN"}}
+	w := newWorld(t, admins, betas)
+	w.config = func(d *delivery.Worker) { d.BatchSize = 1 }
+	w.restart()
+	team(w, 3, "Admins")
+	for i := range 3 {
+		w.join("okta", fmt.Sprint("u", i), "Admins")
+	}
+	w.vendor.during = func() {
+		w.remap()
+		w.worker.RulesChanged()
+	}
+	w.pass(time.Minute)
+	calls := w.calls()
+	if len(calls) != 2 || !strings.HasPrefix(calls[0], "add") || calls[1] != strings.Replace(calls[0], "add", "remove", 1) {
+		t.Errorf("calls %q, want one that adds, and its undoing", calls)
+	}
 }
 
 // That a reading shows people and no permission sets is no sign that one is gone whose removal is refused.

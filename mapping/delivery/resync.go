@@ -228,7 +228,7 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 		return false, nil, err
 	}
 	t := mapping.Target{Backend: w.Name, Target: target}
-	roles := w.Rules().Roles(t)
+	roles := w.inForce().Roles(t)
 	groups, err := allGroups(tx)
 	if err != nil {
 		return false, nil, err
@@ -241,7 +241,7 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 				continue
 			}
 			g := foreignGrant{target, id, role}
-			strangers[g] = remove && w.Rules().Authoritative(t, role, groups)
+			strangers[g] = remove && w.inForce().Authoritative(t, role, groups)
 			more, err := w.stranger(tx, g, seen.Members[id].Key, strangers[g])
 			if err != nil {
 				return again, nil, err

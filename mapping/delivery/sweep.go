@@ -50,7 +50,7 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 				subjects = append(subjects, parked.Subject)
 			}
 		}
-		return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.Rules().Targets(idp, g), t) },
+		return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.inForce().Targets(idp, g), t) },
 			func(s store.Subject) error {
 				subjects = append(subjects, s)
 				return nil
@@ -115,7 +115,7 @@ func (w *Worker) counts(tx store.Tx, s store.Subject) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, t := range w.Rules().Targets(s.IdP, g) {
+		for _, t := range w.inForce().Targets(s.IdP, g) {
 			if t.Backend == w.Name {
 				out = append(out, t.Target)
 			}
@@ -296,11 +296,21 @@ func mappingKey(backend string) string { return "mapping/" + backend }
 // called names the setting that says that the backend was ever called to change something.
 func (w *Worker) called() string { return "called/" + w.Name }
 
+// inForce are the rules that the worker goes by: those of the last Remap, which the store knows of, so that what was delivered under
+// others is looked at again however short they were in force. Of a worker that never runs they are those of Rules.
+func (w *Worker) inForce() *mapping.Rules {
+	if r := w.remapped.Load(); r != nil {
+		return r
+	}
+	return w.Rules()
+}
+
 // Remap marks every target of this backend if the rules, or what the worker may do, differ from those last
 // marked for. It is called at the start and after a reload.
 func (w *Worker) Remap(ctx context.Context) error {
-	setting := mappingKey(w.Name)
-	want := fmt.Sprintf("%s %s %s %q %q", w.Rules().Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
+	rules, setting := w.Rules(), mappingKey(w.Name)
+	w.remapped.Store(rules)
+	want := fmt.Sprintf("%s %s %s %q %q", rules.Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
 	now := w.now()
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		if string(tx.Setting(setting)) == want {
@@ -325,13 +335,13 @@ func (w *Worker) Remap(ctx context.Context) error {
 
 // named are the targets that the rules name, and those that groups give by a pattern.
 func (w *Worker) named(tx store.Tx) ([]string, error) {
-	out := w.Rules().FixedTargets(w.Name)
+	out := w.inForce().FixedTargets(w.Name)
 	for _, idp := range tx.IdPs() {
 		for g, err := range tx.Directory(idp).Groups(store.From{}) {
 			if err != nil {
 				return nil, err
 			}
-			for _, t := range w.Rules().Targets(idp, g) {
+			for _, t := range w.inForce().Targets(idp, g) {
 				if t.Backend == w.Name {
 					out = append(out, t.Target)
 				}

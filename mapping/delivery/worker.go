@@ -29,7 +29,7 @@ type Worker struct {
 	Name    string
 	Store   store.Store
 	Backend backend.Backend
-	Rules   func() *mapping.Rules // the mapping now in force
+	Rules   func() *mapping.Rules // the mapping that is to be in force: see inForce
 	Match   string                // email | userName | externalId
 	Mode    Mode                  // see Standby
 
@@ -63,10 +63,11 @@ type Worker struct {
 	pauses map[string]pause // by target; "" is the whole backend
 	told   Condition        // what the store knows
 
-	inForce *mapping.Rules // of a Preview: those that it is compared with
+	before *mapping.Rules // of a Preview: those that it is compared with
 
 	standby    atomic.Bool
 	remapAsked atomic.Bool
+	remapped   atomic.Pointer[mapping.Rules] // see inForce
 	resyncAt   time.Time
 	looks      map[string]time.Time       // targets to compare, and when
 	touched    map[spot]time.Time         // that a call changed: reads of them lag
@@ -213,6 +214,9 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 	targets, next, err := w.gather(ctx) // those with somebody who leaves first
 	next = earlier(next, w.lookAt())
 	for _, t := range targets {
+		if w.remapAsked.Load() {
+			return w.now(), nil
+		}
 		if err == nil {
 			err = w.Backend.Ready(ctx) // what arrives while the rate limit makes us wait joins the batch
 		}
@@ -271,6 +275,9 @@ func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 func (w *Worker) interrupted(ctx context.Context, t dueTarget, done, targets int) bool {
 	if done == 0 || t.urgent {
 		return false
+	}
+	if w.remapAsked.Load() {
+		return true
 	}
 	if targets > 1 && done*w.BatchSize >= w.visit() {
 		return true

@@ -158,11 +158,9 @@ func (b *Bridge) engine(name string, client backend.Backend, metrics *console.Me
 		}}
 }
 
-// elsewhere lists the backends for which whoever delivers goes by other rules than this replica.
+// elsewhere lists the backends for which whoever delivers goes by other rules than this process: another replica, or its own worker
+// where a reload has not reached it yet.
 func (b *Bridge) elsewhere(tx store.Tx) []string {
-	if b.replicas == nil {
-		return nil
-	}
 	var out []string
 	ours := b.prints()
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
