@@ -140,25 +140,25 @@ func (p pin) took(tx store.Tx, backend, idp string, g store.Group, free bool, no
 	return p.write(tx, backend, idp)
 }
 
-// Bind makes the bindings of a backend those that rules need which are about to be in force: names that they pin and that are bound to
-// nobody are bound to the groups that have them, and names that they do not pin any more to nobody.
+// Bind makes the bindings of a backend that rules need which are about to be in force: names that they pin and that are bound to
+// nobody are bound to the groups that have them. Names that they do not pin any more stay bound until whoever delivers goes by them,
+// since replicas with other rules may go on pinning them: see Remap.
 func Bind(ctx context.Context, s store.Store, rules *mapping.Rules, backend string, now time.Time) error {
-	err := s.Update(ctx, func(tx store.Tx) error {
-		if err := unbind(tx, rules, backend); err != nil {
-			return err
-		}
-		claims, err := claims(tx, rules, backend)
-		for _, c := range claims {
-			if err == nil {
-				err = c.took(tx, backend, c.idp, c.group, c.free, now)
-			}
-		}
-		return err
-	})
+	err := s.Update(ctx, func(tx store.Tx) error { return bindAll(tx, rules, backend, now) })
 	if err != nil {
 		return fmt.Errorf("binding names to groups: %w", err)
 	}
 	return nil
+}
+
+func bindAll(tx store.Tx, rules *mapping.Rules, backend string, now time.Time) error {
+	claims, err := claims(tx, rules, backend)
+	for _, c := range claims {
+		if err == nil {
+			err = c.took(tx, backend, c.idp, c.group, c.free, now)
+		}
+	}
+	return err
 }
 
 // claimed is a group that has a name which rules pin.
@@ -191,6 +191,7 @@ func claims(tx store.Tx, rules *mapping.Rules, backend string) (out []claimed, e
 	return out, nil
 }
 
+// unbind ends the bindings of names that rules do not pin.
 func unbind(tx store.Tx, rules *mapping.Rules, backend string) error {
 	all, err := allPins(tx, backend)
 	if err != nil {

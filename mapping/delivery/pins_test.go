@@ -159,6 +159,34 @@ func TestPin(t *testing.T) {
 	}
 }
 
+// A replica that starts with a file in which the rule is not pinned does not let go of what the rules in force bind.
+func TestAReplicaThatDoesNotPinEndsNoBinding(t *testing.T) {
+	w := newWorld(t, pinnedAdmins)
+	for _, id := range []string{"a", "b"} {
+		w.user("okta", "m-"+id, id+"@example.com", true)
+		w.vendor.people[id+"@example.com"] = id
+	}
+	w.names("okta", "a", "VT Admins")
+	w.pass(time.Minute)
+	w.expect("acme/a=ADMIN")
+	unpinned := pinnedAdmins
+	unpinned.Pin = false
+	theirs, err := mapping.Compile([]mapping.Rule{unpinned})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := delivery.Bind(t.Context(), w.store, theirs, "vt", w.clock); err != nil {
+		t.Fatal(err)
+	}
+	w.names("okta", "a", "Old")
+	w.names("okta", "b", "VT Admins")
+	w.pass(time.Minute)
+	w.expect("")
+	if held, _ := w.strangers(); !slices.Equal(held, []string{"b of okta"}) {
+		t.Errorf("held %q", held)
+	}
+}
+
 // A plan under rules that pin a name says what a reload does: two that have the name keep it, a third waits.
 func TestPlanOfAPin(t *testing.T) {
 	unpinned := pinnedAdmins
@@ -193,8 +221,9 @@ func TestPlanOfAPin(t *testing.T) {
 	w.reloads(pinnedAdmins)
 	w.remap(unpinned) // another replica, say, whose rules do not pin the name
 	w.names("entra", "b", "VT Admins")
+	w.remap(pinnedAdmins)
 	w.pass(time.Minute)
-	if got := plan(); got != "1 1" {
+	if got := plan(); got != "0 1" {
 		t.Errorf("one that came later: %s", got)
 	}
 	w.reloads(pinnedAdmins)

@@ -306,7 +306,7 @@ func (w *Worker) inForce() *mapping.Rules {
 }
 
 // Remap marks every target of this backend if the rules, or what the worker may do, differ from those last
-// marked for. It is called at the start and after a reload.
+// marked for; names are bound as the rules pin them. It is called at the start and after a reload.
 func (w *Worker) Remap(ctx context.Context) error {
 	rules, setting := w.Rules(), mappingKey(w.Name)
 	w.remapped.Store(rules)
@@ -315,6 +315,9 @@ func (w *Worker) Remap(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		if string(tx.Setting(setting)) == want {
 			return nil
+		}
+		if err := errors.Join(unbind(tx, rules, w.Name), bindAll(tx, rules, w.Name, now)); err != nil {
+			return err
 		}
 		targets, err := w.targets(tx)
 		if err != nil {
