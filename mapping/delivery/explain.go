@@ -203,7 +203,11 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 			if slices.Contains(g.missed, r.Index) {
 				continue // it is about a group of theirs, and Not says why it does not
 			}
-			g.Could = append(g.Could, fmt.Sprintf("%s, by the rule on line %d", selects(r), r.Line))
+			such := ""
+			if r.Target != g.Target {
+				such = fmt.Sprintf(", such that %s is %s", r.Target, g.Target)
+			}
+			g.Could = append(g.Could, fmt.Sprintf("%s%s, by the rule on line %d", selects(r), such, r.Line))
 		}
 	}
 	e, err := tx.Ledger(w.Name).Entry(g.Target, why.Account, g.Role)
@@ -224,13 +228,13 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 	}
 	switch {
 	case known && e.Hold != "":
-		g.State = fmt.Sprintf("has it; the removal is held as %s (%s)", e.Hold, e.Why)
+		g.State = "has it; the removal is held as " + e.Hold + bracketed(WhyHeld(e.Why))
 	case known && e.Open:
 		g.State = "a call is under way"
 	case known && !e.Doubt.IsZero():
 		g.State = "a call had no clean answer; read back at " + e.Doubt.UTC().Format(time.RFC3339)
 	case marked && m.State == store.Blocked:
-		g.State = "blocked: " + m.Reason + inWords(m.Reason) + "; tried again at " + m.NotBefore.UTC().Format(time.RFC3339)
+		g.State = "blocked: " + m.Reason + bracketed(WhyBlocked(m.Reason)) + "; tried again at " + m.NotBefore.UTC().Format(time.RFC3339)
 	case known && e.State == store.Present && g.Wanted:
 		g.State = "has it, since " + e.Since.UTC().Format(time.RFC3339)
 		if e.Adopted {
@@ -242,6 +246,11 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 		}
 	case known:
 		g.State = "nobody knows"
+	case g.Wanted && w.mode() == Observe:
+		g.State = "does not have it through the bridge, and does not get it: the mode of the backend is observe"
+		if w.standby.Load() {
+			g.State = "is to get it after `scimbridge resume`: the store was put back from a copy"
+		}
 	case g.Wanted:
 		g.State = "is about to get it"
 	case len(g.From) > 0:
@@ -274,6 +283,8 @@ func (w *Worker) goes(tx store.Tx, e store.Entry) (string, error) {
 		return "has it, since " + e.Since.UTC().Format(time.RFC3339) + ": another user who is this account is given it", nil
 	case slices.Contains(a.frozen, e.Role):
 		return "has it, and keeps it while the rule is paused", nil
+	case w.standby.Load():
+		return "has it, and is to lose it after `scimbridge resume`: the store was put back from a copy", nil
 	case w.mode() != Sync:
 		return "has it, and keeps it: the mode of the backend is " + string(w.mode()), nil
 	}
@@ -301,12 +312,7 @@ func answered(e store.Entry) string {
 	return word + ", asked " + asked + " it at " + e.Sent.UTC().Format(time.RFC3339)
 }
 
-// inWords puts the reason of a block into words.
-func inWords(reason string) string {
-	words := map[string]string{noAccount: "the person has no account there", "rejected": "the vendor refuses this person or this role", "forbidden": "the credential may not do this on this target"}[reason]
-	if words == "" {
-		words = useless[reason]
-	}
+func bracketed(words string) string {
 	if words == "" {
 		return ""
 	}

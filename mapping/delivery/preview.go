@@ -75,8 +75,31 @@ func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, er
 	if rules == nil {
 		rules = w.Rules()
 	}
+	out, err := w.preview(ctx, rules, w.Mode)
+	if err != nil || w.Mode == Sync {
+		return out, err
+	}
+	under, err := w.preview(ctx, rules, Sync)
+	out.Notes = append(out.Notes, fmt.Sprintf("the mode of the backend is %s: %s. Under sync there would be %s", w.Mode,
+		map[Mode]string{Observe: "nothing is changed there", AddOnly: "nothing is taken away there"}[w.Mode], under.Summary()))
+	return out, err
+}
+
+// Summary is a plan in a line: how many calls, and what becomes of how many people.
+func (p Preview) Summary() string {
+	ops := map[string]int{}
+	for _, c := range p.Calls {
+		for _, ch := range c.Changes {
+			ops[ch.Op]++
+		}
+	}
+	return fmt.Sprintf("%d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up", len(p.Calls), ops["remove"], ops["add"], ops["replace"], len(p.Held), len(p.Unknown))
+}
+
+// preview is Preview under a mode.
+func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (Preview, error) {
 	s := w.under(rules)
-	s.before = w.Rules()
+	s.Mode, s.before = mode, w.Rules()
 	out := Preview{Backend: w.Name, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}, LookUps: []PreviewLookUp{}}
 	if w.standby.Load() {
 		out.Notes = append(out.Notes, "the store was put back from a copy: what the vendor took or was given since is not in this plan, and a resync after `scimbridge resume` repairs it")

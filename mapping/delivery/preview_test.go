@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,4 +67,44 @@ func TestAPlanIsSorted(t *testing.T) {
 	}
 	sorted("to be looked up", lookUps)
 	sorted("unknown", p.Unknown)
+}
+
+// What the mode does not let happen is not in a plan, which says so, and what it would be; and nobody is told to be about to get it.
+func TestAPlanUnderAnotherMode(t *testing.T) {
+	rest := regexp.MustCompile(`, since \S+Z|; waiting for delivery`)
+	for mode, want := range map[delivery.Mode][]string{
+		delivery.Observe: {"0 call(s): 0 removed, 0 added, 0 replaced, 0 held, 0 to be looked up",
+			"the mode of the backend is observe: nothing is changed there. Under sync there would be 2 call(s): 1 removed, 1 added, 0 replaced, 0 held, 0 to be looked up",
+			"does not have it through the bridge, and does not get it: the mode of the backend is observe", "has it, and keeps it: the mode of the backend is observe"},
+		delivery.AddOnly: {"1 call(s): 0 removed, 1 added, 0 replaced, 0 held, 0 to be looked up",
+			"the mode of the backend is add_only: nothing is taken away there. Under sync there would be 2 call(s): 1 removed, 1 added, 0 replaced, 0 held, 0 to be looked up",
+			"is about to get it", "has it, and keeps it: the mode of the backend is add_only"},
+		delivery.Sync: {"2 call(s): 1 removed, 1 added, 0 replaced, 0 held, 0 to be looked up", "", "is about to get it", "has it, and is about to lose it"},
+	} {
+		w := newWorld(t, admins, others)
+		team(w, 2, "Admins", "Others")
+		w.join("okta", "u0", "Others") // so that everybody knows who they are
+		w.join("okta", "u1", "Admins")
+		w.pass(5 * time.Second)
+		w.config = func(d *delivery.Worker) { d.Mode = mode }
+		w.restart()
+		w.leave("okta", "u1", "Admins")
+		w.join("okta", "u0", "Admins")
+		p, err := w.worker.Preview(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := []string{}
+		for _, who := range []string{"u0", "u1"} {
+			why, err := w.worker.Explain(t.Context(), who, "ADMIN")
+			if err != nil || len(why) != 1 || len(why[0].Grants) != 1 {
+				t.Fatalf("%+v %v", why, err)
+			}
+			states = append(states, rest.ReplaceAllString(why[0].Grants[0].State, ""))
+		}
+		got := []string{p.Summary(), strings.Join(p.Notes, "; "), states[0], states[1]}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\n%s\nwant\n%s", mode, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
 }

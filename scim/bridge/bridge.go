@@ -132,10 +132,10 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Key: key, Plan: b.plan, Reload: b.reload,
+	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.reload,
 		Traffic: traffic, Backup: b.Backup, Export: b.Export, Resume: b.Resume, Rejected: b.notices.keyless}
 	for _, n := range names {
-		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Engine: b.workers[n]})
+		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Mode: b.Config.Backends[n].Mode, Engine: b.workers[n]})
 	}
 	c.Tokens, c.Signing = b.tokens, b.signing()
 	if err := c.NoteTokens(ctx, b.now()); err != nil {

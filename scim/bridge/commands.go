@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -72,8 +71,8 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 		planCommand(&config, stdout), explainCommand(&config, stdout), reloadCommand(&config, stdout),
 		doctorCommand(&config, stdout), backupCommand(&config, stdout), restoreCommand(&config, stdout), resumeCommand(&config, stdout),
 		exportCommand(&config, stdout), importCommand(&config, os.Stdin, stdout), migrateCommand(&config, stdout), auditCommand(&config, stdout), measureCommand(&config, stdout, stderr),
-		actionCommand(&config, stdout, "resync", "Compare the backends with the ledger now", "is compared with what is there"),
-		actionCommand(&config, stdout, "retry", "Try again at once what is blocked or waits", "is tried again"))
+		actionCommand(&config, stdout, "resync", "Compare the backends with the ledger now", "compare with what is there"),
+		actionCommand(&config, stdout, "retry", "Try again at once what is blocked or waits", "try again"))
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" { // of the library, which takes the name of a shell it does not know for a call for help
@@ -192,9 +191,7 @@ func printChecked(w io.Writer, file string, c *Config, warnings []string, err er
 	case err != nil:
 		out.Problems = []string{err.Error()}
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return printJSON(w, out)
 }
 
 func tokenCommand(stdout io.Writer) *cobra.Command {

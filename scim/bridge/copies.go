@@ -44,7 +44,7 @@ func (b *Bridge) Resume(ctx context.Context) (stoodBy bool, err error) {
 		if stoodBy = tx.Setting(restored) != nil; !stoodBy {
 			return nil
 		}
-		if _, err := tx.Events().Append(store.Event{At: time.Now(), Type: "resume", Actor: "operator"}); err != nil {
+		if _, err := tx.Events().Append(store.Event{At: b.now().UTC(), Type: "resume", Actor: "operator"}); err != nil {
 			return err
 		}
 		return tx.SetSetting(restored, nil)
@@ -75,14 +75,20 @@ func (p *printed) flag(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// printJSON prints what is not for a page of HTML: < and & are no danger.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
 func (p *printed) say(w io.Writer, v any, words string, args ...any) error {
 	if !p.json {
 		_, err := fmt.Fprintf(w, words, args...)
 		return err
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	return printJSON(w, v)
 }
 
 // copied is what backup and export print.
@@ -103,10 +109,7 @@ func backupCommand(config *string, stdout io.Writer) *cobra.Command {
 			if conf.Store.Driver == driverPostgres {
 				return errNoFile
 			}
-			size, err := fetchInto(c.Context(), *config, "/api/backup", args[0])
-			if err == nil {
-				err = verify(args[0])
-			}
+			size, err := fetchInto(c.Context(), *config, "/api/backup", args[0], verify)
 			if err != nil {
 				return err
 			}
@@ -122,7 +125,7 @@ func exportCommand(config *string, stdout io.Writer) *cobra.Command {
 			if len(args) == 0 {
 				return fetch(c.Context(), *config, "/api/export", stdout)
 			}
-			size, err := fetchInto(c.Context(), *config, "/api/export", args[0])
+			size, err := fetchInto(c.Context(), *config, "/api/export", args[0], func(string) error { return nil })
 			if err != nil {
 				return err
 			}
@@ -169,14 +172,16 @@ func (k *keeper) Write(p []byte) (n int, err error) {
 	return n, k.err
 }
 
-// fetchInto is fetch into a file that does not exist and that is there only when it is whole.
-func fetchInto(ctx context.Context, config, path, file string) (size int64, err error) {
+// fetchInto is fetch into a file that does not exist and that is there only when it is whole, and good.
+func fetchInto(ctx context.Context, config, path, file string, good func(file string) error) (size int64, err error) {
 	err = create(file, func(tmp *os.File) error {
 		if err := fetch(ctx, config, path, tmp); err != nil {
 			return err
 		}
-		size, err = tmp.Seek(0, io.SeekCurrent)
-		return err
+		if size, err = tmp.Seek(0, io.SeekCurrent); err != nil {
+			return err
+		}
+		return good(tmp.Name())
 	})
 	return size, err
 }
@@ -214,13 +219,16 @@ func (o occupied) Error() string {
 // Is makes it one of those that exist.
 func (o occupied) Is(target error) bool { return target == fs.ErrExist }
 
-// verify opens a store and reads everything in it.
+// verify opens a store that was copied and reads everything in it.
 func verify(file string) error {
 	s, err := bolt.Open(file, bolt.Options{})
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(s.Check(), s.Close())
 	}
-	return errors.Join(s.Check(), s.Close())
+	if err != nil {
+		return fmt.Errorf("the copy is not whole, and was thrown away; try again: %w", err)
+	}
+	return nil
 }
 
 func restoreCommand(config *string, stdout io.Writer) *cobra.Command {

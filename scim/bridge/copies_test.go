@@ -3,6 +3,8 @@ package bridge
 import (
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +71,29 @@ func TestACopyIsPutBack(t *testing.T) {
 func (s *setup) deactivate(id string) {
 	s.t.Helper()
 	s.patch("/Users/"+id, `{"op":"replace","path":"active","value":false}`)
+}
+
+// A copy that does not read well is thrown away: its name would be taken for a backup.
+func TestABackupThatIsDamagedIsNone(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<10)) }))
+	defer server.Close()
+	dir := t.TempDir()
+	config, file := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "copy.db")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(config, "console: {listen: "+server.Listener.Addr().String()+"}\nstore: {path: "+filepath.Join(dir, "s.db")+"}\n")
+	write(filepath.Join(dir, "s.db.operator-key"), strings.Repeat("k", 43))
+	var out strings.Builder
+	if code := Main([]string{"backup", "--config", config, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was thrown away; try again") {
+		t.Errorf("%d %s", code, out.String())
+	}
+	if left, err := filepath.Glob(file + "*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
 }
 
 // A full disk is not taken for a server that broke off.

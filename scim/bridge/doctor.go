@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,9 +61,7 @@ func doctorCommand(config *string, stdout io.Writer) *cobra.Command {
 			d.look(c.Context())
 			d.backends(c.Context(), canary)
 			if asJSON {
-				e := json.NewEncoder(stdout)
-				e.SetIndent("", "  ")
-				d.err = errors.Join(d.err, e.Encode(d.all))
+				d.err = errors.Join(d.err, printJSON(stdout, d.all))
 			}
 			return d.verdict()
 		}}

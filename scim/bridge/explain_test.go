@@ -28,7 +28,7 @@ func TestExplainSaysWhatIsMissing(t *testing.T) {
 		{"reviewer", "not given by group risk-reviewer, by the rule on line 15: the group is excluded"},
 		{"USER_ROLE_HUNTING", "not given by group Later, by the rule on line 17: the rule is paused"},
 		{"USER_ROLE_SCANNING", "not given by group Okta Only, by the rule on line 18: the rule is for okta"},
-		{"approver", "would be given by membership of a group whose name matches risk-(?P<role>[a-z]+), but not risk-reviewer, by the rule on line 15"},
+		{"approver", "would be given by membership of a group whose name matches risk-(?P<role>[a-z]+), but not risk-reviewer, such that ${role} is approver, by the rule on line 15"},
 		{"USER_ROLE_INTELLIGENCE", "would be given by membership of VT Owners"},
 	} {
 		if code, out := s.command("explain", "ada@example.com", c.role); code != 0 || !strings.Contains(out, c.want) {

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -60,9 +59,7 @@ Everybody is in one group of all, in one of ten large groups, and in others that
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(found)
+				return printJSON(stdout, found)
 			}
 			return found.print(stdout)
 		}}

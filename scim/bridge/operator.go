@@ -192,9 +192,7 @@ func ask[T any](config *string, stdout io.Writer, method string, path func(args 
 			return err
 		}
 		if *asJSON {
-			e := json.NewEncoder(stdout)
-			e.SetIndent("", "  ")
-			return e.Encode(answer)
+			return printJSON(stdout, answer)
 		}
 		return show(stdout, answer)
 	}
@@ -237,7 +235,7 @@ func completeHolds(config *string) cobra.CompletionFunc {
 		var holds []delivery.Hold
 		if o, err := newOperatorClient(*config); len(args) == 0 && err == nil && o.call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
 			for _, h := range holds {
-				ids = append(ids, cobra.CompletionWithDesc(h.ID, h.Target+": "+whyHeld[h.Why]))
+				ids = append(ids, cobra.CompletionWithDesc(h.ID, h.Target+": "+delivery.WhyHeld(h.Why)))
 			}
 		}
 		return ids, cobra.ShellCompDirectiveNoFileComp
@@ -251,14 +249,6 @@ func oneArg(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// whyHeld puts the reasons of a hold into words.
-var whyHeld = map[string]string{
-	"protected": "the person is under protect", "own_account": "it is the account of the credential", "last_admin": "nobody else would be left to administer the target",
-	"empties_role": "the role would be taken from everybody who has it", "max_removals": "more people than max_removals allows",
-	"max_offboardings": "more people than max_offboardings allows", "pin": "the name is bound to another group",
-	"no_target": "the vendor has no such target, and no rule names it any more",
 }
 
 func showHolds(w io.Writer, holds []delivery.Hold) error {
@@ -277,7 +267,7 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 		if h.Group != nil {
 			n = h.Group.Members
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, n, moment(h.Since), whyHeld[h.Why])
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, n, moment(h.Since), delivery.WhyHeld(h.Why))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -323,7 +313,7 @@ func showHeldGroup(w io.Writer, h delivery.Hold) {
 	}
 }
 
-func actionCommand(config *string, stdout io.Writer, word, short, done string) *cobra.Command {
+func actionCommand(config *string, stdout io.Writer, word, short, asked string) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: word + " [BACKEND]", Short: short, Example: "  scimbridge " + word + " virustotal", Args: func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {
@@ -340,7 +330,7 @@ func actionCommand(config *string, stdout io.Writer, word, short, done string) *
 		}, &asJSON, func(w io.Writer, a struct {
 			Backends []string `json:"backends"`
 		}) error {
-			_, err := fmt.Fprintf(w, "%s: %s\n", strings.Join(a.Backends, ", "), done)
+			_, err := fmt.Fprintf(w, "%s: asked to %s\n", strings.Join(a.Backends, ", "), asked)
 			return err
 		})}
 	c.ValidArgsFunction = completeBackends(config)

@@ -3,7 +3,6 @@ package bridge
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -95,9 +94,7 @@ func held(plan []delivery.Preview) string {
 
 func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool, footer string) error {
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(plan)
+		return printJSON(w, plan)
 	}
 	for _, p := range plan {
 		showPreview(w, p)
@@ -115,7 +112,7 @@ type targetCounts struct {
 }
 
 func showPreview(w io.Writer, p delivery.Preview) {
-	counts, targets := map[string]int{}, map[string]*targetCounts{}
+	targets := map[string]*targetCounts{}
 	at := func(target string) *targetCounts {
 		if targets[target] == nil {
 			targets[target] = &targetCounts{ops: map[string]int{}}
@@ -125,7 +122,6 @@ func showPreview(w io.Writer, p delivery.Preview) {
 	for _, c := range p.Calls {
 		at(c.Target).calls++
 		for _, ch := range c.Changes {
-			counts[ch.Op]++
 			at(c.Target).ops[ch.Op]++
 		}
 	}
@@ -135,7 +131,7 @@ func showPreview(w io.Writer, p delivery.Preview) {
 	for _, l := range p.LookUps {
 		at(l.Target).unknown++
 	}
-	fmt.Fprintf(w, "%s: %d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up\n", p.Backend, len(p.Calls), counts["remove"], counts["add"], counts["replace"], len(p.Held), len(p.Unknown))
+	fmt.Fprintf(w, "%s: %s\n", p.Backend, p.Summary())
 	if len(targets) > 1 { // of one, the line above has said it
 		for _, t := range slices.Sorted(maps.Keys(targets)) {
 			c := targets[t]
@@ -156,10 +152,10 @@ func showPreview(w io.Writer, p delivery.Preview) {
 	}
 	for _, h := range p.Held {
 		if h.Group != "" {
-			fmt.Fprintf(w, "  held on %s: %s for the %d member(s) of %s: %s\n", h.Target, h.Role, h.Members, h.Group, whyHeld[h.Why])
+			fmt.Fprintf(w, "  held on %s: %s for the %d member(s) of %s: %s\n", h.Target, h.Role, h.Members, h.Group, delivery.WhyHeld(h.Why))
 			continue
 		}
-		fmt.Fprintf(w, "  held on %s: %s from %s: %s\n", h.Target, h.Role, h.Person, whyHeld[h.Why])
+		fmt.Fprintf(w, "  held on %s: %s from %s: %s\n", h.Target, h.Role, h.Person, delivery.WhyHeld(h.Why))
 	}
 	for _, n := range slices.Concat(p.Rules, p.Notes) {
 		fmt.Fprintf(w, "  note: %s\n", n)

@@ -151,11 +151,12 @@ func (b *Bridge) noteRestart(plan []delivery.Preview) {
 			note(&plan[i], "backends."+name)
 		}
 	}
-	for what, same := range map[string]bool{
+	kept := map[string]bool{
 		"server": reflect.DeepEqual(now.Server, b.Config.Server), "console": reflect.DeepEqual(now.Console, b.Config.Console), "store": reflect.DeepEqual(now.Store, b.Config.Store), "audit": now.Audit == b.Config.Audit,
 		"identity_providers": reflect.DeepEqual(now.IdentityProviders, b.Config.IdentityProviders), "the list of backends": len(now.Backends) == len(b.Config.Backends),
-	} {
-		if !same && len(plan) > 0 {
+	}
+	for _, what := range slices.Sorted(maps.Keys(kept)) {
+		if !kept[what] && len(plan) > 0 {
 			note(&plan[0], what)
 		}
 	}

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
@@ -36,9 +36,7 @@ func statusCommand(config *string, stdout io.Writer) *cobra.Command {
 			needed = needed || b.NeedsSomebody()
 		}
 		if asJSON {
-			e := json.NewEncoder(stdout)
-			e.SetIndent("", "  ")
-			return needed, e.Encode(s)
+			return needed, printJSON(stdout, s)
 		}
 		if watch {
 			fmt.Fprint(stdout, "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // the screen from its beginning
@@ -93,17 +91,40 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 	}
 	soon(w, s, now)
 	for _, b := range s.Backends {
-		if b.Reason != "" {
-			fmt.Fprintf(w, "\n%s: %s\n", b.Name, b.Reason)
-		}
-		for _, reason := range slices.Sorted(maps.Keys(b.Blocked)) {
-			fmt.Fprintf(w, "%s: %d blocked: %s\n", b.Name, b.Blocked[reason], reason)
-		}
-		if b.Holds > 0 {
-			fmt.Fprintf(w, "%s: %d hold(s) wait for a decision: scimbridge hold list\n", b.Name, b.Holds)
-		}
+		showNeeds(w, b)
 	}
 	return nil
+}
+
+// showNeeds says what there is to know of a backend beside the numbers.
+func showNeeds(w io.Writer, b console.BackendStatus) {
+	var lines []string
+	note := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	if b.Reason != "" {
+		note("%s", b.Reason)
+	}
+	switch b.Mode {
+	case "observe":
+		note("the mode is observe: nothing is changed there; `scimbridge plan` says what would be")
+	case "add_only":
+		note("the mode is add_only: nothing is taken away there; `scimbridge plan` says what would be")
+	}
+	for _, reason := range slices.Sorted(maps.Keys(b.Blocked)) {
+		words := delivery.WhyBlocked(reason)
+		if words != "" {
+			words = ": " + words
+		}
+		note("%d blocked: %s%s", b.Blocked[reason], reason, words)
+	}
+	if b.Holds > 0 {
+		note("%d hold(s) wait for a decision: scimbridge hold list", b.Holds)
+	}
+	for i, line := range lines {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s: %s\n", b.Name, line)
+	}
 }
 
 // moment is a time as every command prints it: RFC 3339 in UTC, as in JSON and in the log of events; "-" if there is none.

@@ -16,3 +16,19 @@ func TestLastUseIsInUTC(t *testing.T) {
 		t.Error(words)
 	}
 }
+
+// What needs somebody is said in words, each backend apart; a mode that lets something not happen is one of it.
+func TestStatusInWords(t *testing.T) {
+	var out strings.Builder
+	err := showStatus(&out, console.Status{Backends: []console.BackendStatus{
+		{Name: "rc", State: "ok", Mode: "sync"},
+		{Name: "vt", State: "no_target", Reason: "target acme: the backend has no such target", Mode: "observe", Blocked: map[string]int{"no_account": 2, "no_target": 1}, BlockedUsers: 2, Holds: 1},
+	}}, time.Now())
+	_, words, _ := strings.Cut(out.String(), "PAUSED UNTIL\n")
+	_, words, _ = strings.Cut(words, "\n\n")
+	want := "vt: target acme: the backend has no such target\nvt: the mode is observe: nothing is changed there; `scimbridge plan` says what would be\n" +
+		"vt: 2 blocked: no_account: the person has no account there\nvt: 1 blocked: no_target: the vendor has no such group or role\nvt: 1 hold(s) wait for a decision: scimbridge hold list\n"
+	if err != nil || words != want || !strings.Contains(out.String(), "no_target  0        2 ") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}

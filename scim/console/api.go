@@ -52,6 +52,7 @@ type TokenStatus struct {
 type BackendStatus struct {
 	Name          string         `json:"name"`
 	Kind          string         `json:"kind"`
+	Mode          string         `json:"mode"`
 	State         string         `json:"state"`
 	Reason        string         `json:"reason,omitempty"`
 	Pending       int            `json:"pending"`
@@ -111,14 +112,15 @@ func refuse(w http.ResponseWriter, status int, text string) {
 
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	s := Status{Version: c.Version, Store: "ok", IdentityProviders: []ProviderStatus{}, Backends: []BackendStatus{}}
+	now := c.now()
 	err := c.Store.View(r.Context(), func(tx store.Tx) error {
 		s.IdentityProviders, s.Backends = s.IdentityProviders[:0], s.Backends[:0]
 		for _, name := range c.providers(tx) {
 			d := tx.Directory(name)
-			last, requests, failed := c.Traffic.lately(name, time.Now())
+			last, requests, failed := c.Traffic.lately(name, now)
 			s.IdentityProviders = append(s.IdentityProviders, ProviderStatus{name, d.UserCount(), d.GroupCount(), last, requests, failed, c.tokens(tx, name)})
 		}
-		_, s.Refused, _ = c.Traffic.lately("", time.Now())
+		_, s.Refused, _ = c.Traffic.lately("", now)
 		for _, b := range c.Backends {
 			one, err := b.status(tx)
 			if err != nil {
@@ -139,6 +141,13 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, s)
+}
+
+func (c *Console) now() time.Time {
+	if c.Now == nil {
+		return time.Now()
+	}
+	return c.Now()
 }
 
 // addReplicas says who else serves the store, and who delivers.
@@ -168,7 +177,7 @@ func (c *Console) providers(tx store.Tx) []string {
 }
 
 func (b Backend) status(tx store.Tx) (BackendStatus, error) {
-	s := BackendStatus{Name: b.Name, Kind: b.Kind, PausedUntil: b.Engine.PausedUntil()}
+	s := BackendStatus{Name: b.Name, Kind: b.Kind, Mode: b.Mode, PausedUntil: b.Engine.PausedUntil()}
 	s.State, s.Reason = b.Engine.Health()
 	if s.State == delivery.Following { // what whoever delivers says
 		told, err := delivery.ConditionOf(tx, b.Name)

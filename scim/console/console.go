@@ -31,6 +31,7 @@ type Engine interface {
 type Backend struct {
 	Name   string
 	Kind   string
+	Mode   string
 	Engine Engine
 }
 
@@ -42,7 +43,8 @@ type Console struct {
 	Shared   store.Shared // the store, where replicas share it; nil: it is ours alone
 	Self     string       // the id of this replica
 	Version  string
-	Key      backend.Secret // of the operator; none: the operator API is closed
+	Now      func() time.Time // nil: time.Now
+	Key      backend.Secret   // of the operator; none: the operator API is closed
 	Tokens   []Token
 	Signing  []string // the identity providers that sign tokens
 	Traffic  *Traffic // nil: nobody notes it

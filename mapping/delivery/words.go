@@ -1,0 +1,22 @@
+package delivery
+
+import "cmp"
+
+// holds puts the reasons of a hold into words.
+var holds = map[string]string{
+	whyProtected: "the person is under protect", whyOwnAccount: "it is the account of the credential", whyLastAdmin: "nobody else would be left to administer the target",
+	whyEmptiesRole: "the role would be taken from everybody who has it", whyRemovals: "more people than max_removals allows",
+	whyOffboardings: "more people than max_offboardings allows", whyPin: "the name is bound to another group",
+	noTarget: "the vendor has no such target, and no rule names it any more",
+}
+
+// WhyHeld puts the reason of a hold into words.
+func WhyHeld(why string) string { return cmp.Or(holds[why], why) }
+
+// blocks puts those reasons of a block into words that are about one person; useless has the rest.
+var blocks = map[string]string{
+	noAccount: "the person has no account there", "rejected": "the vendor refuses this person or this role", "forbidden": "the credential may not do this on this target",
+}
+
+// WhyBlocked puts the reason of a block into words; "" for one that has none.
+func WhyBlocked(reason string) string { return cmp.Or(blocks[reason], useless[reason]) }
