@@ -165,12 +165,16 @@ func (w *Worker) mayEnd(ctx context.Context, target string, a *account) error {
 	return nil
 }
 
-// noteEnd remembers that an account was ended. Whoever comes back is looked up anew.
+// noteEnd remembers that an account was ended. Whoever comes back is looked up anew, and asked anew: an earlier invitation was for what
+// is over.
 func (w *Worker) noteEnd(ctx context.Context, target string, a *account) error {
 	a.left = true
 	now := w.now()
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		if err := tx.Accounts(w.Name).DeleteCached(w.listing(target), a.Key); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err := tx.SetSetting(w.invitation(target, a.Key), nil); err != nil {
 			return err
 		}
 		if err := tx.SetSetting(w.ended(target, a.ID), []byte(now.Format(time.RFC3339))); err != nil {

@@ -62,3 +62,29 @@ func TestWhoLeavesIsOffboarded(t *testing.T) {
 	w.expectCounts("pending 0, blocked 0, held 1")
 	w.expect("acme/a2=ADMIN acme/a3=ADMIN")
 }
+
+// Whoever comes back after their membership was ended is asked anew: the earlier invitation was for the one that is over.
+func TestWhoComesBackIsInvitedAgain(t *testing.T) {
+	w := newWorld(t, admins)
+	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
+	w.restart()
+	w.vendor.people["root@example.com"] = "root"
+	w.group("okta", "Admins")
+	w.user("okta", "new", "new@example.com", true)
+	w.join("okta", "new", "Admins")
+	w.pass(time.Minute)
+	w.vendor.people["new@example.com"] = "n" // accepted
+	w.pass(24 * time.Hour)
+	w.expect("acme/n=ADMIN")
+	w.calls()
+	w.deactivate("okta", "new")
+	w.pass(time.Minute)
+	w.expectCalls("remove acme: n=ADMIN", "offboard acme: n")
+	delete(w.vendor.people, "new@example.com")
+	w.user("okta", "new", "new@example.com", true)
+	w.pass(time.Minute)
+	w.expectCalls("invite acme: new@example.com")
+	w.vendor.people["new@example.com"] = "n"
+	w.pass(24 * time.Hour)
+	w.expectCalls("add acme: n=ADMIN")
+}
