@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -120,8 +121,9 @@ func (b *bulk) read(body []byte) error {
 	return nil
 }
 
-// reference is a mention of something that another operation creates: a whole JSON string, also one in a filter.
-var reference = regexp.MustCompile(`"bulkId:([^"\\]+)(\\?")`)
+// reference is a mention of something that another operation creates: a whole JSON string, also one in a filter. Many clients write
+// whatever is not ASCII, and some of what is, as \u and four digits.
+var reference = regexp.MustCompile(`"bulkId:((?:[^"\\]|\\u[0-9A-Fa-f]{4})+)(\\?")`)
 
 const referencePrefix = "bulkId:"
 
@@ -196,7 +198,9 @@ func (b *bulk) resolve(op *bulkOperation) error {
 	}
 	op.Data = reference.ReplaceAllFunc(op.Data, func(m []byte) []byte {
 		part := reference.FindSubmatch(m)
-		return append(append([]byte{'"'}, id(string(part[1]))...), part[2]...)
+		var name string
+		_ = json.Unmarshal(slices.Concat([]byte{'"'}, part[1], []byte{'"'}), &name) // it is a valid string
+		return slices.Concat([]byte{'"'}, []byte(id(name)), part[2])
 	})
 	if head, name, ok := strings.Cut(op.Path, referencePrefix); ok {
 		op.Path = head + id(name)
@@ -211,7 +215,7 @@ func (b *bulk) dispatch(i int, op *bulkOperation, res *bulkResult) {
 	if op.Version != "" {
 		c.ifMatch = []string{op.Version}
 	}
-	target, err := url.Parse(Root + op.Path)
+	target, err := url.ParseRequestURI(Root + op.Path) // where a # is no end
 	if err != nil {
 		b.fail(res, notFound("the path cannot be read"))
 		return

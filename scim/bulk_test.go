@@ -105,6 +105,21 @@ func TestBulkCircle(t *testing.T) {
 	}
 }
 
+// A bulkId is the same however JSON writes it.
+func TestBulkIdsAreText(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	lines, _ := w.results(bulkHead + `[{"method":"POST","path":"/Users","bulkId":"Mü&1","data":{"userName":"m@example.com"}},` +
+		`{"method":"PATCH","path":"/Groups/gid","data":` + patchHead + `[{"op":"replace","path":"members","value":[{"value":"bulkId:M\u00fc\u00261"}]}]}},` +
+		`{"method":"PATCH","path":"/Groups/gid","data":` + patchHead + `[{"op":"add","path":"members","value":[{"value":"bulkId:M\u00fc\u0022"}]}]}}]}`)
+	if !slices.Equal(lines, []string{"Mü&1 POST 201", "PATCH 204", "PATCH 400"}) {
+		t.Fatalf("%q", lines)
+	}
+	if got := w.membersOf("gid"); !slices.Equal(got, []string{"User new-1"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestBulkFailOnErrors(t *testing.T) {
 	for limit, want := range map[int]int{0: 5, 1: 2, 2: 4, 3: 5} {
 		w := newWorld(t)
@@ -144,7 +159,7 @@ func TestBulkErrors(t *testing.T) {
 		`{"method":"POST","path":"/Users","bulkId":"a\"b","data":{}}`: "400", `{"method":"POST","path":"/Users/x","bulkId":"a","data":{}}`: "404",
 		`{"method":"PATCH","path":"/Groups/gid"}`: "400", `{"method":"DELETE","path":"/Users"}`: "404", `{"method":"DELETE","path":"/Bulk/x"}`: "404",
 		`{"method":"POST","path":"/.search","bulkId":"a","data":{}}`: "404", `{"method":"POST","path":"/Users/.search","bulkId":"a","data":{}}`: "404",
-		`{"method":"PATCH","path":"/Groups/%67id","data":{}}`: "404", `{"method":"PATCH","path":"/Groups/gid/../gid","data":{}}`: "404", `{"method":"DELETE","path":"://"}`: "404",
+		`{"method":"PATCH","path":"/Groups/%67id","data":{}}`: "404", `{"method":"PATCH","path":"/Groups/gid/../gid","data":{}}`: "404", `{"method":"DELETE","path":"://"}`: "404", `{"method":"DELETE","path":"/Users/uid#fragment"}`: "404",
 		`{"method":"DELETE","path":"/Groups/bulkId:nobody"}`: "400", `{"method":"PATCH","path":"/Groups/gid","data":7}`: "400",
 		`{"method":"PATCH","path":"/Groups/gid","data":` + patchHead + `[{"op":"add","path":"members","value":[{"value":"bulkId:nobody"}]}]}}`: "400",
 	} {
