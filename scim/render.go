@@ -18,8 +18,12 @@ import (
 // dot, attributes of an extension after its URN and a colon. The URN of a core schema stands for all of its attributes.
 type projection struct {
 	only, without         map[string]bool
+	onlyParts             map[string]bool // what parts of are in only
 	onlyCore, withoutCore bool
 }
+
+// maxPath is longer than the path of any attribute.
+const maxPath = 256
 
 func projectionOf(values url.Values) (p projection) {
 	read := func(name string) (out map[string]bool, core bool) {
@@ -32,7 +36,7 @@ func projectionOf(values url.Values) (p projection) {
 					core = core || a == urn
 					a = strings.TrimPrefix(a, urn+":")
 				}
-				if a != "" {
+				if a != "" && len(a) <= maxPath {
 					out[a] = true
 				}
 			}
@@ -41,6 +45,14 @@ func projectionOf(values url.Values) (p projection) {
 	}
 	p.only, p.onlyCore = read("attributes")
 	p.without, p.withoutCore = read("excludedAttributes")
+	p.onlyParts = map[string]bool{}
+	for a := range p.only {
+		for i, c := range a {
+			if c == '.' || c == ':' {
+				p.onlyParts[a[:i]] = true
+			}
+		}
+	}
 	return p
 }
 
@@ -54,15 +66,7 @@ func (p projection) wants(path string) bool {
 	if len(p.only) == 0 {
 		return !p.without[path] && (!p.withoutCore || extension)
 	}
-	if p.onlyCore && !extension {
-		return true
-	}
-	for a := range p.only {
-		if a == path || strings.HasPrefix(a, path+".") || strings.HasPrefix(a, path+":") {
-			return true
-		}
-	}
-	return false
+	return p.onlyCore && !extension || p.only[path] || p.onlyParts[path]
 }
 
 // apply keeps what is asked for. The map is the caller's own; nested values are replaced, not changed.
