@@ -17,7 +17,7 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 	if err := c.dir.PutGroup(g); err != nil {
 		return resource{}, err
 	}
-	if err := errors.Join(c.Named(c.tx, c.call.idp, store.Group{}, g, c.now), c.markTargets(g)); err != nil {
+	if err := errors.Join(c.Named(c.tx, c.call.idp, store.Group{}, g, c.origin()), c.markTargets(g)); err != nil {
 		return resource{}, err
 	}
 	var added []string
@@ -88,7 +88,7 @@ func (c *change) putGroup(old, next store.Group, added, removed []string) (resou
 		return resource{}, err
 	}
 	if old.DisplayName != next.DisplayName {
-		if err := c.Named(c.tx, c.call.idp, old, next, c.now); err != nil {
+		if err := c.Named(c.tx, c.call.idp, old, next, c.origin()); err != nil {
 			return resource{}, err
 		}
 	}

@@ -41,7 +41,7 @@ type Server struct {
 	// Conditional says whether rules depend on more of a user than the groups: every change of a user is marked then.
 	Conditional func() bool
 	// Named is told, in the transaction that does it, of a group that is new (old is zero) or has another displayName; nil: nobody.
-	Named func(tx store.Tx, idp string, old, g store.Group, now time.Time) error
+	Named func(tx store.Tx, idp string, old, g store.Group, by store.Origin) error
 	// Elsewhere lists the backends for which other rules are in force than those that Targets goes by, as happens while replicas
 	// are given new rules one after the other: there a change is marked wherever it may count; nil: none.
 	Elsewhere func(tx store.Tx) []string
@@ -72,7 +72,7 @@ func (s Server) Handler() http.Handler {
 		s.Conditional = func() bool { return false }
 	}
 	if s.Named == nil {
-		s.Named = func(store.Tx, string, store.Group, store.Group, time.Time) error { return nil }
+		s.Named = func(store.Tx, string, store.Group, store.Group, store.Origin) error { return nil }
 	}
 	if s.Elsewhere == nil {
 		s.Elsewhere = func(store.Tx) []string { return nil }

@@ -22,6 +22,11 @@ func (c *change) append(e store.Event) (uint64, error) {
 	return c.tx.Events().Append(e)
 }
 
+// origin is what the marks of a request say of it.
+func (c *change) origin() store.Origin {
+	return store.Origin{Initiator: c.call.idp, Token: c.call.token, Request: c.call.id, At: c.now}
+}
+
 func (c *change) userEvent(kind string, old, next store.User) error {
 	e := store.Event{Type: kind, Subject: next.ID, Name: next.UserName}
 	if e.Subject == "" {

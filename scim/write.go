@@ -146,7 +146,7 @@ func (c *change) touch(g store.Group, subjects ...store.Subject) error {
 	}
 	for _, t := range c.Targets(c.call.idp, g) {
 		c.touched[t.Backend] = true
-		if err := c.tx.Work(t.Backend).Touch(t.Target, c.now, subjects...); err != nil {
+		if err := c.tx.Work(t.Backend).Touch(t.Target, c.now, c.origin(), subjects...); err != nil {
 			return err
 		}
 	}
@@ -157,7 +157,7 @@ func (c *change) touch(g store.Group, subjects ...store.Subject) error {
 func (c *change) touchElsewhere(subjects ...store.Subject) error {
 	for _, name := range c.others {
 		c.touched[name] = true
-		if err := c.tx.Work(name).Touch(store.Everywhere, c.now, subjects...); err != nil {
+		if err := c.tx.Work(name).Touch(store.Everywhere, c.now, c.origin(), subjects...); err != nil {
 			return err
 		}
 	}
@@ -177,7 +177,7 @@ func (c *change) markUser(id string, leaves bool) error {
 			if leaves {
 				touch = w.Hurry
 			}
-			if err := touch(t.Target, c.now, s); err != nil {
+			if err := touch(t.Target, c.now, c.origin(), s); err != nil {
 				return err
 			}
 		}
@@ -198,7 +198,7 @@ func (c *change) markEverywhere(id string) error {
 		}
 		if err == nil {
 			c.touched[name] = true
-			err = c.tx.Work(name).Hurry(store.Everywhere, c.now, store.Subject{IdP: c.call.idp, User: id})
+			err = c.tx.Work(name).Hurry(store.Everywhere, c.now, c.origin(), store.Subject{IdP: c.call.idp, User: id})
 		}
 		if err != nil {
 			return err

@@ -7,23 +7,25 @@ import (
 
 // Event is a line of the audit trail, appended in the transaction of the change it tells of.
 type Event struct {
-	Seq     uint64
-	At      time.Time
-	Type    string // directory: "user.create", "group.members", …; delivery: "grant", "revoke", "adopt", …
-	Actor   string // identity provider, "operator", or "bridge"
-	Token   string // which of the actor's credentials
-	Request string // request id, for what somebody asked for
-	IdP     string
-	Subject string   // id of the user or group
-	Name    string   // userName or displayName at the time; delivery: the value that found the account
-	Added   []string // members
-	Removed []string
-	Before  string // what a change left, and what was there before it: JSON of the attributes that differ
-	After   string
-	Backend string
-	Target  string
-	Account string
-	Role    string
+	Seq   uint64
+	At    time.Time
+	Type  string // directory: "user.create", "group.members", …; delivery: "grant", "revoke", "adopt", …
+	Actor string // identity provider, "operator", or "bridge"
+	// Initiator is, of what the bridge does at a backend, who asked for what led to it: see Origin.
+	Initiator string
+	Token     string // which credential of the actor's, or of the initiator's
+	Request   string // request id, for what somebody asked for; delivery: of the request that led to it
+	IdP       string
+	Subject   string   // id of the user or group
+	Name      string   // userName or displayName at the time; delivery: the value that found the account
+	Added     []string // members
+	Removed   []string
+	Before    string // what a change left, and what was there before it: JSON of the attributes that differ
+	After     string
+	Backend   string
+	Target    string
+	Account   string
+	Role      string
 	// Causes is why, in the order of the rules: for a grant the groups that give it, as "identity provider/displayName".
 	Causes   []string
 	Evidence string // what the backend said, in our words

@@ -165,6 +165,14 @@ const (
 	Held
 )
 
+// Origin is who asked for what made a mark, and when. It changes nothing that is done, and is there for the audit trail.
+type Origin struct {
+	Initiator string // identity provider, "operator", or what the bridge noticed by itself
+	Token     string // which credential of the initiator's
+	Request   string // request id
+	At        time.Time
+}
+
 // Mark says: "this subject's grants on this target may be wrong". It has no payload; what should be is
 // computed from the directory as it is when the mark is worked on.
 type Mark struct {
@@ -177,14 +185,24 @@ type Mark struct {
 	Reason    string    // Blocked: a short stable word; Held: the hold's id
 	Tries     int
 	Urgent    bool // an off-boarding: before everything else, without gathering
+	Origin    Origin
+}
+
+// OrElse gives the newer of two: o itself if they are of one moment.
+func (o Origin) OrElse(other Origin) Origin {
+	if other.At.After(o.At) {
+		return other
+	}
+	return o
 }
 
 // Work is the marks of one backend.
 type Work interface {
-	// Touch marks the subjects, each with a new sequence number: Pending, due at once. Since stays if it was marked.
-	Touch(target string, at time.Time, subjects ...Subject) error
+	// Touch marks the subjects, each with a new sequence number: Pending, due at once. Since stays if it was marked, and so
+	// does the Origin if it is newer than this one, or this one is zero.
+	Touch(target string, at time.Time, by Origin, subjects ...Subject) error
 	// Hurry is Touch for those who are to go first.
-	Hurry(target string, at time.Time, subjects ...Subject) error
+	Hurry(target string, at time.Time, by Origin, subjects ...Subject) error
 	// Urgent counts the pending marks that are.
 	Urgent() int
 	// Marks lists by target, then by sequence number where the implementation can, of one target or ("") of all.

@@ -26,7 +26,7 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 		if !p.desired || p.key == "" || p.account(found) != "" {
 			continue
 		}
-		fresh, err := w.noteInvitation(ctx, target, p.key)
+		fresh, err := w.noteInvitation(ctx, target, p)
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 			continue
 		}
 		err = w.Store.Update(ctx, func(tx store.Tx) error { // an account that was made at once is found at once
-			return tx.Work(w.Name).Touch(target, w.now(), p.mark.Subject)
+			return tx.Work(w.Name).Touch(target, w.now(), store.Origin{}, p.mark.Subject)
 		})
 		if err != nil {
 			return fmt.Errorf("looking for a new account: %w", err)
@@ -82,8 +82,8 @@ func (w *Worker) invitation(target, key string) string {
 }
 
 // noteInvitation says whether somebody is to be invited now, and remembers it.
-func (w *Worker) noteInvitation(ctx context.Context, target, key string) (fresh bool, err error) {
-	now := w.now().UTC()
+func (w *Worker) noteInvitation(ctx context.Context, target string, p *person) (fresh bool, err error) {
+	now, key := w.now().UTC(), p.key
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		fresh = true
 		if raw := tx.Setting(w.invitation(target, key)); len(raw) > 0 {
@@ -93,7 +93,7 @@ func (w *Worker) noteInvitation(ctx context.Context, target, key string) (fresh 
 		if !fresh {
 			return nil
 		}
-		if _, err := tx.Events().Append(store.Event{At: now, Type: "invite", Actor: "bridge", Backend: w.Name, Target: target, Name: key}); err != nil {
+		if _, err := tx.Events().Append(asked(store.Event{At: now, Type: "invite", Actor: "bridge", Backend: w.Name, Target: target, Name: key}, p.mark.Origin)); err != nil {
 			return err
 		}
 		return tx.SetSetting(w.invitation(target, key), []byte(now.Format(time.RFC3339)))
@@ -180,7 +180,7 @@ func (w *Worker) noteEnd(ctx context.Context, target string, a *account) error {
 		if err := tx.SetSetting(w.ended(target, a.ID), []byte(now.Format(time.RFC3339))); err != nil {
 			return err
 		}
-		_, err := tx.Events().Append(store.Event{At: now, Type: "offboard", Actor: "bridge", Backend: w.Name, Target: target, Account: a.ID, Name: a.Key})
+		_, err := tx.Events().Append(asked(store.Event{At: now, Type: "offboard", Actor: "bridge", Backend: w.Name, Target: target, Account: a.ID, Name: a.Key}, a.origin))
 		return err
 	})
 	if err != nil {
@@ -235,7 +235,7 @@ func (w *Worker) claimAdmins(ctx context.Context, target string, v *visitWork) (
 				continue // what was taken a moment ago a list may still show
 			}
 			kept[a.ID] = true
-			if err := w.takeOver(tx, g, a.Key); err != nil {
+			if err := w.takeOver(tx, g, a.Key, a.origin); err != nil {
 				return err
 			}
 		}

@@ -95,7 +95,7 @@ func (b *brakes) claim(ctx context.Context, role string, admins map[string]*acco
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		for _, id := range slices.Sorted(maps.Keys(admins)) {
 			a := admins[id]
-			if err := w.takeOver(tx, foreignGrant{b.target, id, role}, a.Key); err != nil {
+			if err := w.takeOver(tx, foreignGrant{b.target, id, role}, a.Key, a.origin); err != nil {
 				return err
 			}
 			e, err := tx.Ledger(w.Name).Entry(b.target, id, role)

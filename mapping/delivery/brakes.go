@@ -388,7 +388,7 @@ func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
 					ids[why] = w.Name + "-" + strconv.FormatUint(n, 10)
 				}
 				e.Hold, e.Why, e.HeldSince, e.Approved = ids[why], why, now, false
-				if _, err := tx.Events().Append(w.holdEvent("hold", "bridge", e, now)); err != nil {
+				if _, err := tx.Events().Append(asked(w.holdEvent("hold", e, now), a.origin)); err != nil {
 					return err
 				}
 			case why == "" && a.keeps(role, e):
@@ -418,8 +418,8 @@ func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
 	return w.wake(tx, now, func(m store.Mark) bool { return m.State == store.Held && released[m.Reason] }) // they may be about others
 }
 
-func (w *Worker) holdEvent(kind, actor string, e store.Entry, now time.Time) store.Event {
-	return store.Event{At: now, Type: kind, Actor: actor, Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Detail: e.Hold + " " + e.Why}
+func (w *Worker) holdEvent(kind string, e store.Entry, now time.Time) store.Event {
+	return store.Event{At: now, Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Detail: e.Hold + " " + e.Why}
 }
 
 // sentRemoval is a removal that a limit counts for as long as its window lasts.

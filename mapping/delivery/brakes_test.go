@@ -83,7 +83,7 @@ func TestEmptyingATeamIsHeldUntilItIsApproved(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	w.hold("empties_role", 40)
-	if err := w.worker.Approve(t.Context(), id, "operator"); err != nil {
+	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -92,7 +92,7 @@ func TestEmptyingATeamIsHeldUntilItIsApproved(t *testing.T) {
 	}
 	w.noHold()
 	w.expectCounts("pending 0, blocked 0, held 0")
-	if err := w.worker.Approve(t.Context(), id, "operator"); !errors.Is(err, delivery.ErrNoHold) {
+	if err := w.worker.Approve(t.Context(), id, "operator", "req"); !errors.Is(err, delivery.ErrNoHold) {
 		t.Errorf("approved once more: %v", err)
 	}
 	w.leaveAll(0, 1) // what was approved does not count
@@ -106,7 +106,7 @@ func TestRejectingDisowns(t *testing.T) {
 	w := full(t, 20)
 	w.leaveAll(0, 20)
 	w.pass(time.Minute)
-	if err := w.worker.Reject(t.Context(), w.hold("empties_role", 20).ID, "operator"); err != nil {
+	if err := w.worker.Reject(t.Context(), w.hold("empties_role", 20).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(24 * time.Hour)
@@ -185,7 +185,7 @@ func TestATeamThatIsExchangedIsHeld(t *testing.T) {
 	w.join("okta", "new", "Admins")
 	w.pass(time.Minute)
 	w.expectCalls("add acme: n=ADMIN")
-	if err := w.worker.Approve(t.Context(), w.hold("empties_role", 6).ID, "operator"); err != nil {
+	if err := w.worker.Approve(t.Context(), w.hold("empties_role", 6).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -324,7 +324,7 @@ func TestHoldsOfDifferentReasonsStandApart(t *testing.T) {
 		t.Fatalf("%+v %v", holds, err)
 	}
 	i := slices.IndexFunc(holds, func(h delivery.Hold) bool { return h.Why == "max_removals" })
-	if err := w.worker.Approve(t.Context(), holds[i].ID, "operator"); err != nil {
+	if err := w.worker.Approve(t.Context(), holds[i].ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -353,7 +353,7 @@ func TestPermissionSetsWaitWithThePeople(t *testing.T) {
 	id := w.hold("empties_role", 6).ID
 	w.pass(24 * time.Hour)
 	w.expectCalls()
-	if err := w.worker.Approve(t.Context(), id, "operator"); err != nil {
+	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)

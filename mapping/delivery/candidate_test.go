@@ -505,7 +505,7 @@ func TestCommandsReachWhoDelivers(t *testing.T) {
 		if err != nil || len(holds) != 1 || len(holds[0].Grants) != 6 {
 			t.Fatalf("held: %+v, %v", holds, err)
 		}
-		if err := b.Approve(t.Context(), holds[0].ID, "operator"); err != nil {
+		if err := b.Approve(t.Context(), holds[0].ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		f.wait(4 * time.Second)
@@ -563,7 +563,7 @@ func TestOtherRulesElsewhere(t *testing.T) {
 			if err := change(tx.Directory("okta")); err != nil {
 				return err
 			}
-			return tx.Work("vt").Touch(store.Everywhere, w.clock, s(tx))
+			return tx.Work("vt").Touch(store.Everywhere, w.clock, store.Origin{}, s(tx))
 		})
 		w.pass(10 * time.Second)
 		w.expectCounts("pending 0, blocked 0, held 0")

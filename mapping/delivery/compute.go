@@ -16,10 +16,15 @@ import (
 // any call, and decides what to send.
 func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error {
 	err := w.Store.View(ctx, func(tx store.Tx) error {
+		since, err := w.askedSince(tx, target, v)
+		if err != nil {
+			return err
+		}
 		for id, a := range v.accounts {
 			if err := w.load(tx, target, id, a); err != nil {
 				return fmt.Errorf("computing what is wanted: %w", err)
 			}
+			a.origin = a.asked(since)
 		}
 		return nil
 	})
@@ -190,7 +195,7 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 			if has, _ := seen.Has(e.Account, e.Role); has && !(e.Wanted && e.MaybeGone) { // a list may still show what a late removal took
 				e.State = store.Present
 				if was != store.Present {
-					if err := w.readBack(tx, e); err != nil {
+					if err := w.readBack(tx, e, v.accounts[e.Account].asked(nil)); err != nil {
 						return err
 					}
 				}

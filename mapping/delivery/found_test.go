@@ -180,7 +180,7 @@ func TestRefusalsDoNotKeepEachOtherWaiting(t *testing.T) {
 	w.restart() // reads are not believed for a window
 	w.clock = w.clock.Add(40 * time.Second)
 	w.update(func(tx store.Tx) error {
-		return tx.Work("vt").Touch("acme", w.clock, store.Subject{Account: "a0"})
+		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"})
 	})
 	w.pass(10 * time.Minute)
 	w.expectCounts("pending 0, blocked 0, held 0")
@@ -199,7 +199,7 @@ func TestRefusalsOfABatchDoNotKeepEachOtherWaiting(t *testing.T) {
 	w.restart()
 	w.clock = w.clock.Add(40 * time.Second)
 	w.update(func(tx store.Tx) error {
-		return tx.Work("vt").Touch("acme", w.clock, store.Subject{Account: "a0"}, store.Subject{Account: "a1"})
+		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"}, store.Subject{Account: "a1"})
 	})
 	w.pass(10 * time.Minute)
 	w.expectCounts("pending 0, blocked 0, held 0")

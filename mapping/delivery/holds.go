@@ -85,8 +85,9 @@ func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
 // disowns them: they are nobody's business of the bridge from then on. Both may be called from any goroutine; ErrNoHold.
 // Of a person under `protect`, and of the credential's own account, nothing can be approved: ErrProtected. Of a group that took a
 // name which is bound to another, the one decision binds the name to it, the other keeps it out.
-func (w *Worker) Approve(ctx context.Context, id, actor string) error {
-	err := w.decide(ctx, id, actor, "hold.approve", func(tx store.Tx, e store.Entry) error {
+func (w *Worker) Approve(ctx context.Context, id, actor, request string) error {
+	by := store.Origin{Initiator: actor, Request: request, At: w.now()}
+	err := w.decide(ctx, id, by, "hold.approve", func(tx store.Tx, e store.Entry) error {
 		if e.Why == whyProtected || e.Why == whyOwnAccount {
 			return ErrProtected
 		}
@@ -94,17 +95,18 @@ func (w *Worker) Approve(ctx context.Context, id, actor string) error {
 		return tx.Ledger(w.Name).PutEntry(e)
 	})
 	if errors.Is(err, ErrNoHold) {
-		err = w.decidePin(ctx, id, actor, true)
+		err = w.decidePin(ctx, id, by, true)
 	}
 	if errors.Is(err, ErrNoHold) {
-		err = w.decideVanished(ctx, id, actor, true)
+		err = w.decideVanished(ctx, id, by, true)
 	}
 	return err
 }
 
 // Reject is the other decision: see Approve.
-func (w *Worker) Reject(ctx context.Context, id, actor string) error {
-	err := w.decide(ctx, id, actor, "hold.reject", func(tx store.Tx, e store.Entry) error {
+func (w *Worker) Reject(ctx context.Context, id, actor, request string) error {
+	by := store.Origin{Initiator: actor, Request: request, At: w.now()}
+	err := w.decide(ctx, id, by, "hold.reject", func(tx store.Tx, e store.Entry) error {
 		if e.Why == whyOffboardings || e.Why == whyLastAdmin { // the membership stays with the grants
 			if err := tx.SetSetting(w.stays(e.Account), []byte(e.Hold)); err != nil {
 				return err
@@ -116,10 +118,10 @@ func (w *Worker) Reject(ctx context.Context, id, actor string) error {
 		return tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
 	})
 	if errors.Is(err, ErrNoHold) {
-		err = w.decidePin(ctx, id, actor, false)
+		err = w.decidePin(ctx, id, by, false)
 	}
 	if errors.Is(err, ErrNoHold) {
-		err = w.decideVanished(ctx, id, actor, false)
+		err = w.decideVanished(ctx, id, by, false)
 	}
 	return err
 }
@@ -172,7 +174,7 @@ func (w *Worker) disown(tx store.Tx, e store.Entry) error {
 	return w.putDisowned(tx, e.Target, all)
 }
 
-func (w *Worker) decide(ctx context.Context, id, actor, event string, do func(store.Tx, store.Entry) error) error {
+func (w *Worker) decide(ctx context.Context, id string, by store.Origin, event string, do func(store.Tx, store.Entry) error) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		now := w.now()
 		var entries []store.Entry
@@ -188,13 +190,13 @@ func (w *Worker) decide(ctx context.Context, id, actor, event string, do func(st
 			return ErrNoHold
 		}
 		for _, e := range entries {
-			if _, err := tx.Events().Append(w.holdEvent(event, actor, e, now)); err != nil {
+			if _, err := tx.Events().Append(decided(w.holdEvent(event, e, now), by)); err != nil {
 				return err
 			}
 			if err := do(tx, e); err != nil {
 				return err
 			}
-			if err := tx.Work(w.Name).Touch(e.Target, now, store.Subject{Account: e.Account}); err != nil {
+			if err := tx.Work(w.Name).Touch(e.Target, now, by, store.Subject{Account: e.Account}); err != nil {
 				return err
 			}
 		}
@@ -204,6 +206,12 @@ func (w *Worker) decide(ctx context.Context, id, actor, event string, do func(st
 		w.Nudge()
 	}
 	return err
+}
+
+// decided adds to the event of a decision whose it is.
+func decided(e store.Event, by store.Origin) store.Event {
+	e.Actor, e.Token, e.Request = by.Initiator, by.Token, by.Request
+	return e
 }
 
 // wake touches the marks that are chosen: they are looked at again.
@@ -218,7 +226,7 @@ func (w *Worker) wake(tx store.Tx, now time.Time, chosen func(store.Mark) bool) 
 		}
 	}
 	for _, m := range marks {
-		if err := tx.Work(w.Name).Touch(m.Target, now, m.Subject); err != nil {
+		if err := tx.Work(w.Name).Touch(m.Target, now, store.Origin{}, m.Subject); err != nil {
 			return err
 		}
 	}

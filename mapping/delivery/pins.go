@@ -89,7 +89,7 @@ func bind(tx store.Tx, rules *mapping.Rules) *mapping.Rules {
 
 // Named notes, in the transaction that does it, that a group has got its name: old is the group as it was, zero if it is new. The first
 // group of a name that a rule with Pin is about is the one to which it is bound; any other is held.
-func Named(tx store.Tx, rules *mapping.Rules, backend, idp string, old, g store.Group, now time.Time) error {
+func Named(tx store.Tx, rules *mapping.Rules, backend, idp string, old, g store.Group, by store.Origin) error {
 	if old.ID != "" && mapping.Name(old.DisplayName) == mapping.Name(g.DisplayName) {
 		return nil // only its letter case
 	}
@@ -100,7 +100,7 @@ func Named(tx store.Tx, rules *mapping.Rules, backend, idp string, old, g store.
 	if err != nil {
 		return err
 	}
-	return p.took(tx, backend, idp, g, free, now)
+	return p.took(tx, backend, idp, g, free, by)
 }
 
 // claim reads the binding of a group's name, and says whether the name is free: bound to nobody, here or, if it is pinned for groups of
@@ -118,8 +118,8 @@ func claim(tx store.Tx, rules *mapping.Rules, backend, idp string, g store.Group
 }
 
 // took decides about a group that has the name now.
-func (p pin) took(tx store.Tx, backend, idp string, g store.Group, free bool, now time.Time) error {
-	event := store.Event{At: now, Type: "pin", Actor: "bridge", IdP: idp, Subject: g.ID, Name: g.DisplayName, Backend: backend}
+func (p pin) took(tx store.Tx, backend, idp string, g store.Group, free bool, by store.Origin) error {
+	event := asked(store.Event{At: by.At, Type: "pin", Actor: "bridge", IdP: idp, Subject: g.ID, Name: g.DisplayName, Backend: backend}, by)
 	switch {
 	case p.Group == g.ID: // it is back
 		return nil
@@ -131,7 +131,7 @@ func (p pin) took(tx store.Tx, backend, idp string, g store.Group, free bool, no
 			return err
 		}
 		p.Name = cmp.Or(p.Name, g.DisplayName)
-		p.Held = &stranger{Group: g.ID, ID: backend + "-" + strconv.FormatUint(n, 10), Since: now}
+		p.Held = &stranger{Group: g.ID, ID: backend + "-" + strconv.FormatUint(n, 10), Since: by.At}
 		event.Type, event.Detail = "hold", p.Held.ID+" "+whyPin
 	}
 	if _, err := tx.Events().Append(event); err != nil {
@@ -155,7 +155,7 @@ func bindAll(tx store.Tx, rules *mapping.Rules, backend string, now time.Time) e
 	claims, err := claims(tx, rules, backend)
 	for _, c := range claims {
 		if err == nil {
-			err = c.took(tx, backend, c.idp, c.group, c.free, now)
+			err = c.took(tx, backend, c.idp, c.group, c.free, store.Origin{Initiator: byRules, At: now})
 		}
 	}
 	return err
@@ -307,7 +307,7 @@ func (w *Worker) pinHolds(tx store.Tx) (out []Hold, err error) {
 }
 
 // decidePin accepts the group of a hold, to which the name is bound from then on, or keeps it out until it takes the name once more.
-func (w *Worker) decidePin(ctx context.Context, id, actor string, accept bool) error {
+func (w *Worker) decidePin(ctx context.Context, id string, by store.Origin, accept bool) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		held, err := heldGroups(tx, w.Name)
 		if err != nil {
@@ -318,10 +318,10 @@ func (w *Worker) decidePin(ctx context.Context, id, actor string, accept bool) e
 				continue
 			}
 			if accept {
-				return w.accept(tx, h, actor)
+				return w.accept(tx, h, by)
 			}
 			h.Held.Rejected = true
-			return errors.Join(w.noteDecision(tx, h, "hold.reject", actor), h.write(tx, w.Name, h.idp))
+			return errors.Join(w.noteDecision(tx, h, "hold.reject", by), h.write(tx, w.Name, h.idp))
 		}
 		return ErrNoHold
 	})
@@ -332,9 +332,9 @@ func (w *Worker) decidePin(ctx context.Context, id, actor string, accept bool) e
 }
 
 // accept binds the name to the group that was held, and has everybody looked at where it counts.
-func (w *Worker) accept(tx store.Tx, h waiting, actor string) error {
+func (w *Worker) accept(tx store.Tx, h waiting, by store.Origin) error {
 	for _, kind := range []string{"hold.approve", "pin"} {
-		if err := w.noteDecision(tx, h, kind, actor); err != nil {
+		if err := w.noteDecision(tx, h, kind, by); err != nil {
 			return err
 		}
 	}
@@ -342,16 +342,16 @@ func (w *Worker) accept(tx store.Tx, h waiting, actor string) error {
 		if t.Backend != w.Name {
 			continue
 		}
-		if err := tx.Work(w.Name).Touch(t.Target, w.now(), store.Subject{}); err != nil {
+		if err := tx.Work(w.Name).Touch(t.Target, w.now(), by, store.Subject{}); err != nil {
 			return err
 		}
 	}
 	return pin{Name: h.Name, Group: h.group.ID}.write(tx, w.Name, h.idp)
 }
 
-func (w *Worker) noteDecision(tx store.Tx, h waiting, kind, actor string) error {
-	_, err := tx.Events().Append(store.Event{At: w.now(), Type: kind, Actor: actor, IdP: h.idp, Subject: h.group.ID, Name: h.group.DisplayName,
-		Backend: w.Name, Detail: h.Held.ID + " " + whyPin})
+func (w *Worker) noteDecision(tx store.Tx, h waiting, kind string, by store.Origin) error {
+	_, err := tx.Events().Append(decided(store.Event{At: w.now(), Type: kind, IdP: h.idp, Subject: h.group.ID, Name: h.group.DisplayName,
+		Backend: w.Name, Detail: h.Held.ID + " " + whyPin}, by))
 	return err
 }
 

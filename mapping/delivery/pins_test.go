@@ -35,11 +35,11 @@ func (w *world) names(idp, id, name string) {
 				return err
 			}
 		}
-		if err := delivery.Named(tx, w.rules, "vt", idp, old, g, w.clock); err != nil {
+		if err := delivery.Named(tx, w.rules, "vt", idp, old, g, store.Origin{Initiator: idp, At: w.clock}); err != nil {
 			return err
 		}
 		for _, t := range slices.Concat(w.rules.Targets(idp, old), w.rules.Targets(idp, g)) {
-			if err := tx.Work("vt").Touch(t.Target, w.clock, store.Subject{}); err != nil {
+			if err := tx.Work("vt").Touch(t.Target, w.clock, store.Origin{}, store.Subject{}); err != nil {
 				return err
 			}
 		}
@@ -55,7 +55,7 @@ func (w *world) deletes(idp, id string) {
 			return err
 		}
 		for _, t := range w.rules.Targets(idp, g) {
-			if err := tx.Work("vt").Touch(t.Target, w.clock, store.Subject{}); err != nil {
+			if err := tx.Work("vt").Touch(t.Target, w.clock, store.Origin{}, store.Subject{}); err != nil {
 				return err
 			}
 		}
@@ -244,9 +244,9 @@ func (w *world) does(step string) {
 	case f[0] == "delete":
 		w.deletes(f[1], f[2])
 	case f[0] == "approve":
-		err = w.worker.Approve(w.t.Context(), ids[0], "operator")
+		err = w.worker.Approve(w.t.Context(), ids[0], "operator", "req")
 	case f[0] == "reject":
-		err = w.worker.Reject(w.t.Context(), ids[0], "operator")
+		err = w.worker.Reject(w.t.Context(), ids[0], "operator", "req")
 	case f[0] == "restart":
 		w.reloads(pinnedAdmins)
 		w.restart()
@@ -294,11 +294,11 @@ func TestWhatIsSaidOfAStranger(t *testing.T) {
 	if err != nil || len(why) != 1 || len(why[0].Grants) != 1 || !strings.Contains(strings.Join(why[0].Grants[0].Not, ""), "scimbridge hold approve "+h.ID) {
 		t.Errorf("%+v %v", why, err)
 	}
-	if err := w.worker.Reject(t.Context(), h.ID, "operator"); err != nil {
+	if err := w.worker.Reject(t.Context(), h.ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	for _, decide := range []func() error{
-		func() error { return w.worker.Approve(t.Context(), h.ID, "operator") }, func() error { return w.worker.Reject(t.Context(), h.ID, "operator") }} {
+		func() error { return w.worker.Approve(t.Context(), h.ID, "operator", "req") }, func() error { return w.worker.Reject(t.Context(), h.ID, "operator", "req") }} {
 		if err := decide(); !errors.Is(err, delivery.ErrNoHold) {
 			t.Errorf("decided twice: %v", err)
 		}

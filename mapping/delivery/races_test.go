@@ -51,8 +51,8 @@ func TestASightingCountsOnceHoweverOftenItsTransactionRuns(t *testing.T) {
 // An operator is quicker than the visit that found what is held: its other calls are still to be made.
 func TestADecisionDuringAVisitLeavesNobodyHeld(t *testing.T) {
 	for name, decide := range map[string]func(*world, string) error{
-		"approved": func(w *world, id string) error { return w.worker.Approve(w.t.Context(), id, "operator") },
-		"rejected": func(w *world, id string) error { return w.worker.Reject(w.t.Context(), id, "operator") },
+		"approved": func(w *world, id string) error { return w.worker.Approve(w.t.Context(), id, "operator", "req") },
+		"rejected": func(w *world, id string) error { return w.worker.Reject(w.t.Context(), id, "operator", "req") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := full(t, 6)
@@ -104,7 +104,7 @@ func TestARejectionIsNotOvertaken(t *testing.T) {
 	w.user("okta", "u0", "u0@example.com", false)
 	w.everywhere("okta", "u0")
 	l.during = func() {
-		if err := w.worker.Reject(t.Context(), id, "operator"); err != nil {
+		if err := w.worker.Reject(t.Context(), id, "operator", "req"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestWhoLeavesUnderAnotherAddressIsOffboarded(t *testing.T) {
 	w.user("okta", "u0", "left-u0@example.com", true) // nobody has said that this is a0
 	w.pass(10 * time.Minute)
 	w.update(func(tx store.Tx) error {
-		return tx.Work("vt").Touch("acme", w.clock, store.Subject{Account: "a0"})
+		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"})
 	})
 	w.pass(10 * time.Minute)
 	w.expectCalls()

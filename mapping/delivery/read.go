@@ -21,6 +21,7 @@ type account struct {
 
 	people      []store.Subject     // who are bound to it
 	causes      map[string][]string // by role: see because
+	origin      store.Origin        // of the newest mark that concerns it
 	frozen      []string            // roles of the ledger that no rule may revoke now
 	add, remove []string
 	replace     bool
@@ -43,6 +44,7 @@ type account struct {
 type visitWork struct {
 	accounts map[string]*account
 	idle     []store.Mark // marks that concern no account: settled as they are
+	numbers  []uint64     // of all marks that were read, in order
 }
 
 func (v *visitWork) account(id string) *account {
@@ -79,6 +81,7 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		if err != nil {
 			return err
 		}
+		v.numbers = numbers(marks)
 		for _, m := range marks {
 			switch {
 			case m.Target == store.Everywhere:
@@ -306,7 +309,7 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 			}
 		}
 		for _, t := range targets {
-			if err := touch(t, now, store.Subject{Account: old.Account}); err != nil {
+			if err := touch(t, now, p.mark.Origin, store.Subject{Account: old.Account}); err != nil {
 				return err
 			}
 		}

@@ -192,7 +192,7 @@ func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (aga
 	default:
 		e.Missed, e.State, e.Note = 0, store.Unknown, "missing"
 		w.drifted(DriftMissing, foreignGrant{e.Target, e.Account, e.Role})
-		if err := errors.Join(w.missing(tx, seen, e), w.noticed(tx, "drift.missing", "read twice", e)); err != nil {
+		if err := errors.Join(w.missing(tx, seen, e), w.noticed(tx, "drift.missing", "read twice", e, w.byResync())); err != nil {
 			return false, err
 		}
 	}
@@ -218,7 +218,7 @@ func (w *Worker) missing(tx store.Tx, seen backend.Observation, e store.Entry) e
 			subject = subject[1:]
 		}
 	}
-	return tx.Work(w.Name).Touch(e.Target, w.now(), subject...)
+	return tx.Work(w.Name).Touch(e.Target, w.now(), w.byResync(), subject...)
 }
 
 // foreign goes through what is seen and not in the ledger: whatever that is, and whether it is to be removed.
@@ -280,7 +280,7 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 		return false, err
 	}
 	if _, want := wanted.want[g.role]; want {
-		return false, work.Touch(g.target, now, store.Subject{Account: g.account})
+		return false, work.Touch(g.target, now, w.byResync(), store.Subject{Account: g.account})
 	}
 	w.drifted(DriftForeign, g)
 	if !remove {
@@ -289,17 +289,17 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 	if !w.suspects[g] {
 		return true, nil
 	}
-	return false, w.takeOver(tx, g, key)
+	return false, w.takeOver(tx, g, key, w.byResync())
 }
 
 // takeOver makes a grant that was found the bridge's, to be removed under the brakes.
-func (w *Worker) takeOver(tx store.Tx, g foreignGrant, key string) error {
+func (w *Worker) takeOver(tx store.Tx, g foreignGrant, key string, by store.Origin) error {
 	now := w.now()
 	e := store.Entry{Target: g.target, Account: g.account, Role: g.role, Key: key, State: store.Present, Wanted: true, Since: now, Note: "foreign"}
-	if err := errors.Join(tx.Ledger(w.Name).PutEntry(e), w.noticed(tx, "takeover", "read", e)); err != nil {
+	if err := errors.Join(tx.Ledger(w.Name).PutEntry(e), w.noticed(tx, "takeover", "read", e, by)); err != nil {
 		return err
 	}
-	return tx.Work(w.Name).Touch(g.target, now, store.Subject{Account: g.account})
+	return tx.Work(w.Name).Touch(g.target, now, by, store.Subject{Account: g.account})
 }
 
 // stillDisowned drops what is ours again or not there any more from what was disowned.

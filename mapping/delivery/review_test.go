@@ -101,7 +101,7 @@ func TestWhatIsProtectedCannotBeApproved(t *testing.T) {
 	w.restart()
 	w.leaveAll(1, 2)
 	w.pass(time.Minute)
-	if err := w.worker.Approve(t.Context(), w.hold("protected", 1).ID, "operator"); !errors.Is(err, delivery.ErrProtected) {
+	if err := w.worker.Approve(t.Context(), w.hold("protected", 1).ID, "operator", "req"); !errors.Is(err, delivery.ErrProtected) {
 		t.Error(err)
 	}
 	w.hold("protected", 1)
@@ -118,7 +118,7 @@ func TestRejectingAnOffboardingKeepsTheMembership(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	w.expectCalls()
-	if err := w.worker.Reject(t.Context(), w.hold("max_offboardings", 3).ID, "operator"); err != nil {
+	if err := w.worker.Reject(t.Context(), w.hold("max_offboardings", 3).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(24 * time.Hour)
@@ -199,7 +199,7 @@ func TestAnAdminMadeByHandIsTheLastToBeOffboarded(t *testing.T) {
 	id := w.hold("last_admin", 1).ID
 	w.vendor.holds["acme/a1"] = map[string]bool{"ADMIN": true}
 	w.vendor.stale = map[string]bool{}
-	if err := w.worker.Approve(t.Context(), id, "operator"); err != nil {
+	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Hour)
@@ -218,7 +218,7 @@ func TestARejectedHoldStaysSoUnderAuthoritative(t *testing.T) {
 		w.vendor.holds["acme/"+id] = map[string]bool{"ADMIN": true}
 	}
 	w.pass(2 * time.Hour)
-	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 20).ID, "operator"); err != nil {
+	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 20).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	clear(drift)
@@ -468,7 +468,7 @@ func TestAnApprovalCountsOnce(t *testing.T) {
 		w.leaveAll(0, 20)
 		w.pass(time.Minute)
 		w.vendor.answers = []answer{{err: f}}
-		if err := w.worker.Approve(t.Context(), w.hold("empties_role", 20).ID, "operator"); err != nil {
+		if err := w.worker.Approve(t.Context(), w.hold("empties_role", 20).ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.clock = w.clock.Add(time.Second)
@@ -552,7 +552,7 @@ func TestAHoldDoesNotGrowAfterItWasShown(t *testing.T) {
 	id := w.hold("max_removals", 15).ID
 	w.leaveAll(15, 29)
 	w.pass(2 * time.Minute)
-	if err := w.worker.Approve(t.Context(), id, "operator"); err != nil {
+	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)

@@ -117,7 +117,7 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 	}
 	for _, l := range links {
 		s := store.Subject{IdP: l.IdP, User: l.User}
-		if err := work.Touch(target, m.Since, s); err != nil {
+		if err := work.Touch(target, m.Since, m.Origin, s); err != nil {
 			return err
 		}
 		person, err := work.Mark(target, s)

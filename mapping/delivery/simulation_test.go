@@ -206,6 +206,7 @@ func (s *simulation) run() {
 	close(stop)
 	<-ended
 	s.compare()
+	s.blame()
 }
 
 func (s *simulation) random(n int) int {
@@ -367,7 +368,7 @@ func (p *process) approveAll(w *delivery.Worker) {
 	}
 	for _, h := range holds {
 		if h.Why != "protected" {
-			_ = w.Approve(context.Background(), h.ID, "operator") // it may have gone meanwhile, or the process
+			_ = w.Approve(context.Background(), h.ID, "operator", "req") // it may have gone meanwhile, or the process
 		}
 	}
 	w.Nudge()
@@ -403,6 +404,10 @@ func (s *simulation) request(i, kind int, group string) {
 	s.must(s.store.Update(s.t.Context(), func(tx store.Tx) error {
 		d, w := tx.Directory("idp"), tx.Work("vt")
 		subject := store.Subject{IdP: "idp", User: simUser(i)}
+		by, err := s.asked(tx, subject, now)
+		if err != nil {
+			return err
+		}
 		if kind < 10 {
 			u, err := d.User(simUser(i))
 			if err != nil {
@@ -417,7 +422,7 @@ func (s *simulation) request(i, kind int, group string) {
 				if !u.Active {
 					touch = w.Hurry
 				}
-				if err := touch(t, now, subject); err != nil {
+				if err := touch(t, now, by, subject); err != nil {
 					return err
 				}
 			}
@@ -432,7 +437,7 @@ func (s *simulation) request(i, kind int, group string) {
 		if err != nil {
 			return err
 		}
-		return w.Touch(simGroups[group].Target, now, subject)
+		return w.Touch(simGroups[group].Target, now, by, subject)
 	}))
 }
 

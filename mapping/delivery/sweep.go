@@ -81,7 +81,7 @@ func (w *Worker) everywhere(ctx context.Context, m store.Mark) error {
 			targets = append(targets, more...)
 		}
 		for _, t := range targets {
-			if err := mark(t, m.Since, m.Subject); err != nil {
+			if err := mark(t, m.Since, m.Origin, m.Subject); err != nil {
 				return err
 			}
 		}
@@ -99,7 +99,7 @@ func (w *Worker) onEveryTarget(ctx context.Context, m store.Mark) error {
 			return fmt.Errorf("listing every target: %w", err)
 		}
 		for _, t := range targets {
-			if err := tx.Work(w.Name).Touch(t, m.Since, m.Subject); err != nil {
+			if err := tx.Work(w.Name).Touch(t, m.Since, m.Origin, m.Subject); err != nil {
 				return err
 			}
 		}
@@ -175,7 +175,7 @@ func (w *Worker) takeApart(ctx context.Context, m store.Mark) error {
 func (w *Worker) instead(ctx context.Context, m store.Mark, subjects []store.Subject) error {
 	for chunk := range slices.Chunk(subjects, sweepChunk) {
 		err := w.Store.Update(ctx, func(tx store.Tx) error {
-			return tx.Work(w.Name).Touch(m.Target, m.Since, chunk...)
+			return tx.Work(w.Name).Touch(m.Target, m.Since, m.Origin, chunk...)
 		})
 		if err != nil {
 			return fmt.Errorf("sweeping a target: %w", err)
@@ -272,12 +272,12 @@ func (w *Worker) recover(ctx context.Context) error {
 			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
 				return err
 			}
-			if err := tx.Work(w.Name).Touch(e.Target, now, store.Subject{Account: e.Account}); err != nil {
+			if err := tx.Work(w.Name).Touch(e.Target, now, store.Origin{}, store.Subject{Account: e.Account}); err != nil {
 				return err
 			}
 		}
 		for _, m := range asleep {
-			if err := tx.Work(w.Name).Touch(m.Target, now, m.Subject); err != nil {
+			if err := tx.Work(w.Name).Touch(m.Target, now, store.Origin{}, m.Subject); err != nil {
 				return err
 			}
 		}
@@ -324,7 +324,7 @@ func (w *Worker) Remap(ctx context.Context) error {
 			return err
 		}
 		for _, t := range targets {
-			if err := tx.Work(w.Name).Touch(t, now, store.Subject{}); err != nil {
+			if err := tx.Work(w.Name).Touch(t, now, store.Origin{Initiator: byRules, At: now}, store.Subject{}); err != nil {
 				return err
 			}
 		}

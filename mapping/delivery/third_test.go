@@ -23,7 +23,7 @@ func TestRefusalsOfTwoRolesDoNotKeepEachOtherWaiting(t *testing.T) {
 	w.vendor.hidden = true
 	w.vendor.refuse["a0/ADMIN"], w.vendor.refuse["a0/SCAN"] = true, true
 	w.update(func(tx store.Tx) error {
-		return tx.Work("vt").Touch("acme", w.clock, store.Subject{Account: "a0"})
+		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"})
 	})
 	for _, group := range []string{"Admins", "Others"} { // taken, but nobody says so; the repetition is refused
 		w.vendor.answers = []answer{{err: failure(backend.Transient, 503), apply: true}}
@@ -95,7 +95,7 @@ func TestReplaceDoesNotClearTheLastAdmin(t *testing.T) {
 	w.join("okta", "u1", "Exact")
 	w.pass(time.Minute)
 	w.expect("acme/a0=ADMIN,SCAN acme/a1=SCAN")
-	if err := w.worker.Approve(t.Context(), w.hold("last_admin", 1).ID, "operator"); err != nil {
+	if err := w.worker.Approve(t.Context(), w.hold("last_admin", 1).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -117,7 +117,7 @@ func TestReplaceDoesNotClearWhatWasRejected(t *testing.T) {
 	w.pass(time.Minute)
 	w.leaveAll(0, 2)
 	w.pass(time.Minute)
-	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 2).ID, "operator"); err != nil {
+	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 2).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.join("okta", "u0", "More")
@@ -180,7 +180,7 @@ func TestWhatWaitsForAVanishedTargetIsDecided(t *testing.T) {
 		if approve {
 			decide = w.worker.Approve
 		}
-		if err := decide(t.Context(), h.ID, "operator"); err != nil {
+		if err := decide(t.Context(), h.ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Hour)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -53,15 +54,82 @@ func (w *Worker) event(e store.Entry, a *account, want, adopted bool, evidence s
 	if e.Account == store.TargetItself {
 		out.Type += ".permission_set"
 	}
+	return asked(out, a.origin)
+}
+
+// What the bridge notices by itself is an initiator as well: that something is not as it should be, or that other rules are in force.
+// Whoever only tries again is none: the mark keeps its origin.
+const (
+	resynced = "bridge: resync"
+	byRules  = "bridge: rules"
+)
+
+func (w *Worker) byResync() store.Origin { return store.Origin{Initiator: resynced, At: w.now()} }
+
+// asked adds to an event who asked for what led to it.
+func asked(e store.Event, by store.Origin) store.Event {
+	e.Initiator, e.Token, e.Request = by.Initiator, by.Token, by.Request
+	return e
+}
+
+// numbers are the sequence numbers of marks, in order.
+func numbers(marks []store.Mark) []uint64 {
+	var out []uint64
+	for _, m := range marks {
+		out = append(out, m.Seq)
+	}
+	slices.Sort(out)
 	return out
 }
 
+// askedSince lists, by subject, the origins of marks on a target that a visit has not read: what it is about to compute comes from
+// a directory that their requests have changed as well.
+func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store.Subject]store.Origin, error) {
+	out := map[store.Subject]store.Origin{}
+	if len(v.accounts) == 0 {
+		return out, nil
+	}
+	for m, err := range tx.Work(w.Name).Marks(target) {
+		if err != nil {
+			return nil, fmt.Errorf("reading who asked: %w", err)
+		}
+		if _, read := slices.BinarySearch(v.numbers, m.Seq); read || m.Origin.At.IsZero() {
+			continue
+		}
+		if m.Subject.Event == 0 {
+			out[m.Subject] = m.Origin.OrElse(out[m.Subject])
+			continue
+		}
+		e, err := tx.Events().Event(m.Subject.Event)
+		if err != nil {
+			return nil, fmt.Errorf("reading whom an event names: %w", err)
+		}
+		for _, id := range slices.Concat(e.Added, e.Removed) {
+			s := store.Subject{IdP: m.Subject.IdP, User: id}
+			out[s] = m.Origin.OrElse(out[s])
+		}
+	}
+	return out, nil
+}
+
+// asked is the newest origin of the account's marks, and of what concerns it among those of others.
+func (a *account) asked(others map[store.Subject]store.Origin) store.Origin {
+	by := others[store.Subject{}].OrElse(others[store.Subject{Account: a.ID}])
+	for _, m := range a.marks {
+		by = by.OrElse(m.Origin)
+	}
+	for _, s := range a.people {
+		by = by.OrElse(others[s])
+	}
+	return by
+}
+
 // readBack tells of a grant that no answer confirmed and that is there all the same.
-func (w *Worker) readBack(tx store.Tx, e store.Entry) error {
+func (w *Worker) readBack(tx store.Tx, e store.Entry, by store.Origin) error {
 	if !e.Wanted {
 		return nil
 	}
-	a := &account{Account: backend.Account{ID: e.Account}}
+	a := &account{Account: backend.Account{ID: e.Account}, origin: by}
 	if err := w.load(tx, e.Target, e.Account, a); err != nil {
 		return err
 	}
@@ -71,7 +139,7 @@ func (w *Worker) readBack(tx store.Tx, e store.Entry) error {
 
 // noticed tells of a grant of ours that somebody took away, or of one that nobody gave through the bridge and that it takes over to
 // remove it.
-func (w *Worker) noticed(tx store.Tx, kind, evidence string, e store.Entry) error {
-	_, err := tx.Events().Append(store.Event{At: w.now(), Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Evidence: evidence})
+func (w *Worker) noticed(tx store.Tx, kind, evidence string, e store.Entry, by store.Origin) error {
+	_, err := tx.Events().Append(asked(store.Event{At: w.now(), Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Evidence: evidence}, by))
 	return err
 }

@@ -54,14 +54,14 @@ func (w *Worker) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 }
 
 // decideVanished ends what waits on a vanished target: approved, its grants count as gone with it; rejected, they are disowned.
-func (w *Worker) decideVanished(ctx context.Context, id, actor string, gone bool) error {
+func (w *Worker) decideVanished(ctx context.Context, id string, by store.Origin, gone bool) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		holds, err := w.vanishedHolds(tx)
 		i := slices.IndexFunc(holds, func(h Hold) bool { return h.ID == id })
 		if err != nil || i < 0 {
 			return errors.Join(err, ErrNoHold)
 		}
-		return w.giveUp(tx, holds[i].Target, id, actor, gone)
+		return w.giveUp(tx, holds[i].Target, id, by, gone)
 	})
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (w *Worker) decideVanished(ctx context.Context, id, actor string, gone bool
 }
 
 // giveUp drops everything that is known of a target and all that waits for it.
-func (w *Worker) giveUp(tx store.Tx, target, id, actor string, gone bool) error {
+func (w *Worker) giveUp(tx store.Tx, target, id string, by store.Origin, gone bool) error {
 	var entries []store.Entry
 	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
 		if err != nil {
@@ -90,7 +90,7 @@ func (w *Worker) giveUp(tx store.Tx, target, id, actor string, gone bool) error 
 				return err
 			}
 		}
-		if _, err := tx.Events().Append(w.holdEvent(kind, actor, e, w.now())); err != nil {
+		if _, err := tx.Events().Append(decided(w.holdEvent(kind, e, w.now()), by)); err != nil {
 			return err
 		}
 		if err := tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role); err != nil {

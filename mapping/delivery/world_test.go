@@ -217,6 +217,8 @@ type world struct {
 	worker *delivery.Worker
 	rules  *mapping.Rules
 	config func(*delivery.Worker)
+	asks   string // the request as which the directory is changed from now on
+	heard  uint64 // see expectAsked
 }
 
 func newWorld(t *testing.T, rules ...mapping.Rule) *world {
@@ -293,9 +295,17 @@ func (w *world) user(idp, id, email string, active bool) {
 	})
 }
 
+// by is who asked; nobody if no test cares.
+func (w *world) by(idp string) store.Origin {
+	if w.asks == "" {
+		return store.Origin{}
+	}
+	return store.Origin{Initiator: idp, Token: "t1", Request: w.asks, At: w.clock}
+}
+
 func (w *world) touch(tx store.Tx, idp, user, group string) {
 	for _, t := range w.rules.Targets(idp, store.Group{DisplayName: group}) {
-		if err := tx.Work(t.Backend).Touch(t.Target, w.clock, store.Subject{IdP: idp, User: user}); err != nil {
+		if err := tx.Work(t.Backend).Touch(t.Target, w.clock, w.by(idp), store.Subject{IdP: idp, User: user}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -318,7 +328,7 @@ func (w *world) deactivate(idp, id string) {
 				return err
 			}
 			for _, t := range w.rules.Targets(idp, g) {
-				if err := tx.Work(t.Backend).Hurry(t.Target, w.clock, store.Subject{IdP: idp, User: id}); err != nil {
+				if err := tx.Work(t.Backend).Hurry(t.Target, w.clock, w.by(idp), store.Subject{IdP: idp, User: id}); err != nil {
 					return err
 				}
 			}

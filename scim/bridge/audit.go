@@ -123,7 +123,7 @@ func auditExportCommand(config *string, stdout io.Writer) *cobra.Command {
 	var since, until, from string
 	var p printed
 	c := p.flag(&cobra.Command{Use: "export [FILE]", Short: "Write the audit trail as JSON lines", Args: atMostOne,
-		Example: "  scimbridge audit export --person ada@example.com --since 2026-11-01\n  scimbridge audit export --role USER_ROLE_GROUP_ADMIN --since 720h | jq -r '[.event.at, .event.type, .event.name] | @tsv'",
+		Example: "  scimbridge audit export --person ada@example.com --since 2026-11-01\n  scimbridge audit export --role USER_ROLE_GROUP_ADMIN --since 720h | jq -r '[.event.at, .event.type, .event.name] | @tsv'\n  scimbridge audit export --request 6f1c0f0e-5d2b-4f0e-9a3f-2c9d8f1b7a60",
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			now := time.Now()
 			if f.Since, err = momentOf(since, now); err != nil {
@@ -159,6 +159,7 @@ func auditExportCommand(config *string, stdout io.Writer) *cobra.Command {
 	c.Flags().StringVar(&f.Person, "person", "", "about this person: a userName, an e-mail address, an externalId, an id or an account")
 	c.Flags().StringVar(&f.Role, "role", "", "about this role, or the role of this target")
 	c.Flags().StringVar(&f.Backend, "backend", "", "about this backend")
+	c.Flags().StringVar(&f.Request, "request", "", "what this request changed, and the grants and revocations that followed")
 	c.Flags().StringVar(&from, "store", "", storeUsage)
 	return c
 }

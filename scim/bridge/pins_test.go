@@ -42,6 +42,15 @@ func TestARenameHandsOutNothing(t *testing.T) {
 		t.Fatalf("%d %v %s", code, err, out)
 	}
 	id := holds[0].ID
+	led := ""
+	for _, line := range s.trail("type initiator detail request") {
+		if request, ok := strings.CutPrefix(line, "hold entra "+id+" pin "); ok {
+			led = strings.Join(s.trail("type name", "--request", request), ", ")
+		}
+	}
+	if !strings.HasPrefix(led, "hold vt admins, group.replace vt admins") {
+		t.Errorf("the request that led to the hold: %q", led)
+	}
 	for _, c := range []struct {
 		args string
 		code int

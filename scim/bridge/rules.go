@@ -10,7 +10,6 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
@@ -125,9 +124,9 @@ func (b *Bridge) bindNames(ctx context.Context, rules *mapping.Rules) error {
 }
 
 // named lets every backend know whose name a group has now.
-func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, now time.Time) error {
+func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, by store.Origin) error {
 	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
-		if err := delivery.Named(tx, b.rules.Load(), name, idp, old, g, now); err != nil {
+		if err := delivery.Named(tx, b.rules.Load(), name, idp, old, g, by); err != nil {
 			return err
 		}
 	}

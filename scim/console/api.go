@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -249,7 +251,8 @@ func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
-	id, decision := r.PathValue("id"), r.PathValue("decision")
+	id, decision, request := r.PathValue("id"), r.PathValue("decision"), uuid.NewString()
+	w.Header().Set("X-Request-Id", request)
 	for _, b := range c.Backends {
 		why, do := whyOf(r.Context(), b.Engine, id), b.Engine.Approve
 		switch decision {
@@ -260,7 +263,7 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusNotFound, "a hold is approved or rejected")
 			return
 		}
-		err := do(r.Context(), id, operator)
+		err := do(r.Context(), id, operator, request)
 		switch {
 		case errors.Is(err, delivery.ErrNoHold):
 			continue

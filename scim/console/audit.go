@@ -26,7 +26,7 @@ func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
 // auditExport writes the events that the query chooses: see AuditQuery.
 func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	f := audit.Filter{Person: q.Get("person"), Role: q.Get("role"), Backend: q.Get("backend")}
+	f := audit.Filter{Person: q.Get("person"), Role: q.Get("role"), Backend: q.Get("backend"), Request: q.Get("request")}
 	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
 		if text := q.Get(name); text != "" {
 			var err error
@@ -44,7 +44,7 @@ func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
 // AuditQuery is a filter as auditExport reads it.
 func AuditQuery(f audit.Filter) url.Values {
 	q := url.Values{}
-	for name, text := range map[string]string{"person": f.Person, "role": f.Role, "backend": f.Backend} {
+	for name, text := range map[string]string{"person": f.Person, "role": f.Role, "backend": f.Backend, "request": f.Request} {
 		if text != "" {
 			q.Set(name, text)
 		}

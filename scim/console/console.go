@@ -19,8 +19,8 @@ type Engine interface {
 	Health() (state, reason string)
 	PausedUntil() time.Time
 	Holds(ctx context.Context) ([]delivery.Hold, error)
-	Approve(ctx context.Context, id, actor string) error
-	Reject(ctx context.Context, id, actor string) error
+	Approve(ctx context.Context, id, actor, request string) error
+	Reject(ctx context.Context, id, actor, request string) error
 	Retry(ctx context.Context) error
 	Resync(ctx context.Context) error
 	Explain(ctx context.Context, who, role string) ([]delivery.Why, error)

@@ -60,10 +60,10 @@ func (e *engine) decide(id, word string) error {
 	return nil
 }
 
-func (e *engine) Approve(_ context.Context, id, actor string) error {
+func (e *engine) Approve(_ context.Context, id, actor, _ string) error {
 	return e.decide(id, actor+" approve")
 }
-func (e *engine) Reject(_ context.Context, id, actor string) error {
+func (e *engine) Reject(_ context.Context, id, actor, _ string) error {
 	return e.decide(id, actor+" reject")
 }
 
@@ -186,7 +186,7 @@ func TestMetricsFromTheStart(t *testing.T) {
 	err := c.Store.Update(t.Context(), func(tx store.Tx) error {
 		w := tx.Work("vt")
 		for _, u := range []string{"a", "b", "c"} {
-			if err := w.Touch("acme", now, store.Subject{IdP: "okta", User: u}); err != nil {
+			if err := w.Touch("acme", now, store.Origin{}, store.Subject{IdP: "okta", User: u}); err != nil {
 				return err
 			}
 		}

@@ -19,7 +19,7 @@ func block(t *testing.T, s store.Store, marks ...store.Mark) {
 	err := s.Update(t.Context(), func(tx store.Tx) error {
 		w := tx.Work("vt")
 		for _, m := range marks {
-			if err := w.Touch(m.Target, time.Now(), m.Subject); err != nil {
+			if err := w.Touch(m.Target, time.Now(), store.Origin{}, m.Subject); err != nil {
 				return err
 			}
 			now, err := w.Mark(m.Target, m.Subject)

@@ -219,7 +219,7 @@ func TestForget(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "s.db"))
 	happened(t, s, some(1000)...)
 	mark := store.Subject{IdP: "idp", Event: 501}
-	update(t, s, func(tx store.Tx) error { return tx.Work("vt").Touch("t", start, mark) })
+	update(t, s, func(tx store.Tx) error { return tx.Work("vt").Touch("t", start, store.Origin{}, mark) })
 	seal(t, s)
 	happened(t, s, some(1)...)
 	all := whole(t, s, 1000, 1)

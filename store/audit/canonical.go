@@ -29,6 +29,7 @@ func appendCanonical(b []byte, e store.Event) []byte {
 	o.text("detail", e.Detail)
 	o.text("evidence", e.Evidence)
 	o.text("idp", e.IdP)
+	o.text("initiator", e.Initiator)
 	o.text("name", e.Name)
 	o.list("removed", e.Removed)
 	o.text("request", e.Request)

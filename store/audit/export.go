@@ -20,11 +20,12 @@ type Filter struct {
 	Person       string    // a userName, an e-mail address, an externalId, the id of a user, or an account
 	Role         string    // a role, or the target whose role it is
 	Backend      string
+	Request      string // a request id: what the request changed, and what that led to
 }
 
 func (f Filter) has(e store.Event, p *person) bool {
 	return (f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until)) &&
-		(f.Backend == "" || e.Backend == f.Backend) &&
+		(f.Backend == "" || e.Backend == f.Backend) && (f.Request == "" || e.Request == f.Request) &&
 		(f.Role == "" || e.Role != "" && (store.Fold(e.Role) == store.Fold(f.Role) || e.Target == f.Role)) &&
 		(p == nil || p.in(e))
 }

@@ -94,7 +94,7 @@ func FuzzDecode(f *testing.F) {
 	when := time.Unix(1_700_000_000, 5).UTC()
 	f.Add(key, encodeUser(key, row[store.User]{store.User{ID: "i", UserName: "u", Emails: []string{"a", "b"}, Attributes: []byte(`{}`), Created: when}, 3}))
 	f.Add(key, encodeGroup(key, row[store.Group]{store.Group{ID: "i", DisplayName: "g"}, 3}))
-	f.Add(key, encodeMark(key, store.Mark{Target: "t", Subject: store.Subject{Account: "a"}, Since: when, State: store.Held}))
+	f.Add(key, encodeMark(key, store.Mark{Target: "t", Subject: store.Subject{Account: "a"}, Since: when, State: store.Held, Origin: store.Origin{Initiator: "i", Request: "r", At: when}}))
 	f.Add(key, encodeEntry(key, store.Entry{Target: "t", Role: "r", Doubt: when, State: store.Absent}))
 	f.Add(key, encodeLink(key, store.Link{IdP: "i", User: "u", Account: "a"}))
 	f.Add(key, encodeCached(key, store.CachedAccount{Key: "k", Seen: when}))
@@ -212,7 +212,7 @@ func FuzzRecord(f *testing.F) {
 		group := row[store.Group]{store.Group{ID: a, DisplayName: b, ExternalID: c, Attributes: cloneRaw([]byte(a)), Version: n, Created: when, Modified: when}, n}
 		g, err := decodeGroup(key, payload(encodeGroup(key, group)))
 		same("group", group, g, err)
-		mark := store.Mark{Target: a, Subject: store.Subject{IdP: b, User: c, Account: a, Event: n}, Seq: n, Since: when, State: store.MarkState(n % 3), NotBefore: when, Reason: b, Tries: int(int32(sec)), Urgent: yes}
+		mark := store.Mark{Target: a, Subject: store.Subject{IdP: b, User: c, Account: a, Event: n}, Seq: n, Since: when, State: store.MarkState(n % 3), NotBefore: when, Reason: b, Tries: int(int32(sec)), Urgent: yes, Origin: store.Origin{Initiator: c, Token: a, Request: b, At: when}}
 		m, err := decodeMark(key, encodeMark(key, mark))
 		same("mark", mark, m, err)
 		entry := store.Entry{Target: a, Account: b, Role: c, Key: a, State: store.EntryState(n % 3), Wanted: yes, Open: !yes, Attempt: n, Doubt: when, Since: when, Adopted: yes, Note: b,

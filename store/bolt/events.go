@@ -66,7 +66,7 @@ func (e *events) Since(seq uint64) iter.Seq2[store.Event, error] {
 
 // texts lists the strings of an event in the order in which they are stored.
 func texts(ev *store.Event) []*string {
-	return []*string{&ev.Type, &ev.Actor, &ev.Token, &ev.Request, &ev.IdP, &ev.Name, &ev.Before, &ev.After,
+	return []*string{&ev.Type, &ev.Actor, &ev.Initiator, &ev.Token, &ev.Request, &ev.IdP, &ev.Name, &ev.Before, &ev.After,
 		&ev.Backend, &ev.Target, &ev.Account, &ev.Role, &ev.Evidence, &ev.Detail}
 }
 

@@ -22,7 +22,7 @@ import (
 
 const (
 	// fileFormat is the version of the layout in doc.go.
-	fileFormat = 3
+	fileFormat = 4
 	metaFormat = "format"
 	metaAnchor = "anchor"
 
@@ -239,7 +239,7 @@ func checkFormat(path string, db *bbolt.DB) error {
 	case binary.BigEndian.Uint32(format) > fileFormat:
 		return &refusal{fmt.Sprintf("%s was written by a newer scimbridge (format %d, this one knows %d) and was left as it is; use the newer one",
 			path, binary.BigEndian.Uint32(format), fileFormat), store.ErrNewer}
-	case binary.BigEndian.Uint32(format) == 1, binary.BigEndian.Uint32(format) == 2: // memberships were rows of their own; events had no seals; never released
+	case binary.BigEndian.Uint32(format) > 0 && binary.BigEndian.Uint32(format) < fileFormat: // memberships were rows of their own; events had no seals; marks had no origin; never released
 		return &refusal{fmt.Sprintf("%s was written by a scimbridge before the first release (format %d) and was left as it is; move it away and let the identity providers send everything again",
 			path, binary.BigEndian.Uint32(format)), store.ErrDamaged}
 	case binary.BigEndian.Uint32(format) != fileFormat:

@@ -38,7 +38,7 @@ func filled(t testing.TB, path string) []byte {
 				if _, err := d.AddMembers(group, id); err != nil {
 					return err
 				}
-				if err := tx.Work("vt").Touch("t", time.Unix(1, 0), store.Subject{IdP: "idp", User: id}); err != nil {
+				if err := tx.Work("vt").Touch("t", time.Unix(1, 0), store.Origin{}, store.Subject{IdP: "idp", User: id}); err != nil {
 					return err
 				}
 				if err := tx.Ledger("vt").PutEntry(store.Entry{Target: "t", Account: id, Role: "r"}); err != nil {

@@ -104,7 +104,7 @@ func powerChange(r *rand.Rand, n int) func(store.Tx) error {
 		if _, err := change("g", values...); err != nil {
 			return err
 		}
-		if err := tx.Work("vt").Touch("t", time.Unix(int64(n), 0), store.Subject{Account: fmt.Sprint("a", n%17)}); err != nil {
+		if err := tx.Work("vt").Touch("t", time.Unix(int64(n), 0), store.Origin{}, store.Subject{Account: fmt.Sprint("a", n%17)}); err != nil {
 			return err
 		}
 		if _, err := tx.Events().Append(store.Event{Type: "group.members", IdP: "idp", Subject: "g", Added: values}); err != nil {

@@ -75,6 +75,10 @@ func encodeMark(key []byte, m store.Mark) []byte {
 	e.string(m.Reason)
 	e.int(int64(m.Tries))
 	e.bool(m.Urgent)
+	e.string(m.Origin.Initiator)
+	e.string(m.Origin.Token)
+	e.string(m.Origin.Request)
+	e.time(m.Origin.At)
 	return e.seal(key)
 }
 
@@ -89,6 +93,7 @@ func decodeMark(key, record []byte) (m store.Mark, err error) {
 	m.Seq, m.Since = d.uint(), d.time()
 	m.State, m.NotBefore = store.MarkState(d.byte()), d.time()
 	m.Reason, m.Tries, m.Urgent = d.string(), int(d.int()), d.bool()
+	m.Origin.Initiator, m.Origin.Token, m.Origin.Request, m.Origin.At = d.string(), d.string(), d.string(), d.time()
 	if m.State > store.Held {
 		d.fail()
 	}
@@ -159,15 +164,15 @@ func (w *work) count(by tally) error {
 	return w.tx.put(b, key, e.seal(key))
 }
 
-func (w *work) Touch(target string, at time.Time, subjects ...store.Subject) error {
-	return w.touch(target, at, false, subjects)
+func (w *work) Touch(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+	return w.touch(target, at, by, false, subjects)
 }
 
-func (w *work) Hurry(target string, at time.Time, subjects ...store.Subject) error {
-	return w.touch(target, at, true, subjects)
+func (w *work) Hurry(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+	return w.touch(target, at, by, true, subjects)
 }
 
-func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.Subject) error {
+func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, subjects []store.Subject) error {
 	w.tx.write()
 	marks, err := w.make(workMarks)
 	if err != nil {
@@ -181,9 +186,9 @@ func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.
 	if err != nil {
 		return err
 	}
-	var by tally
+	var more tally
 	for _, s := range subjects {
-		m := store.Mark{Target: target, Subject: s, Since: at, State: store.Pending, Urgent: urgent}
+		m := store.Mark{Target: target, Subject: s, Since: at, State: store.Pending, Urgent: urgent, Origin: by}
 		old, found, err := w.find(target, s)
 		if err != nil {
 			return fmt.Errorf("touch: %w", err)
@@ -192,13 +197,13 @@ func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.
 			return err
 		}
 		if found {
-			m.Since, m.Urgent = old.Since, urgent || old.Urgent
-			by.add(old, -1)
+			m.Since, m.Urgent, m.Origin = old.Since, urgent || old.Urgent, by.OrElse(old.Origin)
+			more.add(old, -1)
 			if err := w.tx.del(marks, markKey(target, old.Seq)); err != nil {
 				return err
 			}
 		}
-		by.add(m, 1)
+		more.add(m, 1)
 		key := markKey(target, m.Seq)
 		if err := w.tx.put(marks, key, encodeMark(key, m)); err != nil {
 			return err
@@ -210,7 +215,7 @@ func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.
 			return err
 		}
 	}
-	return w.count(by)
+	return w.count(more)
 }
 
 func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {

@@ -46,7 +46,7 @@ func patch(group string, members ...string) func(store.Tx) error {
 				subjects = append(subjects, store.Subject{IdP: "idp", User: m})
 			}
 		}
-		return tx.Work("vt").Touch("t", time.Unix(1_700_000_000, 0), subjects...)
+		return tx.Work("vt").Touch("t", time.Unix(1_700_000_000, 0), store.Origin{}, subjects...)
 	}
 }
 

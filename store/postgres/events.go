@@ -12,14 +12,14 @@ import (
 
 type events struct{ *tx }
 
-const eventColumns = `at, type, actor, token, request, idp, subject, name, added, removed, before, after, backend, target, account, role, causes, evidence, detail`
+const eventColumns = `at, type, actor, initiator, token, request, idp, subject, name, added, removed, before, after, backend, target, account, role, causes, evidence, detail`
 
 func scanEvent(r pgx.CollectableRow) (e store.Event, err error) {
 	var seq int64
 	var at *int64
-	err = r.Scan(&seq, &at, &e.Type, &e.Actor, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Added, &e.Removed, &e.Before, &e.After,
+	err = r.Scan(&seq, &at, &e.Type, &e.Actor, &e.Initiator, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Added, &e.Removed, &e.Before, &e.After,
 		&e.Backend, &e.Target, &e.Account, &e.Role, &e.Causes, &e.Evidence, &e.Detail)
-	unshorten(nil, &e.Type, &e.Actor, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Before, &e.After, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Evidence, &e.Detail)
+	unshorten(nil, &e.Type, &e.Actor, &e.Initiator, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Before, &e.After, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Evidence, &e.Detail)
 	e.Seq, e.At, e.Added, e.Removed = uint64(seq), moment(at), plains(e.Added), plains(e.Removed)
 	e.Causes = plains(e.Causes)
 	return e, err
@@ -28,10 +28,10 @@ func scanEvent(r pgx.CollectableRow) (e store.Event, err error) {
 func (e *events) Append(ev store.Event) (uint64, error) {
 	e.write()
 	seq, _, err := one(e.tx, pgx.RowTo[int64], `WITH e AS (INSERT INTO events (`+eventColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING seq),
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) RETURNING seq),
 		u AS (INSERT INTO unsealed SELECT seq FROM e)
 		SELECT seq FROM e`,
-		nanos(ev.At), text(ev.Type), text(ev.Actor), text(ev.Token), text(ev.Request), text(ev.IdP), text(ev.Subject), text(ev.Name), texts(ev.Added), texts(ev.Removed),
+		nanos(ev.At), text(ev.Type), text(ev.Actor), text(ev.Initiator), text(ev.Token), text(ev.Request), text(ev.IdP), text(ev.Subject), text(ev.Name), texts(ev.Added), texts(ev.Removed),
 		text(ev.Before), text(ev.After), text(ev.Backend), text(ev.Target), text(ev.Account), text(ev.Role), texts(ev.Causes), text(ev.Evidence), text(ev.Detail))
 	if err != nil {
 		return 0, fmt.Errorf("append event: %w", err)

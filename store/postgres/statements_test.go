@@ -98,8 +98,8 @@ func fillByHand(t *testing.T, dsn string) {
 		`INSERT INTO entries (backend, target, account, role, key, state, wanted, open, adopted, maybe_gone, approved, attempt, missed, note, hold, why)
 			SELECT 1, 't' || i % 10, 'a' || i, 'r', '', 1, true, false, false, false, false, i, 0, '', '', '' FROM generate_series(1, 20000) i`,
 		`INSERT INTO links (backend, idp, usr, account, key) SELECT 1, 'idp', 'user-' || i, 'a' || i, '' FROM generate_series(1, 20000) i`,
-		`INSERT INTO events (type, actor, token, request, idp, subject, name, before, after, backend, target, account, role, evidence, detail)
-			SELECT 'x', '', '', '', '', '', '', '', '', '', '', '', '', '', '' FROM generate_series(1, 20000) i`,
+		`INSERT INTO events (type, actor, initiator, token, request, idp, subject, name, before, after, backend, target, account, role, evidence, detail)
+			SELECT 'x', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '' FROM generate_series(1, 20000) i`,
 		`INSERT INTO seals SELECT seq, seq, sha256('') FROM events WHERE seq <= 15000`,
 		`INSERT INTO unsealed SELECT seq FROM events WHERE seq > 15000`,
 		`ANALYZE`)
@@ -131,7 +131,7 @@ func hot(s *Store) error {
 		if err := d.DeleteGroup("group-9"); err != nil {
 			return err
 		}
-		if err := w.Hurry("t1", at, user); err != nil {
+		if err := w.Hurry("t1", at, store.Origin{}, user); err != nil {
 			return err
 		}
 		m, err := w.Mark("t1", user)

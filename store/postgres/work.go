@@ -15,7 +15,7 @@ type work struct {
 	name string
 }
 
-const markColumns = `target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason`
+const markColumns = `target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason, origin, asked`
 
 // markID is a mark with the place of its target in the order.
 type markID struct {
@@ -24,27 +24,31 @@ type markID struct {
 }
 
 func scanMark(r pgx.CollectableRow) (m markID, err error) {
-	var whole []string
+	var whole, origin []string
 	var event, seq int64
-	var since, notBefore *int64
+	var since, notBefore, asked *int64
 	s := &m.Subject
-	err = r.Scan(&m.Target, &s.IdP, &s.User, &s.Account, &event, &whole, &seq, &since, &m.State, &m.Urgent, &m.Tries, &notBefore, &m.Reason)
+	err = r.Scan(&m.Target, &s.IdP, &s.User, &s.Account, &event, &whole, &seq, &since, &m.State, &m.Urgent, &m.Tries, &notBefore, &m.Reason, &origin, &asked)
 	m.key = m.Target
 	unshorten(whole, &m.Target, &s.IdP, &s.User, &s.Account)
 	s.Event, m.Seq, m.Since, m.NotBefore, m.Reason = uint64(event), uint64(seq), moment(since), moment(notBefore), plain(m.Reason)
+	if o := &m.Origin; len(origin) == 3 {
+		unshorten(origin, &o.Initiator, &o.Token, &o.Request)
+		o.At = moment(asked)
+	}
 	return m, err
 }
 
-func (w *work) Touch(target string, at time.Time, subjects ...store.Subject) error {
-	return w.touch(target, at, false, subjects)
+func (w *work) Touch(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+	return w.touch(target, at, by, false, subjects)
 }
 
-func (w *work) Hurry(target string, at time.Time, subjects ...store.Subject) error {
-	return w.touch(target, at, true, subjects)
+func (w *work) Hurry(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+	return w.touch(target, at, by, true, subjects)
 }
 
 // touch marks all of them in one statement, with numbers in the order given.
-func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.Subject) error {
+func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, subjects []store.Subject) error {
 	w.write()
 	b, err := w.listBackend(w.name)
 	if err != nil {
@@ -74,12 +78,17 @@ func (w *work) touch(target string, at time.Time, urgent bool, subjects []store.
 	if !shortened {
 		long = nil
 	}
-	_, err = w.exec(`INSERT INTO marks (backend, target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason)
-		SELECT $1, $2, idp, usr, account, event, whole, nextval('mark_numbers'), $8, 0, $9, 0, NULL, '' FROM (
+	var origin []string
+	if by != (store.Origin{}) {
+		origin = texts([]string{by.Initiator, by.Token, by.Request})
+	}
+	_, err = w.exec(`INSERT INTO marks (backend, target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason, origin, asked)
+		SELECT $1, $2, idp, usr, account, event, whole, nextval('mark_numbers'), $8, 0, $9, 0, NULL, '', $10::text[], $11::int8 FROM (
 			SELECT idp, usr, account, event, CASE WHEN ($7::text[])[4 * ordinal] IS NOT NULL THEN ($7::text[])[4 * ordinal - 3 : 4 * ordinal] END AS whole
 			FROM unnest($3::text[], $4::text[], $5::text[], $6::int8[]) WITH ORDINALITY AS s (idp, usr, account, event, ordinal) ORDER BY ordinal) AS subjects
-		ON CONFLICT (backend, target, usr, idp, account, event) DO UPDATE SET seq = excluded.seq, state = 0, urgent = marks.urgent OR excluded.urgent, tries = 0, not_before = NULL, reason = ''`,
-		b, key(target), idps, users, accounts, events, long, nanos(at), urgent)
+		ON CONFLICT (backend, target, usr, idp, account, event) DO UPDATE SET seq = excluded.seq, state = 0, urgent = marks.urgent OR excluded.urgent, tries = 0, not_before = NULL, reason = '',
+			origin = CASE WHEN excluded.asked >= marks.asked OR marks.asked IS NULL THEN excluded.origin ELSE marks.origin END, asked = greatest(marks.asked, excluded.asked)`,
+		b, key(target), idps, users, accounts, events, long, nanos(at), urgent, origin, nanos(by.At))
 	if err != nil {
 		return fmt.Errorf("touch: %w", err)
 	}

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"identity providers apart", testApart},
 		{"odd strings", testOddStrings},
 		{"marks", testMarks},
+		{"origins of marks", testOrigins},
 		{"ledger", testLedger},
 		{"accounts", testAccounts},
 		{"events", testEvents},
@@ -334,7 +335,7 @@ func testOddStrings(t *testing.T, s store.Store) {
 			if _, err := d.AddMembers("g", v); err != nil {
 				return err
 			}
-			if err := tx.Work(backend).Touch(v, at(1), store.Subject{IdP: "idp\x00", User: v}); err != nil {
+			if err := tx.Work(backend).Touch(v, at(1), store.Origin{}, store.Subject{IdP: "idp\x00", User: v}); err != nil {
 				return err
 			}
 			if err := tx.Ledger(backend).PutEntry(store.Entry{Target: v, Account: v, Role: v}); err != nil {

@@ -128,7 +128,7 @@ func testForget(t *testing.T, s store.Store) {
 		for i, seq := range n[:5] {
 			errs = append(errs, tx.Events().Seal(sealOf(uint64(i+1), seq)))
 		}
-		return errors.Join(append(errs, tx.Work(backend).Touch("a", at(1), subject), tx.Work("other").Touch("b", at(1), subject))...)
+		return errors.Join(append(errs, tx.Work(backend).Touch("a", at(1), store.Origin{}, subject), tx.Work("other").Touch("b", at(1), store.Origin{}, subject))...)
 	})
 	forget := func(place uint64, want store.Seal, left ...uint64) {
 		t.Helper()
@@ -159,7 +159,7 @@ func testForget(t *testing.T, s store.Store) {
 	settle := func(b, target string) {
 		t.Helper()
 		update(t, s, func(tx store.Tx) error {
-			if err := tx.Work(b).Touch(target, at(2), subject); err != nil { // again: it refers once
+			if err := tx.Work(b).Touch(target, at(2), store.Origin{}, subject); err != nil { // again: it refers once
 				return err
 			}
 			m, err := tx.Work(b).Mark(target, subject)

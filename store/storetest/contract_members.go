@@ -274,7 +274,7 @@ func testChangeWhileListing(t *testing.T, s store.Store) {
 			if _, err := d.AddMembers("g", id); err != nil {
 				return err
 			}
-			if err := tx.Work(backend).Touch("t", at(1), store.Subject{IdP: "idp", User: id}); err != nil {
+			if err := tx.Work(backend).Touch("t", at(1), store.Origin{}, store.Subject{IdP: "idp", User: id}); err != nil {
 				return err
 			}
 		}

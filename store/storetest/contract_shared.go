@@ -356,7 +356,7 @@ func testSharedGroup(t *testing.T, one, two store.Shared) {
 
 func testSharedMarks(t *testing.T, one, two store.Shared) {
 	u := store.Subject{Account: "a"}
-	update(t, one, func(tx store.Tx) error { return tx.Work(backend).Touch("t", at(1), u) })
+	update(t, one, func(tx store.Tx) error { return tx.Work(backend).Touch("t", at(1), store.Origin{}, u) })
 	var m store.Mark
 	view(t, one, func(tx store.Tx) (err error) {
 		m, err = tx.Work(backend).Mark("t", u)
@@ -370,7 +370,7 @@ func testSharedMarks(t *testing.T, one, two store.Shared) {
 			if settled || err != nil {
 				return fmt.Errorf("settled %v: %w", settled, err)
 			}
-			update(t, two, func(tx store.Tx) error { return tx.Work(backend).Touch("t", at(2), u) })
+			update(t, two, func(tx store.Tx) error { return tx.Work(backend).Touch("t", at(2), store.Origin{}, u) })
 		}
 		_, err := tx.Work(backend).Settle(m)
 		return err

@@ -19,8 +19,8 @@ func testMarks(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		d, w := tx.Directory("idp"), tx.Work(backend)
 		return errors.Join(d.PutUser(user("u", "u")), d.PutUser(user("v", "v")),
-			w.Touch("b", at(1), u), w.Touch("a", at(2), v), w.Touch("b", at(3), v), w.Touch("b", at(4), account),
-			w.Touch("b", at(5), sweep), w.Touch("b", at(6), u), tx.Work("other").Touch("b", at(7), u))
+			w.Touch("b", at(1), store.Origin{}, u), w.Touch("a", at(2), store.Origin{}, v), w.Touch("b", at(3), store.Origin{}, v), w.Touch("b", at(4), store.Origin{}, account),
+			w.Touch("b", at(5), store.Origin{}, sweep), w.Touch("b", at(6), store.Origin{}, u), tx.Work("other").Touch("b", at(7), store.Origin{}, u))
 	})
 	var old store.Mark
 	view(t, s, func(tx store.Tx) error {
@@ -70,7 +70,7 @@ func testMarks(t *testing.T, s store.Store) {
 		same(t, "held", m, store.Mark{Target: "b", Subject: u, Seq: old.Seq, Since: at(1), State: store.Held, NotBefore: at(9), Reason: "why", Tries: 3})
 		return err
 	})
-	update(t, s, func(tx store.Tx) error { return tx.Work(backend).Touch("b", at(20), u) })
+	update(t, s, func(tx store.Tx) error { return tx.Work(backend).Touch("b", at(20), store.Origin{}, u) })
 	counts(5, 0, 0)
 	update(t, s, func(tx store.Tx) error {
 		w := tx.Work(backend)
@@ -86,6 +86,45 @@ func testMarks(t *testing.T, s store.Store) {
 		return errors.Join(err, err2, err3, err4, err5)
 	})
 	counts(4, 0, 0)
+}
+
+// testOrigins: a mark says who asked last, however it was touched since.
+func testOrigins(t *testing.T, s store.Store) {
+	u, v := store.Subject{Account: "u"}, store.Subject{Account: "v"}
+	by := func(request string, sec int64) store.Origin {
+		return store.Origin{Initiator: "idp", Token: "t\x00", Request: request, At: at(sec)}
+	}
+	step := func(what string, touch func(w store.Work) error, want store.Origin) {
+		t.Helper()
+		update(t, s, func(tx store.Tx) error { return touch(tx.Work(backend)) })
+		view(t, s, func(tx store.Tx) error {
+			m, err := tx.Work(backend).Mark("t", u)
+			same(t, what, m.Origin, want)
+			for _, listed := range list(t, tx.Work(backend).Marks("t")) {
+				if listed.Subject == u {
+					same(t, what+", in the list", listed, m)
+				}
+			}
+			return err
+		})
+	}
+	step("nobody asked", func(w store.Work) error { return w.Touch("t", at(1), store.Origin{}, u, v) }, store.Origin{})
+	step("somebody did", func(w store.Work) error { return w.Touch("t", at(2), by("one", 2), u) }, by("one", 2))
+	step("nobody again", func(w store.Work) error { return w.Touch("t", at(3), store.Origin{}, v, u) }, by("one", 2))
+	step("somebody who goes first", func(w store.Work) error { return w.Hurry("t", at(4), by("two", 4), u, v) }, by("two", 4))
+	step("what was asked earlier", func(w store.Work) error { return w.Touch("t", at(5), by("one", 3), u) }, by("two", 4))
+	step("at one moment", func(w store.Work) error { return w.Touch("t", at(6), by("three", 4), v, u) }, by("three", 4))
+	step("parked", func(w store.Work) error {
+		m, err := w.Mark("t", u)
+		m.State, m.Origin = store.Held, by("not Park's to change", 9)
+		_, err2 := w.Park(m)
+		return errors.Join(err, err2)
+	}, by("three", 4))
+	step("settled and marked anew", func(w store.Work) error {
+		m, err := w.Mark("t", u)
+		_, err2 := w.Settle(m)
+		return errors.Join(err, err2, w.Touch("t", at(7), by("one", 1), u))
+	}, by("one", 1))
 }
 
 // testDue parks marks of a backend of its own in every state.
@@ -112,7 +151,7 @@ func testDue(t *testing.T, s store.Store) {
 		})
 	}
 	due("nothing is marked", 100, false)
-	update(t, s, func(tx store.Tx) error { return tx.Work("due").Touch("t", at(50), u) })
+	update(t, s, func(tx store.Tx) error { return tx.Work("due").Touch("t", at(50), store.Origin{}, u) })
 	due("touched, by a clock that is ahead", 1, true)
 	park(store.Blocked, 9)
 	due("blocked, before its time", 8, false)
@@ -228,7 +267,7 @@ func testAccounts(t *testing.T, s store.Store) {
 
 func testEvents(t *testing.T, s store.Store) {
 	e := store.Event{
-		At: at(1), Type: "group.members", Actor: "idp", Token: "t1", Request: "req", IdP: "idp", Subject: "g", Name: "G",
+		At: at(1), Type: "group.members", Actor: "idp", Initiator: "i", Token: "t1", Request: "req", IdP: "idp", Subject: "g", Name: "G",
 		Added: []string{"v", "u", "nobody", "u2"}, Removed: []string{"u"},
 		Before: `{"a":1}`, After: `{"a":2}`, Backend: backend, Target: "t", Account: "a", Role: "r", Causes: []string{"idp/G", ""}, Evidence: "e", Detail: "d",
 	}
@@ -331,7 +370,7 @@ func testWriteInView(t *testing.T, s store.Store) {
 		"delete group":  func(tx store.Tx) { _ = tx.Directory("i").DeleteGroup("g") },
 		"add member":    func(tx store.Tx) { _, _ = tx.Directory("i").AddMembers("g", "u") },
 		"remove member": func(tx store.Tx) { _, _ = tx.Directory("i").RemoveMembers("g", "u") },
-		"touch":         func(tx store.Tx) { _ = tx.Work("b").Touch("t", at(1), store.Subject{}) },
+		"touch":         func(tx store.Tx) { _ = tx.Work("b").Touch("t", at(1), store.Origin{}, store.Subject{}) },
 		"settle":        func(tx store.Tx) { _, _ = tx.Work("b").Settle(store.Mark{}) },
 		"park":          func(tx store.Tx) { _, _ = tx.Work("b").Park(store.Mark{}) },
 		"put entry":     func(tx store.Tx) { _ = tx.Ledger("b").PutEntry(store.Entry{}) },

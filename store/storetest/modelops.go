@@ -207,25 +207,36 @@ func someMark(r *rand.Rand) markID {
 }
 
 func opTouch(r *rand.Rand) op {
-	id, when := someMark(r), at(r.Int64N(1000))
+	id, when, by := someMark(r), at(r.Int64N(1000)), someOrigin(r)
 	return func(tx store.Tx, m *model) error {
 		if id.subject.User != "" {
 			if _, there := m.dir(id.subject.IdP).users[id.subject.User]; !there {
 				return nil
 			}
 		}
-		return touch(tx, m, id, when)
+		return touch(tx, m, id, when, by)
 	}
 }
 
-func touch(tx store.Tx, m *model, id markID, when time.Time) error {
+// someOrigin is now and then none.
+func someOrigin(r *rand.Rand) store.Origin {
+	if r.IntN(3) == 0 {
+		return store.Origin{}
+	}
+	return store.Origin{Initiator: idp(r), Token: named(r, "t", 2), Request: named(r, "r", 9), At: at(r.Int64N(1000))}
+}
+
+func touch(tx store.Tx, m *model, id markID, when time.Time, by store.Origin) error {
 	old, there := m.marks[id]
-	mark := store.Mark{Target: id.target, Subject: id.subject, Since: when}
+	mark := store.Mark{Target: id.target, Subject: id.subject, Since: when, Origin: by}
 	if there {
 		mark.Since = old.Since
+		if old.Origin.At.After(by.At) {
+			mark.Origin = old.Origin
+		}
 	}
 	w := tx.Work(id.backend)
-	if err := w.Touch(id.target, when, id.subject); err != nil {
+	if err := w.Touch(id.target, when, by, id.subject); err != nil {
 		return err
 	}
 	got, err := w.Mark(id.target, id.subject)
@@ -359,6 +370,7 @@ func opEvent(r *rand.Rand) op {
 	}
 	if r.IntN(3) == 0 {
 		e.Before, e.After, e.Token, e.Evidence, e.Causes = named(r, "b", 9), named(r, "a", 9), named(r, "t", 2), named(r, "e", 3), []string{named(r, "c", 3), ""}
+		e.Initiator = named(r, "i", 2)
 	}
 	return func(tx store.Tx, m *model) error { return appendEvent(tx, m, e) }
 }
@@ -426,14 +438,14 @@ func (m *model) oldestReference() (oldest markID, there bool) {
 
 // opTouchEvent marks those whom an event names that is still there.
 func opTouchEvent(r *rand.Rand) op {
-	id, when, which := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}, at(r.Int64N(1000)), r.IntN(1<<20)
+	id, when, which, by := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}, at(r.Int64N(1000)), r.IntN(1<<20), someOrigin(r)
 	return func(tx store.Tx, m *model) error {
 		if len(m.events) == 0 {
 			return nil
 		}
 		e := m.events[which%len(m.events)]
 		id.subject = store.Subject{IdP: e.IdP, Event: e.Seq}
-		return touch(tx, m, id, when)
+		return touch(tx, m, id, when, by)
 	}
 }
 

@@ -101,6 +101,8 @@ CREATE TABLE marks (
 	tries int8 NOT NULL,
 	not_before int8,
 	reason text NOT NULL,
+	origin text[], -- initiator, token, request
+	asked int8, -- when they did
 	PRIMARY KEY (backend, target, usr, idp, account, event)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 CREATE UNIQUE INDEX marks_seq ON marks (backend, target, seq);
@@ -163,6 +165,7 @@ CREATE TABLE events (
 	at int8,
 	type text NOT NULL,
 	actor text NOT NULL,
+	initiator text NOT NULL,
 	token text NOT NULL,
 	request text NOT NULL,
 	idp text NOT NULL,
