@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -435,4 +436,55 @@ func TestTheShelf(t *testing.T) {
 			t.Errorf("%s: without a key: %+v", name, a)
 		}
 	}
+}
+
+// A store that does not answer keeps nobody waiting whose key is known: one caller waits for it a little, and for a while nobody asks it again.
+func TestAStoreThatDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		ring := s.ring(nil)
+		credential, err := Parse("okta", secret1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := &Issuer{URL: public, Keys: ring, Clients: []Client{{ID: "job", IdP: "okta", Secrets: []Credential{credential}, Lifetime: MaxLifetime}}}
+		asked := func(h http.Handler) answered {
+			return post(t, h, form("client_id", "job", "client_secret", secret1))
+		}
+		asked(i)
+		time.Sleep(keyTurn - time.Hour)
+		a := asked(i)
+		load, change, asks := ring.Load, ring.Change, 0
+		ring.Load = func(ctx context.Context) ([]byte, error) { asks++; <-ctx.Done(); return nil, ctx.Err() }
+		ring.Change = func(ctx context.Context, _ func([]byte) ([]byte, error)) error {
+			asks++
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		for _, later := range []time.Duration{30 * time.Minute, 90 * time.Minute} { // then a new key is due
+			time.Sleep(later)
+			at, before := time.Now(), asks
+			for range 5 {
+				if who, err := a.who(t, i); err != nil || who.IdP != "okta" {
+					t.Errorf("%+v %v", who, err)
+				}
+				if a := asked(i); a.Status != 200 {
+					t.Errorf("%+v", a)
+				}
+			}
+			if waited := time.Since(at); waited > 2*keyWait || asks == before {
+				t.Errorf("ten callers wait for %s, and ask %d times", waited, asks-before)
+			}
+			ring.Load = load // then it can be read, and takes nothing
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		time.Sleep(time.Hour)
+		ring.Load = func(ctx context.Context) ([]byte, error) { return nil, ctx.Err() }
+		_, _ = ring.signer(gone) // whoever hangs up says nothing about the store
+		ring.Load, ring.Change = load, change
+		if asked(i); len(parseKeys(s.kept)) != 2 {
+			t.Errorf("%d keys, once the store answers", len(parseKeys(s.kept)))
+		}
+	})
 }

@@ -17,6 +17,10 @@ import (
 const (
 	keyTurn  = 7 * 24 * time.Hour // a new signing key is made so often
 	keyReads = time.Minute        // how old what is known of the kept keys may be
+	// keyWait is how long a caller waits for what is kept while other keys are known, and keyPause how long nobody asks after a failure:
+	// everybody else waits meanwhile.
+	keyWait  = 2 * time.Second
+	keyPause = 10 * time.Second
 	// keySettle is how old a key is before it signs, unless it is the only one: meanwhile every replica has read it.
 	keySettle = 5 * time.Minute
 	// keyKept is for how long a key verifies after it has ceased to sign: the longest lifetime of a token, and a while.
@@ -34,9 +38,10 @@ type Keyring struct {
 	Random io.Reader        // nil: crypto/rand
 	Now    func() time.Time // nil: time.Now
 
-	mu   sync.Mutex
-	keys []signingKey // by age, the oldest first
-	read time.Time
+	mu     sync.Mutex
+	keys   []signingKey // by age, the oldest first
+	read   time.Time
+	failed time.Time
 }
 
 type signingKey struct {
@@ -94,7 +99,11 @@ func (k *Keyring) refresh(ctx context.Context, now time.Time) error {
 	if age := now.Sub(k.read); !k.read.IsZero() && age >= 0 && age < keyReads {
 		return nil
 	}
-	kept, err := k.Load(ctx)
+	var kept []byte
+	err := k.ask(ctx, now, func(ctx context.Context) (err error) {
+		kept, err = k.Load(ctx)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("reading signing keys: %w", err)
 	}
@@ -109,19 +118,41 @@ func (k *Keyring) turn(ctx context.Context, now time.Time) error {
 		return err
 	}
 	var keys []signingKey
-	err = k.Change(ctx, func(kept []byte) ([]byte, error) {
-		keys = alive(parseKeys(kept), now)
-		if len(keys) > 0 && now.Sub(keys[len(keys)-1].Created) < keyTurn {
-			return nil, nil
-		}
-		keys = append(keys, fresh)
-		return json.Marshal(keys)
+	err = k.ask(ctx, now, func(ctx context.Context) error {
+		return k.Change(ctx, func(kept []byte) ([]byte, error) {
+			keys = alive(parseKeys(kept), now)
+			if len(keys) > 0 && now.Sub(keys[len(keys)-1].Created) < keyTurn {
+				return nil, nil
+			}
+			keys = append(keys, fresh)
+			return json.Marshal(keys)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("keeping a new signing key: %w", err)
 	}
 	k.keys, k.read = keys, now
 	return nil
+}
+
+// errPause is why nobody asks: somebody just did in vain.
+var errPause = errors.New("what keeps the keys did not answer a moment ago")
+
+// ask does something with what is kept. While no key is known it takes as long as it takes.
+func (k *Keyring) ask(ctx context.Context, now time.Time, what func(ctx context.Context) error) error {
+	if len(k.keys) == 0 {
+		return what(ctx)
+	}
+	if since := now.Sub(k.failed); since >= 0 && since < keyPause {
+		return errPause
+	}
+	limited, cancel := context.WithTimeout(ctx, keyWait)
+	defer cancel()
+	err := what(limited)
+	if err != nil && ctx.Err() == nil { // else the caller went away
+		k.failed = now
+	}
+	return err
 }
 
 func newKey(random io.Reader, now time.Time) (signingKey, error) {
