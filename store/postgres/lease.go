@@ -46,23 +46,10 @@ const beginLease = `begin isolation level read committed read write; set local s
 // say runs one statement about leases or replicas, and commits it.
 func say[T any](ctx context.Context, s *Store, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	var list []T
-	err := func() error {
-		conn, pgtx, err := s.begin(ctx, beginLease)
-		if err != nil {
-			return err
-		}
-		defer conn.Release()
-		defer rollback(pgtx)
-		t := s.newTx(ctx, pgtx, true)
-		defer t.end()
-		if list, err = query(t, scan, sql, args...); err != nil {
-			return databaseError{err}
-		}
-		if err := commit(ctx, conn, pgtx); err != nil {
-			return databaseError{err}
-		}
-		return nil
-	}()
+	err := s.once(ctx, beginLease, func(t *tx) (err error) {
+		list, err = query(t, scan, sql, args...)
+		return err
+	})
 	return list, s.outcome(ctx, doing, err)
 }
 

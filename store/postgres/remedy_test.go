@@ -34,6 +34,11 @@ func TestRemedies(t *testing.T) {
 	if !errors.Is(busy, store.ErrFull) || !strings.Contains(busy.Error(), "pool_max_conns") {
 		t.Errorf("no connection is left, while it runs: %v", busy)
 	}
+	closing := &Store{}
+	closing.closed.Store(true)
+	if err := closing.outcome(context.Background(), "update", databaseError{unknownError{io.EOF}}); !errors.Is(err, store.ErrUnknown) {
+		t.Errorf("a commit without an answer, while it is closed: %v", err)
+	}
 	late := fmt.Errorf("timeout: %w", context.DeadlineExceeded)
 	if err := unanswered(late); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "synchronous_standby_names") {
 		t.Errorf("a commit without an answer: %v", err)
@@ -89,7 +94,7 @@ func TestAUserWhoOwnsNothing(t *testing.T) {
 		}
 		return tx.Ledger("vt").(*ledger).SkipAttempts(7)
 	})
-	if err := s.once(ctx, alone, nil, set("alone")); err != nil {
+	if err := s.once(ctx, alone, func(t *tx) error { return set("alone")(t) }); err != nil {
 		t.Errorf("alone: %v", err)
 	}
 	l, err := s.Take(ctx, "vt", "me", time.Minute)

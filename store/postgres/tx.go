@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -15,6 +16,7 @@ import (
 // tx is one transaction as one function sees it.
 type tx struct {
 	ctx      context.Context
+	conn     *pgxpool.Conn
 	pg       pgx.Tx
 	store    *Store
 	writable bool

@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -66,13 +65,10 @@ func lost(err error) bool {
 }
 
 func (s *Store) view(ctx context.Context, fn func(tx store.Tx) error) error {
-	conn, pgtx, err := s.begin(ctx, beginView)
+	t, err := s.begin(ctx, beginView)
 	if err != nil {
 		return err
 	}
-	defer conn.Release()
-	defer rollback(pgtx)
-	t := s.newTx(ctx, pgtx, false)
 	defer t.end()
 	err = fn(t)
 	if t.err != nil {
@@ -87,43 +83,38 @@ type databaseError struct{ error }
 
 func (e databaseError) Unwrap() error { return e.error }
 
-func (s *Store) begin(ctx context.Context, how string) (*pgxpool.Conn, pgx.Tx, error) {
+// begin begins a transaction, which is to be ended.
+func (s *Store) begin(ctx context.Context, how string) (*tx, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if s.closed.Load() {
-		return nil, nil, store.ErrClosed
+		return nil, store.ErrClosed
 	}
 	limited, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	conn, err := s.pool.Acquire(limited)
 	if err != nil {
-		return nil, nil, databaseError{began{err}}
+		return nil, databaseError{began{err}}
 	}
 	pgtx, err := conn.BeginTx(limited, pgx.TxOptions{BeginQuery: how})
 	if err != nil {
 		conn.Release()
-		return nil, nil, databaseError{began{err}}
+		return nil, databaseError{began{err}}
 	}
-	return conn, pgtx, nil
+	return &tx{ctx: ctx, conn: conn, pg: pgtx, store: s, writable: how != beginView, idps: map[string]int32{}, backends: map[string]int32{}, listed: map[string]int32{}}, nil
 }
 
-func (s *Store) newTx(ctx context.Context, pgtx pgx.Tx, writable bool) *tx {
-	return &tx{ctx: ctx, pg: pgtx, store: s, writable: writable, idps: map[string]int32{}, backends: map[string]int32{}, listed: map[string]int32{}}
-}
-
-// end makes a transaction that somebody kept say so.
+// end undoes what was not committed, and makes a transaction that somebody kept say so. A connection on which it fails is given up by
+// the pool.
 func (t *tx) end() {
 	if t.err == nil {
 		t.err = errOver
 	}
-}
-
-// rollback ends what was not committed. A connection on which that fails is given up by the pool.
-func rollback(pgtx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	defer cancel()
-	_ = pgtx.Rollback(ctx) // after a commit it does nothing
+	_ = t.pg.Rollback(ctx) // after a commit it does nothing
+	t.conn.Release()
 }
 
 // Update implements store.Store.
@@ -138,7 +129,14 @@ func (s *Store) update(ctx context.Context, lease *store.Lease, fn func(tx store
 		if try >= aloneFrom {
 			how = alone
 		}
-		err := s.once(ctx, how, lease, fn)
+		err := s.once(ctx, how, func(t *tx) error {
+			if lease != nil {
+				if err := t.fence(*lease); err != nil {
+					return err
+				}
+			}
+			return fn(t)
+		})
 		limit := 0
 		var failed databaseError
 		var unknown unknownError
@@ -182,31 +180,23 @@ func pause(ctx context.Context, try int) {
 }
 
 // once runs the function in one transaction and commits it.
-func (s *Store) once(ctx context.Context, how string, lease *store.Lease, fn func(tx store.Tx) error) error {
-	conn, pgtx, err := s.begin(ctx, how)
+func (s *Store) once(ctx context.Context, how string, fn func(t *tx) error) error {
+	t, err := s.begin(ctx, how)
 	if err != nil {
 		return err
 	}
-	defer conn.Release()
-	defer rollback(pgtx)
-	t := s.newTx(ctx, pgtx, true)
 	defer t.end()
-	if lease != nil {
-		err = t.fence(*lease)
-	}
-	if err == nil {
-		err = fn(t)
-	}
+	err = fn(t)
 	if t.err != nil {
 		return databaseError{t.err}
 	}
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := commit(ctx, conn, pgtx); err != nil {
+	if err := t.commit(); err != nil {
 		return databaseError{err}
 	}
 	s.learn(t)
@@ -218,24 +208,23 @@ type unknownError struct{ error }
 
 func (e unknownError) Unwrap() error { return e.error }
 
-// commit makes the transaction durable. It does not end with ctx: an answer "perhaps" is of no use to anybody. Where it cannot
-// be helped (the connection is lost, or the primary is, in the middle of it) the error is an unknownError.
-func commit(ctx context.Context, conn *pgxpool.Conn, pgtx pgx.Tx) error {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
-	defer cancel()
-	if conn.Conn().IsClosed() {
+// commit makes the transaction durable. It does not end with the caller's context: an answer "perhaps" is of no use to anybody. Where
+// it cannot be helped (the connection is lost, or the primary is, in the middle of it) the error is an unknownError.
+func (t *tx) commit() error {
+	conn := t.conn.Conn()
+	if conn.IsClosed() {
 		return pgconn.ErrConnClosed
 	}
-	delete(conn.Conn().PgConn().CustomData(), warned)
-	err := pgtx.Commit(limited)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), answerWithin)
+	defer cancel()
+	said := conn.PgConn().CustomData()
+	delete(said, warned)
+	err := t.pg.Commit(ctx)
 	var pg *pgconn.PgError
 	switch {
-	case err == nil:
-		if conn.Conn().PgConn().CustomData()[warned] != nil {
-			return unknownError{errors.New("the primary has committed without its standby")}
-		}
-		return nil
-	case errors.Is(err, pgx.ErrTxCommitRollback), errors.As(err, &pg) && severity(pg) == "ERROR":
+	case err == nil && said[warned] != nil:
+		return unknownError{errors.New("the primary has committed without its standby")}
+	case err == nil, errors.Is(err, pgx.ErrTxCommitRollback), errors.As(err, &pg) && severity(pg) == "ERROR":
 		return err
 	}
 	return unknownError{unanswered(err)} // whatever pgconn.SafeToRetry says of it: it takes a connection that broke while waiting for one that was closed before
@@ -248,10 +237,10 @@ func (s *Store) outcome(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case s.closed.Load() && errors.As(err, &failed), errors.Is(err, store.ErrClosed):
-		return fmt.Errorf("%s: %w", doing, store.ErrClosed)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%s: %w: %w", doing, store.ErrUnknown, unknown.error)
+	case s.closed.Load() && errors.As(err, &failed), errors.Is(err, store.ErrClosed):
+		return fmt.Errorf("%s: %w", doing, store.ErrClosed)
 	case !errors.As(err, &failed):
 		return err
 	case ctx.Err() != nil:
