@@ -257,5 +257,5 @@ func (d *directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 	}
 }
 
-const groupsOfPage = `SELECT ` + groupColumns + ` FROM names v JOIN memberships m ON m.member = v.id JOIN groups g ON g.id = m.grp JOIN names n ON n.id = g.id
-	WHERE v.idp = $1 AND v.value = $2 AND m.grp > $3 ORDER BY m.grp LIMIT $4`
+const groupsOfPage = `SELECT ` + groupColumns + ` FROM memberships m JOIN groups g ON g.id = m.grp JOIN names n ON n.id = g.id
+	WHERE m.member = (SELECT id FROM names WHERE idp = $1 AND value = $2) AND m.grp > $3 ORDER BY m.grp LIMIT $4`

@@ -30,9 +30,11 @@ const (
 //
 // A process that is stopped within a transaction must not hold locks for longer than a lease lasts: the server ends it then. A
 // commit that waits for a standby must not be cut short by a timeout of statements: it would be reported as done. What is asked
-// is always a matter of an index, and the planner, which may not have seen a table since it grew, must not think otherwise.
+// is always a matter of an index, and the planner, which may not have seen a table since it grew, must not think otherwise: it would
+// read a whole group for each page of it, or a whole table to join it.
 const (
-	settingsOfAll = `set local enable_seqscan = off; set local jit = off; set local statement_timeout = 0; `
+	settingsOfAll = `set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; ` +
+		`set local jit = off; set local statement_timeout = 0; `
 
 	beginView   = `begin isolation level repeatable read read only; ` + settingsOfAll + `set local idle_in_transaction_session_timeout = '15min'`
 	beginUpdate = `begin isolation level serializable read write; ` + settingsOfAll +
