@@ -453,7 +453,7 @@ func (s *Server) wrong(target *role, u ref, add bool) int {
 	switch {
 	case p == nil:
 		return http.StatusNotFound
-	case u.Status == nil || *u.Status != p.status, target.users[u.ID] == add:
+	case u.Status == nil || *u.Status != p.status, target.users[u.ID] == add, add && p.status != "Active":
 		return http.StatusBadRequest
 	case p.autoprovisioned:
 		return http.StatusForbidden

@@ -23,6 +23,9 @@ type Options struct {
 	AnyGroup bool
 }
 
+// adminRole administers a group.
+const adminRole = "USER_ROLE_GROUP_ADMIN"
+
 // lag is how long reads are behind writes in the profiles that have it.
 const lag = 2 * time.Second
 
@@ -271,7 +274,7 @@ func (s *Server) listAdmins(w http.ResponseWriter, r *http.Request) {
 	}
 	admins := map[string]*member{}
 	for id, m := range g {
-		if m.roles["USER_ROLE_GROUP_ADMIN"] {
+		if m.roles[adminRole] {
 			admins[id] = m
 		}
 	}
@@ -297,9 +300,23 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) {
 			fail(w, http.StatusBadRequest, "InvalidArgumentError", "SECRET")
 			return
 		}
+		if s.options.Profile == "strict" && s.lists(group, d.ID) {
+			fail(w, http.StatusConflict, "AlreadyExistsError", "SECRET")
+			return
+		}
 		s.invited = append(s.invited, [2]string{group, d.ID})
 	}
 	reply(w, http.StatusOK, map[string]any{})
+}
+
+// lists says whether the address is a member's already.
+func (s *Server) lists(group, email string) bool {
+	for id := range s.groups[group] {
+		if strings.EqualFold(s.people[id], email) {
+			return true
+		}
+	}
+	return false
 }
 
 // Accept lets everybody who was invited have an account and be a member.
@@ -462,12 +479,28 @@ func (s *Server) wrong(group string, e entry, again bool) (int, string) {
 			if !strings.HasPrefix(role, "USER_ROLE_") && s.options.Profile != "partial" {
 				return http.StatusBadRequest, "InvalidArgumentError"
 			}
-			if op == "remove_roles" && strict && !m.roles[role] {
+			switch {
+			case op != "remove_roles":
+			case strict && !m.roles[role]:
 				return http.StatusBadRequest, "InvalidArgumentError"
+			case role == adminRole && strict && s.last(group, e.ID):
+				return http.StatusBadRequest, "InvalidArgumentError"
+			case role == adminRole && s.options.Profile == "partial" && s.last(group, e.ID):
+				return http.StatusForbidden, "ForbiddenError"
 			}
 		}
 	}
 	return 0, ""
+}
+
+// last says whether somebody is the only administrator of a group.
+func (s *Server) last(group, id string) bool {
+	for other, m := range s.groups[group] {
+		if other != id && m.roles[adminRole] {
+			return false
+		}
+	}
+	return s.groups[group][id].roles[adminRole]
 }
 
 func (s *Server) set(m *member, e entry) {
