@@ -130,7 +130,7 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 		if err := w.mayEnd(ctx, target, a); err != nil {
 			return err
 		}
-		if a.left || a.later {
+		if a.left || a.later || a.unfinished {
 			continue
 		}
 		lingering, cancel := w.linger(ctx)
@@ -151,9 +151,15 @@ func (a *account) leaves() bool {
 	return a.offboarded && !a.left && len(a.add)+len(a.remove) == 0 && a.park == 0 && a.wait.IsZero()
 }
 
-// mayEnd sees what keeps an account from being ended: roles elsewhere, an operator, or that it is already.
+// mayEnd sees what keeps an account from being ended: roles elsewhere, an operator, that it is already, or that somebody came back
+// while others had their turn.
 func (w *Worker) mayEnd(ctx context.Context, target string, a *account) error {
 	err := w.Store.View(ctx, func(tx store.Tx) error {
+		now := &account{Account: a.Account}
+		if err := w.load(tx, target, a.ID, now); err != nil {
+			return err
+		}
+		a.unfinished = !now.offboarded
 		targets, err := tx.Ledger(w.Name).TargetsOf(a.ID)
 		a.left = len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0
 		a.later = slices.Contains(targets, target) || w.Backend.Traits().OneListing && len(targets) > 0

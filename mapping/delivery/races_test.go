@@ -276,3 +276,36 @@ func TestAResyncThatCannotBeStoredIsMadeAgain(t *testing.T) {
 	w.pass(time.Minute)
 	w.expect("acme/a0=ADMIN")
 }
+
+// ending lets something happen while somebody is off-boarded.
+type ending struct {
+	*vendor
+	during func()
+}
+
+func (e *ending) Offboard(ctx context.Context, target string, a backend.Account) error {
+	if f := e.during; f != nil {
+		e.during = nil
+		f()
+	}
+	return e.vendor.Offboard(ctx, target, a)
+}
+
+// Who comes back while those before them are off-boarded, which takes a call for each, is not.
+func TestWhoComesBackBeforeTheirTurnIsNotOffboarded(t *testing.T) {
+	w := newWorld(t, admins)
+	e := &ending{vendor: w.vendor}
+	w.config = func(d *delivery.Worker) { d.Backend, d.Offboard = e, true }
+	w.restart()
+	team(w, 2, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u1", "Admins")
+	w.pass(time.Minute)
+	w.calls()
+	w.deactivate("okta", "u0")
+	w.deactivate("okta", "u1")
+	e.during = func() { w.user("okta", "u1", "u1@example.com", true) }
+	w.pass(time.Minute)
+	w.expectCalls("remove acme: a0=ADMIN a1=ADMIN", "offboard acme: a0", "add acme: a1=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
