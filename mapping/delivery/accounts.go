@@ -237,7 +237,7 @@ func (w *Worker) claimAdmins(ctx context.Context, target string, v *visitWork) (
 		for _, a := range leaving {
 			g := foreignGrant{target, a.ID, role}
 			has, _ := seen.Has(a.ID, role)
-			if stays := len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0; !has || stays || w.now().Sub(w.taken[g]) < w.Straggler {
+			if stays := len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0; !has || stays || within(w.now(), w.taken[g], w.Straggler) {
 				continue // what was taken a moment ago a list may still show
 			}
 			kept[a.ID] = true

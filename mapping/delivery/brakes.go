@@ -220,7 +220,7 @@ func (b *brakes) measure(tx store.Tx) error {
 		if err != nil {
 			return err
 		}
-		if e.Hold != "" && now.Sub(e.HeldSince) < holdGrows {
+		if e.Hold != "" && within(now, e.HeldSince, holdGrows) {
 			b.open[e.Why] = e.Hold
 		}
 		if e.Account == store.TargetItself || e.State == store.Absent {
@@ -236,7 +236,7 @@ func (b *brakes) measure(tx store.Tx) error {
 			there[last] = true
 		}
 		note(b.holders, e)
-		if e.State == store.Present && e.Doubt.IsZero() && now.Sub(e.Sent) < b.worker.Straggler {
+		if e.State == store.Present && e.Doubt.IsZero() && within(now, e.Sent, b.worker.Straggler) {
 			note(b.lately, e)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/scimbridge/scimbridge/store"
 )
 
 // maxSlew is how far the two clocks may drift apart between two rounds before somebody is said to have set one.
@@ -13,6 +15,13 @@ const maxSlew = 2 * time.Second
 // from any goroutine.
 func (w *Worker) now() time.Time {
 	return time.Unix(0, w.ahead.Load()+int64(w.Steady())).UTC()
+}
+
+// within says whether a moment that was noted is less than a while ago. One that is yet to come is of a clock that was set since:
+// the window that began with that covers what was under way then.
+func within(now, at time.Time, while time.Duration) bool {
+	ago := now.Sub(at)
+	return ago < while && ago > -maxSlew
 }
 
 // jumped treats a clock that was set like a restart: no moment that was noted before says how long ago it is.
@@ -27,7 +36,14 @@ func (w *Worker) jumped(ctx context.Context) error {
 	clear(w.pauses)
 	clear(w.looks)
 	w.planResync(w.now(), w.ResyncEvery)
-	if err := w.recover(ctx); err != nil {
+	clear(w.unread)
+	err := w.recover(ctx)
+	if err == nil && by < 0 {
+		err = w.Store.Update(ctx, func(tx store.Tx) error {
+			return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State != store.Held && m.NotBefore.After(w.now()) })
+		})
+	}
+	if err != nil {
 		w.ahead.Store(ahead - int64(by)) // once more
 		return fmt.Errorf("after the clock was set: %w", err)
 	}

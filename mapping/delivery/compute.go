@@ -32,9 +32,9 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 		return err
 	}
 	now := w.now()
-	maps.DeleteFunc(w.touched, func(_ spot, at time.Time) bool { return now.Sub(at) >= w.Straggler })
-	maps.DeleteFunc(w.taken, func(_ foreignGrant, at time.Time) bool { return now.Sub(at) >= w.Straggler })
-	maps.DeleteFunc(w.revoked, func(_ foreignGrant, at time.Time) bool { return now.Sub(at) >= w.Straggler })
+	maps.DeleteFunc(w.touched, func(_ spot, at time.Time) bool { return !within(now, at, w.Straggler) })
+	maps.DeleteFunc(w.taken, func(_ foreignGrant, at time.Time) bool { return !within(now, at, w.Straggler) })
+	maps.DeleteFunc(w.revoked, func(_ foreignGrant, at time.Time) bool { return !within(now, at, w.Straggler) })
 	for id, a := range v.accounts {
 		a.decide(now, w.Straggler)
 		_, touched := w.touched[spot{target, id}] // a removal leaves no entry that would tell
@@ -125,7 +125,7 @@ func (a *account) decide(now time.Time, straggler time.Duration) {
 	}
 	for r, e := range a.mine {
 		roles[r] = true
-		a.recent = a.recent || now.Sub(e.Sent) < straggler || !e.Doubt.IsZero()
+		a.recent = a.recent || within(now, e.Sent, straggler) || !e.Doubt.IsZero()
 	}
 	for role := range roles {
 		_, want := a.want[role]

@@ -309,3 +309,55 @@ func TestWhoComesBackBeforeTheirTurnIsNotOffboarded(t *testing.T) {
 	w.expectCalls("remove acme: a0=ADMIN a1=ADMIN", "offboard acme: a0", "add acme: a1=ADMIN")
 	w.expectCounts("pending 0, blocked 0, held 0")
 }
+
+// What was noted by a clock that was ahead says nothing about how long ago it was: reads are believed after a window all the same.
+func TestAClockThatWasSetBackKeepsDriftNoSecret(t *testing.T) {
+	w := full(t, 1)
+	w.clock = w.clock.Add(100 * time.Hour)
+	w.join("okta", "u0", "Others")
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN,SCAN")
+	w.clock = w.clock.Add(-100 * time.Hour)
+	w.restart()
+	w.pass(2 * time.Minute)
+	delete(w.vendor.holds["acme/a0"], "SCAN")
+	w.resync()
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN,SCAN")
+}
+
+// What was to be tried again in minutes is, though the clock is set back by hours.
+func TestAClockThatIsSetBackKeepsNoRemovalWaiting(t *testing.T) {
+	w := full(t, 1)
+	began, set := w.clock, time.Duration(0)
+	w.config = func(d *delivery.Worker) {
+		d.Now = func() time.Time { return w.clock.Add(set) }
+		d.Steady = func() time.Duration { return w.clock.Sub(began) }
+	}
+	w.restart()
+	w.clock = w.clock.Add(time.Hour)
+	w.vendor.refuse["a0/ADMIN"] = true
+	w.leaveAll(0, 1)
+	w.clock = w.clock.Add(2 * time.Second)
+	w.round()
+	w.expectCounts("pending 0, blocked 1, held 0")
+	clear(w.vendor.refuse)
+	set = -5 * time.Hour
+	for range 10 {
+		w.round()
+		w.clock = w.clock.Add(time.Minute)
+	}
+	w.expect("")
+}
+
+// A comparison that is only made when it is asked for looks twice, too, and not at one moment.
+func TestASecondLookIsNotTakenAtOnce(t *testing.T) {
+	w := full(t, 1)
+	w.pass(2 * time.Minute)
+	w.vendor.stale = map[string]bool{"a0/ADMIN": true}
+	w.resync()
+	w.pass(time.Second)
+	w.vendor.stale = nil
+	w.pass(time.Minute)
+	w.expectCalls()
+}

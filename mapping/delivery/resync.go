@@ -147,7 +147,11 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 	}
 	w.sighted(target, strangers)
 	if again {
-		w.looks[target] = w.now().Add(min(secondLook, max(w.ResyncEvery/4, 10*time.Millisecond)))
+		wait := secondLook
+		if w.ResyncEvery > 0 {
+			wait = min(wait, max(w.ResyncEvery/4, 10*time.Millisecond))
+		}
+		w.looks[target] = w.now().Add(wait)
 	}
 	w.countDrift()
 	return nil
@@ -183,7 +187,7 @@ func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (aga
 	switch {
 	case !tells, has && e.Missed == 0:
 		return false, nil
-	case !has && now.Sub(e.Sent) < secondLook: // given a moment ago: the read may lag
+	case !has && within(now, e.Sent, secondLook): // given a moment ago: the read may lag
 		return true, nil
 	case has:
 		e.Missed = 0
@@ -254,7 +258,7 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 
 // mayLag says whether a list may show of an account what a call of ours has ended.
 func (w *Worker) mayLag(target, account string) bool {
-	return w.lag.After(w.now()) || w.now().Sub(w.touched[spot{target, account}]) < w.Straggler
+	return w.lag.After(w.now()) || within(w.now(), w.touched[spot{target, account}], w.Straggler)
 }
 
 // sighted remembers what a reading saw, once it is committed: two sightings in a row count, and what comes again after it was not
