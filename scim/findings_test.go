@@ -216,3 +216,31 @@ func TestNamesAreComparedAsTheyLook(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// What a filter finds does not depend on whether an index answers it.
+func TestAnIndexFindsWhatTheFilterSays(t *testing.T) {
+	w := newWorld(t)
+	names := []string{"kim", "\u212aim", "sam", "\u017fam", "ilya", "\u0130lya", "\u0131lya", "stra\u00dfe", "STRASSE", "\u03b1\u03c2", "\u03b1\u03c3", "\uff41da", "ada", "o\ufb03ce", "office", "jos\u00e9", "jose\u0301"}
+	for _, n := range names { // some of them are the same name to the server
+		w.do("POST", "/Users", fmt.Sprintf(`{"userName":%q,"emails":[{"value":%q}]}`, n, n))
+		w.do("POST", "/Groups", fmt.Sprintf(`{"displayName":%q}`, n))
+	}
+	for _, n := range names {
+		for path, attribute := range map[string]string{"/Users": "userName", "/Users?": "emails.value", "/Users??": "emails", "/Groups": "displayName"} {
+			find := func(filter string) []string {
+				page := w.must(200, "POST", strings.TrimRight(path, "?")+"/.search", fmt.Sprintf(`{"filter":%q}`, filter)).json(t)
+				return ids(t, page)
+			}
+			term := fmt.Sprintf(`%s eq "%s"`, attribute, n)
+			want := find(term)
+			if len(want) == 0 {
+				t.Errorf("%s finds nothing", term)
+			}
+			for _, filter := range []string{term + " and id pr", term + ` or id eq "nobody"`} {
+				if got := find(filter); !slices.Equal(got, want) {
+					t.Errorf("%s finds %q, %s finds %q", term, want, filter, got)
+				}
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/scim/patch"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 // kind is a kind of resource. The two kinds are immutable.
@@ -26,6 +27,7 @@ var userKind = newKind("User", "/Users", maxUserBody, "",
 var groupKind = newKind("Group", "/Groups", maxGroupBody, "members", filter.Schema{Core: groupSchema()})
 
 func newKind(name, endpoint string, maxBody int64, rows string, s filter.Schema) *kind {
+	s.Fold = store.Fold
 	return &kind{name: name, endpoint: endpoint, maxBody: maxBody, schema: s, patch: patch.Resource{Schema: s, Rows: rows}}
 }
 

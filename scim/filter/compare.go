@@ -159,19 +159,11 @@ func (c comparison) satisfied(have any) bool {
 }
 
 func (c comparison) strings(have, want string) bool {
-	exact := c.attr.CaseExact
+	attr := c.attr
 	if c.sub != nil {
-		exact = c.sub.CaseExact
+		attr = *c.sub
 	}
-	if !exact {
-		switch c.op {
-		case fp.EQ:
-			return strings.EqualFold(have, want)
-		case fp.NE:
-			return !strings.EqualFold(have, want)
-		}
-		have, want = strings.ToLower(have), strings.ToLower(want)
-	}
+	have, want = attr.folded(have), attr.folded(want)
 	switch c.op {
 	case fp.CO:
 		return strings.Contains(have, want)

@@ -97,11 +97,7 @@ func (a Attribute) key(v any) string {
 			return t.UTC().Format("2006-01-02T15:04:05.000000000") + time.UTC.String()
 		}
 	}
-	if s := text(v); a.CaseExact {
-		return s
-	} else {
-		return strings.ToLower(s)
-	}
+	return a.folded(text(v))
 }
 
 // floatKey is f as eight bytes in order.

@@ -27,6 +27,9 @@ type Schema struct {
 	// Others are the other kinds of resources of a query over several (RFC 7644 section 3.4.2.1): their attributes are
 	// known, and a resource of this kind has no value of them.
 	Others []Schema
+	// Fold makes texts the same that differ only in what does not count where caseExact is false: as the indexes have it, or a filter
+	// would find one thing with an index and another without. nil: strings.ToLower.
+	Fold func(string) string
 }
 
 // Attribute is what a schema says of one attribute.
@@ -40,12 +43,19 @@ type Attribute struct {
 	Required    bool
 
 	subs      schema.Attributes
-	elsewhere bool // an attribute of another kind of resource: it never has a value here
+	fold      func(string) string // Schema.Fold
+	elsewhere bool                // an attribute of another kind of resource: it never has a value here
 }
 
 // Find looks an attribute up, its name and URN compared without regard to case. Without a URN the core comes first and the
 // extensions follow, since Entra asks for an extension's manager by its bare name (E06, E21).
 func (s Schema) Find(urn, name string) (Attribute, bool) {
+	a, ok := s.find(urn, name)
+	a.fold = s.Fold
+	return a, ok
+}
+
+func (s Schema) find(urn, name string) (Attribute, bool) {
 	if urn == "" || strings.EqualFold(urn, s.Core.ID) {
 		if a, ok := find(s.Core.Attributes, name); ok {
 			return a, true
@@ -89,7 +99,20 @@ func (a Attribute) Sub(name string) (Attribute, bool) {
 	if a.subs == nil && a.Name == schema.CommonAttributeMeta {
 		return metaAttribute(name)
 	}
-	return find(a.subs, name)
+	sub, ok := find(a.subs, name)
+	sub.fold = a.fold
+	return sub, ok
+}
+
+// folded is s as it is compared.
+func (a Attribute) folded(s string) string {
+	switch {
+	case a.CaseExact:
+		return s
+	case a.fold == nil:
+		return strings.ToLower(s)
+	}
+	return a.fold(s)
 }
 
 // HasValue says whether a is complex with a sub-attribute value, which is what a comparison without a sub-attribute is about.
