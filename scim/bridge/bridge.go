@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -82,7 +81,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	b.startSealer()
-	rules, err := b.startRules()
+	rules, data, err := b.startRules()
 	if err != nil {
 		return err
 	}
@@ -90,7 +89,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	b.rules.Store(rules)
-	if err := b.loaded(ctx, "start", "bridge", ""); err != nil {
+	if err := b.loaded(ctx, "start", "bridge", "", data); err != nil {
 		return err
 	}
 	if err := b.warnOfOrphans(ctx); err != nil {
@@ -151,14 +150,13 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	return nil
 }
 
-// startRules compiles the mapping with the lines that explanations name.
-func (b *Bridge) startRules() (*mapping.Rules, error) {
+// startRules compiles the mapping, with the lines that explanations name if there is a file.
+func (b *Bridge) startRules() (*mapping.Rules, []byte, error) {
 	if b.Path != "" {
-		if data, err := os.ReadFile(b.Path); err == nil {
-			return b.propose(b.Path, data)
-		}
+		return b.readRules()
 	}
-	return b.Config.rules(nil)
+	rules, err := b.Config.rules(nil)
+	return rules, nil, err
 }
 
 // warnOfOrphans names what the store remembers and the configuration does not: grants under a backend that nobody serves any

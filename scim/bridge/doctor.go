@@ -287,7 +287,7 @@ func request(ctx context.Context, address string) *http.Request {
 // backends examines every configured vendor.
 func (d *doctor) backends(ctx context.Context, canary string) {
 	b := &Bridge{Config: d.config, Log: slog.New(slog.DiscardHandler), Path: d.file, limits: map[string]*rate.Limiter{}}
-	rules, err := b.startRules()
+	rules, _, err := b.startRules()
 	if err != nil {
 		d.say("mappings", bad(err.Error(), "scimbridge check"))
 		return

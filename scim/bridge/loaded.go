@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -20,16 +19,9 @@ import (
 // sectionsSetting names the setting with the fingerprints of the configuration that was loaded last.
 const sectionsSetting = "config/sections"
 
-// loaded puts into the audit trail that a configuration is in force, and which parts of it are others than before: all of them, or
+// loaded puts into the audit trail that the configuration of a file, if there is one, is in force, and which parts of it are others than before: all of them, or
 // only one, since a reload takes no other.
-func (b *Bridge) loaded(ctx context.Context, how, actor, only string) error {
-	var data []byte
-	if b.Path != "" {
-		var err error
-		if data, err = os.ReadFile(b.Path); err != nil {
-			return fmt.Errorf("reading the configuration: %w", err)
-		}
-	}
+func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byte) error {
 	read, err := sections(data)
 	if err != nil {
 		return err

@@ -243,10 +243,16 @@ func (b *Bridge) catchUp(ctx context.Context) error {
 	if reload == b.replicas.reload {
 		return nil
 	}
-	b.replicas.reload = reload
-	if _, err := b.takeRules(ctx); err != nil {
+	rules, data, err := b.readRules()
+	if err != nil {
+		b.replicas.reload = reload // until it is asked again: the file is not going to mend itself
 		b.Log.Error("another replica was told to read its configuration again; of this one the rules in force stay", "error", err)
+		return nil
 	}
+	if _, err := b.takeRules(ctx, rules, data); err != nil {
+		return fmt.Errorf("taking the rules that another replica was told to take: %w", err)
+	}
+	b.replicas.reload = reload
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 
@@ -18,9 +17,6 @@ import (
 
 // propose reads the mappings of a configuration file, or of one with nothing else in it, and checks them against what is running.
 func (b *Bridge) propose(name string, data []byte) (*mapping.Rules, error) {
-	if len(data) > maxConfig {
-		return nil, fmt.Errorf("%s has more than 1 MiB", name)
-	}
 	proposed, v, err := decodeConfig(name, data)
 	if err != nil {
 		return nil, err
@@ -71,25 +67,32 @@ func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules) ([]delivery
 func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
-	plan, err := b.takeRules(ctx)
+	rules, data, err := b.readRules()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := b.takeRules(ctx, rules, data)
 	if err == nil {
 		err = b.tellReload(ctx)
 	}
 	return plan, err
 }
 
-func (b *Bridge) takeRules(ctx context.Context) ([]delivery.Preview, error) {
+// readRules reads the mappings of the configuration file as it is now.
+func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 	if b.Path == "" {
-		return nil, errors.New("there is no configuration file to read again")
+		return nil, nil, errors.New("there is no configuration file to read again")
 	}
-	data, err := os.ReadFile(b.Path)
+	data, err := readBounded(b.Path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, nil, err
 	}
 	rules, err := b.propose(b.Path, data)
-	if err != nil {
-		return nil, err
-	}
+	return rules, data, err
+}
+
+// takeRules takes what was read into force. An error is one of the store, and leaves the rules that were.
+func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte) ([]delivery.Preview, error) {
 	plan, err := b.previews(ctx, rules)
 	if err != nil {
 		return nil, err
@@ -97,7 +100,7 @@ func (b *Bridge) takeRules(ctx context.Context) ([]delivery.Preview, error) {
 	if err := b.bindNames(ctx, rules); err != nil {
 		return nil, err
 	}
-	if err := b.loaded(ctx, "reload", "operator", "mappings"); err != nil {
+	if err := b.loaded(ctx, "reload", "operator", "mappings", data); err != nil {
 		return nil, err
 	}
 	b.rules.Store(rules)

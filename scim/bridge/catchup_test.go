@@ -1,0 +1,89 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt"
+)
+
+// refusing is a store that takes nothing for a while.
+type refusing struct {
+	store.Store
+	refuses bool
+}
+
+func (r *refusing) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if r.refuses {
+		return errors.New("the database is away")
+	}
+	return r.Store.Update(ctx, fn)
+}
+
+// A replica that is told to read its configuration while the store is away does so when the store is back; a file that is refused
+// is not read again and again.
+func TestCatchingUpIsNotForgotten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(group string) {
+		t.Helper()
+		text := "identity_providers: {okta: {tokens: [canary-okta-token-of-the-tests]}}\nbackends: {vt: {kind: virustotal, url: simulated, mode: sync}}\n" +
+			"mappings:\n  - {group: " + group + ", backend: vt, target: acme, roles: [USER_ROLE_PRIVATE_SCANNING]}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Before")
+	config, _, err := LoadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := bolt.Open(filepath.Join(t.TempDir(), "s.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := opened.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var log strings.Builder
+	s := &refusing{Store: opened}
+	b := &Bridge{Config: config, Path: file, Log: slog.New(slog.NewTextHandler(io.MultiWriter(&log, t.Output()), nil)), store: s, replicas: &replicas{}}
+	ask := func(word string) {
+		t.Helper()
+		if err := opened.Update(t.Context(), func(tx store.Tx) error { return tx.SetSetting(reloadAsked, []byte(word)) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	given := func(group string) bool {
+		rules := b.rules.Load()
+		return rules != nil && len(rules.Targets("okta", store.Group{DisplayName: group})) > 0
+	}
+	write("After")
+	ask("one")
+	s.refuses = true
+	if err := b.catchUp(t.Context()); err == nil || given("After") {
+		t.Errorf("while the store is away: %v", err)
+	}
+	s.refuses = false
+	if err := b.catchUp(t.Context()); err != nil || !given("After") {
+		t.Errorf("when it is back: %v", err)
+	}
+	write("[")
+	ask("two")
+	for range 3 {
+		if err := b.catchUp(t.Context()); err != nil || !given("After") {
+			t.Errorf("a file that is refused: %v", err)
+		}
+	}
+	if n := strings.Count(log.String(), "of this one the rules in force stay"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+}
