@@ -43,15 +43,15 @@ func (v *validation) unpinned(c *Config, rule []string, m MappingConfig) {
 		why := ""
 		switch {
 		case slices.ContainsFunc(g.Roles, administers):
-			why = "gives an administrator's role"
+			why = "gives an administrator's role to whoever is in a group of this name"
 		case g.Replace:
-			why = "replaces the roles of its people"
+			why = "replaces the roles of whoever is in a group of this name"
 		case g.Authoritative:
-			why = "takes the role from everybody else"
+			why = "takes the role from everybody who is not in a group of this name"
 		default:
 			continue
 		}
-		v.advise(append(rule, "pin"), "this rule %s to whoever is in a group of this name; `pin: true` lets no other group take the name", why)
+		v.advise(append(rule, "pin"), "this rule %s; `pin: true` lets no other group take the name", why)
 		return
 	}
 }
@@ -72,13 +72,13 @@ func (v *validation) conflicts(c *Config) {
 	seen := map[string][]given{}
 	for i, m := range c.Mappings {
 		grants, paths := m.grants()
+		groups := m.selection()
 		for n, g := range grants {
 			path := slices.Concat([]string{"mappings", strconv.Itoa(i)}, paths[n])
 			roles := g.Roles
 			if len(roles) == 0 {
 				roles = []string{""}
 			}
-			groups := strings.ToLower(strings.Join([]string{strings.Join(m.Group, "\n"), m.Match, m.ExternalID, m.ID, m.IdP, m.Where}, "\x00"))
 			for _, r := range roles {
 				key := strings.Join([]string{g.Backend, g.Target, r}, "\x00")
 				one := given{v.line(path...), groups, g.Authoritative, m.Paused}
@@ -91,6 +91,19 @@ func (v *validation) conflicts(c *Config) {
 			}
 		}
 	}
+}
+
+// selection is the same for rules that are about the same people. Letter case does not count in names, and nowhere else.
+func (m MappingConfig) selection() string {
+	folded := func(all names) string {
+		var out []string
+		for _, name := range all {
+			out = append(out, strings.ToLower(name))
+		}
+		slices.Sort(out)
+		return strings.Join(slices.Compact(out), "\n")
+	}
+	return strings.Join([]string{folded(m.Group), m.Match, m.ExternalID, m.ID, folded(m.Exclude), m.IdP, m.Where}, "\x00")
 }
 
 // conflict says whether there was one.

@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +12,10 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // A backup and an export are put back elsewhere: they observe until they are resumed.
@@ -93,6 +99,36 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 	}
 	if left, err := filepath.Glob(file + "*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// A server that breaks off, or cannot read, is not taken for one that does not run.
+func TestAServerThatBreaksOff(t *testing.T) {
+	b := &Bridge{Log: slog.New(slog.DiscardHandler)}
+	c := &console.Console{Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,
+		Export: func(context.Context, io.Writer) error { return errors.New("the database is away") },
+		Reload: func(context.Context) ([]delivery.Preview, error) { panic(http.ErrAbortHandler) }}
+	server := httptest.NewServer(c.Handler())
+	defer server.Close()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "config.yaml")
+	for name, text := range map[string]string{config: "console: {listen: " + server.Listener.Addr().String() + "}\nstore: {path: " + filepath.Join(dir, "s.db") + "}\n", filepath.Join(dir, "s.db.operator-key"): strings.Repeat("k", 43)} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		command []string
+		want    string
+	}{
+		{[]string{"reload"}, "the server at " + server.URL + " did not answer: EOF; look at its log"},
+		{[]string{"export"}, "the store cannot be read"},
+		{[]string{"backup", filepath.Join(dir, "copy.db")}, "the store cannot be read"},
+	} {
+		var out strings.Builder
+		if code := Main(append(step.command, "--config", config), &out, &out); code != 1 || !strings.Contains(out.String(), step.want) || strings.Contains(out.String(), "start it with") {
+			t.Errorf("%s: %d %s", step.command, code, out.String())
+		}
 	}
 }
 

@@ -164,6 +164,10 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 		if errors.As(err, &failed) {
 			err = failed.Err
 		}
+		var reached *net.OpError
+		if !errors.As(err, &reached) || reached.Op != "dial" {
+			return nil, fmt.Errorf("the server at %s did not answer: %w; look at its log", o.url, err)
+		}
 		return nil, fmt.Errorf("no server answers at %s (`console.listen`): %w; start it with `scimbridge serve`", o.url, err)
 	}
 	if res.StatusCode < 300 {

@@ -348,6 +348,17 @@ func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
 
 type writing func(ctx context.Context, to io.Writer) error
 
+// begun is an answer of which one knows whether any of it was written.
+type begun struct {
+	http.ResponseWriter
+	written bool
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.written = true
+	return b.ResponseWriter.Write(p)
+}
+
 // stream answers with what may take long to write. A failure in the middle breaks the connection: half a copy must not pass for one.
 func stream(contentType string, what func() writing) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -355,7 +366,10 @@ func stream(contentType string, what func() writing) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Content-Type", contentType)
-		if err := what()(r.Context(), w); err != nil {
+		to := &begun{ResponseWriter: w}
+		if err := what()(r.Context(), to); err != nil && !to.written {
+			refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+		} else if err != nil {
 			panic(http.ErrAbortHandler)
 		}
 	}
