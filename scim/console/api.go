@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -343,6 +344,9 @@ func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "no identity provider has sent such a user; name a userName, an e-mail address, an externalId or an id")
 		return
 	}
+	slices.SortStableFunc(all, func(a, b delivery.Why) int { // whoever is a user of several identity providers is told about once for each
+		return cmp.Or(cmp.Compare(a.IdP, b.IdP), cmp.Compare(a.UserID, b.UserID))
+	})
 	answer(w, http.StatusOK, all)
 }
 
