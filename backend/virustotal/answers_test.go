@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/backendtest"
@@ -114,5 +115,30 @@ func TestNoError(t *testing.T) {
 	if _, err := answering(t, `{"data":null,"error":null}`).Apply(t.Context(), backend.Delta{Target: "t1", Changes: []backend.Change{
 		{Account: backend.Account{ID: "a1"}, Op: backend.Add, Roles: []string{"USER_ROLE_R"}}}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A quota of the day that is used up parks the backend until the day is over. Just after midnight the vendor's day may not have begun:
+// another whole day would be lost to clocks that differ by seconds.
+func TestTheQuotaOfADay(t *testing.T) {
+	midnight := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]time.Time{
+		midnight.Add(-time.Second):                                   midnight,
+		midnight.Add(-time.Hour).In(time.FixedZone("", 9*3600)):      midnight,
+		midnight.Add(time.Second):                                    {},
+		midnight.Add(6 * time.Hour).In(time.FixedZone("", -8*60*60)): midnight.Add(24 * time.Hour),
+	} {
+		v := &backendtest.Vendor{Answer: func(*http.Request) (int, http.Header, string) {
+			return 429, http.Header{}, `{"error":{"code":"QuotaExceededError"}}`
+		}}
+		c, err := virustotal.New(virustotal.Config{Caller: backend.Caller{URL: "https://vendor.example/api/v3", Transport: v, Now: func() time.Time { return at }}, APIKey: backend.NewSecret(backendtest.Secret)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Resolve(t.Context(), "t1", nil)
+		var e *backend.Error
+		if !errors.As(err, &e) || e.Kind != backend.Throttled || !e.Until.Equal(want) {
+			t.Errorf("at %v: %+v, want until %v", at, err, want)
+		}
 	}
 }

@@ -42,12 +42,16 @@ func New(c Config) (*Client, error) {
 	return &Client{caller: c.Caller}, nil
 }
 
+// earlyHours is for how long after midnight the vendor's day may not have begun: clocks differ, and a pause must not cost another day.
+const earlyHours = 10 * time.Minute
+
 // quota: a daily quota starts anew at 00:00 UTC (vendor's page on consumption quotas).
 func quota(code string, now time.Time) time.Time {
-	if code != "QuotaExceededError" {
+	day := now.UTC().Truncate(24 * time.Hour)
+	if code != "QuotaExceededError" || now.Sub(day) < earlyHours {
 		return time.Time{}
 	}
-	return now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+	return day.Add(24 * time.Hour)
 }
 
 // adminRole administers a group.

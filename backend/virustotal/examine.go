@@ -46,7 +46,7 @@ func (c *Client) examine(ctx context.Context, group string) []backend.Finding {
 	}
 	for _, raw := range p.Data {
 		var i item
-		if json.Unmarshal(raw, &i) == nil && i.Error == nil && i.ID != "" {
+		if json.Unmarshal(raw, &i) == nil && !there(i.Error) && i.ID != "" {
 			people++
 			if i.Attributes.Email != "" {
 				emails++
