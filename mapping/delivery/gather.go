@@ -98,18 +98,19 @@ func (w *Worker) dueAt(m store.Mark) time.Time {
 func (w *Worker) visit() int { return max(4*w.BatchSize, 100) }
 
 // marksOf reads what may be worked on now: of a target, all of it, since the brakes look at a whole set of removals;
-// of an urgent one, those who leave.
-func (w *Worker) marksOf(tx store.Tx, t dueTarget) ([]store.Mark, error) {
+// of an urgent one, those who leave. listed are the numbers of all there are, in order.
+func (w *Worker) marksOf(tx store.Tx, t dueTarget) (out []store.Mark, listed []uint64, err error) {
 	now := w.now()
-	var out []store.Mark
 	for m, err := range tx.Work(w.Name).Marks(t.name) {
 		if err != nil {
-			return nil, fmt.Errorf("reading marks: %w", err)
+			return nil, nil, fmt.Errorf("reading marks: %w", err)
 		}
+		listed = append(listed, m.Seq)
 		if m.State == store.Held || m.NotBefore.After(now) || t.urgent && !m.Urgent {
 			continue
 		}
 		out = append(out, m)
 	}
-	return out, nil
+	slices.Sort(listed)
+	return out, listed, nil
 }

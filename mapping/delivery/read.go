@@ -44,7 +44,7 @@ type account struct {
 type visitWork struct {
 	accounts map[string]*account
 	idle     []store.Mark // marks that concern no account: settled as they are
-	numbers  []uint64     // of all marks that were read, in order
+	listed   []uint64     // the numbers of the marks that the target had when they were read, in order
 }
 
 func (v *visitWork) account(id string) *account {
@@ -77,11 +77,11 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	var missing []string
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		v.accounts, v.idle, people, sweeps, missing = map[string]*account{}, nil, nil, nil, nil
-		marks, err := w.marksOf(tx, t)
+		marks, listed, err := w.marksOf(tx, t)
 		if err != nil {
 			return err
 		}
-		v.numbers = numbers(marks)
+		v.listed = listed
 		for _, m := range marks {
 			switch {
 			case m.Target == store.Everywhere:
@@ -338,7 +338,7 @@ func (w *Worker) blockTarget(ctx context.Context, target string) error {
 	w.Log.Warn("the backend has no such target; what concerns it waits", "backend", w.Name, "target", target)
 	w.health.at(target, noTarget, "the backend has no such target")
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		marks, err := w.marksOf(tx, dueTarget{name: target})
+		marks, _, err := w.marksOf(tx, dueTarget{name: target})
 		for _, m := range marks {
 			if err := w.block(tx, m, noTarget, longestRetry); err != nil {
 				return err

@@ -72,18 +72,8 @@ func asked(e store.Event, by store.Origin) store.Event {
 	return e
 }
 
-// numbers are the sequence numbers of marks, in order.
-func numbers(marks []store.Mark) []uint64 {
-	var out []uint64
-	for _, m := range marks {
-		out = append(out, m.Seq)
-	}
-	slices.Sort(out)
-	return out
-}
-
-// askedSince lists, by subject, the origins of marks on a target that a visit has not read: what it is about to compute comes from
-// a directory that their requests have changed as well.
+// askedSince lists, by subject, the origins of marks that a target has got since a visit read those it had: what it is about to compute
+// comes from a directory that their requests have changed as well.
 func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store.Subject]store.Origin, error) {
 	out := map[store.Subject]store.Origin{}
 	if len(v.accounts) == 0 {
@@ -93,7 +83,7 @@ func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store
 		if err != nil {
 			return nil, fmt.Errorf("reading who asked: %w", err)
 		}
-		if _, read := slices.BinarySearch(v.numbers, m.Seq); read || m.Origin.At.IsZero() {
+		if _, old := slices.BinarySearch(v.listed, m.Seq); old || m.Origin.At.IsZero() {
 			continue
 		}
 		if m.Subject.Event == 0 {
