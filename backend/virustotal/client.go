@@ -92,7 +92,7 @@ func (p page) next() (cursor string, known bool) {
 // somebody in it may not be seen, or if it was to hold more than it does: it may have changed while it was read.
 func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values, each func(item)) (whole bool, err error) {
 	path, items, cursors := call.Path, 0, map[string]bool{}
-	people, gone, withheld, most := map[string]bool{}, 0, false, 0
+	read := listing{people: map[string]bool{}}
 	for range maxPages {
 		call.Path = path + "?" + query.Encode()
 		a, err := c.caller.Do(ctx, call)
@@ -103,38 +103,51 @@ func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values,
 		if err := json.Unmarshal(a.Body, &p); err != nil || p.Data == nil || there(p.Error) {
 			return false, unclear(call.Doing, a.Status)
 		}
-		if items += len(p.Data); items > maxItems {
+		if items += len(p.Data); items > maxItems || !read.take(p, each) {
 			return false, unclear(call.Doing, a.Status)
-		}
-		for _, raw := range p.Data {
-			var i item
-			if err := json.Unmarshal(raw, &i); err != nil || i.ID == "" && !there(i.Error) {
-				return false, unclear(call.Doing, a.Status)
-			}
-			switch {
-			case !there(i.Error):
-				people[i.ID] = true
-				each(i)
-			case backend.CodeOf(raw) == notFound:
-				gone++
-			default:
-				withheld = true
-			}
-		}
-		if count, ok := p.Meta.Count.(float64); ok && int(count) > len(p.Data) {
-			most = max(most, int(count))
 		}
 		next, known := p.next()
 		if !known || cursors[next] { // or round in a circle
 			return false, unclear(call.Doing, a.Status)
 		}
 		if next == "" {
-			return !withheld && len(people)+gone >= most, nil
+			return !read.withheld && len(read.people)+read.gone >= read.most, nil
 		}
 		cursors[next] = true
 		query.Set("cursor", next)
 	}
 	return false, unclear(call.Doing, 0)
+}
+
+// listing is what was read of a collection.
+type listing struct {
+	people   map[string]bool
+	gone     int  // who are listed and have no account any more
+	withheld bool // somebody may not be seen
+	most     int  // how many there were to be
+}
+
+// take reads a page. It says whether all of it was understood.
+func (l *listing) take(p page, each func(item)) bool {
+	for _, raw := range p.Data {
+		var i item
+		if err := json.Unmarshal(raw, &i); err != nil || i.ID == "" && !there(i.Error) {
+			return false
+		}
+		switch {
+		case !there(i.Error):
+			l.people[i.ID] = true
+			each(i)
+		case backend.CodeOf(raw) == notFound:
+			l.gone++
+		default:
+			l.withheld = true
+		}
+	}
+	if count, ok := p.Meta.Count.(float64); ok && int(count) > len(p.Data) { // not of this page alone
+		l.most = max(l.most, int(count))
+	}
+	return true
 }
 
 // notFound is what is said of somebody who is listed and has no account any more (vendor's page on relationships).
