@@ -130,6 +130,48 @@ func TestTwinsAreOne(t *testing.T) {
 	}
 }
 
+// Which of two that are one is primary decides whom a backend finds.
+func TestATwinStaysPrimary(t *testing.T) {
+	w := newWorld(t)
+	const list = `"emails":[{"value":"b@x","type":"work"},{"value":"a@x","type":"work"},{"value":"a@x","type":"Work","primary":true}]`
+	id := fmt.Sprint(w.must(201, "POST", "/Users", `{"userName":"x",`+list+`}`).json(t)["id"])
+	for range 2 {
+		a := fmt.Sprint(w.must(200, "GET", "/Users/"+id, "").json(t)["emails"])
+		if a != "[map[type:work value:b@x] map[primary:true type:work value:a@x]]" {
+			t.Error(a)
+		}
+		w.must(200, "PATCH", "/Users/"+id, patchHead+`[{"op":"replace","value":{`+list+`}}]}`)
+	}
+}
+
+// A POST and a PATCH of the same attributes leave the same resource.
+func TestAPostAndAPatchMeanTheSame(t *testing.T) {
+	const ent = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	w := newWorld(t)
+	for i, attributes := range []string{
+		`"title":""`, `"title":null`, `"name":{"givenName":"","familyName":"x"}`, `"name":{"givenName":""}`, `"name":{}`, `"NickName":"x"`, `"active":"False"`, `"active":null`,
+		`"emails":[{"value":"a@x"},{}]`, `"emails":[{"VALUE":"a@x","display":""}]`, `"roles":[{"value":null},{}]`, `"roles":["x","x"]`, `"addresses":[{"country":""},{"locality":"x","region":null}]`, `"addresses":{}`,
+		`"` + ent + `":{}`, `"` + ent + `":{"manager":""}`, `"` + ent + `":{"manager":{"value":""},"department":"x"}`, `"` + ent + `":{"Manager":{}}`, `"` + ent + `:manager":"m"`, `"` + ent + `:department":""`, `"` + ent + `":{"foo":1}`,
+		`"emails":[{"value":"a@x","type":"work"},{"value":"a@x","type":"Work","primary":"True"}]`, `"foo":{"bar":[]}`,
+	} {
+		attributesOf := func(a map[string]any) string {
+			for _, own := range []string{"id", "meta", "userName"} {
+				delete(a, own)
+			}
+			return fmt.Sprint(a)
+		}
+		posted := attributesOf(w.must(201, "POST", "/Users", fmt.Sprintf(`{"userName":"a%d",%s}`, i, attributes)).json(t))
+		id := fmt.Sprint(w.must(201, "POST", "/Users", fmt.Sprintf(`{"userName":"b%d"}`, i)).json(t)["id"])
+		patched := attributesOf(w.must(200, "PATCH", "/Users/"+id, patchHead+`[{"op":"replace","value":{`+attributes+`}}]}`).json(t))
+		if posted != patched {
+			t.Errorf("%s\n POST  %s\n PATCH %s", attributes, posted, patched)
+		}
+		if strings.Contains(posted, "map[]") || strings.Contains(posted, ":]") {
+			t.Errorf("%s: something is empty: %s", attributes, posted)
+		}
+	}
+}
+
 // Flat names with their URN mean in a POST or PUT what they mean in a PATCH.
 func TestFlatNamesInAWholeResource(t *testing.T) {
 	w := newWorld(t)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -319,24 +318,56 @@ func notTooLarge(attributes []byte) error {
 }
 
 // unassign drops what is kept elsewhere or not at all, and what has no value: null and an empty list mean "unassigned"
-// (RFC 7643 section 2.5).
+// (RFC 7643 section 2.5), and so does an empty text or object, as in a PATCH.
 func unassign(attrs map[string]any, names ...string) {
 	for _, n := range names {
 		delete(attrs, n)
 	}
-	maps.DeleteFunc(attrs, func(_ string, v any) bool {
-		switch v := v.(type) {
-		case nil:
-			return true
-		case string: // as in a PATCH
-			return v == ""
-		case []any:
-			return len(v) == 0
-		case []map[string]any:
-			return len(v) == 0
+	assigned(attrs)
+}
+
+// assigned is what is left of a value without the parts that have none; nil if nothing is.
+func assigned(v any) any {
+	switch v := v.(type) {
+	case string:
+		if v == "" {
+			return nil
 		}
-		return false
-	})
+	case map[string]any:
+		for name, part := range v {
+			if part = assigned(part); part == nil {
+				delete(v, name)
+			} else {
+				v[name] = part
+			}
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case []any:
+		kept := make([]any, 0, len(v))
+		for _, e := range v {
+			if e = assigned(e); e != nil {
+				kept = append(kept, e)
+			}
+		}
+		if len(kept) == 0 {
+			return nil
+		}
+		return kept
+	case []map[string]any:
+		kept := make([]map[string]any, 0, len(v))
+		for _, e := range v {
+			if assigned(e) != nil {
+				kept = append(kept, e)
+			}
+		}
+		if len(kept) == 0 {
+			return nil
+		}
+		return kept
+	}
+	return v
 }
 
 func text(attrs map[string]any, name string) string {

@@ -151,15 +151,15 @@ func repairValue(a filter.Attribute, v any) any {
 			list = append(list, element)
 		}
 	}
-	list = withoutTwins(list)
 	lastPrimary(list)
-	return list
+	return withoutTwins(list)
 }
 
-// withoutTwins keeps one of several elements of the same type and value (RFC 7643, section 2.4).
+// withoutTwins keeps one of several elements of the same type and value (RFC 7643, section 2.4), the first; it is primary if one of
+// them is.
 func withoutTwins(list []any) []any {
 	type pair struct{ kind, value any }
-	seen := map[pair]bool{}
+	seen := map[pair]map[string]any{}
 	return slices.DeleteFunc(list, func(v any) bool {
 		m, ok := v.(map[string]any)
 		if !ok {
@@ -167,10 +167,17 @@ func withoutTwins(list []any) []any {
 		}
 		kind, isText := m["type"].(string)
 		value, hasValue := m["value"].(string)
-		p := pair{strings.ToLower(kind), value}
-		if !hasValue || m["type"] != nil && !isText || !seen[p] {
-			seen[p] = hasValue
+		if !hasValue || m["type"] != nil && !isText {
 			return false
+		}
+		p := pair{strings.ToLower(kind), value}
+		first := seen[p]
+		if first == nil {
+			seen[p] = m
+			return false
+		}
+		if isPrimary(m) {
+			first["primary"] = true
 		}
 		return true
 	})

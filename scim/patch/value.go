@@ -47,7 +47,7 @@ func (rd *reader) normalize(t target, given any) (any, error) {
 		}
 	}
 	lastPrimary(list)
-	return list, nil
+	return withoutTwins(list), nil
 }
 
 // single normalizes one value.
