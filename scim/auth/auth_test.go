@@ -84,7 +84,7 @@ func TestIdentify(t *testing.T) {
 		{"a prefix", []string{"Bearer " + secret[:len(secret)-1]}, ""},
 		{"two headers, both good", []string{"Bearer " + secret, "Bearer " + secret}, ""},
 		{"the hash is no credential", []string{"Bearer sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec"}, ""},
-		{"far too long", []string{"Bearer " + strings.Repeat("a", 9000)}, ""},
+		{"far too long", []string{"Bearer " + strings.Repeat(" ", maxHeader) + secret}, ""},
 		{"expired this moment", []string{"Bearer a-token-that-ended-just-now"}, ""},
 		{"about to expire", []string{"Bearer a-token-that-ends-in-a-moment"}, "okta"},
 	} {
