@@ -278,12 +278,14 @@ func TestOthersAreNot(t *testing.T) {
 		"a password":                   {with(form("client_id", "okta-job", "client_secret", secret1), "grant_type", "password"), nil, 400, "unsupported_grant_type"},
 		"no grant":                     {url.Values{"client_id": {"okta-job"}, "client_secret": {secret1}}, nil, 400, "unsupported_grant_type"},
 		"too much":                     {form("client_id", "okta-job", "client_secret", secret1, "scope", strings.Repeat("x", maxForm)), nil, 413, "invalid_request"},
+		"compressed":                   {form("client_id", "okta-job", "client_secret", secret1), []func(*http.Request){func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }}, 400, "invalid_request"},
+		"a header that is too long":    {form(), []func(*http.Request){basicAuth("okta-job", strings.Repeat("x", maxHeader))}, 401, "invalid_client"},
 		"JSON":                         {form("client_id", "okta-job", "client_secret", secret1), []func(*http.Request){func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }}, 400, "invalid_request"},
 		"GET":                          {form("client_id", "okta-job", "client_secret", secret1), []func(*http.Request){func(r *http.Request) { r.Method = "GET" }}, 405, "invalid_request"},
 	} {
 		w.why = nil
 		a := post(t, w.Issuer, c.form, c.change...)
-		if a.Status != c.status || a.Error != c.code || a.Token != "" {
+		if a.Status != c.status || a.Error != c.code || a.Token != "" || (a.Header.Get("Allow") == "POST") != (a.Status == 405) {
 			t.Errorf("%s: %+v", name, a)
 		}
 		if told := len(w.why) == 1; told != (c.status == 401) {
@@ -330,6 +332,8 @@ func TestOurTokens(t *testing.T) {
 		"another type":             sign(jwt.SigningMethodEdDSA, signer.private, map[string]any{"typ": "JWT"}, nil),
 		"another provider":         sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["idp"] = "entra" }),
 		"a client that is no more": sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["sub"], c["client_id"] = "gone", "gone" }),
+		"another client's name":    sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["client_id"] = "entra-job" }),
+		"another subject":          sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["sub"] = "entra-job" }),
 		"another audience":         sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["aud"] = public + "/" }),
 		"another issuer":           sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["iss"] = "https://other.example" }),
 		"no end":                   sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { delete(c, "exp") }),

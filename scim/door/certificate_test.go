@@ -142,18 +142,20 @@ func TestClientCertificates(t *testing.T) {
 	write(t, c.ClientCAFile, "CERTIFICATE", ours.Certificate[0])
 	okta, second, ended, foreign := issue(t, "okta", until, &ours), issue(t, "second", until, &ours), issue(t, "okta", time.Now().Add(-time.Hour), &ours), issue(t, "okta", until, &other)
 	key := sha256.Sum256(okta.Leaf.RawSubjectPublicKeyInfo)
-	for pins, want := range map[string][4]int{ // okta, second, ended, foreign; 0: no connection
-		"":        {200, 200, 0, 0},
-		"CN=okta": {200, 403, 0, 0},
-		"sha256:" + strings.ToUpper(hex.EncodeToString(key[:])): {200, 403, 0, 0},
-		"CN=nobody": {403, 403, 0, 0},
+	beside := second // whoever has seen a certificate can show it beside their own
+	beside.Certificate = [][]byte{second.Certificate[0], okta.Certificate[0]}
+	for pins, want := range map[string][5]int{ // okta, second, ended, foreign, okta's beside second; 0: no connection
+		"":        {200, 200, 0, 0, 200},
+		"CN=okta": {200, 403, 0, 0, 403},
+		"sha256:" + strings.ToUpper(hex.EncodeToString(key[:])): {200, 403, 0, 0, 403},
+		"CN=nobody": {403, 403, 0, 0, 403},
 	} {
 		p := door.Provider{}
 		if pins != "" {
 			p.Certificates = []string{"CN=somebody", pins}
 		}
 		srv := serve(t, c, (&door.Door{Providers: map[string]door.Provider{"okta": p}}).Init())
-		for i, shown := range []*tls.Certificate{&okta, &second, &ended, &foreign, nil} {
+		for i, shown := range []*tls.Certificate{&okta, &second, &ended, &foreign, &beside, nil} {
 			config := &tls.Config{InsecureSkipVerify: true}
 			if shown != nil { // whoever is asked for
 				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return shown, nil }
@@ -169,6 +171,40 @@ func TestClientCertificates(t *testing.T) {
 				t.Errorf("pinned to %q, certificate %d: %d, want %d", pins, i, status, expected)
 			}
 		}
+	}
+}
+
+// Once another authority is asked for, a session that was opened under the one before is not taken up again.
+func TestNoSessionOutlivesItsAuthority(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	before, after := issue(t, "before", now.Add(time.Hour), nil), issue(t, "after", now.Add(time.Hour), nil)
+	c := &door.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem"), Now: func() time.Time { return now }}
+	writePair(t, c, issue(t, "server", now.Add(time.Hour), nil))
+	write(t, c.ClientCAFile, "CERTIFICATE", before.Certificate[0])
+	srv := serve(t, c, (&door.Door{}).Init())
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := &tls.Config{InsecureSkipVerify: true, MaxVersion: version, Certificates: []tls.Certificate{issue(t, "okta", now.Add(time.Hour), &before)}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		get := func() (resumed bool, err error) {
+			client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+			defer client.CloseIdleConnections()
+			res, err := client.Get(srv.URL)
+			if err != nil {
+				return false, err
+			}
+			return res.TLS.DidResume, res.Body.Close()
+		}
+		for range 2 {
+			if resumed, err := get(); err != nil || resumed {
+				t.Fatalf("%x: %v %v", version, resumed, err)
+			}
+		}
+		write(t, c.ClientCAFile, "CERTIFICATE", after.Certificate[0])
+		now = now.Add(time.Second)
+		if _, err := get(); err == nil {
+			t.Errorf("%x: whoever has a certificate of the authority before comes in", version)
+		}
+		write(t, c.ClientCAFile, "CERTIFICATE", before.Certificate[0])
+		now = now.Add(time.Second)
 	}
 }
 

@@ -50,6 +50,7 @@ func TestAddress(t *testing.T) {
 		{"203.0.113.9:1", nil, "203.0.113.9"},
 		{"203.0.113.9:1", []string{"198.51.100.1"}, "203.0.113.9"},
 		{"[::ffff:203.0.113.9]:1", []string{"198.51.100.1"}, "203.0.113.9"},
+		{"[fe80::1%eth0]:1", nil, "fe80::1"},
 		{"10.1.2.3:1", nil, "10.1.2.3"},
 		{"10.1.2.3:1", []string{"198.51.100.1"}, "198.51.100.1"},
 		{"[::ffff:10.1.2.3]:1", []string{"198.51.100.1"}, "198.51.100.1"},
@@ -302,6 +303,9 @@ func TestConnections(t *testing.T) {
 		next()
 		if _, err := dial().Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s: a connection that was closed makes room for two", c.name)
+		}
+		if len(refused) != 1 {
+			t.Errorf("%s: %d reports within a minute", c.name, len(refused))
 		}
 	}
 }
