@@ -25,6 +25,8 @@ type Why struct {
 	Account  string     `json:"account,omitempty"` // at the backend; "" if nobody knows
 	LookedUp time.Time  `json:"looked_up,omitzero"`
 	Grants   []WhyGrant `json:"grants"`
+	// Condition is how the backend is, unless that is ok: whoever shows this fills it in.
+	Condition Condition `json:"condition,omitzero"`
 }
 
 // WhyGrant is one role on one target: what gives it, and how it stands.

@@ -211,6 +211,12 @@ func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
 			account = "is " + y.Account + ", looked up " + moment(y.LookedUp)
 		}
 		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
+		if is := y.Condition; is.State != "" {
+			fmt.Fprintf(w, "    the state of the backend is %s\n", strings.TrimSuffix(is.State+": "+is.Reason, ": "))
+			if !is.Until.IsZero() {
+				fmt.Fprintf(w, "    it is not called before %s\n", moment(is.Until))
+			}
+		}
 		found = found || len(y.Grants) > 0
 		if len(y.Grants) == 0 {
 			fmt.Fprintln(w, "    no rule gives "+cmp.Or(clip(asked), "anything")+" here")

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
@@ -14,6 +15,18 @@ func TestLastUseIsInUTC(t *testing.T) {
 	used := []console.TokenStatus{{Token: "0bcfb74f", LastUse: time.Date(2026, 11, 26, 1, 30, 0, 0, east)}}
 	if words := tokens(used, time.Now()); !strings.HasSuffix(words, "used 2026-11-25T20:30:00Z") {
 		t.Error(words)
+	}
+}
+
+// Whoever waits because the backend is not well is told so.
+func TestExplainSaysHowTheBackendIs(t *testing.T) {
+	var out strings.Builder
+	until := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	err := showWhy(&out, []delivery.Why{{Backend: "rc", IdP: "okta", User: "ada"},
+		{Backend: "vt", IdP: "okta", User: "ada", Condition: delivery.Condition{State: "transient", Reason: "listing people: transient", Until: until}}}, "")
+	if want := "\n  vt: nobody knows who this is there yet\n    the state of the backend is transient: listing people: transient\n    it is not called before 2026-11-26T12:00:00Z\n"; err != nil ||
+		!strings.Contains(out.String(), want) || strings.Count(out.String(), "the state of") != 1 {
+		t.Errorf("%v %s", err, out.String())
 	}
 }
 

@@ -179,17 +179,24 @@ func (c *Console) providers(tx store.Tx) []string {
 	return slices.Compact(all)
 }
 
+// condition is how the backend is, as whoever delivers says.
+func (b Backend) condition(tx store.Tx) (delivery.Condition, error) {
+	is := delivery.Condition{Until: b.Engine.PausedUntil()}
+	if is.State, is.Reason = b.Engine.Health(); is.State != delivery.Following {
+		return is, nil
+	}
+	told, err := delivery.ConditionOf(tx, b.Name)
+	if err != nil || told.State == "" {
+		return is, err
+	}
+	return told, nil
+}
+
 func (b Backend) status(tx store.Tx) (BackendStatus, error) {
-	s := BackendStatus{Name: b.Name, Kind: b.Kind, Mode: b.Mode, PausedUntil: b.Engine.PausedUntil()}
-	s.State, s.Reason = b.Engine.Health()
-	if s.State == delivery.Following { // what whoever delivers says
-		told, err := delivery.ConditionOf(tx, b.Name)
-		if err != nil {
-			return s, err
-		}
-		if told.State != "" {
-			s.State, s.Reason, s.PausedUntil = told.State, told.Reason, told.Until
-		}
+	is, err := b.condition(tx)
+	s := BackendStatus{Name: b.Name, Kind: b.Kind, Mode: b.Mode, State: is.State, Reason: is.Reason, PausedUntil: is.Until}
+	if err != nil {
+		return s, err
 	}
 	held, waiting := false, blocked{}
 	for m, err := range tx.Work(b.Name).Marks("") {
@@ -211,7 +218,6 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 		}
 	}
 	s.Blocked, s.BlockedUsers = waiting.counts(), waiting.people()
-	var err error
 	if held {
 		s.Held, _, err = heldPeople(tx, b.Name)
 	}
@@ -334,11 +340,23 @@ func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, b := range c.Backends {
 		whys, err := b.Engine.Explain(r.Context(), who, r.URL.Query().Get("role"))
+		var is delivery.Condition
+		if err == nil {
+			err = c.Store.View(r.Context(), func(tx store.Tx) (err error) {
+				is, err = b.condition(tx)
+				return err
+			})
+		}
 		if err != nil {
 			refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
 			return
 		}
-		all = append(all, whys...)
+		for _, y := range whys {
+			if is.State != "ok" {
+				y.Condition = is
+			}
+			all = append(all, y)
+		}
 	}
 	if len(all) == 0 {
 		refuse(w, http.StatusNotFound, "no identity provider has sent such a user; name a userName, an e-mail address, an externalId or an id")

@@ -279,7 +279,9 @@ func TestOperatorAPI(t *testing.T) {
 		{"POST", "/api/holds/vt-7/approve", 200, "vt-7"}, {"POST", "/api/holds/vt-7/reject", 200, "vt-7"},
 		{"POST", "/api/resync?backend=vt", 202, `["vt"]`}, {"POST", "/api/retry", 202, `["vt","rc"]`}, {"POST", "/api/resync?backend=x", 404, "no such backend"},
 		{"POST", "/api/frobnicate", 404, "no such action"},
-		{"GET", "/api/explain?user=ada", 200, `"user":"ada"`}, {"GET", "/api/explain?user=ada", 200, "entra entra okta okta"}, {"GET", "/api/explain?user=bob", 404, "no identity provider"}, {"GET", "/api/explain", 400, "name a user"},
+		{"GET", "/api/explain?user=ada", 200, `"user":"ada"`}, {"GET", "/api/explain?user=ada", 200, "entra entra okta okta"}, // each told about once
+		{"GET", "/api/explain?user=ada", 200, `"condition":{"state":"unauthorized","reason":"listing people: unauthorized (status 401)"}`},
+		{"GET", "/api/explain?user=bob", 404, "no identity provider"}, {"GET", "/api/explain", 400, "name a user"},
 		{"POST", "/api/plan", 200, `"backend":"planned"`}, {"POST", "/api/reload", 422, "refused"},
 	} {
 		status, body := call(step.method, step.path, key)
