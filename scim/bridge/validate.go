@@ -321,8 +321,23 @@ func (v *validation) backend(name string, c *BackendConfig) {
 	if c.OnMissingUser != "wait" && c.Match != "email" {
 		v.bad(at("on_missing_user"), "needs match: email: an account is asked for by address")
 	}
+	v.brake(at("max_removals"), c.MaxRemovals)
+	v.brake(at("max_offboardings"), c.MaxOffboardings)
 	v.credentials(at, c)
 	v.outgoing(at, c.OutgoingConfig)
+}
+
+// brake checks a limit of what may be taken away.
+func (v *validation) brake(path []string, l RemovalsLimit) {
+	if l.Count < 0 || l.Percent < 0 {
+		v.bad(path, "count and percent must not be negative")
+	}
+	if l.Percent >= 100 {
+		v.warn(append(slices.Clone(path), "percent"), "is 100 or more: everybody may be taken away at once, which only the other brakes hold")
+	}
+	if l.Window == 0 {
+		v.warn(append(slices.Clone(path), "window"), "is 0: what goes one after the other is never counted together")
+	}
 }
 
 func (v *validation) credentials(at func(...string) []string, c *BackendConfig) {
