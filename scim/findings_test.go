@@ -286,3 +286,30 @@ func TestAnIndexFindsWhatTheFilterSays(t *testing.T) {
 		}
 	}
 }
+
+func TestFiltersOverMembers(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	w.must(201, "POST", "/Groups", `{"displayName":"Empty"}`)
+	w.must(201, "POST", "/Groups", `{"displayName":"Nested","members":["gid"]}`)
+	for filter, want := range map[string][]string{
+		`members.type eq "User"`:                      {"VT Admins"},
+		`members[type eq "Group" and value eq "gid"]`: {"Nested"},
+		`members pr`:       {"Nested", "VT Admins"},
+		`not (members pr)`: {"Empty"},
+		`members ne "gid"`: {"Empty", "VT Admins"},
+		`members.value sw "not-yet" or displayName sw "e"`:    {"Empty", "VT Admins"},
+		`members eq "` + linus + `" and members.type pr`:      {"VT Admins"},
+		`members.$ref co "/Groups/" and members.value ew "d"`: {"Nested"},
+		`members.value eq "nobody" or members eq null`:        {"Empty"},
+	} {
+		page := w.must(200, "POST", "/Groups/.search", fmt.Sprintf(`{"filter":%q}`, filter)).json(t)
+		var got []string
+		for _, g := range page["Resources"].([]any) {
+			got = append(got, fmt.Sprint(g.(map[string]any)["displayName"]))
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s finds %q, want %q", filter, got, want)
+		}
+	}
+}

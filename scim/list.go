@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -423,12 +424,33 @@ func (l *listing) match(e entry) (bool, error) {
 	case k == userKind && names(l.query.filter, "groups"):
 		res["groups"], err = l.s.userGroups(l.dir, e.user.ID)
 	case k == groupKind && names(l.query.filter, "members"):
-		res["members"], err = l.namedMembers(e.group)
+		var asked bool
+		if res["members"], asked, err = l.namedMembers(e.group); err == nil && !asked {
+			return l.matchMembers(e.group, res)
+		}
 	}
 	if err != nil {
 		return false, err
 	}
 	return filter.Match(l.query.filter, res, l.query.schema(k))
+}
+
+// matchMembers evaluates a filter that may be about any of a group's members: one after the other, as there can be a million.
+func (l *listing) matchMembers(g store.Group, res map[string]any) (bool, error) {
+	var failed error
+	res["members"] = iter.Seq[any](func(yield func(any) bool) {
+		for m, err := range l.dir.Members(g.ID) {
+			if err != nil {
+				failed = err
+				return
+			}
+			if !yield(l.s.member(m)) {
+				return
+			}
+		}
+	})
+	ok, err := filter.Match(l.query.filter, res, l.query.schema(groupKind))
+	return ok, errors.Join(failed, err)
 }
 
 func (l *listing) resource(e entry) (map[string]any, error) {
@@ -438,10 +460,9 @@ func (l *listing) resource(e entry) (map[string]any, error) {
 	return l.s.groupResource(e.group)
 }
 
-// namedMembers are the members that a filter is about: of terms `members eq "x"` that must hold, x alone.
-func (l *listing) namedMembers(g store.Group) ([]any, error) {
-	list := []any{}
-	asked := false
+// namedMembers are the members that a filter is about whose terms `members eq "x"` must hold: x alone. asked is false of any other filter.
+func (l *listing) namedMembers(g store.Group) (list []any, asked bool, err error) {
+	list = []any{}
 	for _, t := range filter.Equality(l.query.filter) {
 		if t.Path != "members" && t.Path != "members.value" {
 			continue
@@ -449,22 +470,13 @@ func (l *listing) namedMembers(g store.Group) ([]any, error) {
 		asked = true
 		in, err := l.dir.IsMember(g.ID, t.Value)
 		if err != nil {
-			return nil, err
+			return nil, true, err
 		}
 		if in {
 			list = append(list, l.s.member(l.memberOf(t.Value)))
 		}
 	}
-	if asked {
-		return list, nil
-	}
-	for m, err := range l.dir.Members(g.ID) {
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, l.s.member(m))
-	}
-	return list, nil
+	return list, asked, nil
 }
 
 func (l *listing) memberOf(value string) store.Member {

@@ -93,7 +93,7 @@ func (c comparison) holds(from any) bool {
 
 // any says whether f holds for one of the values that the comparison is about.
 func (c comparison) any(v any, f func(any) bool) bool {
-	for _, element := range elements(v) {
+	for element := range each(v) {
 		if c.sub != nil {
 			if m, ok := element.(map[string]any); ok {
 				element = m[c.sub.Name]

@@ -1,6 +1,9 @@
 package filter
 
 import (
+	"iter"
+	"slices"
+
 	fp "github.com/scim2/filter-parser/v2"
 )
 
@@ -10,7 +13,8 @@ func (s Schema) Validate(e fp.Expression) error { return scope{schema: s}.valida
 // Validate is [Schema.Validate] for the filter within attr[...].
 func (a Attribute) Validate(e fp.Expression) error { return scope{element: &a}.validate(e) }
 
-// Match says whether resource satisfies e. Attributes of an extension are looked for under its URN. The error is an *[Error]; it
+// Match says whether resource satisfies e. Attributes of an extension are looked for under its URN. The values of one with more of them
+// than should be held at once may be an iter.Seq[any], which is gone through up to the value that decides. The error is an *[Error]; it
 // comes when a term that decides cannot be answered, so [Schema.Validate] first, once, finds all of them.
 func Match(e fp.Expression, resource map[string]any, s Schema) (bool, error) {
 	return scope{schema: s}.match(e, resource)
@@ -72,7 +76,7 @@ func (sc scope) matchElements(e *fp.ValuePath, from any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, element := range elements(member(from, attr)) {
+	for element := range each(member(from, attr)) {
 		ok, err := attr.Match(e.ValueFilter, element)
 		if ok || err != nil {
 			return ok, err
@@ -111,6 +115,14 @@ func member(from any, attr Attribute) any {
 		}
 	}
 	return m[attr.Name]
+}
+
+// each goes through the values that v is: those of an iter.Seq[any], or of a list.
+func each(v any) iter.Seq[any] {
+	if values, ok := v.(iter.Seq[any]); ok {
+		return values
+	}
+	return slices.Values(elements(v))
 }
 
 // elements is v as a list: a list itself, nothing for nil, and anything else alone.

@@ -3,6 +3,8 @@ package filter
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"iter"
 	"testing"
 
 	"github.com/elimity-com/scim/schema"
@@ -181,6 +183,41 @@ func BenchmarkMatchUserName(b *testing.B) {
 	for b.Loop() {
 		if ok, err := Match(e, user, s); !ok || err != nil {
 			b.Fatal(ok, err)
+		}
+	}
+}
+
+// Many values need not be held at once, and no more of them are looked at than it takes.
+func TestMatchGoesThroughManyValues(t *testing.T) {
+	s := Schema{Core: groupSchema()}
+	for _, tt := range []struct {
+		filter string
+		want   bool
+		most   int
+	}{
+		{`members pr`, true, 1},
+		{`members.type eq "User"`, true, 1},
+		{`members[type eq "User" and value eq "u2"]`, true, 3},
+		{`members.value eq "nobody"`, false, 1000},
+		{`members[type eq "Group"] or members.value sw "u1"`, true, 1002},
+		{`not (members.value eq "u9")`, false, 10},
+		{`members ne "u0"`, true, 3},
+		{`members eq null`, false, 1},
+	} {
+		e, err := Parse(tt.filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		looked := 0
+		got, err := Match(e, map[string]any{"members": iter.Seq[any](func(yield func(any) bool) {
+			for i := range 1000 {
+				if looked++; !yield(map[string]any{"value": fmt.Sprint("u", i), "type": "User"}) {
+					return
+				}
+			}
+		})}, s)
+		if err != nil || got != tt.want || looked == 0 || looked > tt.most {
+			t.Errorf("%s: %v, %v after %d values", tt.filter, got, err, looked)
 		}
 	}
 }
