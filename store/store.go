@@ -42,7 +42,7 @@ const Private = "private/"
 type Tx interface {
 	Directory(idp string) Directory
 	IdPs() []string     // those with a directory, sorted
-	Backends() []string // those with marks or a ledger, sorted
+	Backends() []string // those with marks, a ledger or accounts, sorted
 	Work(backend string) Work
 	Ledger(backend string) Ledger
 	Accounts(backend string) Accounts

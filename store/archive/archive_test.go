@@ -60,6 +60,7 @@ func filled(t *testing.T) store.Store {
 		errs = append(errs,
 			l.PutEntry(store.Entry{Target: "t", Account: "a", Role: "r", Key: "k", State: store.Present, Wanted: true, Attempt: 40, Doubt: at, Hold: "vt-3", Why: "max_removals", HeldSince: at, MaybeGone: true}),
 			a.PutLink(store.Link{IdP: "okta", User: "gone", Key: "k", Account: "a", Seen: at}),
+			tx.Accounts("observed").PutLink(store.Link{IdP: "okta", User: "u1", Key: "k", Account: "b", Seen: at}),
 			tx.SetSetting("disowned/vt/t", []byte{0, 1, 255}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")), tx.SetSetting(store.Private+"key", []byte("canary-of-a-key")))
 		return errors.Join(errs...)
 	})
@@ -136,6 +137,9 @@ func TestFromBoltToPostgres(t *testing.T) {
 // readAgain reads an export of bolt into a store, which then exports the same.
 func readAgain(t *testing.T, s store.Store) {
 	first := export(t, filled(t))
+	if !bytes.Contains(first, []byte(`"backend":"observed"`)) {
+		t.Error("who is who on a backend without a ledger is left out")
+	}
 	if err := archive.Read(context.Background(), bytes.NewReader(first), s); err != nil {
 		t.Fatal(err)
 	}

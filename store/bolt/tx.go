@@ -339,7 +339,7 @@ func (t *tx) IdPs() []string {
 
 func (t *tx) Backends() []string {
 	var names []string
-	for _, top := range []string{topWork, topLedgers} {
+	for _, top := range []string{topWork, topLedgers, topAccounts} {
 		for k := range t.scan(t.btx.Bucket([]byte(top)), nil, 0) {
 			names = append(names, string(k))
 		}

@@ -120,7 +120,7 @@ func (l *ledger) PutEntry(e store.Entry) error {
 	if e.State > store.Absent {
 		return fmt.Errorf("put ledger entry: no state %d", e.State)
 	}
-	b, err := l.listBackend(l.name)
+	b, err := l.makeBackend(l.name)
 	if err == nil {
 		_, err = l.exec(`INSERT INTO entries (backend, `+entryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 			ON CONFLICT (backend, target, account, role) DO UPDATE SET key = $6, state = $7, wanted = $8, open = $9, adopted = $10, maybe_gone = $11, approved = $12,

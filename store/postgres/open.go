@@ -30,8 +30,8 @@ type Store struct {
 	failed chan struct{} // never closed: a database that is lost comes back
 	closed atomic.Bool
 
-	idps, backends, listed numbers
-	queues                 queues
+	idps, backends numbers
+	queues         queues
 }
 
 var _ store.Shared = (*Store)(nil)
@@ -66,9 +66,6 @@ func (s *Store) learn(t *tx) {
 	}
 	if len(t.backends) > 0 {
 		s.backends.add(t.backends)
-	}
-	if len(t.listed) > 0 {
-		s.listed.add(t.listed)
 	}
 }
 

@@ -89,7 +89,7 @@ func fillByHand(t *testing.T, dsn string) {
 		`DO $$ DECLARE r regclass; BEGIN FOR r IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
 			EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = false)', r); END LOOP; END $$`,
 		`INSERT INTO identity_providers (name) VALUES ('idp')`,
-		`INSERT INTO backends (name, listed) VALUES ('vt', true)`,
+		`INSERT INTO backends (name) VALUES ('vt')`,
 		`INSERT INTO names (idp, kind, value) SELECT 1, 1, 'user-' || i FROM generate_series(1, 20000) i`,
 		`INSERT INTO names (idp, kind, value) SELECT 1, 2, 'group-' || i FROM generate_series(1, 2000) i`,
 		`INSERT INTO users (id, idp, active, version, user_name, folded, external_id, external_key, attributes)

@@ -24,7 +24,7 @@ type tx struct {
 	// function makes of it: who takes any error for "not found" would revoke.
 	err error
 
-	idps, backends, listed map[string]int32 // numbers that this transaction found or gave; others learn of them after the commit
+	idps, backends map[string]int32 // numbers that this transaction found or gave; others learn of them after the commit
 }
 
 var errOver = errors.New("the transaction is over")
@@ -156,27 +156,9 @@ func (t *tx) makeBackend(name string) (int32, error) {
 	if n != 0 || err != nil {
 		return n, err
 	}
-	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO backends (name, whole, listed) VALUES ($1, $2, false) RETURNING id`, key(name), whole(name))
+	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO backends (name, whole) VALUES ($1, $2) RETURNING id`, key(name), whole(name))
 	if err == nil {
 		t.backends[name] = n
-	}
-	return n, err
-}
-
-// listBackend is makeBackend for what makes a backend one of those listed.
-func (t *tx) listBackend(name string) (int32, error) {
-	if n := t.store.listed.get(name); n != 0 {
-		return n, nil
-	}
-	n, err := t.makeBackend(name)
-	if err != nil {
-		return 0, err
-	}
-	if t.listed[name] == 0 {
-		_, err = t.exec(`UPDATE backends SET listed = true WHERE id = $1 AND NOT listed`, n)
-	}
-	if err == nil {
-		t.listed[name] = n
 	}
 	return n, err
 }
@@ -203,7 +185,7 @@ func (t *tx) list(sql string) []string {
 
 func (t *tx) IdPs() []string { return t.list(`SELECT name, whole FROM identity_providers`) }
 
-func (t *tx) Backends() []string { return t.list(`SELECT name, whole FROM backends WHERE listed`) }
+func (t *tx) Backends() []string { return t.list(`SELECT name, whole FROM backends`) }
 
 func (t *tx) Setting(name string) []byte {
 	value, found, err := one(t, pgx.RowTo[[]byte], `SELECT value FROM settings WHERE name = $1`, key(name))

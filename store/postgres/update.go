@@ -104,7 +104,7 @@ func (s *Store) begin(ctx context.Context, how string) (*tx, error) {
 		conn.Release()
 		return nil, databaseError{began{err}}
 	}
-	return &tx{ctx: ctx, conn: conn, pg: pgtx, store: s, writable: how != beginView, idps: map[string]int32{}, backends: map[string]int32{}, listed: map[string]int32{}}, nil
+	return &tx{ctx: ctx, conn: conn, pg: pgtx, store: s, writable: how != beginView, idps: map[string]int32{}, backends: map[string]int32{}}, nil
 }
 
 // end undoes what was not committed, and makes a transaction that somebody kept say so. A connection on which it fails is given up by

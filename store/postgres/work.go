@@ -50,7 +50,7 @@ func (w *work) Hurry(target string, at time.Time, by store.Origin, subjects ...s
 // touch marks all of them in one statement, with numbers in the order given.
 func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, subjects []store.Subject) error {
 	w.write()
-	b, err := w.listBackend(w.name)
+	b, err := w.makeBackend(w.name)
 	if err != nil {
 		return fmt.Errorf("touch: %w", err)
 	}

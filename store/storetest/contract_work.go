@@ -234,6 +234,7 @@ func testAccounts(t *testing.T, s store.Store) {
 	linked("acc", one, two)
 	linked("")
 	view(t, s, func(tx store.Tx) error {
+		same(t, "backends", tx.Backends(), []string{backend})
 		same(t, "links", list(t, tx.Accounts(backend).Links()), []store.Link{one, none, two})
 		return nil
 	})

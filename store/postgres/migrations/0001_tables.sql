@@ -18,8 +18,7 @@ CREATE TABLE identity_providers (
 CREATE TABLE backends (
 	id int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	name text COLLATE "C" NOT NULL UNIQUE,
-	whole text,
-	listed boolean NOT NULL -- it had marks or a ledger
+	whole text
 );
 
 -- Every id and every member value has a number, for ever. kind: 1 a user has this id, 2 a group.
