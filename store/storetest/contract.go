@@ -58,7 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 			s := open(t)
 			t.Cleanup(func() {
 				// t.Context is over when cleanup runs
-				Check(withContext{t}, s, backend)
+				Check(withContext{t}, s)
 			})
 			test.test(t, s)
 		})

@@ -35,7 +35,7 @@ func RunShared(t *testing.T, open func(t *testing.T) func() store.Shared) {
 		t.Run(test.name, func(t *testing.T) {
 			handle := open(t)
 			one, two := handle(), handle()
-			t.Cleanup(func() { Check(withContext{t}, one, backend) })
+			t.Cleanup(func() { Check(withContext{t}, one) })
 			test.test(t, one, two)
 		})
 	}

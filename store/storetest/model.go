@@ -69,7 +69,7 @@ func Model(t *testing.T, open func() (store.Store, error), seed uint64) {
 		}
 		if round%10 == 9 {
 			view(t, s, func(tx store.Tx) error { return base.compare(t, tx) })
-			Check(t, s, modelBackends()...)
+			Check(t, s)
 		}
 		if round%50 == 49 {
 			if err := s.Close(); err != nil {
