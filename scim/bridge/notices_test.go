@@ -92,7 +92,7 @@ func TestLastUseIsShown(t *testing.T) {
 	if names[true] != 3 || names[false] != 2 {
 		t.Errorf("%v", names)
 	}
-	if code, out := s.command("status"); code != 0 || !strings.Contains(out, "used "+time.Now().Format("2006-01-02")) || !strings.Contains(out, "never used") {
+	if code, out := s.command("status"); code != 0 || !strings.Contains(out, "used "+time.Now().UTC().Format(time.DateOnly)) || !strings.Contains(out, "never used") {
 		t.Errorf("%d %s", code, out)
 	}
 }

@@ -82,8 +82,9 @@ type census struct {
 }
 
 const (
-	manyRows   = 10_000           // to read takes some ten milliseconds
-	countAgain = 30 * time.Second // when more were read
+	manyRows      = 10_000           // to read takes some ten milliseconds
+	countAgain    = 30 * time.Second // when more were read
+	longestScrape = 50 * time.Second // whoever asks has given up by then
 )
 
 var (
@@ -104,8 +105,10 @@ func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), longestScrape)
+	defer cancel()
 	var found []prometheus.Metric
-	err := c.store.View(context.Background(), func(tx store.Tx) error {
+	err := c.store.View(ctx, func(tx store.Tx) error {
 		found = nil
 		gauge := func(d *prometheus.Desc, v int, labels ...string) {
 			found = append(found, prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...))
