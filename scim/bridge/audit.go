@@ -94,7 +94,8 @@ func verifyTrail(ctx context.Context, config, file, head string) (report audit.R
 		return report, err
 	}
 	o.client.Timeout = 0 // it takes as long as it takes
-	return report, o.call(ctx, http.MethodGet, "/api/audit/verify?"+url.Values{"head": {head}}.Encode(), &report)
+	err = o.call(ctx, http.MethodGet, "/api/audit/verify?"+url.Values{"head": {head}}.Encode(), &report)
+	return report, err
 }
 
 func reportWords(r audit.Report) string {
