@@ -248,7 +248,8 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 	if err != nil || o.Roles {
 		return o, backend.Unread(err, backend.Rejected)
 	}
-	return o, c.administrators(ctx, target, &o)
+	err = c.administrators(ctx, target, &o)
+	return o, err
 }
 
 // administrators reads the one role of which every tenant shows who holds it. A tenant that does not is no failure.
