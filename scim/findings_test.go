@@ -181,6 +181,12 @@ func TestFlatNamesInAWholeResource(t *testing.T) {
 	if got := w.must(200, "GET", "/Groups/gid", "").json(t); got["displayName"] != "Flat" || len(got["members"].([]any)) != 0 {
 		t.Errorf("%v", got)
 	}
+	const user = "urn:ietf:params:scim:schemas:core:2.0:User"
+	w.must(200, "PUT", "/Users/u1", `{"userName":"u1@example.com","`+strings.ToUpper(user)+`":{"active":"False","`+user+`:title":"t"}}`)
+	if got := w.must(200, "GET", "/Users/u1", "").json(t); got["active"] != false || got["title"] != "t" {
+		t.Errorf("%v", got)
+	}
+	scimError(t, w.do("PUT", "/Users/u1", `{"userName":"u1@example.com","active":false,"`+user+`":{"Active":true}}`), 400, "invalidSyntax")
 	a := w.must(201, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"x","`+ent+`:department":"flat"}`).json(t)
 	if got := fmt.Sprint(a[ent]); got != "map[department:flat]" {
 		t.Errorf("%v", got)

@@ -19,9 +19,18 @@ func RepairResource(attrs map[string]any, s filter.Schema) {
 }
 
 // Unflatten puts attributes that are named by their full URN where they belong: "urn:…:User:department" below the URN, and those of
-// the core schema at the top. PATCH knows the form from Entra (E17). An attribute that is there in both forms is an error, as a
-// key that is given twice.
+// the core schema, also those in an object below its URN, at the top. PATCH knows the forms, the first of them from Entra (E17). An
+// attribute that is there in two forms is an error, as a key that is given twice.
 func Unflatten(attrs map[string]any, s filter.Schema) error {
+	for key, v := range attrs {
+		if nested, ok := v.(map[string]any); ok && strings.EqualFold(key, s.Core.ID) {
+			delete(attrs, key)
+			if err := put(attrs, nested); err != nil {
+				return err
+			}
+			break
+		}
+	}
 	if err := put(attrs, takeFlat(attrs, s.Core.ID)); err != nil {
 		return err
 	}
