@@ -56,10 +56,14 @@ func Write(ctx context.Context, s store.Store, to io.Writer) error {
 		}
 		for _, name := range tx.Backends() {
 			for e, err := range tx.Ledger(name).Entries("", "") {
-				w.row(line{Kind: "entry", Backend: name, Entry: &e}, err)
+				if !w.row(line{Kind: "entry", Backend: name, Entry: &e}, err) {
+					break
+				}
 			}
 			for l, err := range tx.Accounts(name).Links() {
-				w.row(line{Kind: "link", Backend: name, Link: &l}, err)
+				if !w.row(line{Kind: "link", Backend: name, Link: &l}, err) {
+					break
+				}
 			}
 		}
 		for name, value := range tx.Settings() {
@@ -80,11 +84,12 @@ type writer struct {
 	err   error // the first
 }
 
-func (w *writer) line(l line) { w.row(l, nil) }
+func (w *writer) line(l line) bool { return w.row(l, nil) }
 
-func (w *writer) row(l line, err error) {
+// row writes a line, unless it could not be read, and says whether to go on.
+func (w *writer) row(l line, err error) bool {
 	if w.err != nil {
-		return
+		return false
 	}
 	if err == nil {
 		err = w.to.Encode(l)
@@ -93,15 +98,20 @@ func (w *writer) row(l line, err error) {
 		w.err = fmt.Errorf("export: %w", err)
 	}
 	w.count[l.Kind]++
+	return err == nil
 }
 
 func (w *writer) directory(idp string, d store.Directory) {
 	for u, err := range d.Users(store.From{}) {
-		w.row(line{Kind: "user", IdP: idp, User: &u}, err)
+		if !w.row(line{Kind: "user", IdP: idp, User: &u}, err) {
+			return
+		}
 	}
 	var groups []string
 	for g, err := range d.Groups(store.From{}) {
-		w.row(line{Kind: "group", IdP: idp, Group: &g}, err)
+		if !w.row(line{Kind: "group", IdP: idp, Group: &g}, err) {
+			return
+		}
 		groups = append(groups, g.ID)
 	}
 	for _, g := range groups { // after all of the users and groups: a member may be either
@@ -112,7 +122,9 @@ func (w *writer) directory(idp string, d store.Directory) {
 				return
 			}
 			if l.Members = append(l.Members, m.Value); len(l.Members) == membersPerLine {
-				w.line(l)
+				if !w.line(l) {
+					return
+				}
 				l.Members = nil
 			}
 		}
@@ -135,10 +147,14 @@ func (w *writer) events(events store.Events) {
 			return
 		}
 		e, err := events.Event(s.Event)
-		w.row(line{Kind: "event", Event: unnumbered(e), Seal: sealLine(s)}, err)
+		if !w.row(line{Kind: "event", Event: unnumbered(e), Seal: sealLine(s)}, err) {
+			return
+		}
 	}
 	for e, err := range events.Unsealed() {
-		w.row(line{Kind: "event", Event: unnumbered(e)}, err)
+		if !w.row(line{Kind: "event", Event: unnumbered(e)}, err) {
+			return
+		}
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -182,6 +184,56 @@ func TestWhatIsNotWholeIsRefused(t *testing.T) {
 		if err := archive.Read(context.Background(), bytes.NewReader(b), open(t)); !errors.Is(err, archive.ErrBad) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// counting is a store that counts the users that are read, in one directory.
+type counting struct {
+	store.Store
+	read *int
+}
+
+func (c counting) View(ctx context.Context, fn func(tx store.Tx) error) error {
+	return c.Store.View(ctx, func(tx store.Tx) error { return fn(countingTx{tx, c.read}) })
+}
+
+type countingTx struct {
+	store.Tx
+	read *int
+}
+
+func (c countingTx) Directory(idp string) store.Directory {
+	return countingDirectory{c.Tx.Directory(idp), c.read}
+}
+
+type countingDirectory struct {
+	store.Directory
+	read *int
+}
+
+func (c countingDirectory) Users(from store.From) iter.Seq2[store.User, error] {
+	return func(yield func(store.User, error) bool) {
+		for u, err := range c.Directory.Users(from) {
+			if *c.read++; !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+// gone is a client that has gone.
+type gone struct{}
+
+func (gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// What nobody reads is not written: an export ends soon after its client has gone.
+func TestAnExportThatNobodyReads(t *testing.T) {
+	read := 0
+	if err := archive.Write(context.Background(), counting{filled(t), &read}, gone{}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("write: %v", err)
+	}
+	if read == 0 || read > 100 {
+		t.Errorf("%d users were read for nobody", read)
 	}
 }
 
