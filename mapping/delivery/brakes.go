@@ -106,6 +106,9 @@ func (b *brakes) limits(v *visitWork) {
 	b.keepTeams(v)
 	b.limit(b.ordinary, whyRemovals, b.worker.MaxRemovals, false)
 	b.limit(b.leaving, whyOffboardings, b.worker.MaxOffboardings, true)
+	for _, a := range slices.Concat(b.ordinary, b.leaving) {
+		a.counts = len(b.fresh(a)) > 0 // neither what is held, nor what was approved of the same person
+	}
 }
 
 // obeyMode drops what the mode does not allow.
@@ -161,7 +164,6 @@ func (b *brakes) sort(a *account) {
 	if a.replace {
 		b.replaced = append(b.replaced, a)
 	}
-	a.counts = fresh
 	switch {
 	case !fresh:
 	case a.offboarded:

@@ -361,3 +361,31 @@ func TestASecondLookIsNotTakenAtOnce(t *testing.T) {
 	w.pass(time.Minute)
 	w.expectCalls()
 }
+
+// What an operator approved is counted by no limit, also of somebody of whom something else is held.
+func TestAnApprovalCountsNothingBesideAHold(t *testing.T) {
+	w := full(t, 8)
+	for i := range 8 {
+		w.join("okta", fmt.Sprint("u", i), "Others")
+	}
+	w.pass(time.Minute)
+	w.config = func(d *delivery.Worker) { d.MaxRemovals = delivery.Limit{Count: 3, Window: time.Hour} }
+	w.restart()
+	w.leaveAll(0, 4)
+	w.pass(time.Minute)
+	id := w.hold("max_removals", 4).ID
+	w.pass(2 * time.Minute)
+	for i := range 4 {
+		w.leave("okta", fmt.Sprint("u", i), "Others")
+	}
+	if err := w.worker.Approve(t.Context(), id, "operator", ""); err != nil {
+		t.Fatal(err)
+	}
+	w.calls()
+	w.pass(time.Minute)
+	w.expectCalls("remove acme: a0=ADMIN a1=ADMIN a2=ADMIN a3=ADMIN")
+	w.hold("max_removals", 4)
+	w.leave("okta", "u7", "Admins")
+	w.pass(time.Minute)
+	w.expectCalls("remove acme: a7=ADMIN")
+}
