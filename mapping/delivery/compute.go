@@ -24,7 +24,9 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 			if err := w.load(tx, target, id, a); err != nil {
 				return fmt.Errorf("computing what is wanted: %w", err)
 			}
-			a.origin = a.asked(since)
+			if a.origin, err = w.origin(tx, target, a, since); err != nil {
+				return fmt.Errorf("computing what is wanted: %w", err)
+			}
 		}
 		return nil
 	})
@@ -195,7 +197,7 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 			if has, _ := seen.Has(e.Account, e.Role); has && !(e.Wanted && e.MaybeGone) { // a list may still show what a late removal took
 				e.State = store.Present
 				if was != store.Present {
-					if err := w.readBack(tx, e, v.accounts[e.Account].asked(nil)); err != nil {
+					if err := w.readBack(tx, e, v.accounts[e.Account].marks); err != nil {
 						return err
 					}
 				}

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -102,6 +103,22 @@ func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store
 	return out, nil
 }
 
+// origin is who asked for what is done for an account. If its marks do not say, as after a crash, those of its people do, which wait.
+func (w *Worker) origin(tx store.Tx, target string, a *account, since map[store.Subject]store.Origin) (store.Origin, error) {
+	by := a.asked(since)
+	if !by.At.IsZero() {
+		return by, nil
+	}
+	for _, s := range a.people {
+		m, err := tx.Work(w.Name).Mark(target, s)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return by, err
+		}
+		by = by.OrElse(m.Origin)
+	}
+	return by, nil
+}
+
 // asked is the newest origin of the account's marks, and of what concerns it among those of others.
 func (a *account) asked(others map[store.Subject]store.Origin) store.Origin {
 	by := others[store.Subject{}].OrElse(others[store.Subject{Account: a.ID}])
@@ -115,15 +132,19 @@ func (a *account) asked(others map[store.Subject]store.Origin) store.Origin {
 }
 
 // readBack tells of a grant that no answer confirmed and that is there all the same.
-func (w *Worker) readBack(tx store.Tx, e store.Entry, by store.Origin) error {
+func (w *Worker) readBack(tx store.Tx, e store.Entry, marks []store.Mark) error {
 	if !e.Wanted {
 		return nil
 	}
-	a := &account{Account: backend.Account{ID: e.Account}, origin: by}
+	a := &account{Account: backend.Account{ID: e.Account}, marks: marks}
 	if err := w.load(tx, e.Target, e.Account, a); err != nil {
 		return err
 	}
-	_, err := tx.Events().Append(w.event(e, a, true, false, "no clean answer; read back", w.now()))
+	var err error
+	if a.origin, err = w.origin(tx, e.Target, a, nil); err != nil {
+		return err
+	}
+	_, err = tx.Events().Append(w.event(e, a, true, false, "no clean answer; read back", w.now()))
 	return err
 }
 
