@@ -43,7 +43,8 @@ type Server struct {
 	// Named is told, in the transaction that does it, of a group that is new (old is zero) or has another displayName; nil: nobody.
 	Named func(tx store.Tx, idp string, old, g store.Group, by store.Origin) error
 	// Elsewhere lists the backends for which other rules are in force than those that Targets goes by, as happens while replicas
-	// are given new rules one after the other: there a change is marked wherever it may count; nil: none.
+	// are given new rules one after the other, and in one process until a reload has reached the worker: there a change is marked
+	// wherever it may count; nil: none.
 	Elsewhere func(tx store.Tx) []string
 	// Nudge is told of backends for which a committed request left marks; nil: nobody.
 	Nudge func(backend string)

@@ -27,8 +27,8 @@ type Schema struct {
 	// Others are the other kinds of resources of a query over several (RFC 7644 section 3.4.2.1): their attributes are
 	// known, and a resource of this kind has no value of them.
 	Others []Schema
-	// Fold makes texts the same that differ only in what does not count where caseExact is false: as the indexes have it, or a filter
-	// would find one thing with an index and another without. nil: strings.ToLower.
+	// Fold makes texts the same that differ only in what does not count where caseExact is false: in a search as the indexes have it,
+	// or a filter would find one thing with an index and another without. nil: strings.ToLower.
 	Fold func(string) string
 }
 
