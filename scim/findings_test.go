@@ -212,7 +212,6 @@ func TestWhatIsGivenTwiceIsRefused(t *testing.T) {
 		user + `"u\u017ferName":"x"}`:                                                            {"PUT", "/Users/u1"},
 		user + `"` + ent + `":{"department":"a"},"` + ent + `:department":"b"}`:                  {"PUT", "/Users/u1"},
 		user + `"` + strings.ToUpper(ent) + `":{"department":"a"},"` + ent + `:Department":"b"}`: {"PUT", "/Users/u1"},
-		user + `"` + ent + `":"x","` + ent + `:department":"b"}`:                                 {"PUT", "/Users/u1"},
 		patchHead + `[],"Operation\u017f":[{"op":"remove","path":"members"}]}`:                   {"PATCH", "/Groups/gid"},
 		bulkHead + `[],"Operation\u017f":[{"method":"DELETE","path":"/Users/u1"}]}`:              {"POST", "/Bulk"},
 		bulkHead + `[{"method":"DELETE","path":"/Users/nobody","Path":"/Users/u1"}]}`:            {"POST", "/Bulk"},
@@ -223,6 +222,57 @@ func TestWhatIsGivenTwiceIsRefused(t *testing.T) {
 	}
 	if after := w.state(); after.all != before.all {
 		t.Errorf("something was done: %s", after.all)
+	}
+}
+
+// Which key it is can be read, also in a body of which somebody else wrote the serializer.
+func TestWhatIsGivenTwiceIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	many := ""
+	for i := range 20 {
+		many += fmt.Sprintf(`"k%d":1,`, i)
+	}
+	for body, want := range map[string]string{
+		`{"userName":"x","name":{"givenName":"a","GivenName":"b"}}`:                 `"GivenName" is given twice`,
+		`{"userName":"x",` + many + `"b\u0061ng":1,"BANG":2}`:                       `"BANG" is given twice`,
+		`{"userName":"x","":1,"":2}`:                                                `"" is given twice`,
+		`{"` + strings.Repeat("n", 99) + `":1,"` + strings.Repeat("n", 99) + `":2}`: `"` + strings.Repeat("n", 57) + `…" is given twice`,
+	} {
+		a := w.do("POST", "/Users", body)
+		scimError(t, a, 400, "invalidSyntax")
+		if got := a.json(t)["detail"]; got != want {
+			t.Errorf("%s\ngot  %v\nwant %s", body, got, want)
+		}
+	}
+}
+
+// An extension that is no object is refused as that, also where attributes are named below its URN.
+func TestAnExtensionIsAnObject(t *testing.T) {
+	const ent = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	w := newWorld(t)
+	for _, value := range []string{`"x"`, `["x"]`, `[]`, `3`} {
+		a := w.do("POST", "/Users", `{"userName":"x","`+ent+`":`+value+`,"`+ent+`:department":"b"}`)
+		scimError(t, a, 400, "invalidSyntax")
+		if got, want := a.json(t)["detail"], `the value of "`+ent+`" is no object`; got != want {
+			t.Errorf("%s: %v", value, got)
+		}
+	}
+	w.must(201, "POST", "/Users", `{"userName":"x","`+ent+`":null,"`+ent+`:department":"b"}`)
+}
+
+// Whoever asks for an attribute that cannot be is not given all the others.
+func TestALongNameIsNoneThatWasNotAsked(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	long := strings.Repeat("n", 300)
+	for _, path := range []string{"/Users/" + ada + "?attributes=" + long, "/Groups/gid?attributes=" + long, "/Groups/gid?attributes=" + long + "," + long} {
+		if got := w.must(200, "GET", path, "").json(t); len(got) != 2 || got["id"] == nil || got["schemas"] == nil {
+			t.Errorf("%s: %v", path[:30], got)
+		}
+	}
+	if got := w.must(200, "GET", "/Groups/gid?excludedAttributes="+long, "").json(t); got["displayName"] == nil || got["members"] == nil {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -22,7 +22,8 @@ type projection struct {
 	onlyCore, withoutCore bool
 }
 
-// maxPath is longer than the path of any attribute.
+// maxPath is longer than the path of any attribute. What is as long is that of none, and has been asked for all the same: without it
+// everything would be.
 const maxPath = 256
 
 func projectionOf(values url.Values) (p projection) {
@@ -36,8 +37,8 @@ func projectionOf(values url.Values) (p projection) {
 					core = core || a == urn
 					a = strings.TrimPrefix(a, urn+":")
 				}
-				if a != "" && len(a) <= maxPath {
-					out[a] = true
+				if a != "" {
+					out[a[:min(len(a), maxPath)]] = true
 				}
 			}
 		}

@@ -27,8 +27,9 @@ func scanJSON(body []byte, depth int) error {
 		return bad("the body is not a JSON object")
 	case !json.Valid(body):
 		return bad("the body is not valid JSON, or something follows the JSON object")
-	case repeatsKey(body):
-		return bad("a key is given twice")
+	}
+	if key, twice := repeatedKey(body); twice {
+		return patch.GivenTwice(key)
 	}
 	return nil
 }
@@ -51,8 +52,8 @@ func nestsDeeper(body []byte, depth int) bool {
 	return false
 }
 
-// repeatsKey says whether an object of body, which is valid, has a key twice.
-func repeatsKey(body []byte) bool {
+// repeatedKey is a key that an object of body, which is valid, has twice.
+func repeatedKey(body []byte) (key string, twice bool) {
 	var keys [][]byte // of all that is open
 	var begins []int  // where in keys those of each begin; a list has none
 	for i := 0; i < len(body); i++ {
@@ -67,13 +68,13 @@ func repeatsKey(body []byte) bool {
 			begins = append(begins, len(keys))
 		case '}', ']':
 			last := len(begins) - 1
-			if anyTwice(keys[begins[last]:]) {
-				return true
+			if key, twice := anyTwice(keys[begins[last]:]); twice {
+				return key, true
 			}
 			keys, begins = keys[:begins[last]], begins[:last]
 		}
 	}
-	return false
+	return "", false
 }
 
 // keyOf is what a quoted key says.
@@ -89,26 +90,26 @@ func keyOf(quoted []byte) []byte {
 // fewKeys is up to how many keys are compared each with each: most objects have no more.
 const fewKeys = 16
 
-func anyTwice(keys [][]byte) bool {
+func anyTwice(keys [][]byte) (key string, twice bool) {
 	if len(keys) <= fewKeys {
 		for i, key := range keys {
 			for _, other := range keys[:i] {
 				if bytes.EqualFold(key, other) {
-					return true
+					return string(key), true
 				}
 			}
 		}
-		return false
+		return "", false
 	}
 	seen := make(map[string]bool, len(keys))
 	for _, key := range keys {
-		folded := patch.Fold(string(key))
+		folded := patch.FoldKey(string(key))
 		if seen[folded] {
-			return true
+			return string(key), true
 		}
 		seen[folded] = true
 	}
-	return false
+	return "", false
 }
 
 // endOfString is behind the string that begins at i.

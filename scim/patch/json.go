@@ -138,7 +138,7 @@ func (r raw) distinct(f func(key string, value raw) error) error {
 		if many == nil && len(seen) < cap(few[:]) {
 			for _, s := range seen {
 				if strings.EqualFold(s, key) {
-					return twice(key)
+					return GivenTwice(key)
 				}
 			}
 			seen = append(seen, key)
@@ -147,24 +147,25 @@ func (r raw) distinct(f func(key string, value raw) error) error {
 		if many == nil {
 			many = make(map[string]bool)
 			for _, s := range seen {
-				many[Fold(s)] = true
+				many[FoldKey(s)] = true
 			}
 		}
-		if many[Fold(key)] {
-			return twice(key)
+		if many[FoldKey(key)] {
+			return GivenTwice(key)
 		}
-		many[Fold(key)] = true
+		many[FoldKey(key)] = true
 		return f(key, value)
 	})
 }
 
-func twice(key string) error {
+// GivenTwice refuses a request with a key that an object has twice.
+func GivenTwice(key string) error {
 	return fail(errors.ScimErrorInvalidSyntax, "%q is given twice", clip(key))
 }
 
-// Fold makes keys the same that strings.EqualFold calls equal, and with it the library and encoding/json, and no others: the long s
+// FoldKey makes keys the same that strings.EqualFold calls equal, and with it the library and encoding/json, and no others: the long s
 // (U+017F) is an s and the Kelvin sign a k, but a capital I with a dot is no i, as strings.ToLower has it.
-func Fold(key string) string {
+func FoldKey(key string) string {
 	return strings.Map(func(r rune) rune {
 		least := r
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
@@ -180,7 +181,7 @@ func (r raw) pick(names ...string) (picked [3]raw, err error) {
 		for i, name := range names {
 			if key.is(name) {
 				if picked[i] != nil {
-					return twice(name)
+					return GivenTwice(name)
 				}
 				picked[i] = value
 			}

@@ -184,7 +184,7 @@ func (rd *reader) byKey(verb verb, key string, value raw) error {
 	path := rd.withoutCoreURN(strings.TrimSpace(key))
 	if rest, ok := rd.rowsPath(path); ok {
 		if rd.named { // a second spelling of the key, perhaps with an empty list
-			return twice(path)
+			return GivenTwice(path)
 		}
 		rd.named = true
 		if value.isNull() { // says nothing about them, as when a whole resource has them null

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/elimity-com/scim/errors"
+
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
@@ -47,7 +49,7 @@ func Unflatten(attrs map[string]any, s filter.Schema) error {
 			if nested, ok := v.(map[string]any); ok {
 				inner = nested
 			} else if v != nil {
-				return twice(ext.ID)
+				return fail(errors.ScimErrorInvalidSyntax, "the value of %q is no object", ext.ID)
 			}
 			delete(attrs, key)
 		}
@@ -78,13 +80,13 @@ func put(to, attributes map[string]any) error {
 	}
 	there := make(map[string]bool, len(to)+len(attributes))
 	for name := range to {
-		there[Fold(name)] = true
+		there[FoldKey(name)] = true
 	}
 	for name, v := range attributes {
-		if there[Fold(name)] {
-			return twice(name)
+		if there[FoldKey(name)] {
+			return GivenTwice(name)
 		}
-		there[Fold(name)] = true
+		there[FoldKey(name)] = true
 		to[name] = v
 	}
 	return nil
