@@ -17,7 +17,8 @@ const (
 	// written whole.
 	spentLists = 16
 	maxSpent   = 512
-	// maxAssertion is how long an assertion that is good once may last: it is remembered until then.
+	// maxAssertion is how long an assertion that is good once may last, by a clock that is as far ahead as may be: it is remembered until
+	// then.
 	maxAssertion = 24 * time.Hour
 	// spentFor is how long after its end an assertion is remembered: for as long as it is accepted by a process whose clock is
 	// behind that of the one which forgets it.
@@ -54,7 +55,7 @@ func (i *Issuer) once(ctx context.Context, c Client, claims jwt.MapClaims) (*onc
 		return nil, nil
 	}
 	end, err := claims.GetExpirationTime()
-	if err != nil || end == nil || end.Sub(clock(i.Now)) > maxAssertion {
+	if err != nil || end == nil || end.Sub(clock(i.Now)) > maxAssertion+leeway {
 		return nil, c.refused("an assertion that is good once and lasts for more than a day")
 	}
 	sum := sha256.Sum256(fmt.Append(nil, c.Assertions.Issuer, "\x00", name))
