@@ -160,7 +160,7 @@ func auditExportCommand(config *string, stdout io.Writer) *cobra.Command {
 	c.Flags().StringVar(&f.Person, "person", "", "about this person: a userName, an e-mail address, an externalId, an id or an account")
 	c.Flags().StringVar(&f.Role, "role", "", "about this role, or the role of this target")
 	c.Flags().StringVar(&f.Backend, "backend", "", "about this backend")
-	c.Flags().StringVar(&f.Request, "request", "", "what this request changed, and the grants and revocations that followed")
+	c.Flags().StringVar(&f.Request, "request", "", "what this request changed, and the grants, revocations and holds that followed")
 	c.Flags().StringVar(&from, "store", "", storeUsage)
 	return c
 }
