@@ -200,12 +200,10 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	}
 	held, waiting := false, blocked{}
 	for m, err := range tx.Work(b.Name).Marks("") {
-		if err == nil {
-			err = waiting.add(tx.Accounts(b.Name), m)
-		}
 		if err != nil {
 			return s, err
 		}
+		waiting.add(m)
 		switch m.State {
 		case store.Blocked:
 		case store.Held:
@@ -216,6 +214,9 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 				s.OldestPending = m.Since
 			}
 		}
+	}
+	if _, err := waiting.identify(tx.Accounts(b.Name)); err != nil {
+		return s, err
 	}
 	s.Blocked, s.BlockedUsers = waiting.counts(), waiting.people()
 	if held {

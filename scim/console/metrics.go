@@ -82,7 +82,7 @@ type census struct {
 }
 
 const (
-	manyRows      = 10_000           // to read takes some ten milliseconds
+	manyRows      = 10_000           // to read takes some ten milliseconds, with PostgreSQL some fifty
 	countAgain    = 30 * time.Second // when more were read
 	longestScrape = 50 * time.Second // whoever asks has given up by then
 )
@@ -157,14 +157,17 @@ func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMa
 		if blockedMarks > 0 {
 			waiting := blocked{}
 			for m, err := range tx.Work(backend).Marks("") {
-				if err == nil {
-					err = waiting.add(tx.Accounts(backend), m)
-				}
 				if err != nil {
 					return last, err
 				}
+				waiting.add(m)
 				last.read++
 			}
+			links, err := waiting.identify(tx.Accounts(backend))
+			if err != nil {
+				return last, err
+			}
+			last.read += links
 			last.blocked = waiting.counts()
 		}
 		if c.taken == nil {

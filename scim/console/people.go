@@ -12,27 +12,63 @@ import (
 type blocked map[string]map[store.Subject]bool
 
 // add counts a mark in, if it is blocked.
-func (b blocked) add(accounts store.Accounts, m store.Mark) error {
+func (b blocked) add(m store.Mark) {
 	if m.State != store.Blocked {
-		return nil
+		return
 	}
 	who := m.Subject
-	switch {
-	case who.Account == store.TargetItself:
+	if who.Account == store.TargetItself {
 		who.IdP = m.Target // nobody: what belongs to the target itself
-	case who.User != "":
-		link, err := accounts.Link(who.IdP, who.User)
-		if err == nil {
-			who = store.Subject{Account: link.Account}
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
 	}
 	if b[m.Reason] == nil {
 		b[m.Reason] = map[store.Subject]bool{}
 	}
 	b[m.Reason][who] = true
-	return nil
+}
+
+// manyUsers is for how many each account is looked up by itself, which is a round trip with PostgreSQL; for more all links are read.
+const manyUsers = 500
+
+// identify puts accounts in the place of users, as far as they are known, once all marks are added. It says how many links it went
+// through.
+func (b blocked) identify(accounts store.Accounts) (read int, err error) {
+	known := map[store.Subject]string{} // the account of each user; "" while nobody knows
+	for _, some := range b {
+		for who := range some {
+			if who.User != "" {
+				known[who] = ""
+			}
+		}
+	}
+	if len(known) > manyUsers {
+		for l, err := range accounts.Links() {
+			if err != nil {
+				return read, err
+			}
+			read++
+			who := store.Subject{IdP: l.IdP, User: l.User}
+			if _, asked := known[who]; asked {
+				known[who] = l.Account
+			}
+		}
+	} else {
+		for who := range known {
+			l, err := accounts.Link(who.IdP, who.User)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return read, err
+			}
+			known[who] = l.Account
+		}
+	}
+	for _, some := range b {
+		for who := range some {
+			if account := known[who]; account != "" {
+				delete(some, who)
+				some[store.Subject{Account: account}] = true
+			}
+		}
+	}
+	return read, nil
 }
 
 // people is how many there are, each once.

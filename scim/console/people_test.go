@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -74,6 +75,85 @@ func TestBlockedPeopleAreCountedOnce(t *testing.T) {
 	}
 	if vt := s.Backends[0]; vt.BlockedUsers != 4 || vt.Blocked["rejected"] != 1 || vt.Blocked["no_target"] != 3 || !vt.NeedsSomebody() {
 		t.Errorf("%+v", vt)
+	}
+}
+
+// counting is a store that counts how often a single link is looked up: with PostgreSQL each time is a round trip.
+type counting struct {
+	store.Store
+	links *int
+}
+
+func (s counting) View(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.View(ctx, func(tx store.Tx) error { return fn(countingTx{tx, s.links}) })
+}
+
+type countingTx struct {
+	store.Tx
+	links *int
+}
+
+func (t countingTx) Accounts(backend string) store.Accounts {
+	return countingAccounts{t.Tx.Accounts(backend), t.links}
+}
+
+type countingAccounts struct {
+	store.Accounts
+	links *int
+}
+
+func (a countingAccounts) Link(idp, user string) (store.Link, error) {
+	*a.links++
+	return a.Accounts.Link(idp, user)
+}
+
+// However many are blocked, few are looked up one by one, and each is one person all the same.
+func TestManyBlockedPeopleAreNotLookedUpOneByOne(t *testing.T) {
+	for _, n := range []int{manyUsers / 2, manyUsers/2 + 1, 2 * manyUsers} {
+		c, _ := newConsole(t)
+		links := 0
+		c.Store = counting{c.Store, &links}
+		var marks []store.Mark
+		err := c.Store.Update(t.Context(), func(tx store.Tx) error {
+			marks = nil
+			for i := range n {
+				for _, idp := range []string{"entra", "okta"} {
+					who := store.Subject{IdP: idp, User: fmt.Sprint(idp, i)}
+					marks = append(marks, store.Mark{Target: "acme", Subject: who, Reason: "no_target"}, store.Mark{Target: "beta", Subject: who, Reason: "no_target"})
+					if i == 0 { // of whom the backend knows nothing: two, as far as we know
+						continue
+					}
+					if err := tx.Accounts("vt").PutLink(store.Link{IdP: idp, User: who.User, Account: fmt.Sprint(i)}); err != nil {
+						return err
+					}
+				}
+			}
+			return tx.Accounts("vt").PutLink(store.Link{IdP: "okta", User: "another", Account: "another"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		block(t, c.Store, marks...)
+		err = c.Store.View(t.Context(), func(tx store.Tx) error {
+			s, err := c.Backends[0].status(tx)
+			if s.BlockedUsers != n+1 || s.Blocked["no_target"] != n+1 {
+				t.Errorf("of %d: %+v", n, s)
+			}
+			if err != nil {
+				return err
+			}
+			taken, err := (&workCollector{now: time.Now}).census(tx, "vt", len(marks), 0)
+			if taken.blocked["no_target"] != n+1 {
+				t.Errorf("of %d: %+v", n, taken)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if links > 2*manyUsers { // status and metrics
+			t.Errorf("%d are looked up of %d", links, n)
+		}
 	}
 }
 
