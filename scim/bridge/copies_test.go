@@ -104,8 +104,9 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 
 // A server that breaks off, or cannot read, is not taken for one that does not run.
 func TestAServerThatBreaksOff(t *testing.T) {
-	b := &Bridge{Log: slog.New(slog.DiscardHandler)}
-	c := &console.Console{Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,
+	var log strings.Builder
+	b := &Bridge{Log: slog.New(slog.NewTextHandler(&log, nil))} // over a store that is no file
+	c := &console.Console{BrokeOff: b.brokeOff, Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,
 		Export: func(context.Context, io.Writer) error { return errors.New("the database is away") },
 		Reload: func(context.Context) ([]delivery.Preview, error) { panic(http.ErrAbortHandler) }}
 	server := httptest.NewServer(c.Handler())
@@ -123,12 +124,15 @@ func TestAServerThatBreaksOff(t *testing.T) {
 	}{
 		{[]string{"reload"}, "the server at " + server.URL + " did not answer: EOF; look at its log"},
 		{[]string{"export"}, "the store cannot be read"},
-		{[]string{"backup", filepath.Join(dir, "copy.db")}, "the store cannot be read"},
+		{[]string{"backup", filepath.Join(dir, "copy.db")}, "save it with pg_dump"},
 	} {
 		var out strings.Builder
 		if code := Main(append(step.command, "--config", config), &out, &out); code != 1 || !strings.Contains(out.String(), step.want) || strings.Contains(out.String(), "start it with") {
 			t.Errorf("%s: %d %s", step.command, code, out.String())
 		}
+	}
+	if strings.Count(log.String(), "broke off") != 1 || !strings.Contains(log.String(), "the database is away") {
+		t.Errorf("the log: %s", log.String())
 	}
 }
 

@@ -88,7 +88,16 @@ func (v *validation) store(c StoreConfig) {
 }
 
 // errNoFile is what backup and restore say of a store that is no file.
-var errNoFile = errors.New("the store is a database (store.driver: postgres): save it with pg_dump, or with what saves its server, and put it back with pg_restore; `scimbridge export` and `import` carry it elsewhere")
+var errNoFile error = noFile{}
+
+type noFile struct{}
+
+func (noFile) Error() string {
+	return "the store is a database (store.driver: postgres): save it with pg_dump, or with what saves its server, and put it back with pg_restore; `scimbridge export` and `import` carry it elsewhere"
+}
+
+// Is makes it one of those that the console tells an operator.
+func (noFile) Is(target error) bool { return target == errors.ErrUnsupported }
 
 func migrateCommand(config *string, stdout io.Writer) *cobra.Command {
 	var p printed

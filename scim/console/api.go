@@ -83,8 +83,8 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("POST /api/plan", c.plan)
 	mux.HandleFunc("POST /api/reload", c.reload)
 	mux.HandleFunc("GET /api/explain", c.explain)
-	mux.HandleFunc("GET /api/backup", stream("application/octet-stream", func() writing { return c.Backup }))
-	mux.HandleFunc("GET /api/export", stream("application/jsonl", func() writing { return c.Export }))
+	mux.HandleFunc("GET /api/backup", c.stream("application/octet-stream", func() writing { return c.Backup }))
+	mux.HandleFunc("GET /api/export", c.stream("application/jsonl", func() writing { return c.Export }))
 	mux.HandleFunc("GET /api/audit", c.auditExport)
 	mux.HandleFunc("GET /api/audit/verify", c.auditVerify)
 	mux.HandleFunc("POST /api/resume", c.resume)
@@ -383,18 +383,27 @@ func (b *begun) Write(p []byte) (int, error) {
 }
 
 // stream answers with what may take long to write. A failure in the middle breaks the connection: half a copy must not pass for one.
-func stream(contentType string, what func() writing) http.HandlerFunc {
+func (c *Console) stream(contentType string, what func() writing) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !unhurried(w) {
 			return
 		}
 		w.Header().Set("Content-Type", contentType)
 		to := &begun{ResponseWriter: w}
-		if err := what()(r.Context(), to); err != nil && !to.written {
-			refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
-		} else if err != nil {
+		err := what()(r.Context(), to)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, errors.ErrUnsupported) && !to.written:
+			refuse(w, http.StatusNotImplemented, err.Error())
+			return
+		case c.BrokeOff != nil:
+			c.BrokeOff(r.URL.Path, err)
+		}
+		if to.written {
 			panic(http.ErrAbortHandler)
 		}
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read; the server's log says why")
 	}
 }
 

@@ -52,9 +52,11 @@ type Console struct {
 	// Reload reads the configuration again. Their errors are for the operator.
 	Plan   func(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error)
 	Reload func(ctx context.Context) ([]delivery.Preview, error)
-	// Backup and Export write the whole store as it is at one moment; Resume ends the standby of a store that was put back.
+	// Backup and Export write the whole store as it is at one moment; an error that is errors.ErrUnsupported is for the operator.
+	// Resume ends the standby of a store that was put back.
 	Backup, Export func(ctx context.Context, to io.Writer) error
-	Rejected       func(r *http.Request) // is told of a call to the operator API without its key; nil: nobody is
+	BrokeOff       func(path string, err error) // is told why a copy of the store or of the audit trail broke off; nil: nobody is
+	Rejected       func(r *http.Request)        // is told of a call to the operator API without its key; nil: nobody is
 	Resume         func(ctx context.Context) (stoodBy bool, err error)
 }
 
