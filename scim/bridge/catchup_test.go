@@ -14,17 +14,27 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-// refusing is a store that takes nothing for a while.
+// refusing is a store that takes nothing for a while, or nothing that is for the other replicas.
 type refusing struct {
 	store.Store
-	refuses bool
+	refuses, apart bool
 }
 
 func (r *refusing) Update(ctx context.Context, fn func(store.Tx) error) error {
+	away := errors.New("the database is away")
 	if r.refuses {
-		return errors.New("the database is away")
+		return away
 	}
-	return r.Store.Update(ctx, fn)
+	return r.Store.Update(ctx, func(tx store.Tx) error {
+		before := string(tx.Setting(reloadAsked))
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if r.apart && string(tx.Setting(reloadAsked)) != before {
+			return away
+		}
+		return nil
+	})
 }
 
 // A replica that is told to read its configuration while the store is away does so when the store is back; a file that is refused
@@ -82,6 +92,14 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 		if err := b.catchUp(t.Context()); err != nil || !given("After") {
 			t.Errorf("a file that is refused: %v", err)
 		}
+	}
+	if _, err := b.reload(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "the rules in force stay: ") || !given("After") {
+		t.Errorf("a reload of a file that is refused: %v", err)
+	}
+	write("Again")
+	s.apart = true
+	if _, err := b.reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be told") || !given("Again") {
+		t.Errorf("a reload of which the other replicas cannot be told: %v", err)
 	}
 	if n := strings.Count(log.String(), "of this one the rules in force stay"); n != 1 {
 		t.Errorf("said %d times", n)

@@ -135,7 +135,7 @@ func serve(ctx context.Context, b *Bridge) error {
 	go func() {
 		for range hangups {
 			if _, err := b.reload(ctx); err != nil {
-				b.Log.Error("the rules in force stay: the file is refused", "error", err)
+				b.Log.Error("the configuration was to be read again", "error", err)
 			}
 		}
 	}()

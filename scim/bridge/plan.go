@@ -71,7 +71,7 @@ func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
 			o.client.Timeout = 0 // as for a plan
 			var plan []delivery.Preview
 			if err := o.send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
-				return fmt.Errorf("the rules in force stay: %w", err)
+				return err // the server says whether the rules in force stay
 			}
 			if !asJSON {
 				fmt.Fprint(stdout, "The rules of the file are in force.\n\n")

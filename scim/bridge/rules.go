@@ -68,14 +68,14 @@ func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	rules, data, err := b.readRules()
-	if err != nil {
-		return nil, err
-	}
-	plan, err := b.takeRules(ctx, rules, data)
+	var plan []delivery.Preview
 	if err == nil {
-		err = b.tellReload(ctx)
+		plan, err = b.takeRules(ctx, rules, data)
 	}
-	return plan, err
+	if err != nil {
+		return nil, fmt.Errorf("the rules in force stay: %w", err)
+	}
+	return plan, b.tellReload(ctx)
 }
 
 // readRules reads the mappings of the configuration file as it is now.
