@@ -212,7 +212,11 @@ func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
 		}
 		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
 		if is := y.Condition; is.State != "" {
-			fmt.Fprintf(w, "    the state of the backend is %s\n", strings.TrimSuffix(is.State+": "+is.Reason, ": "))
+			words := "the state of the backend is " + strings.TrimSuffix(is.State+": "+is.Reason, ": ")
+			if is.State == delivery.Following { // nobody has told the state yet
+				words = is.Reason
+			}
+			fmt.Fprintf(w, "    %s\n", words)
 			if !is.Until.IsZero() {
 				fmt.Fprintf(w, "    it is not called before %s\n", moment(is.Until))
 			}
