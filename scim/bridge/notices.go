@@ -129,7 +129,7 @@ func (n *notices) write(ctx context.Context, s store.Store, all bool) error {
 func (b *Bridge) startNotices() {
 	b.notices = &notices{now: b.now}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
+	stopping, done := make(chan struct{}), make(chan struct{})
 	warned := b.now() // at the start whoever reads the configuration warns
 	go func() {
 		defer close(done)
@@ -138,7 +138,7 @@ func (b *Bridge) startNotices() {
 		defer uses.Stop()
 		for {
 			select {
-			case <-ctx.Done():
+			case <-stopping:
 				return
 			case <-events.C:
 				b.noted(b.notices.write(ctx, b.store, false))
@@ -152,8 +152,9 @@ func (b *Bridge) startNotices() {
 		}
 	}()
 	b.onStop("notes", func(limit context.Context) error {
-		cancel()
-		<-done
+		defer context.AfterFunc(limit, cancel)()
+		close(stopping)
+		<-done // what is being written would be lost if that were cut short
 		b.noted(b.notices.write(limit, b.store, true))
 		b.noted(b.uses.Write(limit, b.store))
 		return nil

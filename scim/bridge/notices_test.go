@@ -8,15 +8,19 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/canary"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
 // events are those of the audit trail whose type begins so.
@@ -194,6 +198,43 @@ func TestAFloodIsTold(t *testing.T) {
 	write(false)
 	if found := s.events("auth.rejected"); len(n.all) != 0 || len(found) > 4+maxNotices+1 || !strings.Contains(fmt.Sprint(found), "more than can be told apart") {
 		t.Errorf("%d are remembered, %d events", len(n.all), len(found))
+	}
+}
+
+// slow is a store that takes its time for an update, and does none of which nobody waits for the end.
+type slow struct{ store.Store }
+
+func (s slow) Update(ctx context.Context, fn func(store.Tx) error) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(3 * time.Second):
+		return s.Store.Update(ctx, fn)
+	}
+}
+
+// What is being written when the bridge stops is written.
+func TestAStopLosesNoRejection(t *testing.T) {
+	opened, err := bolt.Open(filepath.Join(t.TempDir(), "s.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = opened.Close() }()
+	s := &setup{t: t, bridge: &Bridge{store: slow{opened}, Log: canary.Log(t)}}
+	synctest.Test(t, func(t *testing.T) {
+		s.bridge.startNotices()
+		reject := func(why string) {
+			s.bridge.notices.rejected(httptest.NewRequest("GET", "/scim/v2/Users", nil), &auth.Refusal{Why: why})
+		}
+		reject("an unknown token")
+		time.Sleep(noticeEvery + time.Second) // it is being written
+		reject("another reason")
+		if err := s.bridge.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if found := s.events("auth.rejected"); len(found) != 2 {
+		t.Errorf("%+v", found)
 	}
 }
 
