@@ -125,25 +125,48 @@ func TestOneAddressTwice(t *testing.T) {
 	}
 }
 
-// A locked role is not written to.
+// A locked role is given to nobody. Taking it from somebody is tried, for who leaves must lose it. One that is a super-admin's besides
+// is left alone.
 func TestALockedRole(t *testing.T) {
-	written := false
-	b := answering(t, func(r *http.Request) (int, string) {
-		switch {
-		case isToken(r):
-			return 0, ""
-		case r.Method == http.MethodPut:
-			written = true
-			return 200, `{"id":"t1"}`
-		case isRoles(r):
-			return 200, `[{"id":"t1","name":"Role","locked":true,"users":[],"userCount":0}]`
+	locked := func(more string) string {
+		return `[{"id":"t1","name":"Role","locked":true,"users":[{"id":"b2"}],"userCount":1` + more + `}]`
+	}
+	change := func(id string, op backend.Op) backend.Change {
+		return backend.Change{Account: backend.Account{ID: id}, Op: op, Roles: []string{riskcloud.Member}}
+	}
+	for name, c := range map[string]struct {
+		role    string
+		delta   backend.Delta
+		code    string
+		written bool
+	}{
+		"added":                          {locked(""), add("a1"), "locked", false},
+		"removed":                        {locked(""), backend.Delta{Changes: []backend.Change{change("b2", backend.Remove)}}, "", true},
+		"both":                           {locked(""), backend.Delta{Changes: []backend.Change{change("b2", backend.Remove), change("a1", backend.Add)}}, "locked", false},
+		"a permission set added":         {locked(""), backend.Delta{PermissionSetsToAdd: []string{"ps1"}}, "locked", false},
+		"a permission set removed":       {locked(""), backend.Delta{PermissionSetsToRemove: []string{"ps1"}}, "", true},
+		"an administrator's":             {locked(`,"moduleEntitlements":["ADMIN_ALL"]`), backend.Delta{Changes: []backend.Change{change("b2", backend.Remove)}}, "super_admin", false},
+		"provisioned from elsewhere too": {locked(`,"autoprovisioned":true`), backend.Delta{Changes: []backend.Change{change("b2", backend.Remove)}}, "managed_elsewhere", false},
+	} {
+		written := false
+		b := answering(t, func(r *http.Request) (int, string) {
+			switch {
+			case isToken(r):
+				return 0, ""
+			case r.Method == http.MethodPut:
+				written = true
+				return 200, `{"id":"t1"}`
+			case isRoles(r):
+				return 200, c.role
+			}
+			return 200, `[{"id":"a1","email":"a@example.com","status":"Active"},{"id":"b2","email":"b@example.com","status":"Active"}]`
+		})
+		c.delta.Target = "t1"
+		_, err := b.Apply(t.Context(), c.delta)
+		var e *backend.Error
+		if errors.As(err, &e); written != c.written || (c.code == "") != (err == nil) || e != nil && (e.Code != c.code || e.Kind != backend.Rejected || !e.Unsent) {
+			t.Errorf("%s: %v, written: %v", name, err, written)
 		}
-		return 200, `[{"id":"a1","email":"a@example.com","status":"Active"}]`
-	})
-	_, err := b.Apply(t.Context(), add("a1"))
-	var e *backend.Error
-	if !errors.As(err, &e) || e.Code != "locked" || e.Kind != backend.Rejected || written {
-		t.Errorf("%v, written: %v", err, written)
 	}
 }
 

@@ -348,15 +348,13 @@ func (r role) holds(id string) bool {
 	return false
 }
 
-// refusal names why the bridge does not write to a role, "" if it does.
+// refusal names why the bridge does not write to a role, "" if it does. To a locked one it does not add.
 func (r role) refusal() string {
 	switch {
 	case r.SuperAdmin:
 		return "super_admin"
 	case r.Autoprovisioned:
 		return "managed_elsewhere"
-	case r.Locked:
-		return "locked"
 	}
 	for _, e := range r.Entitlements {
 		if strings.Contains(string(e), `"ADMIN_ALL"`) {
@@ -428,6 +426,9 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 		}
 	}
 	body.SetsAdd, body.SetsRemove = refs(d.PermissionSetsToAdd), refs(d.PermissionSetsToRemove)
+	if r.Locked && len(body.Add)+len(body.SetsAdd) > 0 { // who leaves must lose it: a removal is tried
+		return nil, refused("locked")
+	}
 	if len(body.Add)+len(body.Remove)+len(body.SetsAdd)+len(body.SetsRemove) == 0 {
 		return outcomes, nil
 	}

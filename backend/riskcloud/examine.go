@@ -62,10 +62,10 @@ func (r role) examine(id string, there bool) backend.Finding {
 		return backend.Finding{Level: backend.Problem, What: "there is no role " + name, Remedy: "mend `target`: it is the role's id, as in the address of its page, not its name"}
 	case r.refusal() == "super_admin":
 		return backend.Finding{Level: backend.Problem, What: "role " + name + " is a super-admin's: the bridge does not touch it", Remedy: "map another role"}
-	case r.refusal() == "locked":
-		return backend.Finding{Level: backend.Problem, What: "role " + name + " is locked, and the bridge does not touch it", Remedy: "unlock the role in Risk Cloud, or map another"}
 	case r.refusal() != "":
 		return backend.Finding{Level: backend.Problem, What: "role " + name + " is provisioned from elsewhere, and the API refuses to change it", Remedy: "map another role, or end the other provisioning"}
+	case r.Locked:
+		return backend.Finding{Level: backend.Problem, What: "role " + name + " is locked, and the bridge gives it to nobody", Remedy: "unlock the role in Risk Cloud, or map another"}
 	case !r.shows():
 		return backend.Finding{Level: backend.Note, What: "role " + name + " does not show who has it", Remedy: "nothing: where the list of people does not show it either, drift is not seen, and `authoritative` cannot work"}
 	}
@@ -89,6 +89,8 @@ func (c *Client) FindUpdate(ctx context.Context, id string) (UpdateWay, error) {
 		return UpdateWay{}, errors.New("there is no role " + id)
 	case before.refusal() != "":
 		return UpdateWay{}, errors.New("the role may not be touched: " + before.refusal())
+	case before.Locked:
+		return UpdateWay{}, errors.New("the role may not be touched: locked")
 	}
 	for _, way := range updateWays {
 		a, err := c.do(ctx, backend.Call{Operation: "update_role", Doing: "trying the update of a role", Method: way.Method, Changes: true,
