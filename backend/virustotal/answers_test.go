@@ -73,6 +73,92 @@ func TestASuccessThatRefusesSomebody(t *testing.T) {
 	}
 }
 
+// A success may speak also of others, who are listed and not there any more: only of whom the call was about it can refuse something.
+// What has to do with the moment refuses nobody.
+func TestWhatAnEntryOfASuccessSays(t *testing.T) {
+	const fine = `{"type":"user","id":"b2"}`
+	entry := func(id, code string) string {
+		return `{"type":"user","id":"` + id + `","error":{"code":"` + code + `"}}`
+	}
+	for name, c := range map[string]struct {
+		entries string
+		kind    backend.Kind // 0: it is done
+		code    string
+	}{
+		"one of them":                         {fine + `,` + entry("a1", "InvalidArgumentError"), backend.Rejected, "InvalidArgumentError"},
+		"one without a name":                  {fine + `,` + entry("", "InvalidArgumentError"), backend.Rejected, "InvalidArgumentError"},
+		"somebody else":                       {fine + `,` + entry("ghost", "NotFoundError"), 0, ""},
+		"somebody else of the moment":         {fine + `,` + entry("ghost", "TransientError"), 0, ""},
+		"somebody else before one of them":    {entry("ghost", "NotFoundError") + `,` + entry("a1", "ForbiddenError"), backend.Rejected, "ForbiddenError"},
+		"transient":                           {fine + `,` + entry("a1", "TransientError"), backend.Transient, "TransientError"},
+		"too many":                            {fine + `,` + entry("a1", "TooManyRequestsError"), backend.Transient, "TooManyRequestsError"},
+		"no quota":                            {fine + `,` + entry("a1", "QuotaExceededError"), backend.Transient, "QuotaExceededError"},
+		"too late":                            {fine + `,` + entry("a1", "DeadlineExceededError"), backend.Transient, "DeadlineExceededError"},
+		"one refused, one nobody knows about": {entry("b2", "NotFoundError") + `,` + entry("a1", "DeadlineExceededError"), backend.Transient, "DeadlineExceededError"},
+	} {
+		_, err := answering(t, `{"data":[`+c.entries+`]}`).Apply(t.Context(), backend.Delta{Target: "t1", Changes: []backend.Change{
+			{Account: backend.Account{ID: "b2"}, Op: backend.Add, Roles: []string{"R"}}, {Account: backend.Account{ID: "a1"}, Op: backend.Add, Roles: []string{"R"}}}})
+		says(t, name, err, c.kind, c.code)
+	}
+}
+
+// says holds an error to a kind and a code; 0 is none. Something was sent, and may have been done.
+func says(t *testing.T, name string, err error, kind backend.Kind, code string) {
+	t.Helper()
+	var e *backend.Error
+	switch errors.As(err, &e); {
+	case kind == 0 && err != nil:
+		t.Errorf("%s: %v, want none", name, err)
+	case kind != 0 && (e == nil || e.Kind != kind || e.Code != code || e.Unsent):
+		t.Errorf("%s: %+v, want %v %s", name, err, kind, code)
+	}
+}
+
+// An invitation that a success refuses was not made.
+func TestAnInvitationThatASuccessRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		kind backend.Kind
+		code string
+	}{
+		"done":                     {`{"data":[{"type":"user","id":"a@example.com"}]}`, 0, ""},
+		"refused":                  {`{"data":[{"type":"user","id":"A@example.com","error":{"code":"InvalidArgumentError","message":"SECRET"}}]}`, backend.Rejected, "InvalidArgumentError"},
+		"refused without a name":   {`{"data":[{"error":{"code":"ForbiddenError"}}]}`, backend.Rejected, "ForbiddenError"},
+		"refused to somebody else": {`{"data":[{"type":"user","id":"ghost","error":{"code":"NotFoundError"}}]}`, 0, ""},
+		"a member already":         {`{"data":[{"type":"user","id":"a@example.com","error":{"code":"AlreadyExistsError"}}]}`, 0, ""},
+		"nobody knows":             {`{"data":[{"type":"user","id":"a@example.com","error":{"code":"TransientError"}}]}`, backend.Transient, "TransientError"},
+	} {
+		says(t, name, answering(t, c.body).Invite(t.Context(), "t1", "a@example.com"), c.kind, c.code)
+	}
+}
+
+// Administrators of whom not all are shown are no evidence that there are others, nor that nobody can tell.
+func TestAdministratorsOfWhomNotAllAreShown(t *testing.T) {
+	const a1 = `{"type":"user","id":"a1"}`
+	for name, c := range map[string]struct {
+		admins          string
+		shows, complete bool
+	}{
+		"all":                      {`{"data":[` + a1 + `],"meta":{"count":1}}`, true, true},
+		"one withheld":             {`{"data":[` + a1 + `,{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}]}`, true, false},
+		"more are counted":         {`{"data":[` + a1 + `],"meta":{"count":2}}`, true, false},
+		"the only one is withheld": {`{"data":[{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}]}`, true, false},
+		"counted and none shown":   {`{"data":[],"meta":{"count":2}}`, true, false},
+		"none at all":              {`{"data":[]}`, false, true},
+	} {
+		v := &backendtest.Vendor{Answer: func(r *http.Request) (int, http.Header, string) {
+			if strings.HasSuffix(r.URL.Path, "/administrators") {
+				return 200, http.Header{}, c.admins
+			}
+			return 200, http.Header{}, `{"data":[` + a1 + `,{"type":"user","id":"b2"}]}`
+		}}
+		o, err := client(t, v).Observe(t.Context(), "t1")
+		if err != nil || o.Shows("USER_ROLE_GROUP_ADMIN") != c.shows || o.Complete != c.complete {
+			t.Errorf("%s: shows %v, complete %v, %v", name, o.Shows("USER_ROLE_GROUP_ADMIN"), o.Complete, err)
+		}
+	}
+}
+
 // A role that is shown with a name for people beside its own is itself.
 func TestARoleWithTwoNames(t *testing.T) {
 	for _, role := range []string{`{"role":"USER_ROLE_R","name":"Reader"}`, `{"id":"USER_ROLE_R","name":"Reader"}`, `{"id":"7","name":"USER_ROLE_R"}`, `{"name":"USER_ROLE_R"}`} {

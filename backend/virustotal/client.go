@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -195,15 +196,19 @@ func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[st
 // Invite implements backend.Backend by adding a member: an address without an account is sent an invitation (vendor's page
 // Add users to a group).
 func (c *Client) Invite(ctx context.Context, target, email string) error {
-	a, err := c.caller.Do(ctx, backend.Call{Operation: "invite", Doing: "inviting somebody", Method: http.MethodPost,
+	const doing = "inviting somebody"
+	a, err := c.caller.Do(ctx, backend.Call{Operation: "invite", Doing: doing, Method: http.MethodPost,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/users", Changes: true,
 		Body: map[string]any{"data": []map[string]string{{"type": "user", "id": email}}}})
-	var e *backend.Error
 	switch {
-	case errors.As(err, &e) && e.Status == http.StatusConflict: // a member already
-		return nil
 	case err == nil && !a.Done():
-		return unclear("inviting somebody", a.Status)
+		return unclear(doing, a.Status)
+	case err == nil:
+		err = refusal(doing, a, email)
+	}
+	var e *backend.Error
+	if errors.As(err, &e) && (e.Status == http.StatusConflict || e.Kind == backend.Rejected && e.Code == "AlreadyExistsError") { // a member already
+		return nil
 	}
 	return err
 }
@@ -259,8 +264,8 @@ func (c *Client) administrators(ctx context.Context, target string, o *backend.O
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/administrators"}, url.Values{"limit": {"40"}},
 		func(i item) { admins = append(admins, i.ID) })
 	switch {
-	case err == nil && whole && len(admins) > 0: // without one the group could not be read
-		o.Only = adminRole
+	case err == nil && (len(admins) > 0 || !whole): // without one the group could not be read
+		o.Only, o.Complete = adminRole, o.Complete && whole
 		for _, id := range admins {
 			o.Holders[id] = []string{adminRole}
 		}
@@ -332,13 +337,15 @@ var operations = map[backend.Op]string{backend.Add: "add_roles", backend.Remove:
 // Apply implements backend.Backend with one PATCH (vendor's page Manage Roles). A 404 may be the group or one of the
 // people: the caller finds out by halving.
 func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+	const doing = "changing roles"
 	var data []roleChange
+	var sent []string
 	outcomes := make([]backend.Outcome, len(d.Changes))
 	for i, ch := range d.Changes {
 		data = append(data, roleChange{"user", ch.Account.ID, map[string][]string{operations[ch.Op]: ch.Roles}})
-		outcomes[i] = backend.Applied
+		sent, outcomes[i] = append(sent, ch.Account.ID), backend.Applied
 	}
-	a, err := c.caller.Do(ctx, backend.Call{Operation: "change_roles", Doing: "changing roles", Method: http.MethodPatch,
+	a, err := c.caller.Do(ctx, backend.Call{Operation: "change_roles", Doing: doing, Method: http.MethodPatch,
 		Path: "/groups/" + url.PathEscape(d.Target) + "/relationships/users", Body: map[string]any{"data": data}, Changes: true})
 	var e *backend.Error
 	switch {
@@ -348,25 +355,38 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 		}
 		return nil, e
 	case !a.Done(): // the vendor documents a JSON object without properties
-		return nil, unclear("changing roles", a.Status)
+		return nil, unclear(doing, a.Status)
 	}
-	if code, refused := refusal(a.Body); refused {
-		return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Status: a.Status, Code: code}
+	if err := refusal(doing, a, sent...); err != nil {
+		return nil, err
 	}
 	return outcomes, nil
 }
 
-// refusal finds an entry that an answer refuses, as collections do with what they cannot show.
-func refusal(body []byte) (code string, refused bool) {
+// passing are the codes that refuse nothing: of what they stand beside nobody knows whether it was done (vendor's page of errors).
+var passing = []string{"TransientError", "TooManyRequestsError", "QuotaExceededError", "DeadlineExceededError", "FailedDependencyError"}
+
+// refusal is an *Error if a success has an error in the entry of somebody who was sent, or of nobody in particular, as collections do
+// with what they cannot show. They do it also with others, who are listed and have no account any more: that refuses nothing.
+func refusal(doing string, a backend.Answer, sent ...string) (err error) {
 	var answer struct{ Data []json.RawMessage }
-	if json.Unmarshal(body, &answer) != nil { // none that speaks of entries
-		return "", false
+	if json.Unmarshal(a.Body, &answer) != nil { // none that speaks of entries
+		return nil
 	}
 	for _, raw := range answer.Data {
 		var i item
-		if json.Unmarshal(raw, &i) == nil && there(i.Error) {
-			return backend.CodeOf(raw), true
+		meant := func(id string) bool { return i.ID == "" || backend.Fold(id) == backend.Fold(i.ID) }
+		if json.Unmarshal(raw, &i) != nil || !there(i.Error) || !slices.ContainsFunc(sent, meant) {
+			continue
+		}
+		e := &backend.Error{Kind: backend.Rejected, Doing: doing, Status: a.Status, Code: backend.CodeOf(raw)}
+		if slices.Contains(passing, e.Code) {
+			e.Kind = backend.Transient
+			return e
+		}
+		if err == nil {
+			err = e
 		}
 	}
-	return "", false
+	return err
 }

@@ -68,6 +68,17 @@ func TestAnEmptyListingDoesNotShowThatAnAdminRemains(t *testing.T) {
 	w.hold("last_admin", 1)
 }
 
+// Who is seen to be an administrator in a listing that is not whole is not relied on.
+func TestAListingThatIsNotWholeDoesNotShowThatAnAdminRemains(t *testing.T) {
+	w := full(t, 1)
+	w.vendor.people["root@example.com"], w.vendor.holds["acme/root"] = "root", map[string]bool{"ADMIN": true}
+	w.vendor.admin, w.vendor.cut = "ADMIN", true
+	w.leaveAll(0, 1)
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN acme/root=ADMIN")
+	w.hold("last_admin", 1)
+}
+
 func TestAnEmptyListingInvitesNobody(t *testing.T) {
 	w := newWorld(t, admins)
 	w.config = func(d *delivery.Worker) { d.Invite = true }
