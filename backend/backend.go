@@ -112,7 +112,8 @@ type Backend interface {
 	// Ready returns when the rate limit would let a call through now, or with ctx's error.
 	Ready(ctx context.Context) error
 	// Resolve finds people by their folded keys. The answer holds everybody the listing showed, so that the
-	// caller can cache more than it asked for; whoever is missing from it has no account. Error otherwise.
+	// caller can cache more than it asked for; whoever is missing from it has no account. Error otherwise. With ErrPartial there
+	// is an answer, too: whoever is in it is found, and of the others nothing is known.
 	Resolve(ctx context.Context, target string, keys []string) (map[string]Account, error)
 	// Invite asks for an account for somebody who has none, by e-mail address: an invitation that the person has to accept, or
 	// an account made at once, as the vendor has it.

@@ -66,6 +66,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrPartial is what Resolve says beside the people of a listing that is not whole: it counts more than it shows, or withholds somebody.
+var ErrPartial = errors.New("not all of the people are shown")
+
 // Unread makes a failure of a read transient if it is of one of the kinds that a read cannot mean: it concerns nobody in particular, so
 // there is nobody to find by halving. It is tried again, and shown.
 func Unread(err error, kinds ...Kind) error {

@@ -29,6 +29,12 @@ type Examiner interface {
 	Examine(ctx context.Context, targets []string) []Finding
 }
 
+// Partial is what there is to know about a listing, of what, that is not whole.
+func Partial(what string) Finding {
+	return Finding{Level: Note, What: what + " counts or names more people than it shows this credential: not all of them can be seen, and who is not shown is no evidence: drift is not seen, and nobody is asked for an account",
+		Remedy: "try again, for people may have come and gone meanwhile; if it stays so, use the credential of an administrator who may see everybody, or ask the vendor whom it counts"}
+}
+
 // Refused puts a failed read into words; remedies name what to do by its kind.
 func Refused(what string, err error, remedies map[Kind]string) Finding {
 	remedy := remedies[KindOf(err)]

@@ -52,7 +52,9 @@ func Try(t *testing.T, b backend.Backend, v *Vendor, call byte, clean func(what 
 	case 0:
 		var found map[string]backend.Account
 		what = "resolve"
-		found, err = b.Resolve(ctx, "t1", []string{"a@example.com"})
+		if found, err = b.Resolve(ctx, "t1", []string{"a@example.com"}); errors.Is(err, backend.ErrPartial) {
+			err = nil // an answer, too
+		}
 		for key, f := range found {
 			if key == "" || f.Key != key || backend.Fold(key) != key || f.ID == "" {
 				t.Errorf("found %q: %+v", key, f)

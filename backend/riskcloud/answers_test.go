@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,6 +167,42 @@ func TestALockedRole(t *testing.T) {
 		var e *backend.Error
 		if errors.As(err, &e); written != c.written || (c.code == "") != (err == nil) || e != nil && (e.Code != c.code || e.Kind != backend.Rejected || !e.Unsent) {
 			t.Errorf("%s: %v, written: %v", name, err, written)
+		}
+	}
+}
+
+// Who is not in half a list of people may have an account all the same: of them nothing is known, and the others are found.
+func TestPeopleOfWhomNotAllAreShown(t *testing.T) {
+	for total, whole := range map[int]bool{1: true, 2: false} {
+		b := answering(t, func(r *http.Request) (int, string) {
+			switch {
+			case isToken(r):
+				return 0, ""
+			case r.Method == http.MethodPut:
+				return 200, `{"id":"t1"}`
+			case isRoles(r):
+				return 200, `[{"id":"t1","name":"Role","users":[],"userCount":0}]`
+			}
+			return 200, fmt.Sprintf(`{"content":[{"id":"a1","email":"a@example.com","status":"Active"}],"totalElements":%d,"totalPages":1,"last":true}`, total)
+		})
+		found, err := b.Resolve(t.Context(), "t1", nil)
+		if errors.Is(err, backend.ErrPartial) == whole || err != nil && whole || found["a@example.com"].ID != "a1" {
+			t.Errorf("of %d: %v, %v", total, found, err)
+		}
+		if _, err := b.Apply(t.Context(), add("a1")); err != nil {
+			t.Errorf("of %d: who is listed: %v", total, err)
+		}
+		_, err = b.Apply(t.Context(), add("b2"))
+		want := map[bool]string{true: "unknown_user", false: "not_shown"}[whole]
+		var e *backend.Error
+		if !errors.As(err, &e) || e.Kind != backend.Rejected || e.Code != want || !e.Unsent {
+			t.Errorf("of %d: who is not listed: %v, want %s", total, err, want)
+		}
+		told := slices.ContainsFunc(b.(backend.Examiner).Examine(t.Context(), []string{"t1"}), func(f backend.Finding) bool {
+			return f.Level == backend.Note && strings.Contains(f.What, "not all") && f.Remedy != ""
+		})
+		if told == whole {
+			t.Errorf("of %d: an examination tells: %v", total, told)
 		}
 	}
 }

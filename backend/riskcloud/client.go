@@ -223,7 +223,7 @@ func (c *Client) listUsers(ctx context.Context) (users map[string]user, whole bo
 
 // Resolve implements backend.Backend.
 func (c *Client) Resolve(ctx context.Context, _ string, _ []string) (map[string]backend.Account, error) {
-	users, _, err := c.listUsers(ctx)
+	users, whole, err := c.listUsers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +233,9 @@ func (c *Client) Resolve(ctx context.Context, _ string, _ []string) (map[string]
 		if other, twice := out[a.Key]; a.Key != "" && (!twice || rather(a, other)) {
 			out[a.Key] = a
 		}
+	}
+	if !whole {
+		return out, backend.ErrPartial
 	}
 	return out, nil
 }
@@ -396,6 +399,7 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 	}
 	body := update{Name: r.Name, Add: []userRef{}, Remove: []userRef{}}
 	var users map[string]user
+	var whole bool
 	outcomes := make([]backend.Outcome, len(d.Changes))
 	for i, ch := range d.Changes {
 		outcomes[i] = backend.Applied
@@ -407,12 +411,14 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 			}
 		}
 		if users == nil { // read now: the status that is echoed may be written
-			if users, _, err = c.listUsers(ctx); err != nil {
+			if users, whole, err = c.listUsers(ctx); err != nil {
 				return nil, before(err)
 			}
 		}
 		u, there := users[ch.Account.ID]
 		switch {
+		case !there && !whole: // nothing is known of them: the others need not wait
+			return nil, refused("not_shown")
 		case !there:
 			return nil, refused("unknown_user")
 		case u.Autoprovisioned:

@@ -25,7 +25,7 @@ func (c *Client) Examine(ctx context.Context, targets []string) []backend.Findin
 	if err != nil {
 		return []backend.Finding{backend.Refused("the roles", err, remedies)}
 	}
-	users, _, err := c.listUsers(ctx)
+	users, whole, err := c.listUsers(ctx)
 	if err != nil {
 		return []backend.Finding{backend.Refused("the people", err, remedies)}
 	}
@@ -38,6 +38,9 @@ func (c *Client) Examine(ctx context.Context, targets []string) []backend.Findin
 	out := []backend.Finding{{Level: backend.Fine, What: fmt.Sprintf("the credential sees %d roles and %d people", len(roles), len(users))}}
 	if emails == 0 {
 		out = append(out, backend.Finding{Level: backend.Problem, What: "it sees nobody's e-mail address", Remedy: remedies[backend.Unauthorized]})
+	}
+	if !whole && len(users) > 0 {
+		out = append(out, backend.Partial("the list of people"))
 	}
 	byID := map[string]role{}
 	for _, r := range roles {

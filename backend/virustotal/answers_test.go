@@ -3,6 +3,7 @@ package virustotal_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,36 @@ func TestAdministratorsOfWhomNotAllAreShown(t *testing.T) {
 		o, err := client(t, v).Observe(t.Context(), "t1")
 		if err != nil || o.Shows("USER_ROLE_GROUP_ADMIN") != c.shows || o.Complete != c.complete {
 			t.Errorf("%s: shows %v, complete %v, %v", name, o.Shows("USER_ROLE_GROUP_ADMIN"), o.Complete, err)
+		}
+	}
+}
+
+// Of who is missing from a listing that is not whole nobody knows whether they have an account; who is in it is found.
+func TestPeopleOfWhomNotAllAreShown(t *testing.T) {
+	const a1 = `{"type":"user","id":"a1","attributes":{"email":"a@example.com"}}`
+	for body, whole := range map[string]bool{
+		`{"data":[` + a1 + `],"meta":{"count":1}}`:                                          true,
+		`{"data":[` + a1 + `],"meta":{"count":2}}`:                                          false,
+		`{"data":[` + a1 + `,{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}]}`: false,
+		`{"data":[` + a1 + `,{"type":"user","id":"b2","error":{"code":"NotFoundError"}}]}`:  true,
+	} {
+		found, err := answering(t, body).Resolve(t.Context(), "t1", nil)
+		if errors.Is(err, backend.ErrPartial) == whole || err != nil && whole || found["a@example.com"].ID != "a1" {
+			t.Errorf("%s: %v, %v", body, found, err)
+		}
+	}
+}
+
+// Somebody who looks for the cause is told that a listing is not whole.
+func TestExamineTellsOfAListingThatIsNotWhole(t *testing.T) {
+	for people, partial := range map[string]bool{`"meta":{"count":1}`: false, `"meta":{"count":2}`: true} {
+		body := `{"data":[{"type":"user","id":"a1","attributes":{"email":"a@example.com"},"context_attributes":{"roles":["R"]}}],` + people + `}`
+		found := answering(t, body).(backend.Examiner).Examine(t.Context(), []string{"t1"})
+		told := slices.ContainsFunc(found, func(f backend.Finding) bool {
+			return f.Level == backend.Note && f.Target == "t1" && strings.Contains(f.What, "not all") && f.Remedy != ""
+		})
+		if told != partial {
+			t.Errorf("%s: %+v", people, found)
 		}
 	}
 }

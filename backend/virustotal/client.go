@@ -177,7 +177,7 @@ func there(raw json.RawMessage) bool { return raw != nil && string(raw) != "null
 // since a full user object carries API keys.
 func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[string]backend.Account, error) {
 	out := map[string]backend.Account{}
-	_, err := c.pages(ctx, backend.Call{Operation: "list_users", Doing: "listing people", Method: http.MethodGet,
+	whole, err := c.pages(ctx, backend.Call{Operation: "list_users", Doing: "listing people", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/users"},
 		url.Values{"attributes": {"email,first_name,last_name"}, "limit": {"40"}},
 		func(i item) {
@@ -189,6 +189,9 @@ func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[st
 		})
 	if err != nil {
 		return nil, backend.Unread(err, backend.Rejected)
+	}
+	if !whole {
+		return out, backend.ErrPartial
 	}
 	return out, nil
 }

@@ -62,15 +62,19 @@ func (c *Client) examine(ctx context.Context, group string) []backend.Finding {
 	return append([]backend.Finding{{Level: backend.Fine, What: fmt.Sprintf("group %s: %d of the first %d people have an e-mail address", group, emails, people)}}, c.examineRoles(ctx, group)...)
 }
 
-func (c *Client) examineRoles(ctx context.Context, group string) []backend.Finding {
+func (c *Client) examineRoles(ctx context.Context, group string) (out []backend.Finding) {
 	o, err := c.Observe(ctx, group)
-	switch {
-	case err != nil:
+	if err != nil {
 		return []backend.Finding{backend.Refused("roles of group "+group, err, nil)}
-	case o.Roles:
-		return []backend.Finding{{Level: backend.Fine, What: "group " + group + " shows who has which role"}}
-	case o.Only != "":
-		return []backend.Finding{{Level: backend.Note, What: "group " + group + " shows its administrators and no other roles", Remedy: "nothing: drift of the others is not seen"}}
 	}
-	return []backend.Finding{{Level: backend.Note, What: "group " + group + " shows nobody's roles", Remedy: "nothing: drift is not seen, and nobody is known to be the last administrator"}}
+	if !o.Complete {
+		out = append(out, backend.Partial("group "+group))
+	}
+	switch {
+	case o.Roles:
+		return append(out, backend.Finding{Level: backend.Fine, What: "group " + group + " shows who has which role"})
+	case o.Only != "":
+		return append(out, backend.Finding{Level: backend.Note, What: "group " + group + " shows its administrators and no other roles", Remedy: "nothing: drift of the others is not seen"})
+	}
+	return append(out, backend.Finding{Level: backend.Note, What: "group " + group + " shows nobody's roles", Remedy: "nothing: drift is not seen, and nobody is known to be the last administrator"})
 }

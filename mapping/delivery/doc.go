@@ -33,6 +33,8 @@
 //	missing target                   no                       blocked: no_target; so it is if reading it says so
 //	rejected                         in part, not later       halved; alone: blocked with the reason
 //	a refused or unreadable listing  no                       back-off
+//	not in a listing that is not     no                       blocked: no_account, or not_shown; looked for again, never
+//	whole                                                     invited
 //	a refused removal, touched lately                         waits, whatever a read shows: it may lag
 //	403 of a batch                   in part, not later       halved; alone: blocked; three in a row: the target pauses
 //

@@ -112,10 +112,13 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 			return nil, err
 		}
 	}
-	found := map[string]backend.Account{}
+	found, whole := map[string]backend.Account{}, true
 	if len(missing) > 0 {
 		lookUp := func(ctx context.Context) (err error) {
 			found, err = w.Backend.Resolve(ctx, target, missing)
+			if whole = !errors.Is(err, backend.ErrPartial); !whole {
+				return nil
+			}
 			return err
 		}
 		if t.urgent {
@@ -130,6 +133,10 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	}
 	if err := w.bind(ctx, target, v, people, found); err != nil {
 		return nil, err
+	}
+	if !whole { // nobody is known to have no account
+		w.Log.Warn("a listing of people is not whole: who is missing from it is looked for again, and not asked for", "backend", w.Name, "target", target)
+		return v, nil
 	}
 	return v, w.invite(ctx, target, people, found)
 }

@@ -168,7 +168,7 @@ func reasonOf(e *backend.Error) string {
 		return "forbidden"
 	}
 	switch e.Code {
-	case "managed_elsewhere", "super_admin", "locked":
+	case "managed_elsewhere", "super_admin", "locked", "not_shown":
 		return e.Code
 	}
 	return "rejected"

@@ -93,6 +93,54 @@ func TestAnEmptyListingInvitesNobody(t *testing.T) {
 	w.expect("acme/a0=ADMIN")
 }
 
+// Who is missing from a listing that is not whole may have an account: nobody is asked to make a second one. Who is in it is served, and
+// the others are looked for again.
+func TestAListingThatIsNotWholeInvitesNobody(t *testing.T) {
+	w := newWorld(t, admins)
+	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.restart()
+	w.vendor.partial, w.vendor.people["u1@example.com"] = true, "a1"
+	w.group("okta", "Admins")
+	for _, u := range []string{"u0", "u1"} {
+		w.user("okta", u, u+"@example.com", true)
+		w.join("okta", u, "Admins")
+	}
+	w.pass(time.Hour)
+	w.expectCalls("add acme: a1=ADMIN")
+	w.expectCounts("pending 0, blocked 1, held 0")
+	w.vendor.people["u0@example.com"] = "a0"
+	w.pass(2 * time.Hour)
+	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
+}
+
+// Where the count of a listing is always off, one of whom nothing is known keeps nobody else waiting.
+func TestSomebodyWhoIsNotShownStopsNobody(t *testing.T) {
+	w := newWorld(t, admins)
+	w.vendor.people["u0@example.com"], w.vendor.people["u1@example.com"] = "a0", "a1"
+	w.vendor.cut, w.vendor.unshown = true, "a0"
+	w.group("okta", "Admins")
+	for _, u := range []string{"u0", "u1"} {
+		w.user("okta", u, u+"@example.com", true)
+		w.join("okta", u, "Admins")
+	}
+	w.pass(time.Minute)
+	w.expect("acme/a1=ADMIN")
+	w.expectCounts("pending 0, blocked 1, held 0")
+	err := w.store.View(t.Context(), func(tx store.Tx) error {
+		m, err := tx.Work("vt").Mark("acme", store.Subject{IdP: "okta", User: "u0"})
+		if err == nil && m.Reason != "not_shown" {
+			t.Errorf("blocked as %q", m.Reason)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.vendor.unshown = ""
+	w.pass(time.Hour)
+	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
+}
+
 func TestATeamOfWhichARemovalWasBegunIsNotEmptied(t *testing.T) {
 	w := full(t, 9)
 	w.vendor.answers = []answer{{err: failure(backend.Transient, 503)}, {err: failure(backend.Transient, 503)}, {err: failure(backend.Transient, 503)}}

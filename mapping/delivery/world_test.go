@@ -37,6 +37,8 @@ type vendor struct {
 	admin   string              // the role that administers a target
 	empty   bool                // listings are empty, and claim to be whole
 	cut     bool                // listings do not claim to be whole
+	partial bool                // nor does who is looked for
+	unshown string              // the account that a change does not find in a listing that is not whole
 	stale   map[string]bool     // "account/role" that reads do not show
 	ends    []*backend.Error    // answers of the next Offboard and Invite calls; nil and then: fine
 	during  func()              // happens while the next call is under way
@@ -65,6 +67,9 @@ func (v *vendor) Resolve(context.Context, string, []string) (map[string]backend.
 	out := map[string]backend.Account{}
 	for key, id := range v.people {
 		out[key] = backend.Account{ID: id, Key: key, Status: "Active"}
+	}
+	if v.partial {
+		return out, backend.ErrPartial
 	}
 	return out, nil
 }
@@ -120,6 +125,9 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 	}
 	if v.gone[d.Target] {
 		return nil, &backend.Error{Kind: backend.Missing, Doing: "changing roles", Unsent: true}
+	}
+	if slices.ContainsFunc(d.Changes, func(c backend.Change) bool { return c.Account.ID == v.unshown }) {
+		return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Code: "not_shown", Unsent: true}
 	}
 	v.calls = append(v.calls, describe(d))
 	if v.lost[d.Target] {

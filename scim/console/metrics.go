@@ -94,7 +94,7 @@ var (
 )
 
 // reasons exist from the start at 0, so that an alert on them is never without data.
-var reasons = []string{"no_account", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "forbidden"}
+var reasons = []string{"no_account", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "forbidden", "not_shown"}
 
 func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- pendingDesc
