@@ -176,16 +176,46 @@ func TestPeopleOfWhomNotAllAreShown(t *testing.T) {
 	}
 }
 
+// The list in which people are found may withhold somebody whom the one of roles shows.
+func TestExamineTellsOfPeopleWhoAreNotFound(t *testing.T) {
+	const a1 = `{"type":"user","id":"a1","attributes":{"email":"a@example.com"}}`
+	for people, want := range map[string]int{
+		a1: 0, a1 + `,{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}`: 1, a1 + `,{"type":"user","id":"b2","error":{"code":"NotFoundError"}}`: 0,
+	} {
+		v := &backendtest.Vendor{Answer: func(r *http.Request) (int, http.Header, string) {
+			if strings.Contains(r.URL.Path, "/relationships/") {
+				return 200, http.Header{}, `{"data":[` + a1 + `,{"type":"user","id":"b2"}]}`
+			}
+			return 200, http.Header{}, `{"data":[` + people + `]}`
+		}}
+		told := 0
+		for _, f := range client(t, v).(backend.Examiner).Examine(t.Context(), []string{"t1"}) {
+			if strings.Contains(f.What, "not all") {
+				told++
+			}
+		}
+		if told != want {
+			t.Errorf("%s: told %d times, want %d", people, told, want)
+		}
+	}
+}
+
 // Somebody who looks for the cause is told that a listing is not whole.
 func TestExamineTellsOfAListingThatIsNotWhole(t *testing.T) {
-	for people, partial := range map[string]bool{`"meta":{"count":1}`: false, `"meta":{"count":2}`: true} {
-		body := `{"data":[{"type":"user","id":"a1","attributes":{"email":"a@example.com"},"context_attributes":{"roles":["R"]}}],` + people + `}`
+	const a1 = `{"type":"user","id":"a1","attributes":{"email":"a@example.com"},"context_attributes":{"roles":["R"]}}`
+	for body, partial := range map[string]bool{
+		`{"data":[` + a1 + `],"meta":{"count":1}}`:                               false,
+		`{"data":[` + a1 + `],"meta":{"count":2}}`:                               true,
+		`{"data":[],"meta":{"count":0}}`:                                         false,
+		`{"data":[],"meta":{"count":2}}`:                                         true,
+		`{"data":[{"type":"user","id":"a1","error":{"code":"ForbiddenError"}}]}`: true,
+	} {
 		found := answering(t, body).(backend.Examiner).Examine(t.Context(), []string{"t1"})
 		told := slices.ContainsFunc(found, func(f backend.Finding) bool {
 			return f.Level == backend.Note && f.Target == "t1" && strings.Contains(f.What, "not all") && f.Remedy != ""
 		})
 		if told != partial {
-			t.Errorf("%s: %+v", people, found)
+			t.Errorf("%s: %+v", body, found)
 		}
 	}
 }

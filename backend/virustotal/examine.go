@@ -41,33 +41,35 @@ func (c *Client) examine(ctx context.Context, group string) []backend.Finding {
 		return []backend.Finding{backend.Refused("group "+group, err, remedies)}
 	}
 	var p page
-	if json.Unmarshal(a.Body, &p) != nil || p.Data == nil {
+	read := listing{people: map[string]bool{}}
+	if json.Unmarshal(a.Body, &p) != nil || p.Data == nil || !read.take(p, func(i item) {
+		people++
+		if i.Attributes.Email != "" {
+			emails++
+		}
+	}) {
 		return []backend.Finding{{Level: backend.Problem, What: "group " + group + ": the answer is not a list of people", Remedy: "see whether `url` ends in /api/v3"}}
 	}
-	for _, raw := range p.Data {
-		var i item
-		if json.Unmarshal(raw, &i) == nil && !there(i.Error) && i.ID != "" {
-			people++
-			if i.Attributes.Email != "" {
-				emails++
-			}
-		}
-	}
+	next, _ := p.next()
+	partial := read.withheld || next == "" && len(read.people)+read.gone < read.most
 	switch {
+	case people == 0 && partial:
+		return []backend.Finding{backend.Partial("group " + group)}
 	case people == 0:
 		return []backend.Finding{{Level: backend.Note, What: "group " + group + " has nobody in it", Remedy: "people must be members before they get roles: `on_missing_user: invite` asks them"}}
 	case emails == 0:
 		return []backend.Finding{{Level: backend.Problem, What: fmt.Sprintf("group %s: the key does not see the e-mail addresses of its %d people", group, people), Remedy: remedies[backend.Unauthorized]}}
 	}
-	return append([]backend.Finding{{Level: backend.Fine, What: fmt.Sprintf("group %s: %d of the first %d people have an e-mail address", group, emails, people)}}, c.examineRoles(ctx, group)...)
+	return append([]backend.Finding{{Level: backend.Fine, What: fmt.Sprintf("group %s: %d of the first %d people have an e-mail address", group, emails, people)}}, c.examineRoles(ctx, group, partial)...)
 }
 
-func (c *Client) examineRoles(ctx context.Context, group string) (out []backend.Finding) {
+// examineRoles looks at the roles that a group shows; partial says that the list in which people are found is not whole.
+func (c *Client) examineRoles(ctx context.Context, group string, partial bool) (out []backend.Finding) {
 	o, err := c.Observe(ctx, group)
 	if err != nil {
 		return []backend.Finding{backend.Refused("roles of group "+group, err, nil)}
 	}
-	if !o.Complete {
+	if partial || !o.Complete {
 		out = append(out, backend.Partial("group "+group))
 	}
 	switch {
