@@ -83,6 +83,7 @@ func TestHoldsByCommand(t *testing.T) {
 			}
 			s.stop() // a hold survives a restart
 			s.start()
+			s.newcomer()
 			s.eventually("held after a restart", granted)
 			if code, out := s.command("status", "--exit-code"); code != 3 || !strings.Contains(out, "scimbridge hold list") {
 				t.Errorf("%d %s", code, out)
@@ -185,18 +186,24 @@ func TestOperatorKey(t *testing.T) {
 // and everybody's role is explained.
 func TestPlanExplainReload(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 5, wait: 20ms}")
-	s.edit(limits, "max_removals: {count: 3, percent: 0, window: 1h}")
+	s.edit(limits, "max_removals: {count: 2, percent: 0, window: 1h}")
 	s.fixConsole()
 	s.start()
 	var people []string
 	want := map[string]string{}
-	for i := range 4 {
+	for i := range 3 {
 		email := fmt.Sprintf("p%d@example.com", i)
 		s.person(email)
 		people = append(people, s.user(email))
 		want[email] = "acme GROUP_ADMIN"
 	}
-	s.group("VT Admins", people...)
+	group := s.group("VT Admins", people...)
+	joins := func(email, roles string) { // of whom one sees by which rules the worker goes
+		t.Helper()
+		s.person(email)
+		s.patch("/Groups/"+group, `{"op":"add","path":"members","value":[{"value":"`+s.user(email)+`"}]}`)
+		want[email] = roles
+	}
 	s.eventually("granted", want)
 	if code, out := s.command("plan", "--exit-code"); code != 0 || !strings.Contains(out, "vt: 0 call(s)") {
 		t.Errorf("%d %s", code, out)
@@ -214,9 +221,10 @@ func TestPlanExplainReload(t *testing.T) {
 	}
 	s.edit("{group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}", "{group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_HUNTING]}")
 	code, out = s.command("plan", "--proposed", s.path, "--exit-code")
-	if code != 3 || !strings.Contains(out, "add     p0@example.com: USER_ROLE_HUNTING") || !strings.Contains(out, "held on acme: USER_ROLE_GROUP_ADMIN from p3@example.com: more people than max_removals allows") {
+	if code != 3 || !strings.Contains(out, "add     p0@example.com: USER_ROLE_HUNTING") || !strings.Contains(out, "held on acme: USER_ROLE_GROUP_ADMIN from p2@example.com: more people than max_removals allows") {
 		t.Errorf("%d %s", code, out)
 	}
+	joins("p3@example.com", "acme GROUP_ADMIN")
 	s.eventually("planned only", want)
 	if code, out = s.command("reload"); code != 0 || !strings.Contains(out, "in force") {
 		t.Errorf("%d %s", code, out)
@@ -235,5 +243,6 @@ func TestPlanExplainReload(t *testing.T) {
 	if code, out = s.command("reload"); code != 1 || !strings.Contains(out, `unknown key "roels"`) || !strings.Contains(out, "the rules in force stay") {
 		t.Errorf("%d %s", code, out)
 	}
+	joins("p4@example.com", "acme HUNTING")
 	s.eventually("refused", want)
 }

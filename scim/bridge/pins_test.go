@@ -35,6 +35,7 @@ func TestARenameHandsOutNothing(t *testing.T) {
 	}
 	s.stop()
 	s.start()
+	s.newcomer()
 	s.eventually("held after a restart", nobody)
 	code, out := s.command("hold", "list", "--json")
 	var holds []delivery.Hold
@@ -106,10 +107,12 @@ func TestPinByReload(t *testing.T) {
 	if code, out := s.command("reload"); code != 0 {
 		t.Errorf("%d %s", code, out)
 	}
-	s.eventually("pinned", admin)
+	s.person("bob@example.com")
+	s.patch("/Groups/"+second, `{"op":"add","path":"members","value":[{"value":"`+s.user("bob@example.com")+`"}]}`)
+	s.eventually("pinned", map[string]string{"ada@example.com": "acme GROUP_ADMIN", "bob@example.com": "acme GROUP_ADMIN"})
 	s.must(204, "DELETE", "/Groups/"+second, "")
 	s.group("VT Admins", ada)
-	s.eventually("pushed again", map[string]string{"ada@example.com": ""})
+	s.eventually("pushed again", map[string]string{"ada@example.com": "", "bob@example.com": ""})
 	if code, out := s.command("hold", "list"); code != 0 || !strings.Contains(out, "which is deleted") {
 		t.Errorf("%d %s", code, out)
 	}

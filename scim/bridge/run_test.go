@@ -246,6 +246,17 @@ func (s *setup) eventually(step string, want map[string]string) {
 	s.t.Fatalf("%s:\n%s\nvirustotal: %d calls\nriskcloud: %d calls", step, wrong, len(s.vt.Calls()), len(s.rc.Calls()))
 }
 
+// newcomer is somebody who gets a role at both vendors: what a bridge that was just started had to do before that is done then.
+func (s *setup) newcomer() {
+	s.t.Helper()
+	const email = "newcomer@example.com"
+	s.person(email)
+	id := s.user(email)
+	s.group("team-1", id)
+	s.group("risk-reviewer", id)
+	s.eventually("a newcomer", map[string]string{email: "acme INTELLIGENCE, reviewer"})
+}
+
 var profiles = []string{"strict", "lenient", "partial"}
 
 // TestProvisioning makes a real provisioning run. After every step the vendors' roles are exactly those of the groups,
