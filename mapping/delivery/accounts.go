@@ -88,13 +88,18 @@ func (w *Worker) noteInvitation(ctx context.Context, target string, p *person) (
 		fresh = true
 		if raw := tx.Setting(w.invitation(target, key)); len(raw) > 0 {
 			at, err := time.Parse(time.RFC3339, string(raw))
-			fresh = err != nil || now.Sub(at) >= inviteAgain
+			fresh = err != nil || !within(now, at, inviteAgain)
 		}
 		if !fresh {
 			return nil
 		}
-		if _, err := tx.Events().Append(asked(store.Event{At: now, Type: "invite", Actor: "bridge", Backend: w.Name, Target: target, Name: key}, p.mark.Origin)); err != nil {
+		if _, err := tx.Events().Append(initiated(store.Event{At: now, Type: "invite", Actor: "bridge", Backend: w.Name, Target: target, Name: key}, p.mark.Origin)); err != nil {
 			return err
+		}
+		if old := p.link.Account; old != "" && tx.Setting(w.ended(target, old)) != nil { // what was ended begins anew
+			if err := tx.SetSetting(w.ended(target, old), nil); err != nil {
+				return err
+			}
 		}
 		return tx.SetSetting(w.invitation(target, key), []byte(now.Format(time.RFC3339)))
 	})
@@ -186,7 +191,7 @@ func (w *Worker) noteEnd(ctx context.Context, target string, a *account) error {
 		if err := tx.SetSetting(w.ended(target, a.ID), []byte(now.Format(time.RFC3339))); err != nil {
 			return err
 		}
-		_, err := tx.Events().Append(asked(store.Event{At: now, Type: "offboard", Actor: "bridge", Backend: w.Name, Target: target, Account: a.ID, Name: a.Key}, a.origin))
+		_, err := tx.Events().Append(initiated(store.Event{At: now, Type: "offboard", Actor: "bridge", Backend: w.Name, Target: target, Account: a.ID, Name: a.Key}, a.origin))
 		return err
 	})
 	if err != nil {

@@ -379,7 +379,7 @@ func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(a.mine)) {
-			e, why := a.mine[role], b.held[a][role]
+			e, why, held := a.mine[role], b.held[a][role], false
 			switch {
 			case why != "" && e.Why != why:
 				if ids[why] == "" {
@@ -389,10 +389,7 @@ func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
 					}
 					ids[why] = w.Name + "-" + strconv.FormatUint(n, 10)
 				}
-				e.Hold, e.Why, e.HeldSince, e.Approved = ids[why], why, now, false
-				if _, err := tx.Events().Append(asked(w.holdEvent("hold", e, now), a.origin)); err != nil {
-					return err
-				}
+				e.Hold, e.Why, e.HeldSince, e.Approved, held = ids[why], why, now, false, true
 			case why == "" && a.keeps(role, e):
 				released[e.Hold] = true
 				e.Hold, e.Why, e.HeldSince, e.Approved, e.Wanted = "", "", time.Time{}, false, true
@@ -403,13 +400,19 @@ func (b *brakes) write(tx store.Tx, v *visitWork, ids map[string]string) error {
 				continue
 			}
 			current, err := tx.Ledger(w.Name).Entry(e.Target, e.Account, e.Role)
-			if errors.Is(err, store.ErrNotFound) || current.Attempt != e.Attempt {
+			if errors.Is(err, store.ErrNotFound) || current.Attempt != e.Attempt || current.Hold != a.mine[role].Hold || current.Approved != a.mine[role].Approved {
 				continue // another decision was quicker
 			}
 			if err != nil {
 				return err
 			}
 			if err := tx.Ledger(w.Name).PutEntry(e); err != nil {
+				return err
+			}
+			if !held {
+				continue
+			}
+			if _, err := tx.Events().Append(initiated(w.holdEvent("hold", e, now), a.origin)); err != nil {
 				return err
 			}
 		}

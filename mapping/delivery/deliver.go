@@ -232,11 +232,13 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			return err
 		}
 		return s.each(func(a *account, role string, want bool) error {
-			if _, err := ledger.Entry(s.delta.Target, a.ID, role); !want && errors.Is(err, store.ErrNotFound) {
+			e, err := ledger.Entry(s.delta.Target, a.ID, role)
+			switch {
+			case errors.Is(err, store.ErrNotFound) && !want:
 				return errDecided
-			}
-			e, err := entry(ledger, s.delta.Target, a, role)
-			if err != nil {
+			case errors.Is(err, store.ErrNotFound):
+				e = store.Entry{Target: s.delta.Target, Account: a.ID, Role: role, Key: a.Key}
+			case err != nil:
 				return err
 			}
 			for _, name := range []string{w.stays(a.ID), w.ended(s.delta.Target, a.ID)} {

@@ -250,7 +250,7 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 		g.State = "nobody knows"
 	case g.Wanted && w.mode() == Observe:
 		g.State = "does not have it through the bridge, and does not get it: the mode of the backend is observe"
-		if w.standby.Load() {
+		if w.standby.Load() && w.Mode != Observe {
 			g.State = "is to get it after `scimbridge resume`: the store was put back from a copy"
 		}
 	case g.Wanted:
@@ -285,10 +285,10 @@ func (w *Worker) goes(tx store.Tx, e store.Entry) (string, error) {
 		return "has it, since " + e.Since.UTC().Format(time.RFC3339) + ": another user who is this account is given it", nil
 	case slices.Contains(a.frozen, e.Role):
 		return "has it, and keeps it while the rule is paused", nil
-	case w.standby.Load():
+	case w.standby.Load() && w.Mode == Sync:
 		return "has it, and is to lose it after `scimbridge resume`: the store was put back from a copy", nil
-	case w.mode() != Sync:
-		return "has it, and keeps it: the mode of the backend is " + string(w.mode()), nil
+	case w.Mode != Sync:
+		return "has it, and keeps it: the mode of the backend is " + string(w.Mode), nil
 	}
 	return "has it, and is about to lose it", nil
 }

@@ -119,7 +119,7 @@ func claim(tx store.Tx, rules *mapping.Rules, backend, idp string, g store.Group
 
 // took decides about a group that has the name now.
 func (p pin) took(tx store.Tx, backend, idp string, g store.Group, free bool, by store.Origin) error {
-	event := asked(store.Event{At: by.At, Type: "pin", Actor: "bridge", IdP: idp, Subject: g.ID, Name: g.DisplayName, Backend: backend}, by)
+	event := initiated(store.Event{At: by.At, Type: "pin", Actor: "bridge", IdP: idp, Subject: g.ID, Name: g.DisplayName, Backend: backend}, by)
 	switch {
 	case p.Group == g.ID: // it is back
 		return nil

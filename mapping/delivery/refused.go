@@ -15,7 +15,7 @@ import (
 // single deals with a change that the vendor refuses by itself. If the target is as wanted, there was nothing
 // to do; else the change is blocked and the person is looked up anew the next time.
 func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) error {
-	if forbidden(failure) {
+	if forbidden(failure) && !s.settings() {
 		if w.forbidden[s.delta.Target]++; w.forbidden[s.delta.Target] >= manyForbidden { // not one of the people: everything there
 			w.failed(s.delta.Target, failure)
 			return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
@@ -64,7 +64,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 // readAfter looks at a target after a refusal; what cannot be read says nothing. The error is that there is no such target, or that
 // somebody else leaves.
 func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) (seen backend.Observation, err error) {
-	if failure.Code == "managed_elsewhere" || failure.Code == "super_admin" {
+	if failure.Code == "managed_elsewhere" || failure.Code == "super_admin" || s.settings() {
 		return backend.Observation{}, nil
 	}
 	look := func(ctx context.Context) (err error) {
@@ -84,6 +84,9 @@ func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) 
 	}
 	return seen, nil
 }
+
+// settings says whether a step is about the target's own settings alone, of which a reading of people says nothing.
+func (s step) settings() bool { return len(s.delta.Changes) == 0 }
 
 // urgent says whether a step is about somebody who leaves, if only one identity provider.
 func (s step) urgent() bool {

@@ -66,7 +66,7 @@ func (w *Worker) look(ctx context.Context) error {
 		case backend.KindOf(err) == backend.Missing && isBackend(err):
 			w.health.at(target, noTarget, "the backend has no such target") // its marks find out by themselves
 		case !w.failed(target, err):
-			w.looks[target] = now // it was asked for
+			w.looks[target] = now.Add(secondLook) // it was asked for, and keeps nothing else from being delivered
 			return err
 		default:
 			w.looks[target] = now.Add(secondLook)
@@ -245,12 +245,12 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 				continue
 			}
 			g := foreignGrant{target, id, role}
-			strangers[g] = remove && w.inForce().Authoritative(t, role, groups)
-			more, err := w.stranger(tx, g, seen.Members[id].Key, strangers[g])
+			suspect, err := w.stranger(tx, g, seen.Members[id].Key, remove && w.inForce().Authoritative(t, role, groups))
 			if err != nil {
 				return again, nil, err
 			}
-			again = again || more
+			strangers[g] = suspect
+			again = again || suspect && !w.suspects[g]
 		}
 	}
 	return again, strangers, nil
@@ -293,7 +293,7 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 	if !w.suspects[g] {
 		return true, nil
 	}
-	return false, w.takeOver(tx, g, key, w.byResync())
+	return true, w.takeOver(tx, g, key, w.byResync())
 }
 
 // takeOver makes a grant that was found the bridge's, to be removed under the brakes.

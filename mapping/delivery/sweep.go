@@ -251,7 +251,7 @@ func (w *Worker) recover(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if m.NotBefore.After(now.Add(longestBlock)) {
+			if m.State != store.Held && m.NotBefore.After(now.Add(w.longestWait(m))) {
 				asleep = append(asleep, m)
 			}
 		}
@@ -285,6 +285,18 @@ func (w *Worker) recover(ctx context.Context) error {
 	})
 }
 
+// longestWait is how far ahead a mark can have been put off by a clock that was right.
+func (w *Worker) longestWait(m store.Mark) time.Duration {
+	if m.State != store.Blocked {
+		return max(w.Straggler, longestRetry) + maxSlew
+	}
+	wait := w.RetryMax
+	for i := 1; i < m.Tries && wait < longestBlock; i++ {
+		wait *= 2
+	}
+	return min(wait, longestBlock) + maxSlew
+}
+
 // InForce is the fingerprint of the rules that whoever delivers to a backend goes by; "" before anybody has.
 func InForce(tx store.Tx, backend string) string {
 	print, _, _ := strings.Cut(string(tx.Setting(mappingKey(backend))), " ")
@@ -313,10 +325,13 @@ func (w *Worker) Remap(ctx context.Context) error {
 	want := fmt.Sprintf("%s %s %s %q %q", rules.Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
 	now := w.now()
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		if err := unbind(tx, rules, w.Name); err != nil { // also what a replica with other rules has bound since
+			return err
+		}
 		if string(tx.Setting(setting)) == want {
 			return nil
 		}
-		if err := errors.Join(unbind(tx, rules, w.Name), bindAll(tx, rules, w.Name, now)); err != nil {
+		if err := bindAll(tx, rules, w.Name, now); err != nil {
 			return err
 		}
 		targets, err := w.targets(tx)

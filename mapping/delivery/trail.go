@@ -55,7 +55,7 @@ func (w *Worker) event(e store.Entry, a *account, want, adopted bool, evidence s
 	if e.Account == store.TargetItself {
 		out.Type += ".permission_set"
 	}
-	return asked(out, a.origin)
+	return initiated(out, a.origin)
 }
 
 // What the bridge notices by itself is an initiator as well: that something is not as it should be, or that other rules are in force.
@@ -67,8 +67,8 @@ const (
 
 func (w *Worker) byResync() store.Origin { return store.Origin{Initiator: resynced, At: w.now()} }
 
-// asked adds to an event who asked for what led to it.
-func asked(e store.Event, by store.Origin) store.Event {
+// initiated adds to an event who asked for what led to it.
+func initiated(e store.Event, by store.Origin) store.Event {
 	e.Initiator, e.Token, e.Request = by.Initiator, by.Token, by.Request
 	return e
 }
@@ -105,7 +105,7 @@ func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store
 
 // origin is who asked for what is done for an account. If its marks do not say, as after a crash, those of its people do, which wait.
 func (w *Worker) origin(tx store.Tx, target string, a *account, since map[store.Subject]store.Origin) (store.Origin, error) {
-	by := a.asked(since)
+	by := a.newestOrigin(since)
 	if !by.At.IsZero() {
 		return by, nil
 	}
@@ -119,8 +119,8 @@ func (w *Worker) origin(tx store.Tx, target string, a *account, since map[store.
 	return by, nil
 }
 
-// asked is the newest origin of the account's marks, and of what concerns it among those of others.
-func (a *account) asked(others map[store.Subject]store.Origin) store.Origin {
+// newestOrigin is that of the account's marks, and of what concerns it among those of others.
+func (a *account) newestOrigin(others map[store.Subject]store.Origin) store.Origin {
 	by := others[store.Subject{}].OrElse(others[store.Subject{Account: a.ID}])
 	for _, m := range a.marks {
 		by = by.OrElse(m.Origin)
@@ -151,6 +151,6 @@ func (w *Worker) readBack(tx store.Tx, e store.Entry, marks []store.Mark) error 
 // noticed tells of a grant of ours that somebody took away, or of one that nobody gave through the bridge and that it takes over to
 // remove it.
 func (w *Worker) noticed(tx store.Tx, kind, evidence string, e store.Entry, by store.Origin) error {
-	_, err := tx.Events().Append(asked(store.Event{At: w.now(), Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Evidence: evidence}, by))
+	_, err := tx.Events().Append(initiated(store.Event{At: w.now(), Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Evidence: evidence}, by))
 	return err
 }

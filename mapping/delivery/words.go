@@ -2,8 +2,8 @@ package delivery
 
 import "cmp"
 
-// holds puts the reasons of a hold into words.
-var holds = map[string]string{
+// holdWords puts the reasons of a hold into words.
+var holdWords = map[string]string{
 	whyProtected: "the person is under protect", whyOwnAccount: "it is the account of the credential", whyLastAdmin: "nobody else would be left to administer the target",
 	whyEmptiesRole: "the role would be taken from everybody who has it", whyRemovals: "more people than max_removals allows",
 	whyOffboardings: "more people than max_offboardings allows", whyPin: "the name is bound to another group",
@@ -11,12 +11,12 @@ var holds = map[string]string{
 }
 
 // WhyHeld puts the reason of a hold into words.
-func WhyHeld(why string) string { return cmp.Or(holds[why], why) }
+func WhyHeld(why string) string { return cmp.Or(holdWords[why], why) }
 
-// blocks puts those reasons of a block into words that are about one person; useless has the rest.
-var blocks = map[string]string{
+// blockWords puts those reasons of a block into words that are about one person; useless has the rest.
+var blockWords = map[string]string{
 	noAccount: "the person has no account there", "rejected": "the vendor refuses this person or this role", "forbidden": "the credential may not do this on this target",
 }
 
 // WhyBlocked puts the reason of a block into words; "" for one that has none.
-func WhyBlocked(reason string) string { return cmp.Or(blocks[reason], useless[reason]) }
+func WhyBlocked(reason string) string { return cmp.Or(blockWords[reason], useless[reason]) }

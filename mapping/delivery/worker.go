@@ -273,11 +273,14 @@ func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 
 // interrupted says whether the rest of a visit is left for the next one.
 func (w *Worker) interrupted(ctx context.Context, t dueTarget, done, targets int) bool {
-	if done == 0 || t.urgent {
+	if t.urgent { // whoever leaves does so under any rules
 		return false
 	}
 	if w.remapAsked.Load() {
 		return true
+	}
+	if done == 0 {
+		return false
 	}
 	if targets > 1 && done*w.BatchSize >= w.visit() {
 		return true
