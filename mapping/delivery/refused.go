@@ -178,11 +178,8 @@ func reasonOf(e *backend.Error) string {
 }
 
 // settledByReading says whether what was refused is so already. A removal of what may be gone, or was never confirmed, counts as "absent, unverified" where
-// the vendor shows no roles and the person is in a complete listing. Of a target's own settings a reading of people says nothing.
+// the vendor shows no roles and the person is in a complete listing.
 func settledByReading(seen backend.Observation, e store.Entry, want bool) (note string, ok bool) {
-	if e.Account == store.TargetItself {
-		return "", false
-	}
 	if has, known := seen.Has(e.Account, e.Role); known {
 		return "read_back", has == want
 	}
