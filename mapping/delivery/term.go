@@ -25,6 +25,8 @@ func margin(lease time.Duration) time.Duration { return lease / 5 }
 
 func newTerm(asked time.Time, lease time.Duration) *term {
 	t := &term{over: make(chan struct{}), until: asked.Add(lease - margin(lease))}
+	t.mu.Lock() // the timer may go off at once
+	defer t.mu.Unlock()
 	t.timer = time.AfterFunc(time.Until(t.until), t.end)
 	return t
 }

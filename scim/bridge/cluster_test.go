@@ -240,17 +240,21 @@ func (m *member) ready() {
 	m.t.Helper()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
+	client, answer := &http.Client{Timeout: patience / 10}, ""
 	for limit := time.Now().Add(patience); time.Now().Before(limit); <-look.C {
-		res, err := http.Get(m.console + "/readyz")
+		res, err := client.Get(m.console + "/readyz")
 		if err != nil {
+			answer = err.Error()
 			continue
 		}
+		body, _ := io.ReadAll(res.Body)
 		res.Body.Close()
 		if res.StatusCode == http.StatusOK {
 			return
 		}
+		answer = fmt.Sprintf("%d %s", res.StatusCode, body)
 	}
-	m.t.Fatal("a replica does not become ready")
+	m.t.Fatalf("a replica does not become ready: %s\n%s", answer, m.p.stands())
 }
 
 // compare holds what every replica serves against what was answered, and learns what became of what was not.

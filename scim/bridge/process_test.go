@@ -29,6 +29,32 @@ type process struct {
 	done      chan error
 	addresses chan [2]string // of SCIM and the console, once it serves
 	ended     chan string    // its last line
+
+	mu    sync.Mutex
+	lines []string // the last that it has said
+}
+
+// keptLines is enough for what a process says when it is told to show where it stands.
+const keptLines = 2000
+
+func (p *process) say(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lines = append(p.lines, line); len(p.lines) > keptLines {
+		p.lines = p.lines[1:]
+	}
+}
+
+// stands is the last that a process has said, and where it stands if it still runs, which ends it.
+func (p *process) stands() string {
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.done:
+	case <-time.After(patience / 10): // it is stopped, or waits for a disk
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.lines, "\n")
 }
 
 // kills is how many times each profile's process is killed: SCIMBRIDGE_KILLS over the three of them.
@@ -82,6 +108,7 @@ func (s *setup) begin() *process {
 	go func() {
 		last := ""
 		for lines := bufio.NewScanner(log); lines.Scan(); last = lines.Text() {
+			p.say(lines.Text())
 			var line struct{ Msg, Scim, Console string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
 				p.addresses <- [2]string{line.Scim, line.Console}
