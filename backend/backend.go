@@ -69,6 +69,7 @@ type Observation struct {
 	Complete bool                // every page was read, and the listing is plausible
 	Roles    bool                // false where the vendor does not show who holds which role
 	Only     string              // the one role of which it shows who holds it; "": Roles says it all
+	Partial  bool                // of that role it does not show all who hold it
 	Members  map[string]Account  // by account id
 	Holders  map[string][]string // account id -> roles, as far as they are shown
 }
@@ -83,7 +84,7 @@ func (o Observation) Has(account, role string) (has, known bool) {
 				return true, true
 			}
 		}
-		return false, whole
+		return false, whole && !o.Partial
 	}
 	if _, member := o.Members[account]; !member && whole {
 		return false, true

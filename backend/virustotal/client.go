@@ -268,7 +268,7 @@ func (c *Client) administrators(ctx context.Context, target string, o *backend.O
 		func(i item) { admins = append(admins, i.ID) })
 	switch {
 	case err == nil && (len(admins) > 0 || !whole): // without one the group could not be read
-		o.Only, o.Complete = adminRole, o.Complete && whole
+		o.Only, o.Partial = adminRole, !whole
 		for _, id := range admins {
 			o.Holders[id] = []string{adminRole}
 		}

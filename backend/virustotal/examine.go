@@ -75,6 +75,8 @@ func (c *Client) examineRoles(ctx context.Context, group string, partial bool) (
 	switch {
 	case o.Roles:
 		return append(out, backend.Finding{Level: backend.Fine, What: "group " + group + " shows who has which role"})
+	case o.Partial:
+		return append(out, backend.Finding{Level: backend.Note, What: "group " + group + " shows not all of its administrators, and no other roles: that one of them loses the role is held", Remedy: "use the key of an administrator who may see them all, or ask the vendor whom it counts"})
 	case o.Only != "":
 		return append(out, backend.Finding{Level: backend.Note, What: "group " + group + " shows its administrators and no other roles", Remedy: "nothing: drift of the others is not seen"})
 	}

@@ -18,13 +18,15 @@ const inviteAgain = 7 * 24 * time.Hour
 
 // invite asks for accounts for those who should have something and have none. That somebody is invited is committed before
 // the call: a crash loses an invitation rather than sending two.
-func (w *Worker) invite(ctx context.Context, target string, people []*person, found map[string]backend.Account) error {
+func (w *Worker) invite(ctx context.Context, t dueTarget, people []*person, found map[string]backend.Account) error {
 	if !w.Invite || w.mode() == Observe || len(found) == 0 { // a listing without people is no evidence that somebody has no account
 		return nil
 	}
-	for _, p := range people {
-		if !p.desired || p.key == "" || p.account(found) != "" {
-			continue
+	target, asked := t.name, false
+	without := slices.DeleteFunc(slices.Clone(people), func(p *person) bool { return !p.desired || p.key == "" || p.account(found) != "" })
+	for i, p := range without {
+		if w.remapAsked.Load() || asked && !t.urgent && w.somebodyLeaves(ctx) {
+			return w.askLater(ctx, target, without[i:])
 		}
 		fresh, err := w.noteInvitation(ctx, target, p)
 		if err != nil {
@@ -33,6 +35,7 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 		if !fresh {
 			continue
 		}
+		asked = true
 		lingering, cancel := w.linger(ctx)
 		err = w.Backend.Invite(lingering, target, p.key)
 		cancel()
@@ -48,6 +51,19 @@ func (w *Worker) invite(ctx context.Context, target string, people []*person, fo
 		if err != nil {
 			return fmt.Errorf("looking for a new account: %w", err)
 		}
+	}
+	return nil
+}
+
+// askLater lets those have their turn soon who were to be asked for when other rules were to be in force, or somebody left.
+func (w *Worker) askLater(ctx context.Context, target string, people []*person) error {
+	var who []store.Subject
+	for _, p := range people {
+		who = append(who, p.mark.Subject)
+	}
+	err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.Work(w.Name).Touch(target, w.now(), store.Origin{}, who...) })
+	if err != nil {
+		return fmt.Errorf("putting off asking for accounts: %w", err)
 	}
 	return nil
 }
@@ -88,7 +104,8 @@ func (w *Worker) noteInvitation(ctx context.Context, target string, p *person) (
 		fresh = true
 		if raw := tx.Setting(w.invitation(target, key)); len(raw) > 0 {
 			at, err := time.Parse(time.RFC3339, string(raw))
-			fresh = err != nil || !within(now, at, inviteAgain)
+			ago := now.Sub(at) // of a clock that was set back a little they are not invited twice
+			fresh = err != nil || ago >= inviteAgain || ago < -24*time.Hour
 		}
 		if !fresh {
 			return nil

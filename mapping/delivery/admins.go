@@ -26,6 +26,11 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("looking for another admin: %w", err)
 	}
+	for id, a := range replaced { // of whom a listing that is not whole does not tell, only what the ledger knows of is taken
+		if _, known := seen.Has(id, role); !known && seen.Shows(role) {
+			a.replace = false
+		}
+	}
 	maps.DeleteFunc(replaced, func(id string, _ *account) bool { return !slices.Contains(seen.Holders[id], role) })
 	maps.Copy(losing, replaced)
 	shown := len(seen.Members) == 0 || seen.Shows(role) // a listing without people says nothing about who is left
@@ -40,7 +45,7 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 			}
 		}
 		return nil
-	case seen.Complete && b.adminRemains(role, seen, losing):
+	case seen.Complete && !seen.Partial && b.adminRemains(role, seen, losing):
 		return nil
 	}
 	if err := b.claim(ctx, role, replaced); err != nil {

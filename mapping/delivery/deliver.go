@@ -47,7 +47,7 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 			}
 		}
 		return nil
-	case failure.Kind == backend.Rejected, s.isolated && forbidden(failure):
+	case failure.Kind == backend.Rejected, (s.isolated || s.settings()) && forbidden(failure):
 		return w.single(ctx, s, failure)
 	case failure.Kind == backend.Missing:
 		w.health.at(s.delta.Target, noTarget, "the backend has no such target")

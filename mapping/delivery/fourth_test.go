@@ -20,16 +20,9 @@ func TestAComparisonThatCannotBeStoredKeepsNobodyWaiting(t *testing.T) {
 	w.update(func(tx store.Tx) error { return tx.SetSetting("disowned/vt/acme", []byte("{")) })
 	w.resync()
 	w.leave("okta", "u0", "Admins")
-	failed := false
-	for range 20 {
-		if _, err := w.worker.RunOnce(t.Context()); err != nil {
-			failed = true
-			_, _ = w.worker.Start(t.Context())
-		}
-		w.clock = w.clock.Add(30 * time.Second)
-	}
-	if !failed {
-		t.Error("the comparison did not fail")
+	w.pass(10 * time.Minute)
+	if !slices.Contains(w.vendor.calls, "read acme") {
+		t.Error("nothing was compared")
 	}
 	w.expectCalls("remove acme: a0=ADMIN")
 }
@@ -163,42 +156,6 @@ func TestASightingOfWhatAGroupGivesIsNotTheFirstOfAStranger(t *testing.T) {
 	}
 	w.pass(5 * time.Hour)
 	w.expect("acme/a0=ADMIN acme/a1=ADMIN acme/a2=ADMIN")
-}
-
-// TestABindingThatAReplicaMadeLateEndsToo: whoever delivers has ended the bindings, and a replica that has the former rules still binds a name.
-func TestABindingThatAReplicaMadeLateEndsToo(t *testing.T) {
-	pinned := admins
-	pinned.Pin = true
-	w := newWorld(t, pinned)
-	team(w, 2, "Admins")
-	w.pass(time.Minute)
-	before := w.rules
-	w.remap(admins)
-	w.worker.RulesChanged()
-	w.pass(time.Minute)
-	w.update(func(tx store.Tx) error {
-		return delivery.Named(tx, before, "vt", "okta", store.Group{}, store.Group{ID: "Admins", DisplayName: "Admins"}, store.Origin{At: w.clock})
-	})
-	bindings := func() (names []string) {
-		w.update(func(tx store.Tx) error {
-			names = nil
-			for name := range tx.Settings() {
-				if strings.HasPrefix(name, "pin/") {
-					names = append(names, name)
-				}
-			}
-			return nil
-		})
-		return names
-	}
-	if len(bindings()) != 1 {
-		t.Fatalf("bound: %q", bindings())
-	}
-	w.worker.RulesChanged() // it reloads, too
-	w.pass(time.Minute)
-	if left := bindings(); len(left) > 0 {
-		t.Errorf("still bound, though no rule pins: %q", left)
-	}
 }
 
 // TestAClockSetBackAndARestartKeepNoRemovalWaiting longer than a removal waits.

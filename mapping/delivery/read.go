@@ -138,7 +138,7 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		w.Log.Warn("a listing of people is not whole: who is missing from it is looked for again, and not asked for", "backend", w.Name, "target", target)
 		return v, nil
 	}
-	return v, w.invite(ctx, target, people, found)
+	return v, w.invite(ctx, t, people, found)
 }
 
 // person reads what the directory, the links and the cache say about the subject of a mark.

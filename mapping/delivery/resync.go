@@ -66,8 +66,12 @@ func (w *Worker) look(ctx context.Context) error {
 		case backend.KindOf(err) == backend.Missing && isBackend(err):
 			w.health.at(target, noTarget, "the backend has no such target") // its marks find out by themselves
 		case !w.failed(target, err):
-			w.looks[target] = now.Add(secondLook) // it was asked for, and keeps nothing else from being delivered
-			return err
+			w.looks[target] = now.Add(longestWithoutStore) // it was asked for
+			if ctx.Err() != nil || ends(err) {
+				return err
+			}
+			w.Log.Warn("a comparison cannot be stored, will be tried again", "backend", w.Name, "target", target, "error", err)
+			return nil // nothing is open: what is to be delivered has its turn, and then the other comparisons
 		default:
 			w.looks[target] = now.Add(secondLook)
 		}

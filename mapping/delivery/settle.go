@@ -112,7 +112,7 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 	if err != nil {
 		return err
 	}
-	if m.Subject.Account == "" || a.reason != "rejected" || len(a.add) == 0 || len(links) == 0 {
+	if m.Subject.Account == "" || a.reason != "rejected" && a.reason != "not_shown" || len(a.add) == 0 || len(links) == 0 {
 		return w.block(tx, m, a.reason, longest)
 	}
 	for _, l := range links {

@@ -287,7 +287,7 @@ func (w *Worker) recover(ctx context.Context) error {
 
 // longestWait is how far ahead a mark can have been put off by a clock that was right.
 func (w *Worker) longestWait(m store.Mark) time.Duration {
-	if m.State != store.Blocked {
+	if m.State != store.Blocked || m.Reason != noAccount { // what else is blocked may be a removal
 		return max(w.Straggler, longestRetry) + maxSlew
 	}
 	wait := w.RetryMax
@@ -325,13 +325,10 @@ func (w *Worker) Remap(ctx context.Context) error {
 	want := fmt.Sprintf("%s %s %s %q %q", rules.Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
 	now := w.now()
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		if err := unbind(tx, rules, w.Name); err != nil { // also what a replica with other rules has bound since
-			return err
-		}
 		if string(tx.Setting(setting)) == want {
 			return nil
 		}
-		if err := bindAll(tx, rules, w.Name, now); err != nil {
+		if err := errors.Join(unbind(tx, rules, w.Name), bindAll(tx, rules, w.Name, now)); err != nil {
 			return err
 		}
 		targets, err := w.targets(tx)

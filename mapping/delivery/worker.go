@@ -155,7 +155,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, store.ErrPoisoned), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFenced):
+		case ends(err):
 			return err
 		case err != nil:
 			w.Log.Warn("delivery: round ended early, will be tried again", "backend", w.Name, "error", err)
@@ -173,6 +173,11 @@ func (w *Worker) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// ends says whether an error of the store ends all work.
+func ends(err error) bool {
+	return errors.Is(err, store.ErrPoisoned) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrFenced)
 }
 
 // longestWithoutStore is how far apart rounds are while the store fails.
