@@ -63,8 +63,10 @@ func TestWhoLeavesIsOffboarded(t *testing.T) {
 	w.expect("acme/a2=ADMIN acme/a3=ADMIN")
 }
 
-// Whoever comes back after their membership was ended is asked anew: the earlier invitation was for the one that is over.
-func TestWhoComesBackIsInvitedAgain(t *testing.T) {
+// invitedAgain has somebody whose membership was ended, and who came back and was asked anew: the earlier invitation was for the one
+// that is over.
+func invitedAgain(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t, admins)
 	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
 	w.restart()
@@ -84,6 +86,11 @@ func TestWhoComesBackIsInvitedAgain(t *testing.T) {
 	w.user("okta", "new", "new@example.com", true)
 	w.pass(time.Minute)
 	w.expectCalls("invite acme: new@example.com")
+	return w
+}
+
+func TestWhoComesBackIsInvitedAgain(t *testing.T) {
+	w := invitedAgain(t)
 	w.vendor.people["new@example.com"] = "n"
 	w.pass(24 * time.Hour)
 	w.expectCalls("add acme: n=ADMIN")

@@ -78,18 +78,13 @@ func TestAHeldRemovalDoesNotHideWhatIsUnfinished(t *testing.T) {
 
 func TestAClockThatIsSetEndsNoWindow(t *testing.T) {
 	w := newWorld(t, admins)
-	began, set := w.clock, time.Duration(0)
-	w.config = func(d *delivery.Worker) {
-		d.Now = func() time.Time { return w.clock.Add(set) }
-		d.Steady = func() time.Duration { return w.clock.Sub(began) }
-	}
-	w.restart()
+	set := w.settable()
 	team(w, 1, "Admins")
 	w.vendor.answers = []answer{{err: failure(backend.Transient, 0), late: true}}
 	w.join("okta", "u0", "Admins")
 	w.pass(2 * time.Second)
 	w.leaveAll(0, 1)
-	set = time.Hour
+	*set = time.Hour
 	w.round()
 	w.clock = w.clock.Add(5 * time.Second)
 	w.round()

@@ -29,24 +29,7 @@ func TestAComparisonThatCannotBeStoredKeepsNobodyWaiting(t *testing.T) {
 
 // TestWhoAcceptsASecondInvitationAndLeavesIsOffboarded: the membership that was ended began anew, before any role was given.
 func TestWhoAcceptsASecondInvitationAndLeavesIsOffboarded(t *testing.T) {
-	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
-	w.restart()
-	w.vendor.people["root@example.com"] = "root"
-	w.group("okta", "Admins")
-	w.user("okta", "new", "new@example.com", true)
-	w.join("okta", "new", "Admins")
-	w.pass(time.Minute)
-	w.vendor.people["new@example.com"] = "n"
-	w.pass(24 * time.Hour)
-	w.calls()
-	w.deactivate("okta", "new")
-	w.pass(time.Minute)
-	w.expectCalls("remove acme: n=ADMIN", "offboard acme: n")
-	delete(w.vendor.people, "new@example.com")
-	w.user("okta", "new", "new@example.com", true)
-	w.pass(time.Minute)
-	w.expectCalls("invite acme: new@example.com")
+	w := invitedAgain(t)
 	w.vendor.people["new@example.com"] = "n" // accepted
 	w.deactivate("okta", "new")              // before the bridge has looked again
 	w.pass(24 * time.Hour)
@@ -176,19 +159,14 @@ func TestAClockSetBackAndARestartKeepNoRemovalWaiting(t *testing.T) {
 // TestAComparisonThatWasAskedForOutlivesAClockThatIsSet: it takes two readings, and the clock is corrected by three seconds between them.
 func TestAComparisonThatWasAskedForOutlivesAClockThatIsSet(t *testing.T) {
 	w := full(t, 1)
-	began, set := w.clock, time.Duration(0)
-	w.config = func(d *delivery.Worker) {
-		d.Now = func() time.Time { return w.clock.Add(set) }
-		d.Steady = func() time.Duration { return w.clock.Sub(began) }
-	}
-	w.restart()
+	set := w.settable()
 	w.clock = w.clock.Add(10 * time.Minute)
 	delete(w.vendor.holds["acme/a0"], "ADMIN")
 	w.resync()
 	if _, err := w.worker.RunOnce(t.Context()); err != nil { // the first
 		t.Fatal(err)
 	}
-	set = 3 * time.Second
+	*set = 3 * time.Second
 	for range 20 {
 		if _, err := w.worker.RunOnce(t.Context()); err != nil {
 			t.Fatal(err)

@@ -329,12 +329,7 @@ func TestAClockThatWasSetBackKeepsDriftNoSecret(t *testing.T) {
 // What was to be tried again in minutes is, though the clock is set back by hours.
 func TestAClockThatIsSetBackKeepsNoRemovalWaiting(t *testing.T) {
 	w := full(t, 1)
-	began, set := w.clock, time.Duration(0)
-	w.config = func(d *delivery.Worker) {
-		d.Now = func() time.Time { return w.clock.Add(set) }
-		d.Steady = func() time.Duration { return w.clock.Sub(began) }
-	}
-	w.restart()
+	set := w.settable()
 	w.clock = w.clock.Add(time.Hour)
 	w.vendor.refuse["a0/ADMIN"] = true
 	w.leaveAll(0, 1)
@@ -342,7 +337,7 @@ func TestAClockThatIsSetBackKeepsNoRemovalWaiting(t *testing.T) {
 	w.round()
 	w.expectCounts("pending 0, blocked 1, held 0")
 	clear(w.vendor.refuse)
-	set = -5 * time.Hour
+	*set = -5 * time.Hour
 	for range 10 {
 		w.round()
 		w.clock = w.clock.Add(time.Minute)

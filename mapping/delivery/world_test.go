@@ -259,6 +259,17 @@ func (w *world) remap(rules ...mapping.Rule) {
 	w.rules = r
 }
 
+// settable starts a worker whose clock somebody can set: by how much it is wrong.
+func (w *world) settable() *time.Duration {
+	began, set := w.clock, new(time.Duration)
+	w.config = func(d *delivery.Worker) {
+		d.Now = func() time.Time { return w.clock.Add(*set) }
+		d.Steady = func() time.Duration { return w.clock.Sub(began) }
+	}
+	w.restart()
+	return set
+}
+
 // restart begins a new worker on the same store, as a new process would, and lets it do its first round.
 func (w *world) restart() {
 	w.t.Helper()
