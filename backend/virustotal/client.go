@@ -112,7 +112,7 @@ func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values,
 			return false, unclear(call.Doing, a.Status)
 		}
 		if next == "" {
-			return !read.withheld && len(read.people)+read.gone >= read.most, nil
+			return !read.withheld && !read.short(), nil
 		}
 		cursors[next] = true
 		query.Set("cursor", next)
@@ -150,6 +150,9 @@ func (l *listing) take(p page, each func(item)) bool {
 	}
 	return true
 }
+
+// short says whether there were to be more than were read.
+func (l *listing) short() bool { return len(l.people)+l.gone < l.most }
 
 // notFound is what is said of somebody who is listed and has no account any more (vendor's page on relationships).
 const notFound = "NotFoundError"

@@ -51,7 +51,7 @@ func (c *Client) examine(ctx context.Context, group string) []backend.Finding {
 		return []backend.Finding{{Level: backend.Problem, What: "group " + group + ": the answer is not a list of people", Remedy: "see whether `url` ends in /api/v3"}}
 	}
 	next, _ := p.next()
-	partial := read.withheld || next == "" && len(read.people)+read.gone < read.most
+	partial := read.withheld || next == "" && read.short()
 	switch {
 	case people == 0 && partial:
 		return []backend.Finding{backend.Partial("group " + group)}

@@ -165,14 +165,15 @@ func GivenTwice(key string) error {
 
 // FoldKey makes keys the same that strings.EqualFold calls equal, and with it the library and encoding/json, and no others: the long s
 // (U+017F) is an s and the Kelvin sign a k, but a capital I with a dot is no i, as strings.ToLower has it.
-func FoldKey(key string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-			least = min(least, other)
-		}
-		return least
-	}, key)
+func FoldKey(key string) string { return strings.Map(FoldLetter, key) }
+
+// FoldLetter is the least of the letters that differ from r in letter case alone (simple case folding).
+func FoldLetter(r rune) rune {
+	least := r
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		least = min(least, other)
+	}
+	return least
 }
 
 // pick returns the values of up to three keys of an object, compared without regard to case; nil for one that is absent.
