@@ -44,8 +44,8 @@ func corpus(t *testing.T) []exchange {
 		}
 		out = append(out, x)
 	}
-	if len(out) != 78 {
-		t.Fatalf("%d lines; the corpus has 78", len(out))
+	if len(out) != 86 {
+		t.Fatalf("%d lines; the corpus has 86", len(out))
 	}
 	return out
 }
