@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"math/rand/v2"
@@ -13,14 +14,16 @@ import (
 
 // TestRowsAgainstModel compares the row operations with a plain reading of the same requests over a set of members.
 func TestRowsAgainstModel(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 2))
+	for range 5000 {
 		want := map[string]bool{"a": true, "b": true, "c": true}
 		got := maps.Clone(want)
 		var operations []string
 		for range 1 + rng.IntN(6) {
 			ids := pickIDs(rng)
-			list := `["` + strings.Join(ids, `","`) + `"]`
+			list := spell(rng, ids)
 			switch rng.IntN(5) {
 			case 0:
 				operations = append(operations, `{"op":"add","path":"members","value":`+list+`}`)
@@ -57,6 +60,34 @@ func TestRowsAgainstModel(t *testing.T) {
 			t.Fatalf("%v\n got %v\nwant %v", operations, got, want)
 		}
 	}
+}
+
+// spell writes members in one of the forms that clients have for them.
+func spell(rng *rand.Rand, ids []string) string {
+	elements := make([]string, len(ids), len(ids)+1)
+	for i, id := range ids {
+		elements[i] = [...]string{`"` + id + `"`, `{"value":"` + id + `"}`, `{"Value":["` + id + `"],"display":"x"}`, quoted(`{"value":"` + id + `"}`)}[rng.IntN(4)]
+	}
+	if rng.IntN(4) == 0 {
+		elements = append(elements, [...]string{`null`, `{"value":null}`, `{"value":""}`, `{}`}[rng.IntN(4)])
+	}
+	list := `[` + strings.Join(elements, ",") + `]`
+	if len(elements) == 1 && rng.IntN(2) == 0 {
+		list = elements[0]
+	}
+	for range rng.IntN(2) {
+		list = [...]string{`{"members":` + list + `}`, `[{"MEMBERS":` + list + `}]`}[rng.IntN(2)]
+	}
+	if rng.IntN(4) == 0 && list[0] != '"' {
+		list = quoted(list)
+	}
+	return list
+}
+
+// quoted writes a JSON text as a JSON string.
+func quoted(text string) string {
+	b, _ := json.Marshal(text) // of a text: cannot fail
+	return string(b)
 }
 
 func pickIDs(rng *rand.Rand) []string {
@@ -187,6 +218,10 @@ func FuzzParse(f *testing.F) {
 		`{"op":"remove","path":"members[type eq \"User\"]"},{"op":"add","path":"members","value":"a"}`,
 		`{"op":"replace","path":null,"value":{"id":"g","members":[],"displayName":"g"}}`,
 		`{"op":"remove","path":"members"}`,
+		`{"op":"add","path":"members","value":{"members":["a",{"value":null}]}}`,
+		`{"op":"replace","value":"{\"members\":[{\"value\":[7]}],\"displayName\":[true]}"}`,
+		`{"op":"add","path":"emails","value":{"emails":[{"value":"a@x","primary":["True"]},{"address":null}]}}`,
+		`{"op":"remove","path":"memebers","value":["a"]}`,
 	} {
 		f.Add(message(operation))
 	}

@@ -255,11 +255,11 @@ func checkRowValue(id string) *value.Fault {
 	return &value.Fault{What: fmt.Sprintf("expected an id of at most %d bytes without control characters, got another string", maxRowValue)}
 }
 
-// isRowValue says whether id can be the value of a row: not blank, not huge, without control characters, and not a JSON list or
-// object written as text, which would add or keep a member of that name where it should have named others.
+// isRowValue says whether id can be the value of a row: not blank, not huge, without control characters, and not a JSON list,
+// object or string written as text, which would add or keep a member of that name where it should have named others.
 func isRowValue(id string) bool {
 	trimmed := strings.TrimSpace(id)
-	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' {
+	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' || trimmed[0] == '"' {
 		return false
 	}
 	for i := range len(id) {
