@@ -1,16 +1,14 @@
-// Package scim is the protocol edge: a SCIM 2.0 service provider (RFC 7643, RFC 7644) with Users and Groups for each
-// identity provider's directory.
+// Package scim is the protocol edge: a SCIM 2.0 service provider with Users and Groups for each identity provider.
 //
-// It owns routes, limits, the form of answers and errors, and what one request changes: resource, membership rows,
-// marks for delivery and the audit event, in one transaction. It does not own what a PATCH means (package patch),
-// filters (package filter), credentials (package auth) or what a group gives (Server.Targets is handed in).
+// One request goes through
 //
-// The path of one PATCH of a group:
+//	the middleware: request id, log, credential, rate limit
+//	  ▶ routes: path, query, size of the body, one check of its JSON (package value)
+//	  ▶ package patch: read a resource or operations, repair what clients are known to send, validate by the schema
+//	  ▶ store.Update: precondition, resource or membership rows, marks for the users it concerns, audit event
+//	  ▶ answer
+//	  ▶ nudge the workers
 //
-//	request id ▶ recover ▶ path ▶ credential ▶ media type ▶ body limit ▶ route
-//	  ▶ patch.Parse: repair what this client is known to send, validate every operation
-//	  ▶ one store.Update: attributes, rows, marks for the people really touched, audit event
-//	  ▶ 204 ▶ nudge the workers of the backends that were marked
-//
-// POST, PUT, DELETE and discovery go through github.com/elimity-com/scim, which is imported nowhere above.
+// POST, PUT and PATCH mean the same by the same value: one reader serves them. github.com/elimity-com/scim gives the schemas, the
+// last validation against them, the error types and the tree of filters, and is imported by no package above this one.
 package scim
