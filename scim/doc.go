@@ -1,14 +1,18 @@
-// Package scim is the protocol edge: a SCIM 2.0 service provider with Users and Groups for each identity provider.
+// Package scim is the protocol edge: a SCIM 2.0 service provider (RFC 7643, RFC 7644) with Users and Groups for each
+// identity provider's directory.
 //
-// One request goes through
+// It owns routes, limits, the form of answers and errors, and what one request changes: resource, membership rows,
+// marks for delivery and the audit event, in one transaction. It does not own what a value or a PATCH means (packages
+// value and patch), filters (package filter), credentials (package auth) or what a group gives (Server.Targets is
+// handed in).
 //
-//	the middleware: request id, log, credential, rate limit
-//	  ▶ routes: path, query, size of the body, one check of its JSON (package value)
-//	  ▶ package patch: read a resource or operations, repair what clients are known to send, validate by the schema
-//	  ▶ store.Update: precondition, resource or membership rows, marks for the users it concerns, audit event
-//	  ▶ answer
-//	  ▶ nudge the workers
+// The path of one PATCH of a group, and of a POST or PUT but for the answer:
 //
-// POST, PUT and PATCH mean the same by the same value: one reader serves them. github.com/elimity-com/scim gives the schemas, the
-// last validation against them, the error types and the tree of filters, and is imported by no package above this one.
+//	request id ▶ recover ▶ path ▶ credential ▶ route ▶ media type, size of the body, one check of its JSON
+//	  ▶ package patch: read operations or a resource, repair what this client is known to send, validate
+//	  ▶ one store.Update: attributes, rows, marks for the users really touched, audit event
+//	  ▶ 204 ▶ nudge the workers of the backends that were marked
+//
+// github.com/elimity-com/scim gives the schemas, the last validation of a resource against them, the error types and the
+// tree of filters. It is imported by no package above this one.
 package scim
