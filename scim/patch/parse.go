@@ -197,6 +197,8 @@ func (rd *reader) byKey(verb verb, key string, value raw) error {
 	}
 	t, err := rd.locate(path)
 	switch {
+	case err != nil && rd.filters(path):
+		return err
 	case err != nil || !t.located:
 		rd.ignore(path)
 		return nil
