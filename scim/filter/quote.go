@@ -14,6 +14,9 @@ func checkWord(word string) error {
 	seen := strings.TrimFunc(word, invisible)
 	meant := strings.TrimFunc(decoded(seen), invisible)
 	if r, _ := utf8.DecodeRuneInString(meant); isQuote(r) {
+		if !strings.HasPrefix(word, seen) {
+			return errorf("a value begins with a hidden character before a quote: remove it")
+		}
 		r, _ = utf8.DecodeRuneInString(seen)
 		return errorf(`a value begins with %s: use " or '`, kindOfQuote(r))
 	}
