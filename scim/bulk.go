@@ -121,8 +121,9 @@ func (b *bulk) read(body []byte) error {
 	return nil
 }
 
-// reference is a mention of something that another operation creates: a whole JSON string, or a value in a filter, in quotes of
-// either kind or in none. Many clients write whatever is not ASCII, and some of what is, as \u and four digits.
+// reference is a mention of something that another operation creates: a whole JSON string, or a
+// value in a filter, in quotes of either kind or in none. Many clients write other characters than
+// ASCII, and some of ASCII, as \u and four digits.
 var reference = regexp.MustCompile(`"bulkId:((?:[^"\\]|\\u[0-9A-Fa-f]{4})+)(\\?")|((?i: eq +)'?)bulkId:((?:[^ '"()\[\]\\]|\\u[0-9A-Fa-f]{4})+)`)
 
 const referencePrefix = "bulkId:"

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// misquoted are ways in which a client quotes a value and that nothing here reads, with what the error must say of them. % is
-// the value.
+// misquoted are ways in which a client quotes a value and that nothing here reads, with what the
+// error must say of them. % is the value.
 var misquoted = map[string]string{
 	"“%”": "typographic", "”%”": "typographic", "„%“": "typographic", "‘%’": "typographic", "’%’": "typographic", "‚%‘": "typographic", "«%»": "typographic",
 	"»%«": "typographic", "‹%›": "typographic", "´%´": "typographic", "′%′": "typographic", "″%″": "typographic", "＂%＂": "typographic", "＇%＇": "typographic",
@@ -48,8 +48,8 @@ func asJSON(s string) string {
 	return string(b)
 }
 
-// Every quote but " and ' is refused, wherever a filter stands: read as a part of the value it selects nothing, or with ne and
-// not everything.
+// TestFilterQuotes sends every quote but " and ' to each endpoint that takes a filter: each is
+// refused. Read as a part of the value it would select nothing, or with ne and not everything.
 func TestFilterQuotes(t *testing.T) {
 	const marker = "zzmarker"
 	w := newWorld(t)
@@ -77,7 +77,7 @@ func TestFilterQuotes(t *testing.T) {
 	}
 }
 
-// A value between single quotes is a string, and a word with an apostrophe inside a word.
+// TestFilterStrings finds users by strings in quotes of both kinds, and by a word with an apostrophe.
 func TestFilterStrings(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
@@ -103,7 +103,8 @@ func TestFilterStrings(t *testing.T) {
 	}
 }
 
-// A word without quotes is compared with a text as it was written, not as the number or boolean that JSON would read.
+// TestFilterWords compares words with texts as they were written, not as the number or boolean of
+// JSON.
 func TestFilterWords(t *testing.T) {
 	texts := []string{"12e5", "1796.10", "1e9", "1E8", "007", "-0", "0.10", "1e400", "False", "TRUE", "null", "117923456789012345678", "0x10", "NaN", "O'Neil", "AT&T", `DOM\user`, "100%", "a;b"}
 	w := newWorld(t)
@@ -126,7 +127,7 @@ func TestFilterWords(t *testing.T) {
 	}
 }
 
-// null without quotes is no value, and where the attribute has a text, also that text.
+// TestFilterNull holds that null without quotes is no value or, where there is one, that text.
 func TestFilterNull(t *testing.T) {
 	w := newWorld(t)
 	w.must(201, "POST", "/Users", `{"userName":"a"}`)
@@ -157,7 +158,8 @@ var valuePaths = map[string]string{
 	`urn:ietf:params:scim:schemas:core:2.0:User:ims[type eq %s].value`: `"n"`,
 }
 
-// A value path with another quote is refused with the whole request, also as a key, and in a bulk request.
+// TestPatchQuotes sends value paths with every other quote, also as a key and in a bulk request:
+// the whole request is refused.
 func TestPatchQuotes(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
@@ -196,7 +198,7 @@ func TestPatchQuotes(t *testing.T) {
 	}
 }
 
-// A string is the same between quotes of either kind.
+// TestPatchStrings patches by value paths whose string is in quotes of either kind, or in none.
 func TestPatchStrings(t *testing.T) {
 	for name, c := range map[string]struct{ operation, attribute, want string }{
 		"replace":         {`{"op":"replace","path":"emails[type eq 'work'].value","value":"new@x"}`, "emails", "[map[primary:true type:work value:new@x]]"},
@@ -222,7 +224,7 @@ func TestPatchStrings(t *testing.T) {
 	}
 }
 
-// Members are removed by their value, however it is quoted, and by nothing else.
+// TestMembersByFilter removes members by their value in every form, and no others.
 func TestMembersByFilter(t *testing.T) {
 	all := []string{linus, margaret, grace, "u3", "not-yet-a-user"}
 	for path, gone := range map[string][]string{
@@ -244,7 +246,7 @@ func TestMembersByFilter(t *testing.T) {
 	}
 }
 
-// A filter that does not say which member is refused: of a member no display is kept.
+// TestMembersByDisplay refuses filters that name no member: the display of a member is not kept.
 func TestMembersByDisplay(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
@@ -269,7 +271,7 @@ func TestMembersByDisplay(t *testing.T) {
 	}
 }
 
-// Members are as their client wrote them, also without quotes.
+// TestMembersByWord finds and removes members by values without quotes, as they were written.
 func TestMembersByWord(t *testing.T) {
 	ids := []string{"1e3", "1000", "007", "7", "1796.10", "False", "false", "TRUE", "null", "12e5", "O'Neil"}
 	for _, id := range ids {
@@ -298,7 +300,7 @@ func asJSONList(list []string) string {
 	return string(b)
 }
 
-// One path may list as many values as a request has operations, far beyond the limit of other filters.
+// TestMembersInAList removes up to 10,000 members by one path, beyond the limit of other filters.
 func TestMembersInAList(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
@@ -337,7 +339,7 @@ func TestMembersInAList(t *testing.T) {
 	}
 }
 
-// A dot in the place of the last colon of a URN is understood.
+// TestDottedURN writes a dot in the place of the last colon of a URN.
 func TestDottedURN(t *testing.T) {
 	const user, extension = "urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 	w := newWorld(t)
@@ -369,7 +371,7 @@ func TestDottedURN(t *testing.T) {
 	}
 }
 
-// A value in a filter may refer to what a bulk request creates, in quotes of either kind and in none.
+// TestBulkReferencesInFilters refers in a filter to a user that the same bulk request creates.
 func TestBulkReferencesInFilters(t *testing.T) {
 	for _, form := range []string{`\"%s\"`, `'%s'`, `%s`} {
 		w := newWorld(t)

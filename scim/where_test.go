@@ -58,7 +58,7 @@ func TestWhereComparesByLetterCaseAlone(t *testing.T) {
 	}
 }
 
-// Which groups a user is in is for the rest of the rule, however the attribute is written.
+// TestWhereRefusesGroups holds that conditions on groups are refused in every spelling.
 func TestWhereRefusesGroups(t *testing.T) {
 	for _, where := range []string{`groups eq "x"`, `groups[value eq 'x']`, `urn:ietf:params:scim:schemas:core:2.0:User.groups eq x`, `active eq true or not (GROUPS.display eq "x")`} {
 		if _, err := UserFilter(where); err == nil || !strings.Contains(err.Error(), "groups") {

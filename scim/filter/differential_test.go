@@ -10,17 +10,18 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 )
 
-// fedToLibrary says whether the library may see the input: it overflows the stack on deep parentheses and takes its time on long
-// input. It also loses digits of long numbers, does not decode escapes and takes the name of a schema after a dot for an
-// attribute, so those are no evidence against us.
+// fedToLibrary says whether the library may see the input: it overflows the stack on deep
+// parentheses and takes its time on long input. It also loses digits of long numbers, does not
+// decode escapes and takes the name of a schema after a dot for an attribute, so those are no
+// evidence against us.
 func fedToLibrary(s string) bool {
 	return len(s) <= 200 && strings.Count(s, "(") <= 4 && !strings.Contains(s, `\`) && !longNumber(s) && !dottedURN.MatchString(s)
 }
 
 var dottedURN = regexp.MustCompile(`(?i)urn:ietf:params:scim:schemas:[^ ]*:\d[^ :]*:[^ :]*\.`)
 
-// meant replaces the words of a tree by the values that the library makes of them: ours keeps them as they were written, for
-// attributes that are texts.
+// meant replaces the words of a tree by the values that the library makes of them: ours keeps them
+// as they were written, for attributes that are texts.
 func meant(e fp.Expression) fp.Expression {
 	switch e := e.(type) {
 	case *fp.LogicalExpression:

@@ -12,9 +12,10 @@
 //   - any logical form between the brackets of attr[...];
 //   - a dot for the last colon of a URN, as in urn:…:2.0:User.department.
 //
-// Every value is a string, decoded, or a [Word], as it was written. A string has the escapes of JSON, and between single quotes
-// also \'. What begins or ends with another kind of quote, an encoded one or half a pair is an error: read as a word it would
-// select nothing, or with ne and not everything. An apostrophe inside a word is a part of it (O'Neil).
+// Every value is a string, decoded, or a [Word], as it was written. A string has the escapes of
+// JSON, and between single quotes also \'. What begins or ends with another kind of quote, an
+// encoded one or half a pair is an error: read as a word it would select nothing, or with ne and
+// not everything. An apostrophe inside a word is a part of it (O'Neil).
 //
 // [Values] reads the one form that may be longer: a list of conditions value eq x joined by or.
 //

@@ -7,11 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// Word is a literal without quotes, as it was written. Against a text it is that text (E03); against an attribute of another
-// type it is the boolean, number or date of that form.
+// Word is a literal without quotes, as it was written. Against a text it is that text (E03);
+// against an attribute of another type it is the boolean, number or date of that form.
 type Word string
 
-// IsNull says whether w is null in any letter case: no value or, where the attribute has a text, that text.
+// IsNull says whether w is null in any letter case: no value or, where the attribute has a text,
+// that text.
 func (w Word) IsNull() bool { return strings.EqualFold(string(w), "null") }
 
 // Text returns a literal of the syntax tree, a string or a [Word], as it was written.
@@ -109,7 +110,8 @@ func (p *parser) escaped(start int, quote byte) (string, error) {
 	return "", notClosed()
 }
 
-// afterString refuses text directly after a string, as in 'O'Neil': what the string should have been is unknown.
+// afterString refuses text directly after a string, as in 'O'Neil': what the string should have
+// been is unknown.
 func (p *parser) afterString() error {
 	if c := p.peek(); p.done() || c == ' ' || c == ')' || c == ']' {
 		return nil

@@ -272,8 +272,9 @@ func (p *parser) attributePath() (fp.AttributePath, error) {
 	return path, nil
 }
 
-// urnEnd returns where the URN in front of an attribute ends: at the last colon or, in a URN of the IETF, at the dot that some
-// mappings have in its place (urn:…:2.0:User.department). After a version comes the name of a schema, never an attribute.
+// urnEnd returns where the URN in front of an attribute ends: at the last colon or, in a URN of the
+// IETF, at the dot that some mappings have in its place (urn:…:2.0:User.department). After a
+// version comes the name of a schema, never an attribute.
 func urnEnd(token string) int {
 	const ietf = "urn:ietf:params:scim:schemas:"
 	end := strings.LastIndexByte(token, ':')

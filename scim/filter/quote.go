@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// checkWord refuses a word that begins or ends with what its client meant as a quote: read as a part of the value it would
-// select nothing, or with ne and not everything. An apostrophe inside is a part of the word (O'Neil).
+// checkWord refuses a word that begins or ends with what its client meant as a quote: read as a
+// part of the value it would select nothing, or with ne and not everything. An apostrophe inside is
+// a part of the word (O'Neil).
 func checkWord(word string) error {
 	seen := strings.TrimFunc(word, invisible)
 	meant := strings.TrimFunc(decoded(seen), invisible)
@@ -46,8 +47,9 @@ func kindOfQuote(seen rune) string {
 	return "a typographic quote"
 }
 
-// likeQuotes are accents, primes and ornaments that look like a quote and are none to Unicode: acute accents, modifier letters,
-// Greek accents, primes, ornaments, the ditto mark, the full-width grave accent.
+// likeQuotes are accents, primes and ornaments that look like a quote and are none to Unicode:
+// acute accents, modifier letters, Greek accents, primes, ornaments, the ditto mark, the full-width
+// grave accent.
 const likeQuotes = "\u00b4\u02b9\u02ba\u02bb\u02bc\u02bd\u02ca\u02cb\u02dd\u02ee\u02f4\u02f5\u02f6" +
 	"\u0384\u1fef\u1ffd\u1ffe\u2032\u2033\u2034\u2035\u2036\u2037\u2057" +
 	"\u275b\u275c\u275d\u275e\u275f\u2760\u3003\uff40\U0001f676\U0001f677\U0001f678"
@@ -68,8 +70,8 @@ func invisible(r rune) bool {
 // maxEncodings is how often a client may have encoded a value and still be recognised.
 const maxEncodings = 3
 
-// decoded takes backslashes at the beginning, HTML entities and escapes out of word, as often as they were put there. The
-// result serves to look for quotes alone.
+// decoded takes backslashes at the beginning, HTML entities and escapes out of word, as often as
+// they were put there. The result serves to look for quotes alone.
 func decoded(word string) string {
 	for range maxEncodings {
 		if !strings.ContainsAny(word, `&%\`) {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestQuotes reads every kind of quote with every operator: the two that are understood, and the rest, with what the error says.
+// TestQuotes reads every kind of quote with every operator: the two that are understood, and the
+// rest, with what the error says.
 func TestQuotes(t *testing.T) {
 	refused := map[string]string{"'x": "not closed", `"x`: "not closed", "x'": "ends with a single quote", `x"`: "double quote", "'O'Neil'": "directly after", `"a"b`: "directly after", `"a""b"`: "directly after",
 		"N'x'": "ends with a single quote", `N"x"`: "double quote", `\"x\"`: "double quote", `\'x\'`: "backslash", "'x\"": "not closed", "”x": "typographic", "x’": "typographic", "\u200b'x'": "hidden", `'\q'`: "escape", "'a\x01'": "control"}
@@ -46,7 +47,7 @@ func TestQuotes(t *testing.T) {
 	}
 }
 
-// Parentheses nest, whatever stands in strings and words.
+// TestDepth nests parentheses around strings and words of every kind.
 func TestDepth(t *testing.T) {
 	for _, literal := range []string{"'x'", "O'Neil", `"'"`, `'"'`, `'\''`} {
 		for depth, good := range map[int]bool{MaxDepth: true, MaxDepth + 1: false} {
@@ -61,7 +62,7 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-// A word against an attribute that is no text means what the type makes of it, and nothing is more than equal to what it is not.
+// TestWordsByType compares words with attributes that are no texts: the type says what they mean.
 func TestWordsByType(t *testing.T) {
 	for filter, want := range map[string]bool{
 		`level eq 7`: true, `level eq 7.0`: true, `level ge 1e0`: true, `level eq '7'`: true, `ratio eq 5e-1`: true, `active eq TRUE`: true, `active ne False`: true, `hired gt 2020-01-01T00:00:00Z`: true,

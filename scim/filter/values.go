@@ -8,8 +8,9 @@ import (
 // MaxValues is how many values a list of conditions may name.
 const MaxValues = 10_000
 
-// Values reads [name eq a or name eq b or …], of which a request may have thousands, or one with thousands of values: such a
-// list may be longer than [MaxLength], and no tree is made of it. ok is false if s is anything else. The error is an *[Error].
+// Values reads [name eq a or name eq b or …], of which a request may have thousands, or one with
+// thousands of values: such a list may be longer than [MaxLength], and no tree is made of it. ok is
+// false if s is anything else. The error is an *[Error].
 func Values(s, name string) (values []string, ok bool, err error) {
 	if s == "" || s[0] != '[' || !utf8.ValidString(s) {
 		return nil, false, nil

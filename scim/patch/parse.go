@@ -197,7 +197,7 @@ func (rd *reader) byKey(verb verb, key string, value raw) error {
 	}
 	t, err := rd.locate(path)
 	switch {
-	case err != nil && rd.filters(path):
+	case err != nil && rd.hasFilter(path):
 		return err
 	case err != nil || !t.located:
 		rd.ignore(path)

@@ -57,8 +57,8 @@ func (rd *reader) rows(verb verb, rest string, value raw) error {
 	return nil
 }
 
-// rowsByFilter reads an operation on members[…], or on a part of members. Only a remove makes sense: the parts of a member are
-// immutable.
+// rowsByFilter reads an operation on members[…], or on a part of members. Only a remove makes
+// sense: the parts of a member are immutable.
 func (rd *reader) rowsByFilter(verb verb, rest string) error {
 	part, chosen := rest, selection{}
 	if rest[0] == '[' {
@@ -90,8 +90,8 @@ func (rd *reader) rowsByFilter(verb verb, rest string) error {
 // maxMatching is how many removals of a request may look at every row of the group.
 const maxMatching = 20
 
-// partOfRow reads an operation on a part of rows, such as members[value eq "x"].display. A display is not kept, so that nothing
-// is lost; the other parts are immutable.
+// partOfRow reads an operation on a part of rows, such as members[value eq "x"].display. A display
+// is not kept, so that nothing is lost; the other parts are immutable.
 func (rd *reader) partOfRow(part string) error {
 	switch name := strings.ToLower(part); name {
 	case ".display", ".displayname":

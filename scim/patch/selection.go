@@ -10,7 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
-// selection is what the brackets of members[…] select: the rows with these values, or those that satisfy match.
+// selection is what the brackets of members[…] select: the rows with these values, or those that
+// satisfy match.
 type selection struct {
 	ids   []string
 	match fp.Expression
@@ -44,7 +45,8 @@ func (rd *reader) selection(bracketed string) (selection, error) {
 	return selection{match: match, attr: attr}, nil
 }
 
-// alternatives returns the values of value eq "a" or (value eq "b" or …), if that is all that e says.
+// alternatives returns the values of value eq "a" or (value eq "b" or …), if that is all that e
+// says.
 func alternatives(ids []string, e fp.Expression) ([]string, bool) {
 	switch e := e.(type) {
 	case *fp.AttributeExpression:
@@ -61,8 +63,8 @@ func alternatives(ids []string, e fp.Expression) ([]string, bool) {
 	return nil, false
 }
 
-// withoutDisplay drops display eq "x" from a conjunction that also names a value, as in WSO2's documentation: the value alone
-// says which member it is.
+// withoutDisplay drops display eq "x" from a conjunction that also names a value, as in WSO2's
+// documentation: the value alone says which member it is.
 func withoutDisplay(e fp.Expression) fp.Expression {
 	terms := conjuncts(nil, e)
 	if !slices.ContainsFunc(terms, func(term fp.Expression) bool { return equates(term, "value") }) {

@@ -56,11 +56,11 @@ func (r Resource) locate(path string) (target, error) {
 	name := parsed.AttributePath.SubAttribute
 	if parsed.SubAttribute != nil {
 		if name != nil {
-			return target{}, fail(errors.ScimErrorInvalidPath, "the path %q has a sub-attribute of a sub-attribute", clip(path))
+			return target{}, fail(errors.ScimErrorInvalidPath, "the path has a sub-attribute of a sub-attribute")
 		}
 		name = parsed.SubAttribute
 	} else if name != nil && t.match != nil {
-		return target{}, fail(errors.ScimErrorInvalidPath, "the path %q has a filter on a sub-attribute", clip(path))
+		return target{}, fail(errors.ScimErrorInvalidPath, "%q is a sub-attribute: it takes no filter", attr.Name+"."+*name)
 	}
 	if name != nil {
 		sub, ok := attr.Sub(*name)
@@ -81,8 +81,9 @@ func (r Resource) locate(path string) (target, error) {
 	return t, nil
 }
 
-// filters says whether path has a filter on an attribute of the schema. One that cannot be read is no unknown attribute.
-func (r Resource) filters(path string) bool {
+// hasFilter says whether path has a filter on an attribute of the schema. One that cannot be read is
+// no unknown attribute.
+func (r Resource) hasFilter(path string) bool {
 	name, _, found := strings.Cut(path, "[")
 	if !found {
 		return false
@@ -91,8 +92,8 @@ func (r Resource) filters(path string) bool {
 	return err == nil && t.located
 }
 
-// withoutCoreURN strips the URN of the core schema from a path: urn:…:Group:members is members. Some mappings have a dot for the
-// last colon.
+// withoutCoreURN strips the URN of the core schema from a path: urn:…:Group:members is members.
+// Some mappings have a dot for the last colon.
 func (r Resource) withoutCoreURN(path string) string {
 	n := len(r.Schema.Core.ID)
 	if len(path) > n && (path[n] == ':' || path[n] == '.') && strings.EqualFold(path[:n], r.Schema.Core.ID) {
