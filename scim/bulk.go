@@ -122,9 +122,10 @@ func (b *bulk) read(body []byte) error {
 	return nil
 }
 
-// reference is a mention of something that another operation creates: a whole JSON string, also one in a filter. Many clients write
-// whatever is not ASCII, and some of what is, as \u and four digits.
-var reference = regexp.MustCompile(`"bulkId:((?:[^"\\]|\\u[0-9A-Fa-f]{4})+)(\\?")`)
+// reference is a mention of something that another operation creates: a whole JSON string, or a
+// value in a filter, in quotes of either kind or in none. Many clients write other characters than
+// ASCII, and some of ASCII, as \u and four digits.
+var reference = regexp.MustCompile(`"bulkId:((?:[^"\\]|\\u[0-9A-Fa-f]{4})+)(\\?")|((?i: eq +)'?)bulkId:((?:[^ '"()\[\]\\]|\\u[0-9A-Fa-f]{4})+)`)
 
 const referencePrefix = "bulkId:"
 
@@ -199,9 +200,13 @@ func (b *bulk) resolve(op *bulkOperation) error {
 	}
 	op.Data = reference.ReplaceAllFunc(op.Data, func(m []byte) []byte {
 		part := reference.FindSubmatch(m)
+		opening, mention, closing := []byte{'"'}, part[1], part[2]
+		if len(part[4]) > 0 {
+			opening, mention, closing = part[3], part[4], nil
+		}
 		var name string
-		_ = json.Unmarshal(slices.Concat([]byte{'"'}, part[1], []byte{'"'}), &name) // it is a valid string
-		return slices.Concat([]byte{'"'}, []byte(id(name)), part[2])
+		_ = json.Unmarshal(slices.Concat([]byte{'"'}, mention, []byte{'"'}), &name) // it is a valid string
+		return slices.Concat(opening, []byte(id(name)), closing)
 	})
 	if head, name, ok := strings.Cut(op.Path, referencePrefix); ok {
 		op.Path = head + id(name)

@@ -36,8 +36,10 @@ func TestRowsAgainstModel(t *testing.T) {
 					delete(want, id)
 				}
 			case 2:
-				operations = append(operations, `{"op":"remove","path":"members[value eq \"`+ids[0]+`\"]"}`)
-				delete(want, ids[0])
+				operations = append(operations, `{"op":"remove","path":"`+filterOf(rng, ids)+`"}`)
+				for _, id := range ids {
+					delete(want, id)
+				}
 			case 3:
 				operations = append(operations, `{"op":"replace","value":{"members":`+list+`}}`)
 				clear(want)
@@ -88,6 +90,22 @@ func spell(rng *rand.Rand, ids []string) string {
 func quoted(text string) string {
 	b, _ := json.Marshal(text) // of a text: cannot fail
 	return string(b)
+}
+
+// filterOf is a path of the members ids, in one of the forms in which a client may write it.
+func filterOf(rng *rand.Rand, ids []string) string {
+	conditions := make([]string, len(ids))
+	for i, id := range ids {
+		quote := []string{`\"`, `'`, ``}[rng.IntN(3)]
+		conditions[i] = []string{"value eq ", "VALUE  EQ "}[rng.IntN(2)] + quote + id + quote
+	}
+	filter := strings.Join(conditions, []string{" or ", "  OR "}[rng.IntN(2)])
+	if rng.IntN(4) == 0 {
+		filter = "(" + filter + ")"
+	} else if len(ids) == 1 && rng.IntN(4) == 0 {
+		filter = `display eq \"x\" and ` + filter
+	}
+	return []string{"members", "Members ", "urn:ietf:params:scim:schemas:core:2.0:Group:members", "urn:ietf:params:scim:schemas:core:2.0:Group.members"}[rng.IntN(4)] + "[" + filter + "]"
 }
 
 func pickIDs(rng *rand.Rand) []string {
@@ -215,6 +233,11 @@ func FuzzParse(f *testing.F) {
 	for _, operation := range []string{
 		`{"op":"Remove","path":"members","value":[{"$ref":null,"value":"f648"}]}`,
 		`{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}`,
+		`{"op":"remove","path":"members[value eq 'a' or value eq O'Neil or value eq “b”]"}`,
+		`{"op":"remove","path":"members[display eq 'a' and value eq 1e3].display"}`,
+		`{"op":"add","path":"phoneNumbers[type eq 1e3 and primary eq TRUE].value","value":"1"}`,
+		`{"op":"replace","path":"emails[type eq &quot;work&quot;].value","value":"x"}`,
+		`{"op":"replace","value":{"` + enterprise + `.department":"R","emails[type eq 'work'].value":"x","name[given` + "`" + `x]":"y"}}`,
 		`{"op":"remove","path":"members[type eq \"User\"]"},{"op":"add","path":"members","value":"a"}`,
 		`{"op":"replace","path":null,"value":{"id":"g","members":[],"displayName":"g"}}`,
 		`{"op":"remove","path":"members"}`,
