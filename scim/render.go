@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -30,7 +31,8 @@ func projectionOf(values url.Values) (p projection) {
 	read := func(name string) (out map[string]bool, core bool) {
 		out = map[string]bool{}
 		for _, v := range values[name] {
-			for a := range strings.SplitSeq(v, ",") {
+			list, _ := attributeNames(name, v) // checkProjection has seen it
+			for _, a := range list {
 				a = strings.ToLower(strings.TrimSpace(a))
 				for _, k := range []*kind{userKind, groupKind} {
 					urn := strings.ToLower(k.schema.Core.ID)
@@ -55,6 +57,56 @@ func projectionOf(values url.Values) (p projection) {
 		}
 	}
 	return p
+}
+
+// checkProjection refuses lists of attributes that cannot be read.
+func checkProjection(values url.Values) error {
+	lists, _ := parameterNames()
+	for _, name := range lists {
+		for _, v := range values[name] {
+			if _, err := attributeNames(name, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// attributeNames splits the text of a parameter at its commas. A filter, as in emails[type eq "work"].value of Microsoft's
+// collection of requests, asks for the whole attribute: the client finds its element by the other sub-attributes. What is
+// excluded takes no filter, since the whole attribute is more than the client means.
+func attributeNames(parameter, text string) (names []string, err error) {
+	if !strings.ContainsAny(text, `[]"'`) {
+		return strings.Split(text, ","), nil
+	}
+	bad := func(wrong string) error { return badValue(parameter + ": " + wrong) }
+	if len(text) > filter.MaxLength {
+		return nil, bad("too long for a list with a filter")
+	}
+	for rest, more := text, true; more; {
+		name, _, _ := strings.Cut(rest, ",")
+		bracket := strings.IndexByte(name, '[')
+		switch {
+		case bracket < 0 && strings.ContainsAny(name, `]"'`):
+			return nil, bad("expected names of attributes without quotes, separated by commas")
+		case bracket < 0:
+			names = append(names, name)
+			_, rest, more = strings.Cut(rest, ",")
+			continue
+		case parameter == "excludedAttributes":
+			return nil, bad("takes no filter in brackets; name the whole attribute or a sub-attribute")
+		}
+		behind, err := filter.CutPath(rest)
+		if err != nil {
+			return nil, bad(err.Error())
+		}
+		names = append(names, rest[:bracket])
+		behind, rest, more = strings.Cut(behind, ",")
+		if !isBlank(behind) {
+			return nil, bad("expected a comma behind a filter in brackets")
+		}
+	}
+	return names, nil
 }
 
 // all says whether everything is asked for.
