@@ -1,14 +1,12 @@
 package scim
 
-import (
-	"strings"
-)
+import "strings"
 
 // cleanPath decodes the path of a URL once and takes repeated slashes for one, and a slash at the end for none. Clients escape the
 // colons of a URN, and some join a base that ends in a slash with a path that begins with one.
 //
 // It refuses an escape of anything that is not plain in a segment (slash, backslash, percent, blank, control character …), an
-// escaped dot and a segment of dots: two readers could take such a path for two different ones.
+// escaped dot and two dots in a row: two readers could take such a path for two different ones.
 func cleanPath(escaped string) (path string, ok bool) {
 	path = escaped
 	if strings.Contains(escaped, "%") || strings.Contains(escaped, "//") {
@@ -21,11 +19,7 @@ func cleanPath(escaped string) (path string, ok bool) {
 			return "", false
 		}
 	}
-	path = strings.TrimSuffix(path, "/")
-	if strings.Contains(path, "..") || strings.Contains(path, "/./") || strings.HasSuffix(path, "/.") {
-		return "", false
-	}
-	return path, true
+	return strings.TrimSuffix(path, "/"), !strings.Contains(path, "..")
 }
 
 func decodePath(escaped string) (string, bool) {
