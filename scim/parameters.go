@@ -51,26 +51,29 @@ func readableQuery(r *http.Request) error {
 		}
 		return e
 	}
-	if renamed, changed := canonicalParameters(values); changed {
-		values, r.URL.RawQuery = renamed, renamed.Encode()
+	for name, list := range values {
+		if parameterNamed(name) != name || name == "filter" && slices.ContainsFunc(list, isBlank) {
+			values = canonicalParameters(values)
+			r.URL.RawQuery = values.Encode()
+			break
+		}
 	}
 	return checkProjection(values)
 }
 
 // canonicalParameters gives every known parameter its own name and leaves an empty filter out.
-func canonicalParameters(values url.Values) (out url.Values, changed bool) {
-	out = url.Values{}
+func canonicalParameters(values url.Values) url.Values {
+	out := url.Values{}
 	for given, list := range values {
 		name := parameterNamed(given)
-		if name == "filter" && slices.ContainsFunc(list, isBlank) {
-			list, changed = slices.DeleteFunc(slices.Clone(list), isBlank), true
+		if name == "filter" {
+			list = slices.DeleteFunc(slices.Clone(list), isBlank)
 		}
-		changed = changed || name != given
 		if len(list) > 0 {
 			out[name] = append(out[name], list...)
 		}
 	}
-	return out, changed
+	return out
 }
 
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
