@@ -63,7 +63,11 @@ func hexDigit(c byte) (byte, bool) {
 
 // inSegment returns whether a byte may stand as it is in a segment of a path (pchar of RFC 3986).
 func inSegment(c byte) bool {
-	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-._~!$&'()*+,;=:@", c) >= 0
+	switch c {
+	case '-', '.', '_', '~', '!', '$', '&', '\'', '(', ')', '*', '+', ',', ';', '=', ':', '@':
+		return true
+	}
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
 }
 
 // scimPath returns the path under which the routes know a clean path: names of endpoints are found in any letter case.
