@@ -187,6 +187,7 @@ func FuzzBulk(f *testing.F) {
 	f.Add(bulkHead + `[` + group("A", "a", `{"value":"bulkId:b"}`) + `,` + group("B", "b", `{"value":"bulkId:a"}`) + `]}`)
 	f.Add(bulkHead + `[` + person("x", "1") + `,{"method":"PATCH","path":"/Users/bulkId:1","data":` + patchHead + `[{"op":"replace","path":"active","value":false}]}}]}`)
 	f.Add(bulkHead + `[{"method":"DELETE","path":"/Users/bulkId:1?x=%zz"}],"failOnErrors":1}`)
+	f.Add(`{"Operations":[{"method":"PATCH","path":"https://scim.example.com/scim/v2//users/%61da/","data":[{"op":"replace","path":"active","value":false}]}],"failOnErrors":"0"}`)
 	w := newWorld(f)
 	w.seed()
 	f.Fuzz(func(t *testing.T, body string) {
