@@ -2,11 +2,13 @@ package scim
 
 import "strings"
 
-// cleanPath decodes the path of a URL once and takes repeated slashes for one, and a slash at the end for none. Clients escape the
-// colons of a URN, and some join a base that ends in a slash with a path that begins with one.
+// cleanPath decodes the path of a URL once and takes repeated slashes for one, and a slash at the
+// end for none. Clients escape the colons of a URN, and some join a base that ends in a slash with
+// a path that begins with one.
 //
-// It refuses an escape of anything that is not plain in a segment (slash, backslash, percent, blank, control character …), an
-// escaped dot and two dots in a row: two readers could take such a path for two different ones.
+// It refuses an escape of anything that is not plain in a segment (slash, backslash, percent,
+// blank, control character …), an escaped dot and two dots in a row: two readers could take such a
+// path for two different ones.
 func cleanPath(escaped string) (path string, ok bool) {
 	path = escaped
 	if strings.Contains(escaped, "%") || strings.Contains(escaped, "//") {
@@ -70,8 +72,8 @@ func inSegment(c byte) bool {
 	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
 }
 
-// scimPath returns the path under which the routes know a clean path: names of endpoints are found in any letter case.
-// It refuses a path outside of Root.
+// scimPath returns the path under which the routes know a clean path: names of endpoints are found
+// in any letter case. It refuses a path outside of Root.
 func scimPath(clean string) (path string, ok bool) {
 	rest, ok := strings.CutPrefix(clean, Root)
 	if !ok || rest != "" && rest[0] != '/' {

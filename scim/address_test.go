@@ -105,7 +105,8 @@ func TestAddressRefused(t *testing.T) {
 	}
 }
 
-// TestAddressWrites changes resources by the addresses that clients put together, and looks for the effect.
+// TestAddressWrites changes resources by the addresses that clients put together, and looks for the
+// effect.
 func TestAddressWrites(t *testing.T) {
 	const off = patchHead + `[{"op":"replace","path":"active","value":false}]}`
 	for name, c := range map[string]struct {

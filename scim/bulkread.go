@@ -57,7 +57,8 @@ func (b *bulk) read(body []byte) error {
 	return nil
 }
 
-// failOnErrors reads after how many errors a bulk request ends; 0, which some clients send for "never", is as absent.
+// failOnErrors reads after how many errors a bulk request ends; 0, which some clients send for
+// "never", is as absent.
 func failOnErrors(raw json.RawMessage) (int, error) {
 	text, err := scalarMember("failOnErrors", "a number", raw)
 	if text = strings.TrimSpace(text); err != nil || text == "" {
@@ -95,7 +96,8 @@ func readOperation(name string, raw json.RawMessage) (op bulkOperation, err erro
 	return op, nil
 }
 
-// check refuses an operation that cannot be dispatched, and gives its data and its path the form that the routes know.
+// check refuses an operation that cannot be dispatched, and gives its data and its path the form
+// that the routes know.
 func (b *bulk) check(op *bulkOperation) error {
 	switch op.method {
 	case http.MethodPost:
@@ -115,8 +117,8 @@ func (b *bulk) check(op *bulkOperation) error {
 // pathReference is a path that ends in a reference, with what stands before the bulkId.
 var pathReference = regexp.MustCompile(`(?s)^([^?]*/)bulkId(?::|%3[Aa])(.+)$`)
 
-// locate reads the path of an operation: with or without its first slash, with the SCIM root in front, or as a URL of this
-// server, which is what meta.location holds.
+// locate reads the path of an operation: with or without its first slash, with the SCIM root in
+// front, or as a URL of this server, which is what meta.location holds.
 func (b *bulk) locate(op *bulkOperation) bool {
 	path := op.path
 	if m := pathReference.FindStringSubmatch(path); m != nil {
@@ -184,7 +186,8 @@ func belowRoot(path, base string) (string, bool) {
 	return path, false
 }
 
-// nameOf returns the bulkId that a path refers to: as it is written, else escaped, or with a slash or a query behind it.
+// nameOf returns the bulkId that a path refers to: as it is written, else escaped, or with a slash
+// or a query behind it.
 func (b *bulk) nameOf(op *bulkOperation) string {
 	if _, known := b.posts[op.reference]; known {
 		return op.reference
@@ -200,7 +203,8 @@ func (b *bulk) nameOf(op *bulkOperation) string {
 	return name
 }
 
-// shapeData makes a PATCH of the operations alone, as a list (the example of RFC 7644 section 3.7.3 is read as one) or a single one.
+// shapeData makes a PATCH of the operations alone, as a list (the example of RFC 7644 section 3.7.3
+// is read as one) or a single one.
 func (op *bulkOperation) shapeData() error {
 	if op.method == http.MethodDelete {
 		return nil

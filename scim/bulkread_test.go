@@ -44,7 +44,8 @@ func TestBulkFailsOnText(t *testing.T) {
 	}
 }
 
-// TestBulkPaths deletes a user by every way to write its address, and by none that is of another server.
+// TestBulkPaths changes a user by every way to write its address, and by none that is of another
+// server.
 func TestBulkPaths(t *testing.T) {
 	w := newWorld(t)
 	w.seed()

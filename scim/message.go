@@ -51,7 +51,8 @@ func textMember(path string, raw json.RawMessage) (string, error) {
 	return s, nil
 }
 
-// scalarMember reads a string, or a number as it is written: some clients quote numbers, others write numbers for texts.
+// scalarMember reads a string, or a number as it is written: some clients quote numbers, others
+// write numbers for texts.
 func scalarMember(path, expected string, raw json.RawMessage) (string, error) {
 	switch jsonType(raw) {
 	case "a number":

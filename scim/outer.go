@@ -247,7 +247,8 @@ func bodyOf(r *http.Request) []byte {
 	return nil
 }
 
-// labelOf returns what metrics and the log call the resource of an address: the same however the path is written.
+// labelOf returns what metrics and the log call the resource of an address: the same however the
+// path is written.
 func labelOf(u *url.URL) string {
 	escaped := u.EscapedPath()
 	if escaped == auth.TokenPath {
@@ -276,7 +277,8 @@ type recorder struct {
 	status int
 }
 
-// WriteHeader gives an answer without a body the media type as well: SCIM-SDK's client takes an answer without it for a failure.
+// WriteHeader gives an answer without a body the media type as well: SCIM-SDK's client takes an
+// answer without it for a failure.
 func (r *recorder) WriteHeader(status int) {
 	if status == http.StatusNoContent && r.Header().Get("Content-Type") == "" {
 		r.Header().Set("Content-Type", mediaType)

@@ -11,13 +11,14 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
-// parameterNames returns the parameters of a request as RFC 7644 and RFC 9865 spell them: first the lists, then those with one value.
+// parameterNames returns the parameters of a request as RFC 7644 and RFC 9865 spell them: first the
+// lists, then those with one value.
 func parameterNames() (lists [2]string, scalars [6]string) {
 	return [...]string{"attributes", "excludedAttributes"}, [...]string{"filter", "startIndex", "count", "sortBy", "sortOrder", "cursor"}
 }
 
-// parameterNamed returns the parameter that a client means. Clients write a name in any letter case, and those in PHP put
-// brackets behind the name of a list.
+// parameterNamed returns the parameter that a client means. Clients write a name in any letter
+// case, and those in PHP put brackets behind the name of a list.
 func parameterNamed(given string) string {
 	lists, scalars := parameterNames()
 	for _, name := range scalars {
@@ -36,8 +37,9 @@ func parameterNamed(given string) string {
 	return given
 }
 
-// readableQuery refuses a query that cannot be read as a whole: a filter that is dropped would answer everything. A
-// semicolon separates nothing (WHATWG URL): it belongs to the value. What follows finds each parameter under its own name.
+// readableQuery refuses a query that cannot be read as a whole: a filter that is dropped would
+// answer everything. A semicolon separates nothing (WHATWG URL): it belongs to the value. What
+// follows finds each parameter under its own name.
 func readableQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
@@ -78,8 +80,8 @@ func canonicalParameters(values url.Values) url.Values {
 
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
-// scalars returns the parameters that have one value. A parameter that is given with two values is refused: one of them
-// would be ignored in silence.
+// scalars returns the parameters that have one value. A parameter that is given with two values is
+// refused: one of them would be ignored in silence.
 func scalars(values url.Values) (map[string]string, error) {
 	out := map[string]string{}
 	_, names := parameterNames()
@@ -97,8 +99,8 @@ func scalars(values url.Values) (map[string]string, error) {
 	return out, nil
 }
 
-// refuseUnknownFilter refuses a parameter that looks like a filter under another name, such as filter[] or $filter: without it the
-// answer would be everything.
+// refuseUnknownFilter refuses a parameter that looks like a filter under another name, such as
+// filter[] or $filter: without it the answer would be everything.
 func refuseUnknownFilter(name string) error {
 	if name != "filter" && strings.Contains(strings.ToLower(name), "filter") {
 		return &filter.Error{Detail: `a parameter resembles a filter but is not called "filter"; rename it`}

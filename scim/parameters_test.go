@@ -52,7 +52,8 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestProjectionOfAnElement asks for attributes with a filter, as Microsoft's collection of requests does.
+// TestProjectionOfAnElement asks for attributes with a filter, as Microsoft's collection of
+// requests does.
 func TestProjectionOfAnElement(t *testing.T) {
 	w := newWorld(t)
 	w.seed()

@@ -141,7 +141,8 @@ func (q *query) schema(k *kind) filter.Schema {
 	return s
 }
 
-// searchValues reads a SearchRequest (RFC 7644 section 3.4.3) as the parameters of a list. Its schemas are advice.
+// searchValues reads a SearchRequest (RFC 7644 section 3.4.3) as the parameters of a list. Its
+// schemas are advice.
 func searchValues(body []byte) (url.Values, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil {
@@ -163,7 +164,8 @@ func searchValues(body []byte) (url.Values, error) {
 	return values, checkProjection(values)
 }
 
-// searchMember reads one member of a SearchRequest: numbers also as texts, lists also as one text with commas.
+// searchMember reads one member of a SearchRequest: numbers also as texts, lists also as one text
+// with commas.
 func searchMember(name string, raw json.RawMessage) (list []string, err error) {
 	one := func(text string, err error) ([]string, error) { return []string{text}, err }
 	switch name {

@@ -72,9 +72,10 @@ func checkProjection(values url.Values) error {
 	return nil
 }
 
-// attributeNames splits the text of a parameter at its commas. A filter, as in emails[type eq "work"].value of Microsoft's
-// collection of requests, asks for the whole attribute: the client finds its element by the other sub-attributes. What is
-// excluded takes no filter, since the whole attribute is more than the client means.
+// attributeNames splits the text of a parameter at its commas. A filter, as in emails[type eq
+// "work"].value of Microsoft's collection of requests, asks for the whole attribute: the client
+// finds its element by the other sub-attributes. What is excluded takes no filter, since the whole
+// attribute is more than the client means.
 func attributeNames(parameter, text string) (names []string, err error) {
 	if !strings.ContainsAny(text, `[]"'`) {
 		return strings.Split(text, ","), nil

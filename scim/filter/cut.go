@@ -1,7 +1,7 @@
 package filter
 
-// CutPath reads a path, as [ParsePath] does, from the beginning of s and returns what follows it: a list of paths has commas within
-// the filters, too. The error is an *[Error].
+// CutPath reads a path, as [ParsePath] does, from the beginning of s and returns what follows it: a
+// list of paths has commas within the filters, too. The error is an *[Error].
 func CutPath(s string) (rest string, err error) {
 	if err := checkLimits(s); err != nil {
 		return "", err
