@@ -23,6 +23,9 @@ func (s *Server) withBody(limit int64, next http.Handler) http.Handler {
 		c := callOf(r)
 		if c.body == nil {
 			text, err := readBody(r, limit)
+			if isSearch(r.URL.Path) && len(bytes.TrimSpace(text)) == 0 {
+				text = []byte("{}") // a search without a body asks for everything
+			}
 			if err == nil {
 				c.body, err = parseBody(text)
 			}
@@ -60,7 +63,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, badValue("the body ended early")
 	}
-	return read.Bytes(), nil
+	return bytes.TrimPrefix(read.Bytes(), byteOrderMark), nil
 }
 
 // parseBody checks that a body is one JSON object.
@@ -68,8 +71,10 @@ func parseBody(text []byte) (value.JSON, error) {
 	bad := func(detail string) error {
 		return scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: scimerrors.ScimTypeInvalidSyntax, Detail: detail}
 	}
-	body, err := value.Parse(bytes.TrimPrefix(text, byteOrderMark), value.MaxDepth)
+	body, err := value.Parse(text, value.MaxDepth)
 	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, bad("the body: expected an object, got nothing")
 	case err != nil:
 		return nil, bad("the body " + err.Error())
 	case !body.IsObject():
@@ -77,6 +82,9 @@ func parseBody(text []byte) (value.JSON, error) {
 	}
 	return body, nil
 }
+
+// isSearch says whether a clean path is that of a search.
+func isSearch(path string) bool { return strings.HasSuffix(path, "/"+searchName) }
 
 // byteOrderMark begins a text, as some clients on Windows send it.
 var byteOrderMark = []byte("\xef\xbb\xbf")

@@ -257,7 +257,7 @@ func TestMembersByDisplay(t *testing.T) {
 	} {
 		a := w.do("PATCH", "/Groups/gid", patchHead+`[{"op":"remove","path":`+asJSON("members["+filter+"]")+`}]}`)
 		scimError(t, a, 400, "invalidPath")
-		if detail := fmt.Sprint(a.json(t)["detail"]); !strings.Contains(detail, "display of members is not kept") || !strings.Contains(detail, "value") {
+		if detail := fmt.Sprint(a.json(t)["detail"]); !strings.Contains(detail, "display is not kept") || !strings.Contains(detail, "value") {
 			t.Errorf("%s: %s", filter, detail)
 		}
 	}

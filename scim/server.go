@@ -98,7 +98,7 @@ func (s Server) Handler() http.Handler {
 }
 
 func (s *Server) routes() *mux.Router {
-	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	r := mux.NewRouter().SkipClean(true) // the path is clean: see cleanPath
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, notFound("there is no such endpoint"))
 	})
