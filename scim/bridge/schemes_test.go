@@ -12,6 +12,7 @@ import (
 func TestAuthenticationSchemes(t *testing.T) {
 	secret := OAuthConfig{Clients: []ClientConfig{{ID: "job", Secrets: []TokenConfig{{}}}}}
 	federated := OAuthConfig{Clients: []ClientConfig{{ID: "wif", Federation: JWTConfig{Tenant: tenantID}}}}
+	both := OAuthConfig{Clients: slices.Concat(secret.Clients, federated.Clients, secret.Clients)}
 	signed := JWTConfig{Issuer: "https://idp.example/"}
 	for name, c := range map[string]struct {
 		idps map[string]IdPConfig
@@ -23,7 +24,7 @@ func TestAuthenticationSchemes(t *testing.T) {
 		"a client with a secret":        {map[string]IdPConfig{"a": {OAuth: secret}}, "", []string{"oauth2 OAuth 2.0 client credentials its secret"}},
 		"a client with an assertion":    {map[string]IdPConfig{"a": {OAuth: federated}}, "", []string{"oauth2 OAuth 2.0 client credentials private_key_jwt"}},
 		"client certificates":           {map[string]IdPConfig{"a": {Tokens: []TokenConfig{{}}}}, "ca.pem", []string{"tlsclientcertificate TLS client certificate"}},
-		"several providers, everything": {map[string]IdPConfig{"a": {JWT: signed, OAuth: secret}, "b": {JWT: signed, OAuth: federated}}, "ca.pem", []string{"oauthbearertoken Signed token", "oauth2 OAuth 2.0 client credentials its secret private_key_jwt", "tlsclientcertificate TLS client certificate"}},
+		"several providers, everything": {map[string]IdPConfig{"a": {JWT: signed, OAuth: both}, "b": {JWT: signed}}, "ca.pem", []string{"oauthbearertoken Signed token", "oauth2 OAuth 2.0 client credentials its secret private_key_jwt", "tlsclientcertificate TLS client certificate"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &Bridge{Config: &Config{IdentityProviders: c.idps, Server: ServerConfig{TLS: TLSConfig{ClientCAFile: c.ca}}}}
