@@ -12,7 +12,7 @@ import (
 func TestAuthenticationSchemes(t *testing.T) {
 	secret := OAuthConfig{Clients: []ClientConfig{{ID: "job", Secrets: []TokenConfig{{}}}}}
 	federated := OAuthConfig{Clients: []ClientConfig{{ID: "wif", Federation: JWTConfig{Tenant: tenantID}}}}
-	both := OAuthConfig{Clients: slices.Concat(secret.Clients, federated.Clients, secret.Clients)}
+	both := OAuthConfig{Clients: slices.Concat(secret.Clients, federated.Clients, []ClientConfig{{ID: "neither"}})}
 	signed := JWTConfig{Issuer: "https://idp.example/"}
 	for name, c := range map[string]struct {
 		idps map[string]IdPConfig
