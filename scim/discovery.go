@@ -28,8 +28,8 @@ type Scheme struct {
 	Primary     bool   `json:"primary,omitempty"`
 }
 
-// discovery serves what a client can learn about the server (RFC 7644 section 4), written once at the start, and says no
-// to what it does not do.
+// discovery serves what a client can learn about the server (RFC 7644 section 4). The documents are
+// made once, here.
 func (s *Server) discovery(r *mux.Router) {
 	serve := func(path string, document func(*http.Request) []byte) {
 		r.HandleFunc(Root+path, func(w http.ResponseWriter, r *http.Request) { discover(w, r, document(r)) }).Methods("GET")
@@ -58,8 +58,8 @@ func discover(w http.ResponseWriter, r *http.Request, document []byte) {
 	}
 }
 
-// listed returns resources as a list, and each by its id in lower case: URNs and names of resource types differ in more
-// than letter case.
+// listed returns resources as a list, and each by its id in lower case. No two ids differ only in
+// letter case.
 func listed(resources []map[string]any) (list []byte, byID map[string][]byte) {
 	byID = map[string][]byte{}
 	var all [][]byte
@@ -71,6 +71,7 @@ func listed(resources []map[string]any) (list []byte, byID map[string][]byte) {
 		len(all), bytes.Join(all, []byte(","))), byID
 }
 
+// encode returns a document as JSON.
 func encode(v any) []byte {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -79,11 +80,12 @@ func encode(v any) []byte {
 	return body
 }
 
+// documentMeta returns the meta of a document at a path below the root.
 func (s *Server) documentMeta(resourceType, path string) map[string]any {
 	return map[string]any{"resourceType": resourceType, "location": s.PublicURL + path}
 }
 
-// providerConfig says what this server does (RFC 7643 section 5, RFC 9865 section 4), and nothing more.
+// providerConfig returns what this server does (RFC 7643 section 5, RFC 9865 section 4).
 func (s *Server) providerConfig() map[string]any {
 	on, off := map[string]any{"supported": true}, map[string]any{"supported": false}
 	return map[string]any{
@@ -98,8 +100,8 @@ func (s *Server) providerConfig() map[string]any {
 	}
 }
 
-// schemes are the ways to authenticate: by the static tokens of Auth, as its challenges say, and the configured ones. The first
-// is preferred.
+// schemes returns the ways to authenticate: by the static tokens of Auth, as its challenges say, and
+// those of Schemes. The first one is primary.
 func (s *Server) schemes() []Scheme {
 	var all []Scheme
 	if len(s.Auth.Credentials) > 0 || len(s.Schemes) == 0 {
@@ -116,7 +118,7 @@ func (s *Server) schemes() []Scheme {
 	return all
 }
 
-// resourceTypes are the two kinds (RFC 7643 section 6).
+// resourceTypes returns the two kinds (RFC 7643 section 6).
 func (s *Server) resourceTypes() []map[string]any {
 	var out []map[string]any
 	for _, k := range []*kind{userKind, groupKind} {
@@ -133,7 +135,7 @@ func (s *Server) resourceTypes() []map[string]any {
 	return out
 }
 
-// schemas are the schemas of everything that is served.
+// schemas returns the schemas of everything that is served.
 func (s *Server) schemas() []map[string]any {
 	var out []map[string]any
 	for _, k := range []*kind{userKind, groupKind} {

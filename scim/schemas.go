@@ -10,8 +10,8 @@ import (
 	"github.com/elimity-com/scim/schema"
 )
 
-// revised returns a schema of the library with another name and other characteristics, by the path of the attribute. An
-// attribute whose change is nil is left out.
+// revised returns a schema of the library with another name and with changed characteristics, by the
+// path of the attribute. It leaves out an attribute whose change is nil.
 func revised(s schema.Schema, name string, changes map[string]map[string]any) schema.Schema {
 	var m map[string]any
 	var out schema.Schema
@@ -27,6 +27,7 @@ func revised(s schema.Schema, name string, changes map[string]map[string]any) sc
 	return out
 }
 
+// recode writes a value as JSON and reads it into another.
 func recode(from, to any) error {
 	raw, err := json.Marshal(from)
 	if err != nil {
@@ -35,8 +36,8 @@ func recode(from, to any) error {
 	return json.Unmarshal(raw, to)
 }
 
-// revise changes a list of attributes. It also ends descriptions that contradict the characteristics, as those of the
-// RFC do (errata 8358 and 8359).
+// revise changes a list of attributes. It also cuts the end of a description that contradicts the
+// characteristics, as some in the RFC do (errata 8358 and 8359).
 func revise(prefix string, list any, changes map[string]map[string]any) []any {
 	var out []any
 	all, _ := list.([]any)
@@ -64,16 +65,17 @@ func revise(prefix string, list any, changes map[string]map[string]any) []any {
 	return out
 }
 
-// attribute is one of a schema of discovery. All of them are read-only and returned by default.
+// attribute describes one attribute of a document of discovery. All are read-only and returned by
+// default.
 type attribute struct {
 	name, kind  string
-	flags       string // of: many (multiValued), required, exact (caseExact), unique (within the server)
+	flags       string // of: many (multiValued), required, exact (caseExact), unique (server)
 	description string
 	values      []string // canonicalValues, of a reference its referenceTypes
 	sub         []attribute
 }
 
-// document returns the attribute with the characteristics that RFC 7643 section 2.3 gives to its type.
+// document returns the attribute with the characteristics that its type has (RFC 7643 section 2.3).
 func (a attribute) document() map[string]any {
 	flagged := func(name string) bool { return slices.Contains(strings.Fields(a.flags), name) }
 	m := map[string]any{"name": a.name, "type": a.kind, "multiValued": flagged("many"), "required": flagged("required"),
@@ -99,6 +101,7 @@ func (a attribute) document() map[string]any {
 	return m
 }
 
+// documents returns the attributes of a list.
 func documents(list []attribute) []map[string]any {
 	var out []map[string]any
 	for _, a := range list {
@@ -107,8 +110,8 @@ func documents(list []attribute) []map[string]any {
 	return out
 }
 
-// discoverySchemas are the schemas of the documents of discovery: RFC 7643 sections 5 to 7 and 8.7.2 with their errata,
-// and RFC 9865 section 4.
+// discoverySchemas returns the schemas of the documents of discovery: RFC 7643 sections 5 to 7 and
+// 8.7.2 with their errata, and RFC 9865 section 4.
 func discoverySchemas() []map[string]any {
 	simple := []string{"string", "boolean", "decimal", "integer", "dateTime", "reference", "binary"}
 	describe := func(urn, name, description string, attributes []attribute) map[string]any {
@@ -138,6 +141,7 @@ func discoverySchemas() []map[string]any {
 	}
 }
 
+// configAttributes returns the attributes of ServiceProviderConfig.
 func configAttributes() []attribute {
 	supported := func(name, description string, more ...attribute) attribute {
 		return attribute{name, "complex", "required", description, nil,
@@ -174,7 +178,7 @@ func configAttributes() []attribute {
 	}
 }
 
-// schemaAttributes are the characteristics of an attribute, which has one of the types.
+// schemaAttributes returns what a schema says of an attribute that has one of the types.
 func schemaAttributes(types []string) []attribute {
 	return []attribute{
 		{"name", "string", "required exact", "Name of the attribute", nil, nil},

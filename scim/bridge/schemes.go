@@ -7,7 +7,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/auth"
 )
 
-// schemes are the ways to authenticate that the configuration offers besides static tokens. A reload changes none of them.
+// schemes returns the ways to authenticate that the configuration offers besides static tokens. A
+// reload changes none of them.
 func (b *Bridge) schemes() []scim.Scheme {
 	var all []scim.Scheme
 	if len(b.signing()) > 0 {
@@ -19,14 +20,14 @@ func (b *Bridge) schemes() []scim.Scheme {
 			Description: "An access token of " + auth.TokenPath + "; the client authenticates by " + strings.Join(proofs, " or "),
 			SpecURI:     "https://www.rfc-editor.org/info/rfc6749"})
 	}
-	if b.Config.Server.TLS.ClientCAFile != "" { // the RFC's values are suggestions (RFC 7643 section 7), and none of them is this
+	if b.Config.Server.TLS.ClientCAFile != "" { // no value of RFC 7643 section 5 means this; section 7 allows others
 		all = append(all, scim.Scheme{Type: "tlsclientcertificate", Name: "TLS client certificate",
 			Description: "A certificate at the connection, needed together with one of the others", SpecURI: "https://www.rfc-editor.org/info/rfc8446"})
 	}
 	return all
 }
 
-// proofs are the ways in which clients of the token endpoint authenticate; none: there is no token endpoint.
+// proofs returns how clients of the token endpoint authenticate; none: there is no token endpoint.
 func (c *Config) proofs() []string {
 	var secret, assertion bool
 	for _, idp := range c.IdentityProviders {
