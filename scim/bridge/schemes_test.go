@@ -14,17 +14,20 @@ func TestAuthenticationSchemes(t *testing.T) {
 	federated := OAuthConfig{Clients: []ClientConfig{{ID: "wif", Federation: JWTConfig{Tenant: tenantID}}}}
 	both := OAuthConfig{Clients: slices.Concat(secret.Clients, federated.Clients, []ClientConfig{{ID: "neither"}})}
 	signed := JWTConfig{Issuer: "https://idp.example/"}
+	const bearer, oauth, certificate = "oauthbearertoken Signed token", "oauth2 OAuth 2.0 client credentials", "tlsclientcertificate TLS client certificate"
+	static := IdPConfig{Tokens: []TokenConfig{{}}}
 	for name, c := range map[string]struct {
 		idps map[string]IdPConfig
 		ca   string
 		want []string
 	}{
-		"static tokens only":            {map[string]IdPConfig{"a": {Tokens: []TokenConfig{{}}}}, "", nil},
-		"signed tokens":                 {map[string]IdPConfig{"a": {JWT: signed}}, "", []string{"oauthbearertoken Signed token"}},
-		"a client with a secret":        {map[string]IdPConfig{"a": {OAuth: secret}}, "", []string{"oauth2 OAuth 2.0 client credentials its secret"}},
-		"a client with an assertion":    {map[string]IdPConfig{"a": {OAuth: federated}}, "", []string{"oauth2 OAuth 2.0 client credentials private_key_jwt"}},
-		"client certificates":           {map[string]IdPConfig{"a": {Tokens: []TokenConfig{{}}}}, "ca.pem", []string{"tlsclientcertificate TLS client certificate"}},
-		"several providers, everything": {map[string]IdPConfig{"a": {JWT: signed, OAuth: both}, "b": {JWT: signed}}, "ca.pem", []string{"oauthbearertoken Signed token", "oauth2 OAuth 2.0 client credentials its secret private_key_jwt", "tlsclientcertificate TLS client certificate"}},
+		"static tokens only":         {map[string]IdPConfig{"a": static}, "", nil},
+		"signed tokens":              {map[string]IdPConfig{"a": {JWT: signed}}, "", []string{bearer}},
+		"a client with a secret":     {map[string]IdPConfig{"a": {OAuth: secret}}, "", []string{oauth + " its secret"}},
+		"a client with an assertion": {map[string]IdPConfig{"a": {OAuth: federated}}, "", []string{oauth + " private_key_jwt"}},
+		"client certificates":        {map[string]IdPConfig{"a": static}, "ca.pem", []string{certificate}},
+		"several providers, everything": {map[string]IdPConfig{"a": {JWT: signed, OAuth: both}, "b": {JWT: signed}}, "ca.pem",
+			[]string{bearer, oauth + " its secret private_key_jwt", certificate}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &Bridge{Config: &Config{IdentityProviders: c.idps, Server: ServerConfig{TLS: TLSConfig{ClientCAFile: c.ca}}}}
