@@ -48,6 +48,8 @@ type Server struct {
 	Elsewhere func(tx store.Tx) []string
 	// Nudge is told of backends for which a committed request left marks; nil: nobody.
 	Nudge func(backend string)
+	// Schemes are the ways to authenticate that discovery lists besides the static tokens of Auth.
+	Schemes []Scheme
 	// Tokens serves auth.TokenPath, where callers authenticate in their own way; nil: nothing is there.
 	Tokens http.Handler
 	// Rejected is told of every request without a valid credential, or with one that is not good from there; it must not take long. nil:
