@@ -22,7 +22,7 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 	}
 	var added []string
 	if c.call.members != nil {
-		if added, err = c.dir.AddMembers(g.ID, *c.call.members...); err != nil {
+		if added, _, err = c.addMembers(g.ID, *c.call.members); err != nil {
 			return resource{}, err
 		}
 	}
@@ -55,6 +55,10 @@ func (c *change) replaceGroup(id string, attrs map[string]any) (resource, error)
 
 // replaceMembers makes the rows those given, by their difference.
 func (c *change) replaceMembers(g store.Group, values []string, net *delta) error {
+	values, _, err := meantIDs(c.dir, values)
+	if err != nil {
+		return err
+	}
 	removed, err := c.keepOnly(g, values)
 	if err != nil {
 		return err

@@ -148,11 +148,13 @@ func NotFromThere(err error, who auth.Identity) *auth.Refusal {
 
 // serve is everything but the credential: the requests within a bulk request come this way too.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	unbraced(r.URL)
 	if strings.Contains(r.URL.EscapedPath(), "%") || strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path, "..") {
 		writeError(w, notFound("there is no such endpoint"))
 		return
 	}
 	r.URL.Path, r.URL.RawPath = strings.TrimSuffix(r.URL.Path, "/"), ""
+	s.meantAddress(r)
 	plusIsLiteral(r)
 	if err := readableQuery(r); err != nil {
 		s.fail(w, r, err)

@@ -184,7 +184,8 @@ func (rd *reader) rowValue(element raw) (string, error) {
 func isRowValue(id string) bool {
 	trimmed := strings.TrimSpace(id)
 	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' {
-		return false
+		_, odd := BareUUID(id) // a UUID in braces is no object
+		return odd
 	}
 	for i := range len(id) {
 		if id[i] < 0x20 || id[i] == 0x7f {
