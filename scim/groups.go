@@ -34,7 +34,8 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 	return c.groupResult(g), c.membersChanged(g, e)
 }
 
-// replaceGroup serves PUT. Members that are not given stay as they are: no ambiguous request empties a group.
+// replaceGroup serves PUT. Members that are not given stay as they are, unless the identity provider is configured
+// otherwise: no ambiguous request empties a group.
 func (c *change) replaceGroup(id string, attrs map[string]any) (resource, error) {
 	old, err := c.group(id)
 	if err != nil {
@@ -45,8 +46,12 @@ func (c *change) replaceGroup(id string, attrs map[string]any) (resource, error)
 		return resource{}, err
 	}
 	var net delta
-	if c.call.members != nil {
-		if err := c.replaceMembers(old, *c.call.members, &net); err != nil {
+	members, err := c.putMembers(old, c.call.members)
+	if err != nil {
+		return resource{}, err
+	}
+	if members != nil {
+		if err := c.replaceMembers(old, *members, &net); err != nil {
 			return resource{}, err
 		}
 	}

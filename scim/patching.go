@@ -20,6 +20,7 @@ func (s *Server) patch(k *kind) http.HandlerFunc {
 		}
 		if len(asked.Ignored) > 0 {
 			s.Log.Debug("attributes ignored", "request", callOf(r).id, "attributes", asked.Ignored)
+			s.Ignored(callOf(r).idp, k.name, asked.Ignored)
 		}
 		id, body := mux.Vars(r)["id"], k == userKind || len(projectionOf(r.URL.Query()).only) > 0
 		done, err := s.write(r, body, func(c *change) (resource, error) {
