@@ -16,15 +16,16 @@ import (
 // that this makes. An id stays as it was sent if nothing has the bare one, or something has exactly this one. odd
 // are those that were replaced, as they were sent.
 func meantIDs(d store.Directory, sent []string) (ids, odd []string, err error) {
+	isOdd := func(id string) bool { _, odd := patch.BareUUID(id); return odd }
+	if !slices.ContainsFunc(sent, isOdd) {
+		return sent, nil, nil
+	}
 	bare := map[string]string{}
 	for _, id := range sent {
 		if b, isOdd := patch.BareUUID(id); isOdd {
 			bare[id] = b
 			odd = append(odd, id, b)
 		}
-	}
-	if len(bare) == 0 {
-		return sent, nil, nil
 	}
 	found, err := d.Existing(odd...)
 	if err != nil {
