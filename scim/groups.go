@@ -34,8 +34,8 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 	return c.groupResult(g), c.membersChanged(g, e)
 }
 
-// replaceGroup serves PUT. Members that are not given stay as they are, unless the identity provider is configured
-// otherwise: no ambiguous request empties a group.
+// replaceGroup serves PUT. Members that are not given stay as they are, unless the identity
+// provider is configured otherwise: no ambiguous request empties a group.
 func (c *change) replaceGroup(id string, attrs map[string]any) (resource, error) {
 	old, err := c.group(id)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// meantIDs replaces ids in an odd spelling by those of the users and groups that they mean, and drops repetitions
-// that this makes. An id stays as it was sent if nothing has the bare one, or something has exactly this one. odd
-// are those that were replaced, as they were sent.
+// meantIDs replaces ids in an odd spelling by those of the users and groups that they mean, and
+// drops repetitions that this makes. An id stays as it was sent if nothing has the bare one, or
+// something has exactly this one. odd are those that were replaced, as they were sent.
 func meantIDs(d store.Directory, sent []string) (ids, odd []string, err error) {
 	isOdd := func(id string) bool { _, odd := patch.BareUUID(id); return odd }
 	if !slices.ContainsFunc(sent, isOdd) {
@@ -50,7 +50,8 @@ func meantIDs(d store.Directory, sent []string) (ids, odd []string, err error) {
 	return ids, odd, nil
 }
 
-// addMembers adds members by the ids that are meant, in the place of those that the group has in an odd spelling.
+// addMembers adds members by the ids that are meant, in the place of those that the group has in an
+// odd spelling.
 func (c *change) addMembers(group string, values []string) (added, removed []string, err error) {
 	ids, odd, err := meantIDs(c.dir, values)
 	if err != nil {
@@ -72,8 +73,9 @@ func (c *change) removeMembers(group string, values []string) ([]string, error) 
 	return c.dir.RemoveMembers(group, slices.Concat(ids, odd)...)
 }
 
-// meantFilter lets the comparisons of a filter with ids of users and groups mean those of the directory, in
-// whatever spelling the filter has them. path is what stands before the attributes of e: "members." within members[…].
+// meantFilter lets the comparisons of a filter with ids of users and groups mean those of the
+// directory, in any spelling. path is what stands before the attributes of e: "members." within
+// members[…].
 func meantFilter(d store.Directory, path string, e fp.Expression) (fp.Expression, error) {
 	switch e := e.(type) {
 	case *fp.AttributeExpression:
@@ -95,8 +97,8 @@ func meantFilter(d store.Directory, path string, e fp.Expression) (fp.Expression
 	return e, nil
 }
 
-// attributeOf is a path in lower case without its URN: the schemas of users and groups have no id in an extension
-// but the manager's, which is kept as it was sent.
+// attributeOf is a path in lower case without its URN: the schemas of users and groups have no id
+// in an extension but the manager's, which is kept as it was sent.
 func attributeOf(p fp.AttributePath) string {
 	name := fold(p.AttributeName)
 	if p.SubAttribute != nil {
@@ -105,8 +107,8 @@ func attributeOf(p fp.AttributePath) string {
 	return name
 }
 
-// meantComparison is meantFilter for one comparison. Where a group has the member in the odd spelling, from before
-// there was such a user, both spellings are meant.
+// meantComparison is meantFilter for one comparison. Where a group has the member in the odd
+// spelling, from before there was such a user, both spellings are meant.
 func meantComparison(d store.Directory, path string, e *fp.AttributeExpression) (fp.Expression, error) {
 	sent, isText := e.CompareValue.(string)
 	if _, odd := patch.BareUUID(sent); !isText || !odd || e.Operator != fp.EQ && e.Operator != fp.NE {
@@ -143,8 +145,8 @@ func unbraced(u *url.URL) {
 	}
 }
 
-// meantAddress lets the address of a request end in the id that is meant. What cannot be found out now the request
-// itself meets, too.
+// meantAddress lets the address of a request end in the id that is meant. What cannot be found out
+// now the request itself meets, too.
 func (s *Server) meantAddress(r *http.Request) {
 	at := strings.LastIndexByte(r.URL.Path, '/') + 1
 	if _, odd := patch.BareUUID(r.URL.Path[at:]); !odd {

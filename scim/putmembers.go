@@ -2,7 +2,8 @@ package scim
 
 import "github.com/scimbridge/scimbridge/store"
 
-// putMembers decides what a PUT of a group makes of its members: those given, none, or (nil) those it has.
+// putMembers decides what a PUT of a group makes of its members: those given, none, or (nil) those
+// it has.
 func (c *change) putMembers(g store.Group, given *[]string) (*[]string, error) {
 	omitted := given == nil
 	if omitted && c.ClearsMembers(c.call.idp) {

@@ -32,7 +32,8 @@ type change struct {
 	committed []func() // run after the commit
 }
 
-// update runs fn in one transaction and, after the commit, nudges the workers of what it marked and runs what fn left for then.
+// update runs fn in one transaction and, after the commit, nudges the workers of what it marked and
+// runs what fn left for then.
 func (s *Server) update(r *http.Request, fn func(c *change) error) error {
 	var done *change
 	who := callOf(r)

@@ -141,8 +141,9 @@ type Directory interface {
 
 	// Existing returns those of the ids that a user or group of this directory has, in any order.
 	Existing(ids ...string) ([]string, error)
-	// UnknownMembers counts, for each group that has some, the members that are neither a user nor a group of this
-	// directory (yet), in any order. It may read every id of the directory: it is for reports, not for requests.
+	// UnknownMembers counts, for each group that has some, the members that are neither a user nor
+	// a group of this directory (yet), in any order. It may read every id of the directory: it is
+	// for reports, not for requests.
 	UnknownMembers() ([]UnknownMembers, error)
 }
 

@@ -7,7 +7,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// GroupGrant is one role on one target that a rule gives the active members of a group, or would give.
+// GroupGrant is one role on one target that a rule gives the active members of a group, or would
+// give.
 type GroupGrant struct {
 	Backend string `json:"backend"`
 	Target  string `json:"target"`
@@ -31,7 +32,7 @@ func GroupGrants(tx store.Tx, rules *mapping.Rules, idp string, g store.Group) [
 		}
 	}
 	for _, m := range rules.Misses(idp, user, groups) {
-		if m.Why == "where" { // of a user of whom nothing is known
+		if m.Why == "where" { // of a user without any attribute
 			m.Why = ""
 		}
 		add(m.Target, m.Role, m.Rule, m.Why)
@@ -50,7 +51,7 @@ func (g GroupGrant) Words() string {
 	case g.Not != "":
 		return words + ": not given, since it is " + g.Not
 	case g.Where != "":
-		return words + ": for members of whom " + g.Where + " is true"
+		return words + ": for members that match " + g.Where
 	}
 	return words
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
-// askProviders has the running server say what it ignored of the requests of each identity provider, and what may
-// have been meant otherwise.
+// askProviders has the running server say what it ignored of the requests of each identity
+// provider, and what may have been meant otherwise.
 func (d *doctor) askProviders(ctx context.Context) {
 	o, err := newOperatorClient(d.file)
 	var s console.Status

@@ -28,7 +28,8 @@ func (s *setup) startLogging() *bytes.Buffer {
 	return log
 }
 
-// TestPutWithoutMembersKept leads a client that leaves an empty list out through the default, and then through clear.
+// TestPutWithoutMembersKept leads a client that leaves an empty list out through the default, and
+// then through clear.
 func TestPutWithoutMembersKept(t *testing.T) {
 	const key = "identity_providers.entra.put_without_members"
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
@@ -128,7 +129,8 @@ func TestPutWithoutMembersKey(t *testing.T) {
 	}
 }
 
-// TestUpperCaseMember gives a role to a user whose id comes in upper case, and takes it by an id in braces.
+// TestUpperCaseMember gives a role to a user whose id comes in upper case, and takes it by an id in
+// braces.
 func TestUpperCaseMember(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.person("ada@example.com")

@@ -16,8 +16,9 @@ const (
 	maxIgnoredName = 60 // bytes
 )
 
-// Ignored counts, since the start, the attributes of requests that had no effect since the schemas do not know them:
-// by name, and never with a value. The zero value is ready; its methods may be called concurrently.
+// Ignored counts, since the start, the attributes of requests that had no effect since the schemas
+// do not know them: by name, and never with a value. The zero value is ready; its methods may be
+// called concurrently.
 type Ignored struct {
 	mu  sync.Mutex
 	idp map[string]map[string]int64
@@ -29,7 +30,8 @@ type IgnoredAttribute struct {
 	Count int64  `json:"count"`
 }
 
-// Note counts names. Where there are too many, a new one takes the place of the rarest, and begins at one.
+// Note counts names. Where there are too many, a new one takes the place of the rarest, and begins
+// at one.
 func (i *Ignored) Note(idp string, names []string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -68,7 +70,8 @@ func (i *Ignored) most(idp string) []IgnoredAttribute {
 	return out
 }
 
-// nameOnly makes a name printable and short, and takes out the filter that a path may have: it holds values.
+// nameOnly makes a name printable and short, and takes out the filter that a path may have: it
+// holds values.
 func nameOnly(path string) string {
 	if from := strings.IndexByte(path, '['); from >= 0 {
 		rest := ""

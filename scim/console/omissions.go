@@ -8,13 +8,14 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// omissionsEvery is how often PUTs that leave members out are written and logged, for each identity provider.
+// omissionsEvery is how often PUTs that leave members out are written and logged, for each identity
+// provider.
 const omissionsEvery = time.Hour
 
-// Omissions counts PUTs of groups that leave `members` out, from identity providers that also send PUTs with
-// members: such a client may mean an empty list. The first and the last are kept in the store, which is written at
-// most once an hour, in the transaction of the PUT. The zero value is ready once Keeps is set; its methods may be
-// called concurrently.
+// Omissions counts PUTs of groups that leave `members` out, from identity providers that also send
+// PUTs with members: such a client may mean an empty list. The first and the last are kept in the
+// store, which is written at most once an hour, in the transaction of the PUT. The zero value is
+// ready once Keeps is set; its methods may be called concurrently.
 type Omissions struct {
 	Keeps   func(idp string) bool               // whether such a PUT leaves the members as they are
 	Counted func(idp string)                    // is called for each; nil: nothing is
@@ -25,7 +26,8 @@ type Omissions struct {
 	pending map[string]int64 // counted since the last write
 }
 
-// OmissionStatus is what the store knows of one identity provider, and what this process has counted since.
+// OmissionStatus is what the store knows of one identity provider, and what this process has
+// counted since.
 type OmissionStatus struct {
 	Count int64     `json:"count"`
 	First time.Time `json:"first"`
@@ -62,8 +64,8 @@ func (o omitted) write(tx store.Tx, idp string) error {
 	return tx.SetSetting(omissionSetting(idp), raw)
 }
 
-// Put notes, in its transaction, a PUT that gives the members of a group or leaves them out of a group that has
-// some. What it returns must run after the commit, unless it is nil.
+// Put notes, in its transaction, a PUT that gives the members of a group or leaves them out of a
+// group that has some. What it returns must run after the commit, unless it is nil.
 func (o *Omissions) Put(tx store.Tx, idp string, leftOut bool, at time.Time) (committed func(), err error) {
 	if leftOut {
 		return o.leftOut(tx, idp, at)

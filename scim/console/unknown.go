@@ -15,10 +15,11 @@ import (
 const (
 	maxUnknownGroups = 100             // that are told apart, for each identity provider
 	unknownScrape    = 5 * time.Second // a slow store must not hold up the other metrics
+	maxCounting      = 100             // no more than one part in so many of the time is spent counting
 )
 
-// unknownMembers counts members of groups that are no users, nor groups. Where that takes reading much, the last
-// count is good for a while.
+// unknownMembers counts members of groups that are no users, nor groups. Where that takes reading
+// much, the last count is good for a while.
 type unknownMembers struct {
 	store store.Store
 	now   func() time.Time
@@ -29,6 +30,7 @@ type unknownMembers struct {
 	mu   sync.Mutex
 	at   time.Time
 	read int
+	took time.Duration
 	last map[string][]store.UnknownMembers // by identity provider, the groups with the most first
 }
 
@@ -51,7 +53,8 @@ func (u *unknownMembers) cached() (last map[string][]store.UnknownMembers, good 
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	age := u.now().Sub(u.at)
-	return u.last, u.last != nil && u.read > u.many && age >= 0 && age < countAgain
+	good = u.last != nil && u.read > u.many && age >= 0 && age < max(countAgain, maxCounting*u.took)
+	return u.last, good
 }
 
 // count counts, unless the last count is still good. The caller holds u.counting.
@@ -59,6 +62,7 @@ func (u *unknownMembers) count(tx store.Tx) (map[string][]store.UnknownMembers, 
 	if last, good := u.cached(); good {
 		return last, nil
 	}
+	start := u.now()
 	counted, read := map[string][]store.UnknownMembers{}, 0
 	for _, idp := range tx.IdPs() {
 		d := tx.Directory(idp)
@@ -75,6 +79,7 @@ func (u *unknownMembers) count(tx store.Tx) (map[string][]store.UnknownMembers, 
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.last, u.at, u.read = counted, u.now(), read
+	u.took = u.at.Sub(start)
 	return counted, nil
 }
 
@@ -109,7 +114,8 @@ var unknownDesc = prometheus.NewDesc("scimbridge_members_without_user",
 // Describe implements prometheus.Collector.
 func (u *unknownMembers) Describe(ch chan<- *prometheus.Desc) { ch <- unknownDesc }
 
-// scraped counts. If the store does not answer, or is being read for a count, it returns the last one.
+// scraped counts. If the store does not answer, or is being read for a count, it returns the last
+// one.
 func (u *unknownMembers) scraped() map[string][]store.UnknownMembers {
 	if last, good := u.cached(); good || !u.counting.TryLock() {
 		return last

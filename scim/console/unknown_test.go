@@ -86,11 +86,21 @@ func TestMembersWithoutUser(t *testing.T) {
 		now = now.Add(countAgain)
 		metrics(`{group="g1",idp="okta"} 5`)
 	})
+	t.Run("a count that takes long is good for longer", func(t *testing.T) {
+		now := time.Now().Add(time.Hour)
+		c.Metrics.unknown.now = func() time.Time { now = now.Add(time.Second); return now }
+		metrics(`{group="g1",idp="okta"} 5`)
+		madeUp(t, c.Store, "okta", "g1", 6)
+		now = now.Add(countAgain)
+		metrics(`{group="g1",idp="okta"} 5`)
+		now = now.Add(maxCounting * time.Second)
+		metrics(`{group="g1",idp="okta"} 6`)
+	})
 	t.Run("while another count goes on the last is shown", func(t *testing.T) {
 		c.Metrics.unknown.many = 1000
 		c.Metrics.unknown.counting.Lock()
 		defer c.Metrics.unknown.counting.Unlock()
-		metrics(`{group="g1",idp="okta"} 5`)
+		metrics(`{group="g1",idp="okta"} 6`)
 	})
 }
 

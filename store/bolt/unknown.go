@@ -21,8 +21,8 @@ func (d *directory) Existing(ids ...string) ([]string, error) {
 	return found, nil
 }
 
-// UnknownMembers implements store.Directory. It goes through the names, and for each that is of nothing
-// through its memberships: so it costs what the directory has of ids, not of memberships.
+// UnknownMembers implements store.Directory. It goes through the names, and for each that is of
+// nothing through its memberships: so it costs what the directory has of ids, not of memberships.
 func (d *directory) UnknownMembers() ([]store.UnknownMembers, error) {
 	counts, err := d.countUnknown()
 	if err != nil {

@@ -200,7 +200,7 @@ func hotDirectory(tx store.Tx) error {
 	_, err := d.IsMember("group-5", "user-1")
 	_, err2 := d.MemberCount("group-5")
 	_, err3 := d.Place("group-5")
-	_, err4 := d.Existing("group-5", "user-5", "nobody")
+	_, err4 := d.Existing("group-5", "user-5", "stranger")
 	_, err5 := d.UnknownMembers()
 	d.UserCount()
 	d.GroupCount()
