@@ -126,7 +126,7 @@ func (b *bulk) locate(op *bulkOperation) bool {
 	if !ok {
 		return false
 	}
-	if path, ok = cleanPath("/" + path); !ok {
+	if path, ok = cleanPath(unbraced("/" + path)); !ok {
 		return false
 	}
 	if path, ok = belowRoot(path, b.base()); !ok && absolute {

@@ -144,7 +144,7 @@ func NotFromThere(err error, who auth.Identity) *auth.Refusal {
 
 // serve is everything but the credential: the requests within a bulk request come this way too.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	path, ok := cleanPath(r.URL.EscapedPath())
+	path, ok := cleanPath(unbraced(r.URL.EscapedPath()))
 	if ok {
 		path, ok = scimPath(path)
 	}
@@ -153,6 +153,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 		return
 	}
 	r.URL.Path, r.URL.RawPath = path, ""
+	s.meantAddress(r)
 	plusIsLiteral(r)
 	if err := readableQuery(r); err != nil {
 		s.fail(w, r, err)

@@ -123,9 +123,9 @@ const saysNothing = -1
 // rowValues reads the values of rows from a list of them or from a single one (E42), as JSON, as a JSON text, or wrapped in an
 // object that names the rows again. n is how many elements were given, those without a value among them.
 func (rd *reader) rowValues(given value.JSON) (values []string, n int, err error) {
-	given, f := value.Expand(given)
+	given, f := expandRows(given)
 	if inner, ok := value.Wrapped(rd.Rows, given); ok && f == nil {
-		given, f = value.Expand(inner)
+		given, f = expandRows(inner)
 	}
 	switch {
 	case f != nil:
@@ -153,6 +153,16 @@ func (rd *reader) rowValues(given value.JSON) (values []string, n int, err error
 	return values, n, err
 }
 
+// expandRows reads a JSON text as what it holds. A UUID in braces is none.
+func expandRows(given value.JSON) (value.JSON, *value.Fault) {
+	if given.IsText() && len(given) < 50 {
+		if _, odd := BareUUID(given.Text()); odd {
+			return given, nil
+		}
+	}
+	return value.Expand(given)
+}
+
 func appendValue(values []string, id string) []string {
 	if id == "" {
 		return values
@@ -163,7 +173,7 @@ func appendValue(values []string, id string) []string {
 // rowValue reads one value: {"value": "x"} with other keys, of which nothing is kept, or "x" (E42). One without a value is no
 // element: "".
 func rowValue(element value.JSON) (string, *value.Fault) {
-	element, f := value.Expand(element)
+	element, f := expandRows(element)
 	switch {
 	case f != nil:
 		return "", f
@@ -228,7 +238,8 @@ func checkRowValue(id string) *value.Fault {
 func isRowValue(id string) bool {
 	trimmed := strings.TrimSpace(id)
 	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' || trimmed[0] == '"' {
-		return false
+		_, odd := BareUUID(id) // a UUID in braces is no object
+		return odd
 	}
 	for i := range len(id) {
 		if id[i] < 0x20 || id[i] == 0x7f {
