@@ -168,7 +168,7 @@ func (b *bulk) dispatch(i int, op *bulkOperation, res *bulkResult) {
 		res.id = res.Location[strings.LastIndexByte(res.Location, '/')+1:]
 	}
 	if op.method != http.MethodPost {
-		res.Location = b.public + op.target[len(Root):]
+		res.Location = b.public + strings.TrimPrefix(r.URL.Path, Root) // as the request was understood
 	}
 }
 
