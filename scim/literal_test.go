@@ -23,8 +23,8 @@ var misquoted = map[string]string{
 	"\u00a0'%'": "hidden", "\u200b“%”": "hidden", "\ufeff\"%\"": "double quote", "“%”\u200b": "typographic",
 }
 
-// inQuotes puts value in the place of the % between the quotes.
-func inQuotes(form, value string) string {
+// quoted puts value in the place of the % between the quotes.
+func quoted(form, value string) string {
 	for _, escape := range []string{"%2522", "%22", "%27", "%E2%80%9C", "%E2%80%9D", "%u201C", "%u201D"} {
 		form = strings.ReplaceAll(form, escape, strings.ReplaceAll(escape, "%", "\x00"))
 	}
@@ -57,7 +57,7 @@ func TestFilterQuotes(t *testing.T) {
 	for name, search := range w.searches() {
 		for form, kind := range misquoted {
 			for _, condition := range []string{"externalId eq %s", "id ne %s", "not (externalId co %s)", "meta.created gt %s"} {
-				filter := fmt.Sprintf(condition, inQuotes(form, marker))
+				filter := fmt.Sprintf(condition, quoted(form, marker))
 				a := search(filter)
 				if a.status != 400 {
 					t.Errorf("%s %s: %d %s", name, filter, a.status, a.body)
@@ -72,7 +72,7 @@ func TestFilterQuotes(t *testing.T) {
 	}
 	for form := range misquoted {
 		for _, op := range []string{"eq", "ne"} {
-			scimError(t, w.searches()["GET /Users"]("active "+op+" "+inQuotes(form, "true")), 400, "invalidFilter")
+			scimError(t, w.searches()["GET /Users"]("active "+op+" "+quoted(form, "true")), 400, "invalidFilter")
 		}
 	}
 }
@@ -172,7 +172,7 @@ func TestPatchQuotes(t *testing.T) {
 		}
 	}
 	for form := range misquoted {
-		literal := inQuotes(form, "zzmarker")
+		literal := quoted(form, "zzmarker")
 		for path, value := range valuePaths {
 			path := asJSON(fmt.Sprintf(path, literal))
 			refused(w.do("PATCH", "/Users/"+ada, patchHead+`[{"op":"replace","path":"title","value":"x"},{"op":"add","path":`+path+`,"value":`+value+`}]}`))
@@ -257,7 +257,7 @@ func TestMembersByDisplay(t *testing.T) {
 	} {
 		a := w.do("PATCH", "/Groups/gid", patchHead+`[{"op":"remove","path":`+asJSON("members["+filter+"]")+`}]}`)
 		scimError(t, a, 400, "invalidPath")
-		if detail := fmt.Sprint(a.json(t)["detail"]); !strings.Contains(detail, "display of members is not kept") || !strings.Contains(detail, "value") {
+		if detail := fmt.Sprint(a.json(t)["detail"]); !strings.Contains(detail, "display is not kept") || !strings.Contains(detail, "value") {
 			t.Errorf("%s: %s", filter, detail)
 		}
 	}

@@ -28,7 +28,7 @@ var ways = []struct {
 		return patchHead + `[{"op":"replace","value":{"` + attribute + `":` + value + `}}]}`
 	}},
 	{"a text without a path", "PATCH", func(_, attribute, value string) string {
-		return patchHead + `[{"op":"replace","value":` + quoted(`{"`+attribute+`":`+value+`}`) + `}]}`
+		return patchHead + `[{"op":"replace","value":` + asText(`{"`+attribute+`":`+value+`}`) + `}]}`
 	}},
 	{"a list without a path", "PATCH", func(_, attribute, value string) string {
 		return patchHead + `[{"op":"replace","value":[{"` + attribute + `":` + value + `}]}]}`
@@ -41,7 +41,7 @@ var ways = []struct {
 	}},
 }
 
-func quoted(s string) string {
+func asText(s string) string {
 	b, _ := json.Marshal(s) // of a text: cannot fail
 	return string(b)
 }
@@ -49,18 +49,18 @@ func quoted(s string) string {
 // TestValues holds what a value means to be the same in every method: the attribute afterwards, or the error and no change.
 func TestValues(t *testing.T) {
 	for _, c := range []valueCase{
-		{"a JSON text for a list", "emails", quoted(`[{"value":"n@x","type":"work"}]`), `[{"type":"work","value":"n@x"}]`},
-		{"a JSON text for an element", "emails", `[` + quoted(`{"value":"n@x"}`) + `]`, `[{"value":"n@x"}]`},
-		{"a JSON text for an object", "name", quoted(`{"givenName":"N"}`), `{"givenName":"N"}`},
-		{"a JSON text with space in front", "name", quoted(" \n{\"givenName\":\"N\"}"), `{"givenName":"N"}`},
-		{"a JSON text for an extension", extension, quoted(`{"department":"N"}`), `{"department":"N"}`},
-		{"a JSON text for a manager", extension + ":manager", quoted(`{"value":"m"}`), ``},
-		{"a text that begins like JSON", "emails", quoted(`[{"value":`), `400 emails: expected JSON in a string that begins with { or [`},
-		{"an element that begins like JSON", "emails", `[` + quoted(`{x`) + `]`, `400 emails[0]: expected JSON`},
-		{"a JSON text with a key twice", "name", quoted(`{"givenName":"a","GivenName":"b"}`), `400 name: expected JSON`},
-		{"roles keep the text", "roles", `[` + quoted(`{"value":"Admin"}`) + `]`, `[{"value":"{\"value\":\"Admin\"}"}]`},
-		{"entitlements keep the text", "entitlements", quoted(`[1`), `[{"value":"[1"}]`},
-		{"a simple text that looks like JSON", "title", quoted(`{x`), `"{x"`},
+		{"a JSON text for a list", "emails", asText(`[{"value":"n@x","type":"work"}]`), `[{"type":"work","value":"n@x"}]`},
+		{"a JSON text for an element", "emails", `[` + asText(`{"value":"n@x"}`) + `]`, `[{"value":"n@x"}]`},
+		{"a JSON text for an object", "name", asText(`{"givenName":"N"}`), `{"givenName":"N"}`},
+		{"a JSON text with space in front", "name", asText(" \n{\"givenName\":\"N\"}"), `{"givenName":"N"}`},
+		{"a JSON text for an extension", extension, asText(`{"department":"N"}`), `{"department":"N"}`},
+		{"a JSON text for a manager", extension + ":manager", asText(`{"value":"m"}`), ``},
+		{"a text that begins like JSON", "emails", asText(`[{"value":`), `400 emails: expected JSON in a string that begins with { or [`},
+		{"an element that begins like JSON", "emails", `[` + asText(`{x`) + `]`, `400 emails[0]: expected JSON`},
+		{"a JSON text with a key twice", "name", asText(`{"givenName":"a","GivenName":"b"}`), `400 name: expected JSON`},
+		{"roles keep the text", "roles", `[` + asText(`{"value":"Admin"}`) + `]`, `[{"value":"{\"value\":\"Admin\"}"}]`},
+		{"entitlements keep the text", "entitlements", asText(`[1`), `[{"value":"[1"}]`},
+		{"a simple text that looks like JSON", "title", asText(`{x`), `"{x"`},
 
 		{"a text in a list of one", "title", `["N"]`, `"N"`},
 		{"a boolean in a list of one", "active", `[false]`, `false`},
@@ -176,12 +176,12 @@ func TestMembersValues(t *testing.T) {
 		{"wrapped, one object", `{"members":{"value":"u3"}}`, none, "[-u3]", "[-g -l -m -n]"},
 		{"wrapped, a bare id", `{"members":"u3"}`, none, "[-u3]", "[-g -l -m -n]"},
 		{"wrapped in a list", `[{"members":["u3"]}]`, none, "[-u3]", "[-g -l -m -n]"},
-		{"wrapped, in a text", quoted(`{"members":["u3"]}`), none, "[-u3]", "[-g -l -m -n]"},
+		{"wrapped, in a text", asText(`{"members":["u3"]}`), none, "[-u3]", "[-g -l -m -n]"},
 		{"wrapped, empty", `{"members":[]}`, none, none, "[-g -l -m -n -u3]"},
 		{"wrapped, null", `{"members":null}`, none, refused, refused},
 		{"empty", `[]`, none, none, "[-g -l -m -n -u3]"},
 		{"null", `null`, none, refused, refused},
-		{"a text", quoted(`[{"value":"u3"}]`), none, "[-u3]", "[-g -l -m -n]"},
+		{"a text", asText(`[{"value":"u3"}]`), none, "[-u3]", "[-g -l -m -n]"},
 		{"a broken text", `"[{"`, refused, refused, refused},
 		{"an empty text", `""`, none, refused, refused},
 		{"an element without a value", `[{"value":"u3"},{"value":null},{"value":""},null]`, none, "[-u3]", "[-g -l -m -n]"},

@@ -64,22 +64,6 @@ func TestRowsAgainstModel(t *testing.T) {
 	}
 }
 
-// filterOf is a path of the members ids, in one of the forms in which a client may write it.
-func filterOf(rng *rand.Rand, ids []string) string {
-	conditions := make([]string, len(ids))
-	for i, id := range ids {
-		quote := []string{`\"`, `'`, ``}[rng.IntN(3)]
-		conditions[i] = []string{"value eq ", "VALUE  EQ "}[rng.IntN(2)] + quote + id + quote
-	}
-	filter := strings.Join(conditions, []string{" or ", "  OR "}[rng.IntN(2)])
-	if rng.IntN(4) == 0 {
-		filter = "(" + filter + ")"
-	} else if len(ids) == 1 && rng.IntN(4) == 0 {
-		filter = `display eq \"x\" and ` + filter
-	}
-	return []string{"members", "Members ", "urn:ietf:params:scim:schemas:core:2.0:Group:members", "urn:ietf:params:scim:schemas:core:2.0:Group.members"}[rng.IntN(4)] + "[" + filter + "]"
-}
-
 // spell writes members in one of the forms that clients have for them.
 func spell(rng *rand.Rand, ids []string) string {
 	elements := make([]string, len(ids), len(ids)+1)
@@ -106,6 +90,22 @@ func spell(rng *rand.Rand, ids []string) string {
 func quoted(text string) string {
 	b, _ := json.Marshal(text) // of a text: cannot fail
 	return string(b)
+}
+
+// filterOf is a path of the members ids, in one of the forms in which a client may write it.
+func filterOf(rng *rand.Rand, ids []string) string {
+	conditions := make([]string, len(ids))
+	for i, id := range ids {
+		quote := []string{`\"`, `'`, ``}[rng.IntN(3)]
+		conditions[i] = []string{"value eq ", "VALUE  EQ "}[rng.IntN(2)] + quote + id + quote
+	}
+	filter := strings.Join(conditions, []string{" or ", "  OR "}[rng.IntN(2)])
+	if rng.IntN(4) == 0 {
+		filter = "(" + filter + ")"
+	} else if len(ids) == 1 && rng.IntN(4) == 0 {
+		filter = `display eq \"x\" and ` + filter
+	}
+	return []string{"members", "Members ", "urn:ietf:params:scim:schemas:core:2.0:Group:members", "urn:ietf:params:scim:schemas:core:2.0:Group.members"}[rng.IntN(4)] + "[" + filter + "]"
 }
 
 func pickIDs(rng *rand.Rand) []string {

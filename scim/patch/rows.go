@@ -104,13 +104,13 @@ func (rd *reader) partOfRow(part string) error {
 	case ".value", ".type", ".$ref":
 		return fail(errors.ScimErrorMutability, "%s%s: is immutable", rd.Rows, name)
 	}
-	return fail(errors.ScimErrorInvalidPath, "%s: expected nothing, [filter] or a sub-attribute after the name in the path", rd.Rows)
+	return fail(errors.ScimErrorInvalidPath, "%s: expected %s, %s[filter] or a sub-attribute of them", rd.Rows, rd.Rows, rd.Rows)
 }
 
 func (rd *reader) removeByValue(ids []string) error {
 	for _, id := range ids {
 		if !isRowValue(id) {
-			return fail(errors.ScimErrorInvalidValue, "%s[…]: the filter does not name a value of %s", rd.Rows, rd.Rows)
+			return fail(errors.ScimErrorInvalidValue, "%s[…]: the filter has a value that %s cannot have", rd.Rows, rd.Rows)
 		}
 	}
 	rd.emitRows(RowOp{Kind: RemoveRows, Values: ids})

@@ -29,15 +29,15 @@ func (rd *reader) selection(bracketed string) (selection, error) {
 		path, err = filter.ParsePath(rd.Rows + bracketed)
 	}
 	if err != nil {
-		return selection{}, fail(errors.ScimErrorInvalidPath, "%s[…]: the path cannot be read: %v", rd.Rows, err)
+		return selection{}, fail(errors.ScimErrorInvalidPath, "%s[…]: cannot be read: %v", rd.Rows, err)
 	}
 	match := withoutDisplay(path.ValueExpression)
 	if namesDisplay(match) {
-		return selection{}, fail(errors.ScimErrorInvalidPath, "%s[…]: the display of %s is not kept: the filter must name the value", rd.Rows, rd.Rows)
+		return selection{}, fail(errors.ScimErrorInvalidPath, "%s[…]: display is not kept; the filter must name the value", rd.Rows)
 	}
 	attr, _ := rd.Schema.Find("", rd.Rows)
 	if err := attr.Validate(match); err != nil {
-		return selection{}, fail(errors.ScimErrorInvalidPath, "%s[…]: the filter of the path is wrong: %v", rd.Rows, err)
+		return selection{}, fail(errors.ScimErrorInvalidPath, "%s[…]: the filter is wrong: %v", rd.Rows, err)
 	}
 	if ids, ok := alternatives(nil, match); ok {
 		return selection{ids: ids}, nil
