@@ -357,6 +357,14 @@ func TestDottedURN(t *testing.T) {
 			}
 		}
 	}
+	for _, method := range []string{"POST /Users", "PUT /Users/" + grace} {
+		method, path, _ := strings.Cut(method, " ")
+		a := w.do(method, path, `{"userName":"`+method+`","`+extension+`.department":"R","`+user+`.title":"T","`+extension+`.manager":"m"}`)
+		got := a.json(t)
+		if want := "map[department:R manager:map[value:m]]"; a.status/100 != 2 || got["title"] != "T" || fmt.Sprint(got[extension]) != want {
+			t.Errorf("%s: %d %s", method, a.status, a.body)
+		}
+	}
 	dotted := w.must(200, "GET", "/Users?attributes=id&sortBy="+user+".userName", "").body
 	if plain := w.must(200, "GET", "/Users?attributes=id&sortBy="+user+":userName", "").body; string(plain) != string(dotted) {
 		t.Errorf("sorted as\n%s\nand\n%s", dotted, plain)
