@@ -49,7 +49,7 @@ func (s *Server) discovery(r *mux.Router) {
 // discover answers with a document of discovery; nil: there is none.
 func discover(w http.ResponseWriter, r *http.Request, document []byte) {
 	switch {
-	case r.URL.Query().Has("filter"):
+	case r.URL.Query().Get("filter") != "":
 		writeError(w, scimerrors.ScimError{Status: http.StatusForbidden, Detail: "discovery takes no filter"})
 	case document == nil:
 		writeError(w, notFound("no schema or resource type has this name: /Schemas and /ResourceTypes list them"))

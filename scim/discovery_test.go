@@ -340,6 +340,7 @@ func TestDiscovery(t *testing.T) {
 			}
 			scimError(t, w.do("GET", list+"/"+id+"?filter=id%20pr", ""), 403, "")
 			scimError(t, w.do("POST", list+"/"+id, "{}"), 405, "")
+			w.must(200, "GET", list+"/"+id+"?filter=&attributes=id", "") // no filter, and other parameters are ignored
 		}
 		scimError(t, w.do("GET", list+"/urn:ietf:params:scim:schemas:core:2.0:Device", ""), 404, "")
 	}
