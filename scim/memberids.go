@@ -13,9 +13,9 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// meantIDs replaces ids in an odd spelling by those of the users and groups that they mean, and
-// drops repetitions that this makes. An id stays as it was sent if nothing has the bare one, or
-// something has exactly this one. odd are those that were replaced, as they were sent.
+// meantIDs replaces ids in an odd spelling by those of the users and groups that they mean. An id
+// stays as it was sent if nothing has the bare one, or something has exactly this one. odd are those
+// that were replaced, as they were sent.
 func meantIDs(d store.Directory, sent []string) (ids, odd []string, err error) {
 	isOdd := func(id string) bool { _, odd := patch.BareUUID(id); return odd }
 	if !slices.ContainsFunc(sent, isOdd) {
@@ -37,16 +37,12 @@ func meantIDs(d store.Directory, sent []string) (ids, odd []string, err error) {
 		existing[id] = true
 	}
 	odd = odd[:0]
-	seen := make(map[string]bool, len(sent))
 	for _, id := range sent {
 		if b := bare[id]; existing[b] && !existing[id] {
 			odd = append(odd, id)
 			id = b
 		}
-		if !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
-		}
+		ids = append(ids, id)
 	}
 	return ids, odd, nil
 }

@@ -218,12 +218,14 @@ func TestMemberIDsFromBefore(t *testing.T) {
 		"remove it":          {`{"op":"remove","path":"members","value":[{"value":"` + upper + `"}]}`, []string{"-" + upper}},
 		"remove by a filter": {`{"op":"remove","path":"members[value eq \"` + upper + `\"]"}`, []string{"-" + upper}},
 		"remove matching":    {`{"op":"remove","path":"members[value eq \"` + upper + `\" and value sw \"0\"]"}`, []string{"-" + upper}},
-		"replace":            {`{"op":"replace","path":"members","value":[{"value":"u1"},{"value":"` + upper + `"}]}`, []string{"+" + later, "+u1", "-" + upper}},
+		"remove others":      {`{"op":"remove","path":"members[value ne \"` + upper + `\"]"}`, []string{"-u1"}},
+		"remove not it":      {`{"op":"remove","path":"members[not (value eq \"` + upper + `\")]"}`, []string{"-u1"}},
+		"replace":            {`{"op":"replace","path":"members","value":[{"value":"u1"},{"value":"` + upper + `"}]}`, []string{"+" + later, "-" + upper}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.seed()
-			w.must(204, "PATCH", "/Groups/gid", patchBody(`{"op":"replace","path":"members","value":[{"value":"`+upper+`"}]}`))
+			w.must(204, "PATCH", "/Groups/gid", patchBody(`{"op":"replace","path":"members","value":[{"value":"u1"},{"value":"`+upper+`"}]}`))
 			w.putUser(later, "later@example.com")
 			if got := w.must(200, "GET", "/Groups?filter="+url.QueryEscape(`members.value eq "`+upper+`"`), "").json(t)["totalResults"]; got != 1.0 {
 				t.Errorf("found %v", got)
