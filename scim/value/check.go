@@ -52,7 +52,7 @@ func checkNesting(text []byte, depth int) error {
 		case '}', ']':
 			last := len(first) - 1
 			if key, twice := anyTwice(keys[first[last]:]); twice {
-				return fmt.Errorf("has %q twice", clip(key))
+				return fmt.Errorf("has %q twice", Clip(key))
 			}
 			keys, first = keys[:first[last]], first[:last]
 		}
