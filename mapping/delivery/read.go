@@ -38,6 +38,7 @@ type account struct {
 	seen        time.Time                // in a preview: when the backend last said who this is
 	left        bool                     // the membership or account is ended, or nothing is to be ended
 	later       bool                     // it cannot be ended yet
+	users       []string                 // of the target itself: the accounts that lose something with a permission set
 }
 
 // visitWork is one visit to one target.
