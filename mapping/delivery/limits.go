@@ -18,6 +18,9 @@ type Limit struct {
 	Window         time.Duration
 }
 
+// Limits are the reasons of a hold that are limits: the backend is over the limit on its target.
+var Limits = []string{whyRemovals, whyOffboardings}
+
 // allows returns for how many of that many users it allows a loss.
 func (l Limit) allows(users int) int { return max(l.Count, l.Percent*users/100) }
 
@@ -84,10 +87,10 @@ func (b *brakes) limitOffboardings() {
 	}
 }
 
-// asked returns since when the oldest mark of an account waits.
+// asked returns when the change of an account was asked for first: its marks may have been made later, from those of a user.
 func (a *account) asked() (at time.Time) {
 	for _, m := range a.marks {
-		at = earlier(at, m.Since)
+		at = earlier(at, earlier(m.Since, m.Origin.At))
 	}
 	return at
 }

@@ -53,20 +53,22 @@ type TokenStatus struct {
 
 // BackendStatus is one backend. Times are absent where there is none.
 type BackendStatus struct {
-	Name          string         `json:"name"`
-	Kind          string         `json:"kind"`
-	Mode          string         `json:"mode"`
-	State         string         `json:"state"`
-	Reason        string         `json:"reason,omitempty"`
-	Pending       int            `json:"pending"`
-	Blocked       map[string]int `json:"blocked"`       // people by reason
-	BlockedUsers  int            `json:"blocked_users"` // each counted once
-	Held          int            `json:"held"`
-	Holds         int            `json:"holds"`
-	OldestPending time.Time      `json:"oldest_pending,omitzero"`
-	OldestRemoval time.Time      `json:"oldest_removal,omitzero"` // pending or blocked
-	PausedUntil   time.Time      `json:"paused_until,omitzero"`
-	Leader        *LeaderStatus  `json:"leader,omitempty"` // where replicas share the store
+	Name         string         `json:"name"`
+	Kind         string         `json:"kind"`
+	Mode         string         `json:"mode"`
+	State        string         `json:"state"`
+	Reason       string         `json:"reason,omitempty"`
+	Pending      int            `json:"pending"`
+	Blocked      map[string]int `json:"blocked"`       // people by reason
+	BlockedUsers int            `json:"blocked_users"` // each counted once
+	Held         int            `json:"held"`
+	Holds        int            `json:"holds"`
+	// OverLimit lists, by limit, the targets on which changes are held because they exceed it.
+	OverLimit     map[string][]string `json:"over_limit,omitempty"`
+	OldestPending time.Time           `json:"oldest_pending,omitzero"`
+	OldestRemoval time.Time           `json:"oldest_removal,omitzero"` // pending or blocked
+	PausedUntil   time.Time           `json:"paused_until,omitzero"`
+	Leader        *LeaderStatus       `json:"leader,omitempty"` // where replicas share the store
 }
 
 // NeedsSomebody says whether the backend waits for a human.
@@ -220,10 +222,11 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	}
 	s.Blocked, s.BlockedUsers = waiting.counts(), waiting.people()
 	if held {
-		s.Held, _, err = heldPeople(tx, b.Name)
-	}
-	if err != nil {
-		return s, err
+		all, err := readHeld(tx, b.Name)
+		if err != nil {
+			return s, err
+		}
+		s.Held, s.OverLimit = all.people, all.over
 	}
 	strangers, err := delivery.HeldByPin(tx, b.Name)
 	s.Held += strangers

@@ -78,7 +78,8 @@ type census struct {
 	at      time.Time
 	read    int // rows
 	held    int
-	blocked map[string]int // by reason
+	over    map[string][]string // by limit: see heldGrants
+	blocked map[string]int      // by reason
 }
 
 const (
@@ -90,6 +91,7 @@ const (
 var (
 	pendingDesc = prometheus.NewDesc("scimbridge_pending_changes", "Changes not yet delivered; 0 is converged.", []string{"backend"}, nil)
 	heldDesc    = prometheus.NewDesc("scimbridge_held_changes", "Changes held until an operator decides.", []string{"backend"}, nil)
+	overDesc    = prometheus.NewDesc("scimbridge_over_limit", "Targets on which changes are held because a limit is exceeded.", []string{"backend", "limit"}, nil)
 	blockedDesc = prometheus.NewDesc("scimbridge_blocked_users", "People whose change waits for somebody.", []string{"backend", "reason"}, nil)
 )
 
@@ -99,6 +101,7 @@ var reasons = []string{"no_account", "rejected", "managed_elsewhere", "super_adm
 func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- pendingDesc
 	ch <- heldDesc
+	ch <- overDesc
 	ch <- blockedDesc
 }
 
@@ -125,6 +128,9 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 			}
 			gauge(pendingDesc, pending, b)
 			gauge(heldDesc, people.held+strangers, b)
+			for _, limit := range delivery.Limits {
+				gauge(overDesc, len(people.over[limit]), b, limit)
+			}
 			for _, r := range reasons {
 				people.blocked[r] += 0
 			}
@@ -148,11 +154,12 @@ func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMa
 	last, now := c.taken[backend], c.now()
 	if age := now.Sub(last.at); last.read <= c.many || age < 0 || age >= countAgain {
 		last = census{at: now, blocked: map[string]int{}}
-		var err error
 		if heldMarks > 0 {
-			if last.held, last.read, err = heldPeople(tx, backend); err != nil {
+			held, err := readHeld(tx, backend)
+			if err != nil {
 				return last, err
 			}
+			last.held, last.over, last.read = held.people, held.over, held.read
 		}
 		if blockedMarks > 0 {
 			waiting := blocked{}
@@ -179,7 +186,7 @@ func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMa
 		last.blocked = map[string]int{}
 	}
 	if heldMarks == 0 {
-		last.held = 0
+		last.held, last.over = 0, nil
 	}
 	return last, nil
 }
