@@ -172,6 +172,9 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 		w.previewWishes(a, out)
 		a.decide(w.now(), w.Straggler)
 	}
+	if _, err := w.silenced(tx, target, v); err != nil {
+		return err
+	}
 	b := w.brakes(target, v)
 	if err := b.measure(tx); err != nil {
 		return err

@@ -242,6 +242,7 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 		return false, nil, err
 	}
 	strangers = map[foreignGrant]bool{}
+	speaks := w.authoritative(tx, target, groups)
 	for id, holds := range seen.Holders {
 		for _, role := range holds {
 			remove, managed := roles[role]
@@ -249,7 +250,7 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 				continue
 			}
 			g := foreignGrant{target, id, role}
-			suspect, err := w.stranger(tx, g, seen.Members[id].Key, remove && w.inForce().Authoritative(t, role, groups))
+			suspect, err := w.stranger(tx, g, seen.Members[id].Key, remove && speaks(role))
 			if err != nil {
 				return again, nil, err
 			}
@@ -297,7 +298,7 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 	if !w.suspects[g] {
 		return true, nil
 	}
-	return true, w.takeOver(tx, g, key, w.byResync())
+	return true, w.takeForeign(tx, g, key)
 }
 
 // takeOver makes a grant that was found the bridge's, to be removed under the brakes.
