@@ -118,7 +118,7 @@ func (b *brakes) sort(a *account) {
 		case why != "":
 			b.hold(a, role, why)
 		case e.Approved, e.Hold == "" && !removable(e):
-		case e.Hold != "" && e.Why != whyProtected && e.Why != whyOwnAccount && !(a.offboarded && ordinary(e.Why)):
+		case e.Hold != "" && !dissolves(e.Why) && !(a.offboarded && ordinary(e.Why)):
 			b.hold(a, role, e.Why)
 		default:
 			fresh = true
@@ -136,6 +136,11 @@ func (b *brakes) sort(a *account) {
 	default:
 		b.ordinary = append(b.ordinary, a)
 	}
+}
+
+// dissolves reports whether a hold is over when its reason is: any other waits for an operator.
+func dissolves(why string) bool {
+	return why == whyProtected || why == whyOwnAccount || why == whyLastAdmin
 }
 
 // ordinary are the reasons that hold nobody who leaves: they have a limit of their own.

@@ -42,6 +42,9 @@ func (b *brakes) commit(ctx context.Context, v *visitWork) error {
 		b.exceeded(created)
 	}
 	for a, roles := range b.held {
+		if slices.Contains(slices.Collect(maps.Values(roles)), whyLastAdmin) {
+			w.recheckAt(b.target, adminsAgain)
+		}
 		a.remove = slices.DeleteFunc(a.remove, func(role string) bool { return roles[role] != "" })
 		a.replace = false
 		for role, why := range roles {

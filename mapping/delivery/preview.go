@@ -179,6 +179,7 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 	if err := b.measure(tx); err != nil {
 		return err
 	}
+	b.keepHeldAdmins()
 	b.limits(v)
 	held, err := heldOn(tx, w.Name, target)
 	if err != nil {

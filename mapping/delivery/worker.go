@@ -58,10 +58,11 @@ type Worker struct {
 
 	nudge  chan struct{}
 	health health
-	ahead  atomic.Int64     // nanoseconds that Now is before Steady, as last looked at: see now
-	lag    time.Time        // until then no read is believed: calls of a former process, or before the clock was set
-	pauses map[string]pause // by target; "" is the whole backend
-	told   Condition        // what the store knows
+	ahead  atomic.Int64      // nanoseconds that Now is before Steady, as last looked at: see now
+	lag    time.Time         // until then no read is believed: calls of a former process, or before the clock was set
+	pauses map[string]pause  // by target; "" is the whole backend
+	admins map[string]window // targets on which a last administrator is held: see recheckAdmins
+	told   Condition         // what the store knows
 
 	before *mapping.Rules // of a Preview: those that it is compared with
 
@@ -216,8 +217,11 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 	if err := w.look(ctx); err != nil { // compare with what is there, where that is due
 		return time.Time{}, err
 	}
+	if err := w.recheckAdmins(ctx); err != nil { // holds whose reason may be gone
+		return time.Time{}, err
+	}
 	targets, next, err := w.gather(ctx) // those with somebody who leaves first
-	next = earlier(next, w.lookAt())
+	next = earlier(earlier(next, w.lookAt()), w.adminsAt())
 	for _, t := range targets {
 		if w.remapAsked.Load() {
 			return w.now(), nil
