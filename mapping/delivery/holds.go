@@ -66,7 +66,11 @@ func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
 			return err
 		}
 		vanished, err := w.vanishedHolds(tx)
-		out = slices.Concat(out, pins, vanished)
+		if err != nil {
+			return err
+		}
+		ends, err := w.endHolds(tx)
+		out = slices.Concat(out, pins, vanished, ends)
 		return err
 	})
 	if err != nil {
@@ -100,6 +104,9 @@ func (w *Worker) Approve(ctx context.Context, id, actor, request string) error {
 	if errors.Is(err, ErrNoHold) {
 		err = w.decideVanished(ctx, id, by, true)
 	}
+	if errors.Is(err, ErrNoHold) {
+		err = w.decideEnd(ctx, id, by, true)
+	}
 	return err
 }
 
@@ -122,6 +129,9 @@ func (w *Worker) Reject(ctx context.Context, id, actor, request string) error {
 	}
 	if errors.Is(err, ErrNoHold) {
 		err = w.decideVanished(ctx, id, by, false)
+	}
+	if errors.Is(err, ErrNoHold) {
+		err = w.decideEnd(ctx, id, by, false)
 	}
 	return err
 }
