@@ -84,7 +84,10 @@ type User struct {
 	UserName   string
 	ExternalID string
 	Emails     []string // the primary one first
-	Active     bool
+	// Original has the userName, primary address and externalId that the user had first, if any of them has changed since: what
+	// finds an account may be a value that the user chose.
+	Original []string `json:",omitempty"`
+	Active   bool
 	// Attributes is the resource as JSON without id, meta, schemas and groups.
 	Attributes json.RawMessage
 	Version    uint64 // grows with every change
@@ -277,9 +280,8 @@ type Link struct {
 	Key       string // folded value that was looked up
 	Account   string // "" while nobody was found
 	Seen      time.Time
-	// First is the value that was looked up first for the user, "" if that is Key. Changed: the account was found by
-	// another value than that, which the user may have chosen. Made: the bridge had asked the vendor for the account.
-	First   string
+	// Changed: the account was found by another value than the user had first. Made: the bridge had asked the vendor for the
+	// account.
 	Changed bool
 	Made    bool
 }

@@ -304,6 +304,16 @@ func TestChangedValue(t *testing.T) {
 		w.pass(5 * time.Minute)
 		w.expect(withPartner)
 	})
+	t.Run("so does one who changed it before any group gave anything", func(t *testing.T) {
+		w := mallory(t, false)
+		w.user("okta", "n", "nobody@example.com", true)
+		w.user("okta", "n", "partner@example.com", true)
+		w.join("okta", "n", "Betas")
+		w.pass(5 * time.Minute)
+		w.user("okta", "n", "nobody@example.com", true)
+		w.pass(5 * time.Minute)
+		w.expect(withPartner)
+	})
 	t.Run("a partner who is given it by their own group loses it with that", func(t *testing.T) {
 		w := mallory(t, false)
 		w.user("okta", "m", "partner@example.com", true)

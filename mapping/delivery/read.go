@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +68,7 @@ type person struct {
 	link    store.Link // zero if there is none
 	exists  bool
 	leaves  bool     // deactivated
+	changed bool     // the value that finds people is another than the user had first
 	key     string   // "" if the user lacks the value that finds people
 	desired bool     // rules give something on the target
 	roles   []string // what they give there
@@ -178,6 +178,7 @@ func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, erro
 		return nil, err
 	}
 	p.exists, p.leaves, p.key = true, !user.Active, w.key(user)
+	p.changed = user.Original != nil && w.key(original(user)) != p.key
 	for _, g := range w.rules(tx).Desired(m.Subject.IdP, user, groups) {
 		if g.Target == (mapping.Target{Backend: w.Name, Target: target}) {
 			p.desired, p.roles = true, append(p.roles, g.Role)
@@ -230,6 +231,14 @@ func (w *Worker) key(u store.User) string {
 		v = u.Emails[0]
 	}
 	return backend.Fold(v)
+}
+
+// original is the user as far as the values are concerned that find people, as they were first.
+func original(u store.User) store.User {
+	if len(u.Original) == 3 {
+		u.UserName, u.Emails, u.ExternalID = u.Original[0], []string{u.Original[1]}, u.Original[2]
+	}
+	return u
 }
 
 // bind commits what was learnt: who is which account. If a user is another account's now, or nobody's, the
@@ -318,26 +327,22 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 			return err
 		}
 	}
-	if !p.exists {
+	if id == "" {
+		if old.Account == "" {
+			return nil
+		}
 		left, err := tx.Ledger(w.Name).TargetsOf(old.Account)
-		if err != nil || old.IdP == "" || old.Account != "" && (len(left) > 0 || w.offboards()) {
+		if err != nil || !p.exists && (len(left) > 0 || w.offboards()) {
 			return err // until everything is revoked it says that the user left: see forget
+		}
+		if p.exists { // it says since when the user is not that account
+			return accounts.PutLink(store.Link{IdP: s.IdP, User: s.User, Key: p.key, Seen: now})
 		}
 		return accounts.DeleteLink(s.IdP, s.User)
 	}
-	if id == "" && old.Key == "" && !p.desired { // the vendor was not asked for the user yet
-		return nil
-	}
-	l := store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now, First: cmp.Or(old.First, old.Key)}
-	if l.First == p.key {
-		l.First = ""
-	}
-	switch id {
-	case "":
-	case old.Account: // by another value the same account: it was theirs before
+	l := store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now, Changed: p.changed, Made: w.invited(tx, p.mark.Target, p.key)}
+	if id == old.Account { // by another value the same account: it was theirs before
 		l.Seen, l.Changed, l.Made = old.Seen, old.Changed, old.Made
-	default:
-		l.Changed, l.Made = l.First != "", w.invited(tx, p.mark.Target, p.key)
 	}
 	return accounts.PutLink(l)
 }

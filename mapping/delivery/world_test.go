@@ -315,6 +315,9 @@ func (w *world) user(idp, id, email string, active bool) {
 	w.t.Helper()
 	w.update(func(tx store.Tx) error {
 		u := store.User{ID: id, UserName: email, Emails: []string{email}, Active: active, Attributes: []byte(`{}`), Created: w.clock, Modified: w.clock}
+		if old, err := tx.Directory(idp).User(id); err == nil {
+			u.Original = originalOf(old, email)
+		}
 		if err := tx.Directory(idp).PutUser(u); err != nil {
 			return err
 		}
@@ -326,6 +329,14 @@ func (w *world) user(idp, id, email string, active bool) {
 		}
 		return nil
 	})
+}
+
+// originalOf is what package scim keeps of a user whose address changes.
+func originalOf(old store.User, email string) []string {
+	if old.Original != nil || old.Emails[0] == email {
+		return old.Original
+	}
+	return []string{old.UserName, old.Emails[0], old.ExternalID}
 }
 
 // by is who asked; nobody if no test cares.

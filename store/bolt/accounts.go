@@ -23,8 +23,7 @@ func encodeLink(key []byte, l store.Link) []byte {
 	e.string(l.Key)
 	e.string(l.Account)
 	e.time(l.Seen)
-	if l.First != "" || l.Changed || l.Made { // a record without them is as it was before there were any
-		e.string(l.First)
+	if l.Changed || l.Made { // a record without them is as it was before there were any
 		e.bool(l.Changed)
 		e.bool(l.Made)
 	}
@@ -38,7 +37,7 @@ func decodeLink(key, record []byte) (l store.Link, err error) {
 	}
 	l.IdP, l.User, l.Key, l.Account, l.Seen = d.string(), d.string(), d.string(), d.string(), d.time()
 	if d.more() {
-		l.First, l.Changed, l.Made = d.string(), d.bool(), d.bool()
+		l.Changed, l.Made = d.bool(), d.bool()
 	}
 	return l, d.end(key)
 }

@@ -14,7 +14,7 @@ type accounts struct {
 	name string
 }
 
-const linkColumns = `idp, usr, account, whole, key, seen, first, changed, made`
+const linkColumns = `idp, usr, account, whole, key, seen, changed, made`
 
 // linkID is a link with its place in the order.
 type linkID struct {
@@ -25,10 +25,10 @@ type linkID struct {
 func scanLink(r pgx.CollectableRow) (l linkID, err error) {
 	var whole []string
 	var seen *int64
-	err = r.Scan(&l.IdP, &l.User, &l.Account, &whole, &l.Key, &seen, &l.First, &l.Changed, &l.Made)
+	err = r.Scan(&l.IdP, &l.User, &l.Account, &whole, &l.Key, &seen, &l.Changed, &l.Made)
 	l.idp, l.user = l.IdP, l.User
 	unshorten(whole, &l.IdP, &l.User, &l.Account)
-	l.Key, l.Seen, l.First = plain(l.Key), moment(seen), plain(l.First)
+	l.Key, l.Seen = plain(l.Key), moment(seen)
 	return l, err
 }
 
@@ -52,9 +52,9 @@ func (a *accounts) PutLink(l store.Link) error {
 	a.write()
 	b, err := a.makeBackend(a.name)
 	if err == nil {
-		_, err = a.exec(`INSERT INTO links (backend, `+linkColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-			ON CONFLICT (backend, idp, usr) DO UPDATE SET account = $4, whole = $5, key = $6, seen = $7, first = $8, changed = $9, made = $10`,
-			b, key(l.IdP), key(l.User), key(l.Account), wholes(l.IdP, l.User, l.Account), text(l.Key), nanos(l.Seen), text(l.First), l.Changed, l.Made)
+		_, err = a.exec(`INSERT INTO links (backend, `+linkColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			ON CONFLICT (backend, idp, usr) DO UPDATE SET account = $4, whole = $5, key = $6, seen = $7, changed = $8, made = $9`,
+			b, key(l.IdP), key(l.User), key(l.Account), wholes(l.IdP, l.User, l.Account), text(l.Key), nanos(l.Seen), l.Changed, l.Made)
 	}
 	if err != nil {
 		return fmt.Errorf("put link: %w", err)

@@ -216,7 +216,7 @@ func testLedger(t *testing.T, s store.Store) {
 
 func testAccounts(t *testing.T, s store.Store) {
 	one := store.Link{IdP: "idp", User: "u", Key: "u@example.com", Account: "acc", Seen: at(1)}
-	two := store.Link{IdP: "idp2", User: "u", Key: "u@example.com", Account: "acc", Seen: at(2), First: "before@example.com", Changed: true, Made: true}
+	two := store.Link{IdP: "idp2", User: "u", Key: "u@example.com", Account: "acc", Seen: at(2), Changed: true, Made: true}
 	none := store.Link{IdP: "idp", User: "v", Key: "v@example.com"}
 	cached := store.CachedAccount{Target: "t", Key: "k", ID: "id", Status: "active", Seen: at(3)}
 	update(t, s, func(tx store.Tx) error {

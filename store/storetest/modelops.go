@@ -66,6 +66,9 @@ func opPutUser(r *rand.Rand) op {
 		Version: r.Uint64N(100), Created: at(r.Int64N(1000)), Modified: at(r.Int64N(1000)),
 		Attributes: json.RawMessage(`{"n":` + strconv.Itoa(r.IntN(100)) + `}`),
 	}
+	if r.IntN(3) == 0 {
+		u.Original = []string{named(r, "name", 14), "", named(r, "x", 5)}
+	}
 	for range r.IntN(3) {
 		u.Emails = append(u.Emails, folded(r, "mail", 6))
 	}
@@ -319,7 +322,7 @@ func opLink(r *rand.Rand) op {
 		l.Account = named(r, "a", 4)
 	}
 	if l.Changed = r.IntN(3) == 0; l.Changed {
-		l.First, l.Made = named(r, "k", 5), r.IntN(2) == 0
+		l.Made = r.IntN(2) == 0
 	}
 	return func(tx store.Tx, m *model) error {
 		m.links[id] = l
