@@ -67,8 +67,8 @@ func (w *Worker) silenced(tx store.Tx, target string, v *visitWork) (out []store
 	return out, nil
 }
 
-// giveBack disowns the foreign grants whose authoritative rule speaks no longer.
-func (w *Worker) giveBack(ctx context.Context, target string, v *visitWork) error {
+// disownSilenced disowns the foreign grants whose authoritative rule speaks no longer.
+func (w *Worker) disownSilenced(ctx context.Context, target string, v *visitWork) error {
 	var silent []store.Entry
 	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
 		silent, err = w.silenced(tx, target, v)

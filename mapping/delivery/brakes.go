@@ -30,7 +30,7 @@ const wholeTeam = 5
 // brake decides about every removal of a visit before anything is cut into calls: what the mode does not allow is
 // dropped, what a brake catches is held and stays so until an operator decides, or until it is wanted again.
 func (w *Worker) brake(ctx context.Context, target string, v *visitWork) error {
-	if err := w.giveBack(ctx, target, v); err != nil {
+	if err := w.disownSilenced(ctx, target, v); err != nil {
 		return err
 	}
 	b := w.brakes(target, v)

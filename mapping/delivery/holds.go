@@ -29,6 +29,7 @@ type Hold struct {
 	Since   time.Time  `json:"since"`
 	Grants  []HeldItem `json:"grants"`          // that would be taken away
 	Group   *HeldGroup `json:"group,omitempty"` // that would be accepted
+	end     bool       // of an off-boarding that takes away more than roles
 }
 
 // HeldItem is one role of one account, or a permission set of the target, which all its users would lose.
@@ -66,7 +67,11 @@ func (w *Worker) allHolds(tx store.Tx) ([]Hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := slices.Concat(removals, pins, vanished)
+	ends, err := w.endHolds(tx)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Concat(removals, pins, vanished, ends)
 	slices.SortStableFunc(out, func(a, b Hold) int { return a.Since.Compare(b.Since) })
 	for i := range out {
 		slices.SortFunc(out[i].Grants, func(a, b HeldItem) int {
@@ -144,6 +149,8 @@ func (w *Worker) decide(ctx context.Context, id string, by store.Origin, approve
 			return w.decidePin(tx, h, by, approve)
 		case h.Why == noTarget:
 			return w.decideVanished(tx, h, by, approve)
+		case h.end:
+			return w.decideEnd(tx, h, by, approve)
 		}
 		return w.decideRemovals(tx, h, by, approve)
 	})

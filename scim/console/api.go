@@ -229,7 +229,11 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 		s.Held, s.OverLimit = all.people, all.over
 	}
 	strangers, err := delivery.HeldByPin(tx, b.Name)
-	s.Held += strangers
+	if err != nil {
+		return s, err
+	}
+	ends, err := delivery.HeldEnds(tx, b.Name)
+	s.Held += strangers + ends
 	return s, err
 }
 

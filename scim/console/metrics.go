@@ -19,6 +19,7 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	calls    *prometheus.CounterVec
 	drift    *prometheus.CounterVec
+	repaired *prometheus.CounterVec
 	delivery prometheus.Histogram
 }
 
@@ -32,6 +33,8 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 			Help: "Calls made to a backend, by outcome."}, []string{"backend", "operation", "outcome"}),
 		drift: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scimbridge_drift_total",
 			Help: "Differences between a backend and the ledger found by a resync."}, []string{"backend", "kind"}),
+		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scimbridge_repaired_total",
+			Help: "Grants that differed from the directory without a mark, found by a resync: each is a defect of the bridge."}, []string{"backend"}),
 		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scimbridge_delivery_seconds",
 			Help:    "From the answer to the identity provider to the answer of the backend.",
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}}),
@@ -40,8 +43,9 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 		for _, kind := range []string{"missing", "foreign"} {
 			m.drift.WithLabelValues(b, kind)
 		}
+		m.repaired.WithLabelValues(b)
 	}
-	m.registry.MustRegister(m.requests, m.calls, m.drift, m.delivery, &workCollector{store: s, backends: backends, now: time.Now, many: manyRows},
+	m.registry.MustRegister(m.requests, m.calls, m.drift, m.repaired, m.delivery, &workCollector{store: s, backends: backends, now: time.Now, many: manyRows},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -61,6 +65,9 @@ func (m *Metrics) Delivered(d time.Duration) { m.delivery.Observe(d.Seconds()) }
 
 // Drift counts a difference that a resync found.
 func (m *Metrics) Drift(backend, kind string) { m.drift.WithLabelValues(backend, kind).Inc() }
+
+// Repaired counts a difference between directory and ledger that nothing had marked.
+func (m *Metrics) Repaired(backend string) { m.repaired.WithLabelValues(backend).Inc() }
 
 // workCollector reads the gauges from the store at each scrape: they are what is there, not what was counted.
 type workCollector struct {
@@ -96,7 +103,7 @@ var (
 )
 
 // reasons exist from the start at 0, so that an alert on them is never without data.
-var reasons = []string{"no_account", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "forbidden", "not_shown"}
+var reasons = []string{"no_account", "no_address", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "forbidden", "not_shown"}
 
 func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- pendingDesc
@@ -126,8 +133,12 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 			if err != nil {
 				return err
 			}
+			ends, err := delivery.HeldEnds(tx, b)
+			if err != nil {
+				return err
+			}
 			gauge(pendingDesc, pending, b)
-			gauge(heldDesc, people.held+strangers, b)
+			gauge(heldDesc, people.held+strangers+ends, b)
 			for _, limit := range delivery.Limits {
 				gauge(overDesc, len(people.over[limit]), b, limit)
 			}
