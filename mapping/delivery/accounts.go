@@ -183,7 +183,7 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 	if err != nil {
 		return err
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+	for _, id := range v.asked() {
 		a := v.accounts[id]
 		if a.left = a.left || w.untouchable(a) != ""; !a.leaves() || kept[id] {
 			continue
@@ -192,6 +192,12 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 			return err
 		}
 		if a.left || a.later || a.unfinished {
+			continue
+		}
+		if err := w.limitEnd(ctx, target, a); err != nil {
+			return err
+		}
+		if a.park == store.Held {
 			continue
 		}
 		theirs, err := w.stillTheirs(ctx, target, a)

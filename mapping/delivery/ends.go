@@ -55,15 +55,20 @@ func putEnds(tx store.Tx, backend string, all []heldEnd) error {
 	return tx.SetSetting(endsKey(backend), raw)
 }
 
-// HeldEnds counts, for the gauge, the off-boardings that wait for an operator.
-func HeldEnds(tx store.Tx, backend string) (n int, err error) {
+// HeldEnds counts, for the gauge, the off-boardings that wait for an operator, and lists the targets on which
+// max_offboardings holds some.
+func HeldEnds(tx store.Tx, backend string) (n int, over []string, err error) {
 	all, err := heldEnds(tx, backend)
 	for _, h := range all {
-		if !h.Approved {
-			n++
+		if h.Approved {
+			continue
+		}
+		n++
+		if h.Why == whyOffboardings && !slices.Contains(over, h.Target) {
+			over = append(over, h.Target)
 		}
 	}
-	return n, err
+	return n, over, err
 }
 
 // isEnd finds the off-boarding of an account that a target's listing has.

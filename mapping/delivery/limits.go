@@ -19,7 +19,10 @@ type Limit struct {
 }
 
 // Limits are the reasons of a hold that are limits: the backend is over the limit on its target.
-var Limits = []string{whyRemovals, whyOffboardings}
+var Limits = []string{whyRemovals, LimitOffboardings}
+
+// LimitOffboardings is the limit of off-boardings.
+const LimitOffboardings = whyOffboardings
 
 // allows returns for how many of that many users it allows a loss.
 func (l Limit) allows(users int) int { return max(l.Count, l.Percent*users/100) }
@@ -39,7 +42,7 @@ func (b *brakes) limits(v *visitWork) {
 func (b *brakes) within(window time.Duration, offboarded bool) map[string]bool {
 	out, now := map[string]bool{}, b.worker.now()
 	for _, s := range b.sent {
-		if s.Leaving == offboarded && now.Sub(time.UnixMilli(s.At)) < window {
+		if s.Leaving == offboarded && !s.Approved && now.Sub(time.UnixMilli(s.At)) < window {
 			out[s.Account] = true
 		}
 	}
@@ -95,6 +98,13 @@ func (a *account) asked() (at time.Time) {
 	return at
 }
 
+// asked lists the accounts in the order in which their changes were asked for.
+func (v *visitWork) asked() []string {
+	return slices.SortedStableFunc(slices.Values(slices.Sorted(maps.Keys(v.accounts))), func(x, y string) int {
+		return v.accounts[x].asked().Compare(v.accounts[y].asked())
+	})
+}
+
 // holdFresh holds everything of an account that is not held, approved or begun.
 func (b *brakes) holdFresh(a *account, why string) {
 	for _, role := range b.fresh(a) {
@@ -106,10 +116,14 @@ func (b *brakes) holdFresh(a *account, why string) {
 func (b *brakes) exceeded(created map[string]openHold) {
 	for why, l := range map[string]Limit{whyRemovals: b.worker.MaxRemovals, whyOffboardings: b.worker.MaxOffboardings} {
 		if _, held := created[why]; held && !b.since[why] {
-			b.worker.Log.Warn("over the limit: what exceeds it is held; decide with `scimbridge hold list`", "backend", b.worker.Name,
-				"target", b.target, "limit", why, "allowed", l.allows(b.base(l.Window)), "window", l.Window)
+			b.worker.overLimit(b.target, why, l)
 		}
 	}
+}
+
+func (w *Worker) overLimit(target, limit string, l Limit) {
+	w.Log.Warn("over the limit: what exceeds it is held; decide with `scimbridge hold list`", "backend", w.Name, "target", target,
+		"limit", limit, "count", l.Count, "percent", l.Percent, "window", l.Window)
 }
 
 // sentRemoval is a removal that a limit counts for as long as its window lasts.
@@ -117,6 +131,8 @@ type sentRemoval struct {
 	Account string `json:"a"`
 	At      int64  `json:"t"` // milliseconds of the epoch
 	Leaving bool   `json:"l,omitempty"`
+	// Approved removals are counted by no limit.
+	Approved bool `json:"ok,omitempty"`
 }
 
 func sentKey(name, target string) string { return "removals/" + name + "/" + target }
@@ -132,33 +148,62 @@ func sentRemovals(tx store.Tx, name, target string) (out []sentRemoval, err erro
 	return out, nil
 }
 
-// countRemovals remembers, in the transaction that records the attempt, whom a call takes something from.
+// countRemovals remembers, in the transaction that records the attempt, from which accounts a call takes something. Of what
+// was approved it remembers only off-boardings: their end needs no other decision.
 func (w *Worker) countRemovals(tx store.Tx, s step, now time.Time) error {
-	var more []sentRemoval
+	var more, ends []sentRemoval
 	for _, c := range s.delta.Changes {
-		if a := s.accounts[c.Account.ID]; a.counts && len(a.remove) > 0 && c.Op != backend.Add {
-			more = append(more, sentRemoval{a.ID, now.UnixMilli(), a.offboarded})
+		a := s.accounts[c.Account.ID]
+		r := sentRemoval{Account: a.ID, At: now.UnixMilli(), Leaving: a.offboarded, Approved: !a.counts}
+		if len(a.remove) == 0 || c.Op == backend.Add || r.Approved && !(a.offboarded && a.approved()) {
+			continue
+		}
+		more = append(more, r)
+		if a.offboarded {
+			ends = append(ends, r)
 		}
 	}
 	if a := s.accounts[store.TargetItself]; a != nil && len(s.delta.PermissionSetsToRemove) > 0 {
 		for _, id := range a.users {
-			more = append(more, sentRemoval{id, now.UnixMilli(), false})
+			more = append(more, sentRemoval{Account: id, At: now.UnixMilli()})
 		}
 	}
+	if listing := w.listing(s.delta.Target); listing != s.delta.Target && w.offboards() {
+		if err := w.noteSent(tx, listing, ends); err != nil {
+			return err
+		}
+	}
+	return w.noteSent(tx, s.delta.Target, more)
+}
+
+// approved reports whether an operator approved a removal from the account.
+func (a *account) approved() bool {
+	return slices.ContainsFunc(a.remove, func(role string) bool { return a.mine[role].Approved })
+}
+
+// noteSent remembers removals for as long as a limit counts them.
+func (w *Worker) noteSent(tx store.Tx, where string, more []sentRemoval) error {
 	if len(more) == 0 {
 		return nil
 	}
-	old, err := sentRemovals(tx, w.Name, s.delta.Target)
+	old, err := sentRemovals(tx, w.Name, where)
 	if err != nil {
 		return err
 	}
-	window := max(w.MaxRemovals.Window, w.MaxOffboardings.Window)
-	old = slices.DeleteFunc(old, func(r sentRemoval) bool {
-		return now.Sub(time.UnixMilli(r.At)) >= window || slices.ContainsFunc(more, func(m sentRemoval) bool { return m.Account == r.Account && m.Leaving == r.Leaving })
-	})
-	raw, err := json.Marshal(append(old, more...))
+	now, window := w.now(), max(w.MaxRemovals.Window, w.MaxOffboardings.Window)
+	old = slices.DeleteFunc(old, func(r sentRemoval) bool { return now.Sub(time.UnixMilli(r.At)) >= window })
+	for _, m := range more {
+		i := slices.IndexFunc(old, func(r sentRemoval) bool { return m.Account == r.Account && m.Leaving == r.Leaving })
+		switch {
+		case i < 0:
+			old = append(old, m)
+		case !m.Approved: // what was counted stays so
+			old[i] = m
+		}
+	}
+	raw, err := json.Marshal(old)
 	if err != nil {
 		return fmt.Errorf("remembering what was removed: %w", err)
 	}
-	return tx.SetSetting(sentKey(w.Name, s.delta.Target), raw)
+	return tx.SetSetting(sentKey(w.Name, where), raw)
 }

@@ -232,8 +232,8 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	if err != nil {
 		return s, err
 	}
-	ends, err := delivery.HeldEnds(tx, b.Name)
-	s.Held += strangers + ends
+	ends, over, err := delivery.HeldEnds(tx, b.Name)
+	s.Held, s.OverLimit = s.Held+strangers+ends, overLimit(s.OverLimit, over)
 	return s, err
 }
 

@@ -133,14 +133,14 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 			if err != nil {
 				return err
 			}
-			ends, err := delivery.HeldEnds(tx, b)
+			ends, over, err := delivery.HeldEnds(tx, b)
 			if err != nil {
 				return err
 			}
 			gauge(pendingDesc, pending, b)
 			gauge(heldDesc, people.held+strangers+ends, b)
 			for _, limit := range delivery.Limits {
-				gauge(overDesc, len(people.over[limit]), b, limit)
+				gauge(overDesc, len(overLimit(people.over, over)[limit]), b, limit)
 			}
 			for _, r := range reasons {
 				people.blocked[r] += 0

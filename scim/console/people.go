@@ -98,6 +98,20 @@ type heldGrants struct {
 	read   int                 // entries
 }
 
+// overLimit adds the targets on which off-boardings that take away no role are held.
+func overLimit(held map[string][]string, ends []string) map[string][]string {
+	out := map[string][]string{}
+	for limit, targets := range held {
+		out[limit] = slices.Clone(targets)
+	}
+	for _, t := range ends {
+		if !slices.Contains(out[delivery.LimitOffboardings], t) {
+			out[delivery.LimitOffboardings] = append(out[delivery.LimitOffboardings], t)
+		}
+	}
+	return out
+}
+
 // readHeld reads the holds of a backend.
 func readHeld(tx store.Tx, backend string) (out heldGrants, err error) {
 	out.over = map[string][]string{}
