@@ -28,7 +28,7 @@ func (s *Server) list(kinds ...*kind) http.HandlerFunc {
 // search serves POST …/.search.
 func (s *Server) search(kinds ...*kind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		values, err := searchValues(bodyOf(r))
+		values, err := searchValues(callOf(r).body)
 		var q query
 		if err == nil {
 			q, err = queryOf(callOf(r).idp, values, kinds)
@@ -42,6 +42,10 @@ func (s *Server) answerList(w http.ResponseWriter, r *http.Request, q query, err
 	if err == nil {
 		err = s.Store.View(r.Context(), func(tx store.Tx) error {
 			l = &listing{s: s, dir: tx.Directory(callOf(r).idp), query: q, counted: true}
+			var err error
+			if l.query.filter, err = meantFilter(l.dir, "", q.filter); err != nil {
+				return err
+			}
 			return l.run()
 		})
 	}

@@ -1,13 +1,10 @@
 package scim
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -19,20 +16,18 @@ import (
 
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // call is what is known of a request once it is let in.
 type call struct {
-	id      string // request id
-	idp     string
-	token   string
-	members *[]string // of a group in a POST or PUT; nil: not given
-	newID   string    // of a resource in a POST; "": any
+	id    string // request id
+	idp   string
+	token string
+	body  value.JSON // of the request, checked
+	newID string     // of a resource in a POST; "": any
 	// The conditions of RFC 9110 section 13.1, checked in the transaction of the change.
 	ifMatch, ifNoneMatch []string
-	// One of these replaces what the library would answer.
-	refused *scimerrors.ScimError
-	written *written
 }
 
 // RequestID is the X-Request-Id of the answer to a request, for those to whom the server hands one.
@@ -76,9 +71,10 @@ func (s *Server) outer(next http.Handler) http.Handler {
 
 // done counts and logs an answer. Of a flood of wrong credentials every line would say the same.
 func (s *Server) done(r *http.Request, c *call, method string, status int) {
-	s.Observed(c.idp, method, resourceOf(r.URL.Path), status)
+	resource := labelOf(r.URL)
+	s.Observed(c.idp, method, resource, status)
 	visitor := door.Of(r)
-	level, about := slog.LevelInfo, []any{"request", c.id, "idp", c.idp, "method", method, "resource", resourceOf(r.URL.Path), "status", status}
+	level, about := slog.LevelInfo, []any{"request", c.id, "idp", c.idp, "method", method, "resource", resource, "status", status}
 	if visitor.Flood {
 		level = slog.LevelDebug
 	}
@@ -148,11 +144,16 @@ func NotFromThere(err error, who auth.Identity) *auth.Refusal {
 
 // serve is everything but the credential: the requests within a bulk request come this way too.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if strings.Contains(r.URL.EscapedPath(), "%") || strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path, "..") {
+	path, ok := cleanPath(unbraced(r.URL.EscapedPath()))
+	if ok {
+		path, ok = scimPath(path)
+	}
+	if !ok {
 		writeError(w, notFound("there is no such endpoint"))
 		return
 	}
-	r.URL.Path, r.URL.RawPath = strings.TrimSuffix(r.URL.Path, "/"), ""
+	r.URL.Path, r.URL.RawPath = path, ""
+	s.meantAddress(r)
 	plusIsLiteral(r)
 	if err := readableQuery(r); err != nil {
 		s.fail(w, r, err)
@@ -164,31 +165,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	next.ServeHTTP(w, r)
 }
 
-// readableQuery refuses a query that cannot be read as a whole: a filter that is dropped would answer everything. A
-// semicolon separates nothing (WHATWG URL): it belongs to the value.
-func readableQuery(r *http.Request) error {
-	r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, ";", "%3B")
-	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
-		e := badValue("the query of the address cannot be read: a % must be followed by two hexadecimal digits")
-		if strings.Contains(r.URL.RawQuery, "filter=") {
-			return scimerrors.ScimError{Status: e.Status, ScimType: scimerrors.ScimTypeInvalidFilter, Detail: e.Detail}
-		}
-		return e
-	}
-	return nil
-}
-
-// withBody reads the body before a route that has one.
-func (s *Server) withBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := readBody(r); err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // plusIsLiteral keeps the + of an address that a client forgot to encode: where blanks are written as %20, a + is none.
 func plusIsLiteral(r *http.Request) {
 	if strings.Contains(r.URL.RawQuery, "%20") {
@@ -196,85 +172,42 @@ func plusIsLiteral(r *http.Request) {
 	}
 }
 
-// readBody checks media type, size, depth and keys before anything parses the body.
-func readBody(r *http.Request) error {
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "a compressed body is not accepted"}
-	}
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		media, _, err := mime.ParseMediaType(ct)
-		if err != nil || (media != mediaType && media != "application/json") {
-			return scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "the body must be application/scim+json or application/json"}
-		}
-	}
-	limit := int64(maxUserBody)
-	switch resourceOf(r.URL.Path) {
-	case "Groups":
-		limit = maxGroupBody
-	case "Bulk":
-		limit = maxBulkBody
-	}
-	var read bytes.Buffer
-	read.Grow(int(min(max(r.ContentLength, 0), maxTrusted)) + bytes.MinRead) // the rest as it comes: the length is only said
-	_, err := read.ReadFrom(io.LimitReader(r.Body, limit+1))
-	body := read.Bytes()
-	switch {
-	case int64(len(body)) > limit:
-		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard) // or the client would see its connection break instead of the answer
-		return scimerrors.ScimError{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body has more than %d bytes", limit)}
-	case err != nil:
-		return badValue("the body ended early")
-	}
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark, as some clients on Windows send
-	if err := scanJSON(body, maxDepth); err != nil {
-		return err
-	}
-	r.Body, r.ContentLength = kept{bytes.NewReader(body), body}, int64(len(body))
-	return nil
-}
-
-// kept is a body that was read.
-type kept struct {
-	*bytes.Reader
-	all []byte
-}
-
-func (kept) Close() error { return nil }
-
-// maxTrusted is for how many bytes there is room at once because a request says that it has as many.
-const maxTrusted = 64 << 10
-
-// bodyOf returns what readBody kept.
-func bodyOf(r *http.Request) []byte {
-	if k, ok := r.Body.(kept); ok {
-		return k.all
-	}
-	return nil
-}
-
-func resourceOf(path string) string {
-	if path == auth.TokenPath {
+// labelOf returns what metrics and the log call the resource of an address: the same however the
+// path is written.
+func labelOf(u *url.URL) string {
+	escaped := u.EscapedPath()
+	if escaped == auth.TokenPath {
 		return "token"
 	}
+	path, _ := cleanPath(escaped)
+	return resourceOf(path)
+}
+
+// resourceOf returns the endpoint of a clean path, "" if it is none that has a name of its own.
+func resourceOf(path string) string {
 	rest, ok := strings.CutPrefix(path, Root+"/")
 	if !ok {
 		return ""
 	}
 	name, _, _ := strings.Cut(rest, "/")
-	switch name {
-	case "Users", "Groups", "Schemas", "ResourceTypes", "ServiceProviderConfig", "Me", "Bulk":
+	if name, known := endpointNamed(name); known && name != searchName {
 		return name
 	}
 	return ""
 }
 
-// recorder remembers the status.
+// recorder remembers the status of an answer.
 type recorder struct {
 	http.ResponseWriter
 	status int
 }
 
+// WriteHeader gives an answer without a body the media type as well: SCIM-SDK's client takes an
+// answer without it for a failure.
 func (r *recorder) WriteHeader(status int) {
+	if status == http.StatusNoContent && r.Header().Get("Content-Type") == "" {
+		r.Header().Set("Content-Type", mediaType)
+	}
 	if r.status == 0 {
 		r.status = status
 	}

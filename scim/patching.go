@@ -13,14 +13,12 @@ import (
 // group with 204, unless attributes are asked for.
 func (s *Server) patch(k *kind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		asked, err := patch.Parse(bodyOf(r), k.patch)
+		asked, err := patch.Parse(callOf(r).body, k.patch)
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		if len(asked.Ignored) > 0 {
-			s.Log.Debug("attributes ignored", "request", callOf(r).id, "attributes", asked.Ignored)
-		}
+		s.ignored(r, k, asked.Ignored)
 		id, body := mux.Vars(r)["id"], k == userKind || len(projectionOf(r.URL.Query()).only) > 0
 		done, err := s.write(r, body, func(c *change) (resource, error) {
 			if k == userKind {
@@ -102,9 +100,9 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 	var err error
 	switch op.Kind {
 	case patch.AddRows:
-		added, err = c.dir.AddMembers(g.ID, op.Values...)
+		added, removed, err = c.addMembers(g.ID, op.Values)
 	case patch.RemoveRows:
-		removed, err = c.dir.RemoveMembers(g.ID, op.Values...)
+		removed, err = c.removeMembers(g.ID, op.Values)
 	case patch.ReplaceRows:
 		return c.replaceMembers(g, op.Values, net)
 	case patch.ClearRows:
@@ -119,6 +117,10 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 
 func (c *change) removeMatching(g store.Group, op patch.RowOp) ([]string, error) {
 	var found []string
+	var err error
+	if op.Match, err = meantFilter(c.dir, "members.", op.Match); err != nil {
+		return nil, err
+	}
 	for m, err := range c.dir.Members(g.ID) {
 		if err != nil {
 			return nil, err

@@ -19,13 +19,13 @@ const Root = "/scim/v2"
 
 // Limits of requests (design, section 3). All but the page sizes are in bytes or counts of one request.
 const (
-	maxUserBody  = 256 << 10
-	maxGroupBody = 16 << 20
-	maxDiscard   = 64 << 20 // read and thrown away so that the answer "too large" arrives
-	maxDepth     = 64
-	maxPage      = 200
-	defaultPage  = 100
-	sweepAbove   = 1000 // more people than this are marked as one: the worker takes it apart
+	maxUserBody   = 256 << 10
+	maxGroupBody  = 16 << 20
+	maxSearchBody = 256 << 10
+	maxDiscard    = 64 << 20 // read and thrown away so that the answer "too large" arrives
+	maxPage       = 200
+	defaultPage   = 100
+	sweepAbove    = 1000 // more people than this are marked as one: the worker takes it apart
 )
 
 // Target is a backend's group or role in which membership of a group counts.
@@ -48,6 +48,8 @@ type Server struct {
 	Elsewhere func(tx store.Tx) []string
 	// Nudge is told of backends for which a committed request left marks; nil: nobody.
 	Nudge func(backend string)
+	// Schemes are the ways to authenticate that discovery lists besides the static tokens of Auth.
+	Schemes []Scheme
 	// Tokens serves auth.TokenPath, where callers authenticate in their own way; nil: nothing is there.
 	Tokens http.Handler
 	// Rejected is told of every request without a valid credential, or with one that is not good from there; it must not take long. nil:
@@ -55,6 +57,16 @@ type Server struct {
 	Rejected func(r *http.Request, why *auth.Refusal)
 	// Observed counts answers; nil: nobody does.
 	Observed func(idp, method, resource string, code int)
+	// Ignored notes the names of attributes of a request that have no effect, which may hold
+	// anything; nil: nothing does.
+	Ignored func(idp, resource string, attributes []string)
+	// ClearsMembers says whether a PUT of a group that leaves its members out empties it; nil: it
+	// never does.
+	ClearsMembers func(idp string) bool
+	// PutMembers notes, in its transaction, a PUT of a group that gives members, or leaves them out
+	// (omitted) although the group has some, which stay. What it returns runs after the commit,
+	// unless it is nil. nil: nothing is noted.
+	PutMembers func(tx store.Tx, idp string, omitted bool, at time.Time) (committed func(), err error)
 
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // nil: random UUIDs
@@ -84,6 +96,15 @@ func (s Server) Handler() http.Handler {
 	if s.Observed == nil {
 		s.Observed = func(string, string, string, int) {}
 	}
+	if s.Ignored == nil {
+		s.Ignored = func(string, string, []string) {}
+	}
+	if s.ClearsMembers == nil {
+		s.ClearsMembers = func(string) bool { return false }
+	}
+	if s.PutMembers == nil {
+		s.PutMembers = func(store.Tx, string, bool, time.Time) (func(), error) { return nil, nil }
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -98,26 +119,27 @@ func (s Server) Handler() http.Handler {
 }
 
 func (s *Server) routes() *mux.Router {
-	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	r := mux.NewRouter().SkipClean(true) // the path is clean: see cleanPath
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, notFound("there is no such endpoint"))
 	})
 	r.MethodNotAllowedHandler = http.HandlerFunc(methodNotAllowed)
 	get := func(path string, h http.HandlerFunc) { r.HandleFunc(Root+path, h).Methods("GET") }
-	with := func(method, path string, h http.Handler) { r.Handle(Root+path, s.withBody(h)).Methods(method) }
+	with := func(method, path string, limit int64, h http.Handler) {
+		r.Handle(Root+path, s.withBody(limit, h)).Methods(method)
+	}
 	for _, k := range []*kind{userKind, groupKind} {
-		lib := http.StripPrefix(Root, s.library(k))
-		with("POST", k.endpoint, lib)
+		with("POST", k.endpoint, k.maxBody, s.create(k))
 		get(k.endpoint, s.list(k))
-		with("POST", k.endpoint+"/.search", s.search(k))
-		with("PUT", k.endpoint+"/{id}", lib)
-		with("PATCH", k.endpoint+"/{id}", s.patch(k))
+		with("POST", k.endpoint+"/.search", maxSearchBody, s.search(k))
+		with("PUT", k.endpoint+"/{id}", k.maxBody, s.replace(k))
+		with("PATCH", k.endpoint+"/{id}", k.maxBody, s.patch(k))
 		get(k.endpoint+"/{id}", s.get(k))
-		r.Handle(Root+k.endpoint+"/{id}", lib).Methods("DELETE")
+		r.HandleFunc(Root+k.endpoint+"/{id}", s.remove(k)).Methods("DELETE")
 	}
 	get("", s.list(userKind, groupKind))
-	with("POST", "/.search", s.search(userKind, groupKind))
-	with("POST", "/Bulk", s.bulk(http.HandlerFunc(func(w http.ResponseWriter, inner *http.Request) { s.serve(w, inner, r) })))
+	with("POST", "/.search", maxSearchBody, s.search(userKind, groupKind))
+	with("POST", "/Bulk", maxBulkBody, s.bulk(http.HandlerFunc(func(w http.ResponseWriter, inner *http.Request) { s.serve(w, inner, r) })))
 	s.discovery(r)
 	return r
 }

@@ -28,11 +28,14 @@ type change struct {
 	now     time.Time
 	touched map[string]bool // backends
 	others  []string        // see Server.Elsewhere
+
+	committed []func() // run after the commit
 }
 
-// update runs fn in one transaction and nudges the workers of what it marked, after the commit.
+// update runs fn in one transaction and, after the commit, nudges the workers of what it marked and
+// runs what fn left for then.
 func (s *Server) update(r *http.Request, fn func(c *change) error) error {
-	var touched map[string]bool
+	var done *change
 	who := callOf(r)
 	ctx := r.Context()
 	if r.Method != http.MethodPost { // which makes a new one
@@ -40,14 +43,17 @@ func (s *Server) update(r *http.Request, fn func(c *change) error) error {
 	}
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
 		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, method: r.Method, now: s.Now().UTC(), touched: map[string]bool{}, others: s.Elsewhere(tx)}
-		touched = c.touched
+		done = c
 		return fn(c)
 	})
 	if err != nil {
 		return err
 	}
-	for b := range touched {
+	for b := range done.touched {
 		s.Nudge(b)
+	}
+	for _, f := range done.committed {
+		f()
 	}
 	return nil
 }
@@ -276,14 +282,14 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	before := u
 	u.UserName, u.ExternalID = text(attrs, "userName"), text(attrs, "externalId")
 	if strings.TrimSpace(u.UserName) == "" {
-		return u, badValue("userName is required and must not be empty")
+		return u, badValue("userName: expected a string that is not blank")
 	}
 	if active, ok := attrs["active"].(bool); ok {
 		u.Active = active
 	}
 	attrs["active"] = u.Active
 	u.Emails = emails(attrs["emails"])
-	if err := identifiers(append([]string{u.UserName, u.ExternalID}, u.Emails...)...); err != nil {
+	if err := errors.Join(identifiers("userName", u.UserName), identifiers("externalId", u.ExternalID), identifiers("emails.value", u.Emails...)); err != nil {
 		return u, err
 	}
 	if u.ID != "" {
@@ -300,9 +306,9 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 	g.DisplayName, g.ExternalID = text(attrs, "displayName"), text(attrs, "externalId")
 	if strings.TrimSpace(g.DisplayName) == "" {
-		return g, badValue("displayName is required and must not be empty")
+		return g, badValue("displayName: expected a string that is not blank")
 	}
-	if err := identifiers(g.DisplayName, g.ExternalID); err != nil {
+	if err := errors.Join(identifiers("displayName", g.DisplayName), identifiers("externalId", g.ExternalID)); err != nil {
 		return g, err
 	}
 	unassign(attrs, "id", "meta", "schemas", "members")
@@ -316,16 +322,16 @@ func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 // maxIdentifier is the longest userName, displayName of a group, externalId or address, in bytes.
 const maxIdentifier = 1024
 
-// identifiers refuses values by which people and groups are told apart that are too long for that, or that hold control
-// characters or what a decoder puts in the place of text that is none: two different ones would become the same.
-func identifiers(values ...string) error {
+// identifiers refuses values of an attribute by which users and groups are told apart that are too long for that, or that hold
+// control characters or the character that a decoder puts in the place of invalid text: two different ones would become the same.
+func identifiers(attribute string, values ...string) error {
 	for _, v := range values {
 		if len(v) > maxIdentifier {
-			return badValue(fmt.Sprintf("userName, displayName, externalId and addresses have at most %d bytes", maxIdentifier))
+			return badValue(fmt.Sprintf("%s: expected at most %d bytes, got more", attribute, maxIdentifier))
 		}
 		for _, r := range v {
 			if r < ' ' || r == 0x7f || r == utf8.RuneError {
-				return badValue("userName, displayName, externalId and addresses have no control characters and are valid text")
+				return badValue(attribute + ": expected text without control characters, got some, or invalid text")
 			}
 		}
 	}

@@ -115,6 +115,10 @@ func (a Attribute) folded(s string) string {
 	return a.fold(s)
 }
 
+// textual says whether the values of a are texts: a literal without quotes is compared with them as
+// it was written.
+func (a Attribute) textual() bool { return a.Type == typeString || a.Type == typeReference }
+
 // HasValue says whether a is complex with a sub-attribute value, which is what a comparison without a sub-attribute is about.
 func (a Attribute) HasValue() bool {
 	if a.Type != typeComplex {
@@ -197,4 +201,13 @@ func (sc scope) attribute(path fp.AttributePath) (attr Attribute, sub *Attribute
 		return attr, nil, errorf("there is no attribute %q", clip(pathOf(path)))
 	}
 	return attr, &found, nil
+}
+
+// SubNames lists the sub-attributes of a complex attribute, as the schema spells them.
+func (a Attribute) SubNames() []string {
+	names := make([]string, len(a.subs))
+	for i := range a.subs {
+		names[i] = a.subs[i].Name()
+	}
+	return names
 }
