@@ -2,8 +2,9 @@ package mapping
 
 import "slices"
 
-// Authoritative reports whether a rule that is in force and authoritative gives the role on the target by a group that is in
-// the directory. Without such a group it says nothing: the identity provider may not have pushed it yet.
+// Authoritative reports whether a rule that is in force and authoritative gives the role on the
+// target by a group that is in the directory. Without such a group it says nothing: the identity
+// provider may not have pushed it yet.
 func (r *Rules) Authoritative(t Target, role string, groups []Named) bool {
 	gives := false
 	for _, g := range groups {

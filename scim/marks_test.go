@@ -9,7 +9,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// A changed externalId may be what a rule selects by, or what finds the account: it marks all whom it concerns.
+// A changed externalId may be what a rule selects by, or what finds the account: every user that it
+// concerns is marked.
 func TestExternalIDMarks(t *testing.T) {
 	const (
 		groupPut = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins","externalId":"x"}`

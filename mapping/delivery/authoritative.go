@@ -9,10 +9,12 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// byAuthoritative is the note of a foreign grant that the ledger took over because an authoritative rule does not give it.
+// byAuthoritative is the note of a foreign grant that the ledger took over because an authoritative
+// rule does not give it.
 const byAuthoritative = "foreign_authoritative"
 
-// takeForeign takes over a foreign grant that an authoritative rule does not give, to be removed under the brakes.
+// takeForeign takes over a foreign grant that an authoritative rule does not give, to be removed
+// under the brakes.
 func (w *Worker) takeForeign(tx store.Tx, g foreignGrant, key string) error {
 	if err := w.takeOver(tx, g, key, w.byResync()); err != nil {
 		return err
@@ -25,7 +27,8 @@ func (w *Worker) takeForeign(tx store.Tx, g foreignGrant, key string) error {
 	return tx.Ledger(w.Name).PutEntry(e)
 }
 
-// authoritative returns, for the roles of a target, whether an authoritative rule speaks for them as the directory is now.
+// authoritative returns, for the roles of a target, whether an authoritative rule speaks for them
+// as the directory is now.
 func (w *Worker) authoritative(tx store.Tx, target string, groups []mapping.Named) func(role string) bool {
 	rules, known := w.rules(tx), map[string]bool{}
 	return func(role string) bool {
@@ -38,8 +41,9 @@ func (w *Worker) authoritative(tx store.Tx, target string, groups []mapping.Name
 	}
 }
 
-// silenced takes foreign grants out of a visit whose authoritative rule speaks no longer, because no group of it is in the
-// directory any more, and returns them: they are not the bridge's to remove.
+// silenced takes foreign grants out of a visit whose authoritative rule speaks no longer, because
+// no group of it is in the directory any more, and returns them: they are not the bridge's to
+// remove.
 func (w *Worker) silenced(tx store.Tx, target string, v *visitWork) (out []store.Entry, err error) {
 	var speaks func(string) bool
 	for _, a := range v.accounts {

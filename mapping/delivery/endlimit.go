@@ -10,8 +10,9 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// limitEnd holds the end of a membership or account beyond max_offboardings. The off-boarding of an account that lost roles
-// was counted, or approved, with them; of any other it is counted here, before the call.
+// limitEnd holds the end of a membership or account beyond max_offboardings. The off-boarding of an
+// account that lost roles was counted, or approved, with them; of any other it is counted here,
+// before the call.
 func (w *Worker) limitEnd(ctx context.Context, target string, a *account) error {
 	begins := false
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
@@ -51,7 +52,8 @@ func (w *Worker) limitEnd(ctx context.Context, target string, a *account) error 
 	return nil
 }
 
-// countEnd counts the end of an account, unless its off-boarding is on record already. over: it exceeds the limit.
+// countEnd counts the end of an account, unless its off-boarding is on record already. over: it
+// exceeds the limit.
 func (w *Worker) countEnd(tx store.Tx, listing string, a *account) (over bool, err error) {
 	sent, err := sentRemovals(tx, w.Name, listing)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// commit takes what is held out of the visit and writes holds that are new, and those that are over because their
-// grant is wanted again or their reason is gone.
+// commit takes what is held out of the visit and writes holds that are new, and those that are over
+// because their grant is wanted again or their reason is gone.
 func (b *brakes) commit(ctx context.Context, v *visitWork) error {
 	w := b.worker
 	changed, created := false, map[string]openHold{}
@@ -57,13 +57,15 @@ func (b *brakes) commit(ctx context.Context, v *visitWork) error {
 	return nil
 }
 
-// keeps says whether a grant that was to be removed, or was let go, is wanted again: the next removal is a new one.
+// keeps says whether a grant that was to be removed, or was let go, is wanted again: the next
+// removal is a new one.
 func (a *account) keeps(role string, e store.Entry) bool {
 	_, want := a.want[role]
 	return want && e.State == store.Present && (!e.Wanted || e.Approved || e.Hold != "")
 }
 
-// write records holds that begin or end. A removal joins an open hold, or one that is created for all of its reason.
+// write records holds that begin or end. A removal joins an open hold, or one that is created for
+// all of its reason.
 func (b *brakes) write(tx store.Tx, v *visitWork, open, created map[string]openHold) error {
 	w, now, released := b.worker, b.worker.now(), map[string]bool{}
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {

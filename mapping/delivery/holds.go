@@ -32,7 +32,8 @@ type Hold struct {
 	end     bool       // of an off-boarding that takes away more than roles
 }
 
-// HeldItem is one role of one account, or a permission set of the target, which all its users would lose.
+// HeldItem is one role of one account, or a permission set of the target, which all its users would
+// lose.
 type HeldItem struct {
 	Person        string `json:"person"` // the value that found the account
 	Account       string `json:"account"`
@@ -120,11 +121,12 @@ func (w *Worker) removalHolds(tx store.Tx) (out []Hold, err error) {
 	return out, nil
 }
 
-// Approve releases what a hold keeps back, as far as it is still unwanted. Reject leaves the grants where they are and
-// disowns them. Both may be called from any goroutine. The id is the one that Holds lists: it pins the content.
-// ErrNoHold: there is no such hold; ErrChanged: it is not what was listed. A grant of a user under `protect`, or of the
-// credential's own account, cannot be approved: ErrProtected. About a group that took a name which is bound to another
-// group, an approval binds the name to it, and a rejection keeps it out.
+// Approve releases what a hold keeps back, as far as it is still unwanted. Reject leaves the grants
+// where they are and disowns them. Both may be called from any goroutine. The id is the one that
+// Holds lists: it pins the content. ErrNoHold: there is no such hold; ErrChanged: it is not what
+// was listed. A grant of a user under `protect`, or of the credential's own account, cannot be
+// approved: ErrProtected. About a group that took a name which is bound to another group, an
+// approval binds the name to it, and a rejection keeps it out.
 func (w *Worker) Approve(ctx context.Context, id, actor, request string) error {
 	return w.decide(ctx, id, store.Origin{Initiator: actor, Request: request, At: w.now()}, true)
 }
@@ -220,8 +222,8 @@ func (g grants) drop(account, role string) {
 
 func (w *Worker) disownedKey(target string) string { return "disowned/" + w.Name + "/" + target }
 
-// disowned lists what operators refused to take away on a target: an authoritative rule leaves it alone, until a group gives it
-// or it is not there any more.
+// disowned lists what operators refused to take away on a target: an authoritative rule leaves it
+// alone, until a group gives it or it is not there any more.
 func (w *Worker) disowned(tx store.Tx, target string) (grants, error) {
 	out := grants{}
 	raw := tx.Setting(w.disownedKey(target))
@@ -279,7 +281,8 @@ func (w *Worker) wake(tx store.Tx, now time.Time, chosen func(store.Mark) bool) 
 	return nil
 }
 
-// Retry lets everything that is blocked or waits for its next try be tried at once. It may be called from any goroutine.
+// Retry lets everything that is blocked or waits for its next try be tried at once. It may be
+// called from any goroutine.
 func (w *Worker) Retry(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		if err := tx.SetSetting(w.retryAsked(), []byte("yes")); err != nil {
@@ -300,7 +303,8 @@ func (w *Worker) RulesChanged() {
 	w.Nudge()
 }
 
-// Resync asks whoever delivers for a comparison with what is there, at once. It may be called from any goroutine.
+// Resync asks whoever delivers for a comparison with what is there, at once. It may be called from
+// any goroutine.
 func (w *Worker) Resync(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.resyncAsked(), []byte("yes")) })
 	if err != nil {

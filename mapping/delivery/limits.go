@@ -11,8 +11,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Limit is how many people may lose something on a target within a window: the larger of Count and Percent of those
-// who have something there. The zero value holds everything.
+// Limit is how many people may lose something on a target within a window: the larger of Count and
+// Percent of those who have something there. The zero value holds everything.
 type Limit struct {
 	Count, Percent int
 	Window         time.Duration
@@ -38,7 +38,8 @@ func (b *brakes) limits(v *visitWork) {
 	}
 }
 
-// within lists the accounts from which a removal was sent within a window: off-boardings, or all others.
+// within lists the accounts from which a removal was sent within a window: off-boardings, or all
+// others.
 func (b *brakes) within(window time.Duration, offboarded bool) map[string]bool {
 	out, now := map[string]bool{}, b.worker.now()
 	for _, s := range b.sent {
@@ -49,7 +50,8 @@ func (b *brakes) within(window time.Duration, offboarded bool) map[string]bool {
 	return out
 }
 
-// base counts the users of the target: those of the ledger now, and those that lost something within the window.
+// base counts the users of the target: those of the ledger now, and those that lost something
+// within the window.
 func (b *brakes) base(window time.Duration) int {
 	all := maps.Clone(b.users)
 	maps.Copy(all, b.within(window, false))
@@ -57,7 +59,8 @@ func (b *brakes) base(window time.Duration) int {
 	return len(all)
 }
 
-// limitRemovals holds the whole set of removals if, with those sent within the window, it exceeds max_removals.
+// limitRemovals holds the whole set of removals if, with those sent within the window, it exceeds
+// max_removals.
 func (b *brakes) limitRemovals() {
 	l := b.worker.MaxRemovals
 	all, planned := b.within(l.Window, false), false
@@ -74,8 +77,8 @@ func (b *brakes) limitRemovals() {
 	}
 }
 
-// limitOffboardings holds every off-boarding beyond max_offboardings, also a single one: the first ones up to the limit
-// go at once, in the order in which the identity provider asked for them.
+// limitOffboardings holds every off-boarding beyond max_offboardings, also a single one: the first
+// ones up to the limit go at once, in the order in which the identity provider asked for them.
 func (b *brakes) limitOffboardings() {
 	l := b.worker.MaxOffboardings
 	gone, allowed := b.within(l.Window, true), l.allows(b.base(l.Window))
@@ -90,7 +93,8 @@ func (b *brakes) limitOffboardings() {
 	}
 }
 
-// asked returns when the change of an account was asked for first: its marks may have been made later, from those of a user.
+// asked returns when the change of an account was asked for first: its marks may have been made
+// later, from those of a user.
 func (a *account) asked() (at time.Time) {
 	for _, m := range a.marks {
 		at = earlier(at, earlier(m.Since, m.Origin.At))
@@ -148,8 +152,9 @@ func sentRemovals(tx store.Tx, name, target string) (out []sentRemoval, err erro
 	return out, nil
 }
 
-// countRemovals remembers, in the transaction that records the attempt, from which accounts a call takes something. Of what
-// was approved it remembers only off-boardings: their end needs no other decision.
+// countRemovals remembers, in the transaction that records the attempt, from which accounts a call
+// takes something. Of what was approved it remembers only off-boardings: their end needs no other
+// decision.
 func (w *Worker) countRemovals(tx store.Tx, s step, now time.Time) error {
 	var more, ends []sentRemoval
 	for _, c := range s.delta.Changes {

@@ -13,10 +13,12 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// ErrChanged is the answer to a decision about a hold that is not, or is no longer, what was listed.
+// ErrChanged is the answer to a decision about a hold that is not, or is no longer, what was
+// listed.
 var ErrChanged = errors.New("the hold is not what was listed")
 
-// digestBytes is how much of a digest an id carries: too much for a content to be found that has the same.
+// digestBytes is how much of a digest an id carries: too much for a content to be found that has
+// the same.
 const digestBytes = 8
 
 // seal completes a hold with the digest of its content, and puts it into the id.
@@ -37,7 +39,8 @@ func (h Hold) base() string { return strings.TrimSuffix(h.ID, "."+h.Digest) }
 // Is reports whether an id means this hold: as it is listed here, or without a digest.
 func (h Hold) Is(id string) bool { return id == h.ID || id == h.base() }
 
-// listed finds the hold that was listed with this id. ErrChanged: it has another content now; ErrNoHold: it is gone.
+// listed finds the hold that was listed with this id. ErrChanged: it has another content now;
+// ErrNoHold: it is gone.
 func listed(all []Hold, id string) (Hold, error) {
 	base := id
 	if i := strings.LastIndexByte(id, '.'); i >= 0 {
@@ -70,8 +73,8 @@ func (w *Worker) shown(tx store.Tx) (out []string, err error) {
 	return out, nil
 }
 
-// ShowHolds is Holds for an operator who decides about what is listed: each hold takes in nothing more from then on.
-// It may be called from any goroutine.
+// ShowHolds is Holds for an operator who decides about what is listed: each hold takes in nothing
+// more from then on. It may be called from any goroutine.
 func (w *Worker) ShowHolds(ctx context.Context) ([]Hold, error) {
 	var out []Hold
 	fresh := false

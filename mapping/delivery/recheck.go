@@ -12,10 +12,12 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// adminsAgain is how long after a last administrator was held the target is read again, and after each such read.
+// adminsAgain is how long after a last administrator was held the target is read again, and after
+// each such read.
 const adminsAgain = 30 * time.Second
 
-// readShare is the largest share of time, one in so many, that reading a target again may take: a large group has many pages.
+// readShare is the largest share of time, one in so many, that reading a target again may take: a
+// large group has many pages.
 const readShare = 10
 
 // window is a time that began at a moment.
@@ -24,7 +26,8 @@ type window struct {
 	lasts time.Duration
 }
 
-// recheckAt plans the next read of a target on which a last administrator is held, unless one is planned.
+// recheckAt plans the next read of a target on which a last administrator is held, unless one is
+// planned.
 func (w *Worker) recheckAt(target string, after time.Duration) {
 	if _, planned := w.admins[target]; !planned && w.admins != nil {
 		w.admins[target] = window{w.now(), after}
@@ -48,8 +51,8 @@ func (w *Worker) adminsAt() (at time.Time) {
 	return at
 }
 
-// recheckAdmins reads the targets on which a last administrator is held. If another one is there now, the hold dissolves:
-// an off-boarding may wait for it.
+// recheckAdmins reads the targets on which a last administrator is held. If another one is there
+// now, the hold dissolves: an off-boarding may wait for it.
 func (w *Worker) recheckAdmins(ctx context.Context) error {
 	if w.Backend.Traits().AdminRole == "" || w.mode() != Sync {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// keepSets holds the removal of a target's permission sets for as long as somebody's removal from it is held: without them the
-// role would be theirs in name only.
+// keepSets holds the removal of a target's permission sets for as long as a hold keeps an account on
+// it: without them that account would have the role in name only.
 func (w *Worker) keepSets(ctx context.Context, target string, v *visitWork) error {
 	a := v.accounts[store.TargetItself]
 	if a == nil || len(a.remove) == 0 {
@@ -23,7 +23,7 @@ func (w *Worker) keepSets(ctx context.Context, target string, v *visitWork) erro
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("looking whether somebody is held: %w", err)
+		return fmt.Errorf("looking whether an account is held: %w", err)
 	}
 	if hold != "" {
 		a.remove, a.park, a.reason = nil, store.Held, hold
@@ -31,7 +31,7 @@ func (w *Worker) keepSets(ctx context.Context, target string, v *visitWork) erro
 	return nil
 }
 
-// heldOn is a hold of people on a target, "" if there is none.
+// heldOn returns a hold of accounts on a target, "" if there is none.
 func heldOn(tx store.Tx, name, target string) (string, error) {
 	for e, err := range tx.Ledger(name).Entries(target, "") {
 		if err != nil || e.Hold != "" && e.Account != store.TargetItself {
@@ -41,8 +41,8 @@ func heldOn(tx store.Tx, name, target string) (string, error) {
 	return "", nil
 }
 
-// countUsers reads which accounts have a role of the target, if it is to lose permission sets: accounts that the bridge
-// did not give the role lose them, too.
+// countUsers reads which accounts have a role of the target, if it is to lose permission sets:
+// accounts that the bridge did not give the role lose them, too.
 func (b *brakes) countUsers(ctx context.Context) error {
 	if b.sets == nil || len(b.fresh(b.sets)) == 0 {
 		return nil
@@ -64,8 +64,8 @@ func (b *brakes) countUsers(ctx context.Context) error {
 	return nil
 }
 
-// limitSets holds the removal of permission sets under max_removals: it is a revocation from every account that keeps a
-// role of the target.
+// limitSets holds the removal of permission sets under max_removals: it is a revocation from every
+// account that keeps a role of the target.
 func (b *brakes) limitSets(v *visitWork) {
 	if b.sets == nil {
 		return

@@ -54,7 +54,8 @@ type decision struct {
 	asJSON bool
 }
 
-// run decides about a hold as it was listed or, if the id says nothing of the content, as it is shown now.
+// run decides about a hold as it was listed or, if the id says nothing of the content, as it is
+// shown now.
 func (d *decision) run(ctx context.Context, id string) error {
 	o, err := newOperatorClient(*d.config)
 	if err != nil {
@@ -117,7 +118,8 @@ var decisionWords = map[string]string{
 	"approve no_target": "approved; its grants count as gone with the target", "reject no_target": "rejected; the bridge owns the grants no longer",
 }
 
-// completeHolds lets the shell complete the ids of the holds, without what pins their content: the command then shows it.
+// completeHolds lets the shell complete the ids of the holds, without what pins their content: the
+// command then shows it.
 func completeHolds(config *string) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
