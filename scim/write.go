@@ -258,8 +258,28 @@ func (c *change) members(group string) ([]string, error) {
 	return out, nil
 }
 
+// identity lists the values by which a user may be found at a vendor: see store.User.Original.
+func identity(u store.User) []string {
+	primary := ""
+	if len(u.Emails) > 0 {
+		primary = u.Emails[0]
+	}
+	return []string{u.UserName, primary, u.ExternalID}
+}
+
+// originalOf returns what is to be kept of the values that a user had first.
+func originalOf(before, after store.User) []string {
+	was := identity(before)
+	same := slices.EqualFunc(was, identity(after), func(a, b string) bool { return store.Fold(a) == store.Fold(b) })
+	if before.Original != nil || same {
+		return before.Original
+	}
+	return was
+}
+
 // userFrom fills the typed fields of a user from its attributes. A missing `active` keeps what is given.
 func userFrom(u store.User, attrs map[string]any) (store.User, error) {
+	before := u
 	u.UserName, u.ExternalID = text(attrs, "userName"), text(attrs, "externalId")
 	if strings.TrimSpace(u.UserName) == "" {
 		return u, badValue("userName: expected a string that is not blank")
@@ -271,6 +291,9 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	u.Emails = emails(attrs["emails"])
 	if err := errors.Join(identifiers("userName", u.UserName), identifiers("externalId", u.ExternalID), identifiers("emails.value", u.Emails...)); err != nil {
 		return u, err
+	}
+	if u.ID != "" {
+		u.Original = originalOf(before, u)
 	}
 	unassign(attrs, "id", "meta", "schemas", "groups", "password")
 	var err error

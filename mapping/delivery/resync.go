@@ -49,7 +49,11 @@ func (w *Worker) look(ctx context.Context) error {
 			w.looks[t] = now
 		}
 		w.health.only(targets)
+		w.resyncBegan, w.net = now, &netPass{}
 		w.planResync(now, w.ResyncEvery)
+	}
+	if err := w.repair(ctx); err != nil {
+		return err
 	}
 	for _, target := range slices.Sorted(maps.Keys(w.looks)) {
 		if w.looks[target].After(now) || !w.pausedUntil(target).IsZero() {
@@ -89,6 +93,9 @@ func (w *Worker) planResync(now time.Time, after time.Duration) {
 // lookAt is when look has something to do again; zero: never by itself.
 func (w *Worker) lookAt() time.Time {
 	at := w.resyncAt
+	if w.net != nil {
+		return w.now()
+	}
 	for target, t := range w.looks {
 		if p := w.pausedUntil(target); p.After(t) {
 			t = p
@@ -103,6 +110,9 @@ func (w *Worker) lookAt() time.Time {
 // compare reads a target. What the bridge granted and is not seen twice in a row is granted again; what is seen and no
 // group gives is reported, and taken over for removal if a rule is authoritative. A listing without people is no evidence.
 func (w *Worker) compare(ctx context.Context, target string) error {
+	if err := w.refresh(ctx, target); err != nil {
+		return err
+	}
 	var seen backend.Observation
 	err := w.patiently(ctx, func(ctx context.Context) (err error) {
 		seen, err = w.Backend.Observe(ctx, target)
@@ -168,7 +178,7 @@ func (w *Worker) lookForMissing(tx store.Tx, target string) error {
 		if err != nil {
 			return err
 		}
-		if m.State == store.Blocked && m.Reason == noAccount {
+		if m.State == store.Blocked && (m.Reason == noAccount || m.Reason == noAddress) {
 			without = append(without, m)
 		}
 	}
@@ -242,6 +252,7 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 		return false, nil, err
 	}
 	strangers = map[foreignGrant]bool{}
+	speaks := w.authoritative(tx, target, groups)
 	for id, holds := range seen.Holders {
 		for _, role := range holds {
 			remove, managed := roles[role]
@@ -249,7 +260,7 @@ func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, k
 				continue
 			}
 			g := foreignGrant{target, id, role}
-			suspect, err := w.stranger(tx, g, seen.Members[id].Key, remove && w.inForce().Authoritative(t, role, groups))
+			suspect, err := w.stranger(tx, g, seen.Members[id].Key, remove && speaks(role))
 			if err != nil {
 				return again, nil, err
 			}
@@ -297,7 +308,7 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 	if !w.suspects[g] {
 		return true, nil
 	}
-	return true, w.takeOver(tx, g, key, w.byResync())
+	return true, w.takeForeign(tx, g, key)
 }
 
 // takeOver makes a grant that was found the bridge's, to be removed under the brakes.

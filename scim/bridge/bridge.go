@@ -247,8 +247,8 @@ func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metr
 		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
 		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
 		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles",
-		ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
-		Drift: func(kind string) { metrics.Drift(name, kind) }, Now: b.clock(),
+		ResyncEvery: time.Duration(c.ResyncEvery), AccountCache: time.Duration(c.AccountCache), Log: b.Log, Delivered: metrics.Delivered,
+		Drift: func(kind string) { metrics.Drift(name, kind) }, Repaired: func() { metrics.Repaired(name) }, Now: b.clock(),
 	}
 	for _, p := range c.Protect {
 		w.Protect = append(w.Protect, backend.Fold(p))

@@ -122,6 +122,7 @@ type BackendConfig struct {
 	CallTimeout     Duration      `yaml:"call_timeout"`
 	StragglerWindow Duration      `yaml:"straggler_window"`
 	ResyncEvery     Duration      `yaml:"resync_every"`
+	AccountCache    Duration      `yaml:"account_cache"`
 	OnMissingUser   string        `yaml:"on_missing_user"`
 	OnDeactivate    string        `yaml:"on_deactivate"`
 	Protect         []string      `yaml:"protect"`
@@ -236,7 +237,7 @@ func defaultBackend() BackendConfig {
 		Match: "email", RateLimit: "60/min", Batch: Batch{25, Duration(time.Second)},
 		UpdateRole: UpdateRole{"PUT", "/api/v1/roles/{role}"},
 		Retry:      Retry{Duration(time.Second), Duration(5 * time.Minute)}, CallTimeout: Duration(30 * time.Second),
-		StragglerWindow: Duration(75 * time.Second), ResyncEvery: Duration(time.Hour), OnMissingUser: "wait",
+		StragglerWindow: Duration(75 * time.Second), ResyncEvery: Duration(time.Hour), AccountCache: Duration(time.Hour), OnMissingUser: "wait",
 		OnDeactivate:    "remove_roles",
 		MaxRemovals:     RemovalsLimit{10, 20, Duration(time.Hour)},
 		MaxOffboardings: RemovalsLimit{100, 30, Duration(time.Hour)},

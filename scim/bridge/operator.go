@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -19,14 +18,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // maxAnswer bounds what a command takes into memory: a plan of a million changes.
@@ -177,9 +175,12 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 	if res.StatusCode == http.StatusUnauthorized {
 		return nil, fmt.Errorf("the server at %s does not know the operator's key in %s: it was started with another store or configuration, or made a new key", o.url, o.keyFile)
 	}
-	var refusal struct{ Error string }
-	if json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&refusal) != nil || refusal.Error == "" {
+	var refusal console.HoldChanged
+	if json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&refusal) != nil || refusal.Error == "" {
 		refusal.Error = res.Status
+	}
+	if refusal.Holds != nil {
+		return nil, &changedError{refusal}
 	}
 	return nil, errors.New(refusal.Error)
 }
@@ -202,118 +203,12 @@ func ask[T any](config *string, stdout io.Writer, method string, path func(args 
 	}
 }
 
-func holdCommand(config *string, stdout io.Writer) *cobra.Command {
-	c := &cobra.Command{Use: "hold", Short: "Removals, and groups that took a bound name, that wait for a decision", Args: noArgs,
-		Example: "  scimbridge hold list\n  scimbridge hold approve vt-6",
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
-	var asJSON bool
-	list := &cobra.Command{Use: "list", Example: "  scimbridge hold list --json", Short: "Show what is held and why", Args: noArgs,
-		RunE: ask(config, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
-	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.AddCommand(list)
-	for word, what := range map[string]string{
-		"approve": "Let what is held go, as far as it is still not wanted; bind the name to a group that took it",
-		"reject":  "Leave the grants where they are; the bridge gives up owning them. A group that took a name gives nothing",
-	} {
-		decided := new(bool)
-		decide := &cobra.Command{Use: word + " ID", Short: what, Example: "  scimbridge hold " + word + " vt-6", Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
-			RunE: ask(config, stdout, http.MethodPost, func(args []string) string { return "/api/holds/" + url.PathEscape(args[0]) + "/" + word }, decided,
-				func(w io.Writer, a map[string]string) error {
-					said := map[string]string{"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and are the bridge's no more",
-						"approve pin": "approved; the name is bound to this group, and its people get what the rules give", "reject pin": "rejected; the group gives nothing until it takes the name again",
-						"approve no_target": "approved; its grants count as gone with the target", "reject no_target": "rejected; the grants are the bridge's no more"}
-					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], cmp.Or(said[word+" "+a["why"]], said[word]))
-					return err
-				})}
-		decide.ValidArgsFunction = completeHolds(config)
-		decide.Flags().BoolVar(decided, "json", false, "print JSON")
-		c.AddCommand(decide)
-	}
-	return c
-}
-
-// completeHolds lets the shell complete the ids of the holds there are, with what they are about.
-func completeHolds(config *string) cobra.CompletionFunc {
-	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		var ids []cobra.Completion
-		var holds []delivery.Hold
-		if o, err := newOperatorClient(*config); len(args) == 0 && err == nil && o.call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
-			for _, h := range holds {
-				ids = append(ids, cobra.CompletionWithDesc(h.ID, h.Target+": "+delivery.WhyHeld(h.Why)))
-			}
-		}
-		return ids, cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
 func oneArg(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return usageError{fmt.Errorf("needs %s", what)}
 		}
 		return nil
-	}
-}
-
-func showHolds(w io.Writer, holds []delivery.Hold) error {
-	if len(holds) == 0 {
-		_, err := fmt.Fprintln(w, "nothing is held")
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tBACKEND\tTARGET\tPEOPLE\tSINCE\tWHY")
-	for _, h := range holds {
-		people := map[string]bool{}
-		for _, g := range h.Grants {
-			people[g.Account] = true
-		}
-		n := len(people)
-		if h.Group != nil {
-			n = h.Group.Members
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, n, moment(h.Since), delivery.WhyHeld(h.Why))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	footer := map[bool]string{}
-	for _, h := range holds {
-		if h.Group != nil {
-			showHeldGroup(w, h)
-			footer[true] = "\nscimbridge hold approve ID binds the name to the group that has it now; scimbridge hold reject ID keeps the group out until it takes the name again."
-			continue
-		}
-		footer[false] = "\nscimbridge hold approve ID lets them go; scimbridge hold reject ID leaves them where they are."
-		fmt.Fprintf(w, "\n%s would take:\n", h.ID)
-		for i, g := range h.Grants {
-			if i == 10 {
-				fmt.Fprintf(w, "  … and %d more; --json shows all\n", len(h.Grants)-i)
-				break
-			}
-			fmt.Fprintf(w, "  %s from %s\n", g.Role, g.Person)
-		}
-	}
-	for _, group := range []bool{false, true} {
-		if footer[group] != "" {
-			fmt.Fprintln(w, footer[group])
-		}
-	}
-	return nil
-}
-
-// showHeldGroup says which group took whose name, and what accepting it would give to how many.
-func showHeldGroup(w io.Writer, h delivery.Hold) {
-	g := h.Group
-	bound := fmt.Sprintf("the group %s, which is deleted", g.Bound)
-	switch {
-	case g.Bound == "":
-		bound = "a group of another identity provider"
-	case g.Became != "":
-		bound = fmt.Sprintf("the group %s, which is called %q now", g.Bound, g.Became)
-	}
-	fmt.Fprintf(w, "\n%s: the group %q (%s) of %s has a name that is bound to %s.\n", h.ID, g.Name, g.ID, g.IdP, bound)
-	for _, target := range slices.Sorted(maps.Keys(g.Gives)) {
-		fmt.Fprintf(w, "  its %d member(s) would get %s on %s\n", g.Members, strings.Join(g.Gives[target], ", "), target)
 	}
 }
 

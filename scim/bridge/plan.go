@@ -155,6 +155,10 @@ func showPreview(w io.Writer, p delivery.Preview) {
 			fmt.Fprintf(w, "  held on %s: %s for the %d member(s) of %s: %s\n", h.Target, h.Role, h.Members, h.Group, delivery.WhyHeld(h.Why))
 			continue
 		}
+		if h.PermissionSet {
+			fmt.Fprintf(w, "  held on %s: permission set %s from every user of it: %s\n", h.Target, h.Role, delivery.WhyHeld(h.Why))
+			continue
+		}
 		fmt.Fprintf(w, "  held on %s: %s from %s: %s\n", h.Target, h.Role, h.Person, delivery.WhyHeld(h.Why))
 	}
 	for _, n := range slices.Concat(p.Rules, p.Notes) {

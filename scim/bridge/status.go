@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -134,6 +135,9 @@ func showNeeds(w io.Writer, b console.BackendStatus) {
 			words = ": " + words
 		}
 		note("%d blocked: %s%s", b.Blocked[reason], reason, words)
+	}
+	for _, limit := range slices.Sorted(maps.Keys(b.OverLimit)) {
+		note("over the limit: %s on %s: what exceeds it is held", limit, strings.Join(b.OverLimit[limit], ", "))
 	}
 	if b.Holds > 0 {
 		note("%d hold(s) wait for a decision: scimbridge hold list", b.Holds)

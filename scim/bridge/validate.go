@@ -307,6 +307,9 @@ func (v *validation) backend(name string, c *BackendConfig) {
 	} else if c.StragglerWindow < c.CallTimeout {
 		v.warn(at("straggler_window"), "is shorter than call_timeout: a call would be read back while it may still be under way")
 	}
+	if c.AccountCache <= 0 {
+		v.bad(at("account_cache"), "must be positive")
+	}
 	if u := c.UpdateRole; c.Kind == "riskcloud" {
 		if !strings.HasPrefix(u.Path, "/") || !strings.Contains(u.Path, "{role}") {
 			v.bad(at("update_role", "path"), "must begin with / and contain {role}")

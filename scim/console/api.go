@@ -57,20 +57,22 @@ type TokenStatus struct {
 
 // BackendStatus is one backend. Times are absent where there is none.
 type BackendStatus struct {
-	Name          string         `json:"name"`
-	Kind          string         `json:"kind"`
-	Mode          string         `json:"mode"`
-	State         string         `json:"state"`
-	Reason        string         `json:"reason,omitempty"`
-	Pending       int            `json:"pending"`
-	Blocked       map[string]int `json:"blocked"`       // people by reason
-	BlockedUsers  int            `json:"blocked_users"` // each counted once
-	Held          int            `json:"held"`
-	Holds         int            `json:"holds"`
-	OldestPending time.Time      `json:"oldest_pending,omitzero"`
-	OldestRemoval time.Time      `json:"oldest_removal,omitzero"` // pending or blocked
-	PausedUntil   time.Time      `json:"paused_until,omitzero"`
-	Leader        *LeaderStatus  `json:"leader,omitempty"` // where replicas share the store
+	Name         string         `json:"name"`
+	Kind         string         `json:"kind"`
+	Mode         string         `json:"mode"`
+	State        string         `json:"state"`
+	Reason       string         `json:"reason,omitempty"`
+	Pending      int            `json:"pending"`
+	Blocked      map[string]int `json:"blocked"`       // people by reason
+	BlockedUsers int            `json:"blocked_users"` // each counted once
+	Held         int            `json:"held"`
+	Holds        int            `json:"holds"`
+	// OverLimit lists, by limit, the targets on which changes are held because they exceed it.
+	OverLimit     map[string][]string `json:"over_limit,omitempty"`
+	OldestPending time.Time           `json:"oldest_pending,omitzero"`
+	OldestRemoval time.Time           `json:"oldest_removal,omitzero"` // pending or blocked
+	PausedUntil   time.Time           `json:"paused_until,omitzero"`
+	Leader        *LeaderStatus       `json:"leader,omitempty"` // where replicas share the store
 }
 
 // NeedsSomebody says whether the backend waits for a human.
@@ -230,13 +232,18 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	}
 	s.Blocked, s.BlockedUsers = waiting.counts(), waiting.people()
 	if held {
-		s.Held, _, err = heldPeople(tx, b.Name)
+		all, err := readHeld(tx, b.Name)
+		if err != nil {
+			return s, err
+		}
+		s.Held, s.OverLimit = all.people, all.over
 	}
+	strangers, err := delivery.HeldByPin(tx, b.Name)
 	if err != nil {
 		return s, err
 	}
-	strangers, err := delivery.HeldByPin(tx, b.Name)
-	s.Held += strangers
+	ends, over, err := delivery.HeldEnds(tx, b.Name)
+	s.Held, s.OverLimit = s.Held+strangers+ends, overLimit(s.OverLimit, over)
 	return s, err
 }
 
@@ -255,21 +262,49 @@ func (c *Console) countHolds(ctx context.Context, backends []BackendStatus) erro
 }
 
 func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
+	all, err := c.showHolds(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+		return
+	}
+	answer(w, http.StatusOK, all)
+}
+
+// showHolds lists the holds of all backends, the oldest first.
+func (c *Console) showHolds(ctx context.Context) ([]delivery.Hold, error) {
 	all := []delivery.Hold{}
 	for _, b := range c.Backends {
-		holds, err := b.Engine.Holds(r.Context())
+		holds, err := b.Engine.ShowHolds(ctx)
 		if err != nil {
-			refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
-			return
+			return nil, err
 		}
 		all = append(all, holds...)
 	}
 	slices.SortStableFunc(all, func(a, b delivery.Hold) int { return a.Since.Compare(b.Since) })
-	answer(w, http.StatusOK, all)
+	return all, nil
+}
+
+// HoldChanged is the answer to a decision about a hold that is not what was listed: with the holds as they are now.
+type HoldChanged struct {
+	Error string          `json:"error"`
+	Holds []delivery.Hold `json:"holds"`
+}
+
+// holdChanged refuses a decision about a hold that is not what was listed.
+func (c *Console) holdChanged(w http.ResponseWriter, r *http.Request) {
+	all, err := c.showHolds(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+		return
+	}
+	answer(w, http.StatusConflict, HoldChanged{"the hold is not what was listed, and nothing was decided: read the list as it is now, and decide by an id of it", all})
 }
 
 func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 	id, decision, request := r.PathValue("id"), r.PathValue("decision"), uuid.NewString()
+	if digest := r.URL.Query().Get("digest"); digest != "" { // in place of an id with its digest
+		id += "." + digest
+	}
 	w.Header().Set("X-Request-Id", request)
 	for _, b := range c.Backends {
 		why, do := whyOf(r.Context(), b.Engine, id), b.Engine.Approve
@@ -285,6 +320,8 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case errors.Is(err, delivery.ErrNoHold):
 			continue
+		case errors.Is(err, delivery.ErrChanged):
+			c.holdChanged(w, r)
 		case errors.Is(err, delivery.ErrProtected):
 			refuse(w, http.StatusConflict, "the configuration protects this person: take them out of `protect` or `own_account` and restart, or reject the hold")
 		case err != nil:

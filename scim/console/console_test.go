@@ -45,6 +45,8 @@ func (e *engine) Holds(context.Context) ([]delivery.Hold, error) {
 	return []delivery.Hold{{ID: e.hold, Backend: "vt", Target: "acme", Why: "protected", Grants: []delivery.HeldItem{{Person: "ada@example.com", Account: "a", Role: "R"}}}}, nil
 }
 
+func (e *engine) ShowHolds(ctx context.Context) ([]delivery.Hold, error) { return e.Holds(ctx) }
+
 func (e *engine) Explain(_ context.Context, who, _ string) ([]delivery.Why, error) {
 	if who != "ada" {
 		return nil, nil

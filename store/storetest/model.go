@@ -321,6 +321,7 @@ func (m *model) compareBackend(t *testing.T, b string, tx store.Tx) error {
 			return err
 		}
 		same(t, "cached", got, c)
+		same(t, "cached on its target", slices.Contains(list(t, tx.Accounts(b).CachedOn(k[1])), c), true)
 	}
 	return nil
 }
