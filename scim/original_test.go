@@ -2,6 +2,7 @@ package scim_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -37,7 +38,7 @@ func TestOriginalValues(t *testing.T) {
 		if a := w.do(step.method, "/Users/"+linus, step.body); a.status != 200 {
 			t.Fatalf("%s: %d %s", step.method, a.status, a.body)
 		}
-		if got := original(); !slices.Equal(got, step.want) {
+		if got := original(); !slices.EqualFunc(got, step.want, strings.EqualFold) {
 			t.Errorf("after %s %s: %q, want %q", step.method, step.body, got, step.want)
 		}
 	}
