@@ -94,6 +94,19 @@ func TestMovedAddress(t *testing.T) {
 			w.expect("acme/a1=ADMIN acme/a2=ADMIN beta/a1=ADMIN beta/a2=ADMIN")
 			w.expectCounts("pending 0, blocked 2, held 0")
 		})
+		t.Run("a visit for something else finds it/"+name, func(t *testing.T) {
+			w := moving(t, one, 0)
+			w.renamed(0)
+			w.leave("okta", "u0", "Admins") // wants nothing on the target whose list is read
+			w.user("okta", "new", "new@example.com", true)
+			w.vendor.people["new@example.com"] = "n"
+			w.join("okta", "new", "Admins")
+			w.pass(10 * time.Minute)
+			if one { // else the list of the other target was not read
+				w.expect("acme/a1=ADMIN acme/a2=ADMIN acme/n=ADMIN beta/a1=ADMIN beta/a2=ADMIN beta/v0=ADMIN")
+			}
+			w.expectCounts("pending 0, blocked 0, held 0")
+		})
 		t.Run("two users who swap addresses/"+name, func(t *testing.T) {
 			w := moving(t, one, time.Hour)
 			w.leave("okta", "u0", "Betas")

@@ -129,8 +129,8 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		if t.urgent {
 			how = atOnce
 		}
-		for _, p := range people {
-			visited[p.mark.Subject] = true
+		for _, p := range people { // of the others nothing is looked up here
+			visited[p.mark.Subject] = p.desired
 		}
 		if found, whole, err = w.list(ctx, target, missing, how, visited); err != nil {
 			return nil, err

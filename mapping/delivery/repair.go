@@ -141,6 +141,11 @@ func (w *Worker) lacks(tx store.Tx, s store.Subject, u store.User) (out []defect
 				return nil, err
 			}
 			right = err == nil && e.State == store.Present
+			c, err := tx.Accounts(w.Name).Cached(w.listing(g.Target.Target), link.Key)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			right = right && (err != nil || c.ID == link.Account) // what the vendor showed is taken in
 		}
 		if right {
 			continue
