@@ -51,6 +51,13 @@ type Store struct {
 	closed     bool
 	views      sync.WaitGroup
 
+	part     int                // see partSize; less in tests
+	large    sync.Mutex         // held for each part of a large change, and for its end: see ahead.go
+	expected map[groupAhead]int // groups for which members are prepared
+	tidying  bool               // loose rows are being removed
+	untidy   bool               // there are more of them since
+	tidiers  sync.WaitGroup
+
 	failed   chan struct{}
 	failOnce sync.Once
 	wedged   atomic.Bool
@@ -88,8 +95,15 @@ func Open(path string, o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
 		}
 	}
-	s := &Store{db: db, file: file, path: path, failed: make(chan struct{})}
+	s := &Store{db: db, file: file, path: path, failed: make(chan struct{}), part: partSize, expected: map[groupAhead]int{}}
 	s.quiet.L = &s.mu
+	loose, err := s.hasLoose()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
+	}
+	if loose {
+		s.tidyLater()
+	}
 	return s, nil
 }
 
@@ -295,6 +309,7 @@ func (s *Store) Close() error {
 		s.quiet.Wait()
 	}
 	s.mu.Unlock()
+	s.tidiers.Wait()
 	s.views.Wait()
 	if s.wedged.Load() {
 		return nil // a transaction that could not be ended holds the locks; the process is about to stop
