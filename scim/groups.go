@@ -3,7 +3,6 @@ package scim
 import (
 	"bytes"
 	"errors"
-	"slices"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -50,32 +49,19 @@ func (c *change) replaceGroup(id string, attrs map[string]any) (resource, error)
 			return resource{}, err
 		}
 	}
-	return c.putGroup(old, next, net.of(1), net.of(-1))
+	added, removed := net.net()
+	return c.putGroup(old, next, added, removed)
 }
 
 // replaceMembers makes the rows those given, by their difference.
 func (c *change) replaceMembers(g store.Group, values []string, net *delta) error {
-	removed, err := c.keepOnly(g, values)
+	removed, err := c.remove(g, allBut(values))
 	if err != nil {
 		return err
 	}
 	added, err := c.dir.AddMembers(g.ID, values...)
-	net.add(added, 1)
-	net.add(removed, -1)
+	net.add(added, removed)
 	return err
-}
-
-// keepOnly removes every member that is not listed.
-func (c *change) keepOnly(g store.Group, values []string) ([]string, error) {
-	keep := map[string]bool{}
-	for _, v := range values {
-		keep[v] = true
-	}
-	all, err := c.members(g.ID)
-	if err != nil {
-		return nil, err
-	}
-	return c.dir.RemoveMembers(g.ID, slices.DeleteFunc(all, func(v string) bool { return keep[v] })...)
 }
 
 // putGroup stores a changed group; a new name moves everybody, so both names' targets are swept.

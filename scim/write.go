@@ -28,6 +28,7 @@ type change struct {
 	now     time.Time
 	touched map[string]bool // backends
 	others  []string        // see Server.Elsewhere
+	ahead   removals
 }
 
 // update runs fn in one transaction and nudges the workers of what it marked, after the commit.
