@@ -54,7 +54,7 @@ func (c *change) replaceGroup(id string, given patch.Full) (resource, error) {
 
 // replaceMembers makes the rows those given, by their difference.
 func (c *change) replaceMembers(g store.Group, values []string, net *delta) error {
-	removed, err := c.remove(g, allBut(values))
+	removed, err := c.removeChosen(g, allBut(values))
 	if err != nil {
 		return err
 	}

@@ -81,9 +81,9 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 	case patch.ReplaceRows:
 		return c.replaceMembers(g, op.Values, net)
 	case patch.ClearRows:
-		removed, err = c.remove(g, allBut(nil))
+		removed, err = c.removeChosen(g, allBut(nil))
 	case patch.RemoveMatching:
-		removed, err = c.remove(g, c.matching(op))
+		removed, err = c.removeChosen(g, c.matching(op))
 	}
 	net.add(added, removed)
 	return err

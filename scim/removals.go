@@ -93,9 +93,9 @@ func chosen(dir store.Directory, group string, of ofMembers) (out []string, err 
 	return out, nil
 }
 
-// remove removes the chosen members. It uses what was read ahead if the group has not changed since, neither by another request
+// removeChosen removes the chosen members. It uses what was read ahead if the group has not changed since, neither by another request
 // nor by an earlier operation of this one.
-func (c *change) remove(g store.Group, of ofMembers) ([]string, error) {
+func (c *change) removeChosen(g store.Group, of ofMembers) ([]string, error) {
 	ahead := c.ahead
 	c.ahead = removals{}
 	if ahead.version == 0 || ahead.version != g.Version {

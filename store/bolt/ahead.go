@@ -44,6 +44,9 @@ type foresight struct {
 // begin prepares for another run of the function.
 func (f *foresight) begin() { f.noted, f.next, f.seen = nil, 0, 0 }
 
+// surveying says whether the run under way only learns what is to be changed.
+func (f *foresight) surveying() bool { return len(f.noted) > 0 }
+
 // ask says what is known about a change: its numbers if it was prepared, or that it is only noted now.
 func (f *foresight) ask(part int, a ahead) (numbers []number, noted bool) {
 	if f.next < len(f.ready) {

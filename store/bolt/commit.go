@@ -40,7 +40,7 @@ type job struct {
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 	err := s.do(j)
-	for err == nil && len(j.noted) > 0 {
+	for err == nil && j.surveying() {
 		err = s.again(j)
 	}
 	if err != nil {
@@ -229,7 +229,7 @@ func (j *job) run(t *tx) {
 	t.job = j
 	defer func() {
 		t.job = nil
-		if len(j.noted) > 0 && j.panicked == nil {
+		if j.surveying() && j.panicked == nil {
 			j.err = errSurveyed
 		}
 	}()
