@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 
@@ -105,6 +106,33 @@ func (c *change) removeChosen(g store.Group, of ofMembers) ([]string, error) {
 		}
 	}
 	return c.dir.RemoveMembers(g.ID, ahead.values...)
+}
+
+// large says whether a resource has more members than are rendered while others wait for their turn to write.
+func (r resource) large() (bool, error) {
+	if r.members == nil {
+		return false, nil
+	}
+	n, err := r.members()
+	return n > readAbove, err
+}
+
+// renderMembers renders a group again, with its members, after it was written. If another request has changed it since, the answer
+// shows that, with its version; of a group that was deleted since it shows no members.
+func (s *Server) renderMembers(r *http.Request, out *written) {
+	_ = s.Store.View(r.Context(), func(tx store.Tx) error {
+		dir := tx.Directory(callOf(r).idp)
+		g, err := dir.Group(out.id)
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := s.renderGroup(&b, dir, g, projectionOf(r.URL.Query())); err != nil {
+			return err
+		}
+		out.version, out.body = g.Version, b.Bytes()
+		return nil
+	})
 }
 
 // delta is what several operations on rows come to.

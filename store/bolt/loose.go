@@ -13,7 +13,7 @@ import (
 
 // partSize is how many memberships a transaction changes in both directions. One that changes more leaves the way back to others:
 // a million rows of member.of take a second, and every other writer would wait for it.
-const partSize = 2048
+const partSize = 1024
 
 // A row of member.of is loose if it stands for no membership: of one that was removed, or of one that is about to be added. The
 // bucket members.loose lists the loose rows, in blocks as those of members. So a change of any size is a change of a few blocks:
