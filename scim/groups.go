@@ -3,7 +3,6 @@ package scim
 import (
 	"bytes"
 	"errors"
-	"slices"
 
 	"github.com/scimbridge/scimbridge/scim/patch"
 	"github.com/scimbridge/scimbridge/store"
@@ -54,7 +53,8 @@ func (c *change) replaceGroup(id string, given patch.Full) (resource, error) {
 			return resource{}, err
 		}
 	}
-	return c.putGroup(old, next, net.of(1), net.of(-1))
+	added, removed := net.net()
+	return c.putGroup(old, next, added, removed)
 }
 
 // replaceMembers makes the rows those given, by their difference.
@@ -63,27 +63,13 @@ func (c *change) replaceMembers(g store.Group, values []string, net *delta) erro
 	if err != nil {
 		return err
 	}
-	removed, err := c.keepOnly(g, values)
+	removed, err := c.removeChosen(g, allBut(values))
 	if err != nil {
 		return err
 	}
 	added, err := c.dir.AddMembers(g.ID, values...)
-	net.add(added, 1)
-	net.add(removed, -1)
+	net.add(added, removed)
 	return err
-}
-
-// keepOnly removes every member that is not listed.
-func (c *change) keepOnly(g store.Group, values []string) ([]string, error) {
-	keep := map[string]bool{}
-	for _, v := range values {
-		keep[v] = true
-	}
-	all, err := c.members(g.ID)
-	if err != nil {
-		return nil, err
-	}
-	return c.dir.RemoveMembers(g.ID, slices.DeleteFunc(all, func(v string) bool { return keep[v] })...)
 }
 
 // putGroup stores a changed group; a new name moves everybody, so both names' targets are swept.

@@ -20,10 +20,12 @@ func (s *Server) patch(k *kind) http.HandlerFunc {
 		}
 		s.ignored(r, k, asked.Ignored)
 		id, body := mux.Vars(r)["id"], k == userKind || len(projectionOf(r.URL.Query()).only) > 0
+		ahead := s.readRemovals(r, id, s.removedBy(asked.Rows))
 		done, err := s.write(r, body, func(c *change) (resource, error) {
 			if k == userKind {
 				return c.patchUser(id, asked)
 			}
+			c.ahead = ahead
 			return c.patchGroup(id, asked)
 		})
 		if err != nil {
@@ -63,35 +65,8 @@ func (c *change) patchGroup(id string, asked patch.Change) (resource, error) {
 			return resource{}, err
 		}
 	}
-	return c.putGroup(old, next, net.of(1), net.of(-1))
-}
-
-// delta is what several operations on rows come to.
-type delta struct {
-	order []string
-	sum   map[string]int
-}
-
-func (d *delta) add(values []string, by int) {
-	if d.sum == nil {
-		d.sum = map[string]int{}
-	}
-	for _, v := range values {
-		if _, seen := d.sum[v]; !seen {
-			d.order = append(d.order, v)
-		}
-		d.sum[v] += by
-	}
-}
-
-func (d *delta) of(sum int) []string {
-	var out []string
-	for _, v := range d.order {
-		if d.sum[v] == sum {
-			out = append(out, v)
-		}
-	}
-	return out
+	added, removed := net.net()
+	return c.putGroup(old, next, added, removed)
 }
 
 // applyRows applies one operation to the rows. Only the forms that speak of members not named read the group.
@@ -106,32 +81,10 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 	case patch.ReplaceRows:
 		return c.replaceMembers(g, op.Values, net)
 	case patch.ClearRows:
-		removed, err = c.keepOnly(g, nil)
+		removed, err = c.removeChosen(g, allBut(nil))
 	case patch.RemoveMatching:
-		removed, err = c.removeMatching(g, op)
+		removed, err = c.removeChosen(g, c.matching(op))
 	}
-	net.add(added, 1)
-	net.add(removed, -1)
+	net.add(added, removed)
 	return err
-}
-
-func (c *change) removeMatching(g store.Group, op patch.RowOp) ([]string, error) {
-	var found []string
-	var err error
-	if op.Match, err = meantFilter(c.dir, "members.", op.Match); err != nil {
-		return nil, err
-	}
-	for m, err := range c.dir.Members(g.ID) {
-		if err != nil {
-			return nil, err
-		}
-		ok, err := op.Matches(c.member(m))
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			found = append(found, m.Value)
-		}
-	}
-	return c.dir.RemoveMembers(g.ID, found...)
 }

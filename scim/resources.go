@@ -45,7 +45,13 @@ func (s *Server) writing(k *kind, status int, read func(value.JSON, patch.Resour
 		if !named {
 			id = s.NewID()
 		}
+		var removed ofMembers
+		if named && given.HasRows {
+			removed = allBut(given.Rows)
+		}
+		ahead := s.readRemovals(r, id, removed)
 		done, err := s.write(r, true, func(c *change) (resource, error) {
+			c.ahead = ahead
 			again := given // the transaction may run more than once
 			again.Attributes = maps.Clone(given.Attributes)
 			return fn(c, id, again)

@@ -30,6 +30,7 @@ type change struct {
 	others  []string        // see Server.Elsewhere
 
 	committed []func() // run after the commit
+	ahead     removals
 }
 
 // update runs fn in one transaction and, after the commit, nudges the workers of what it marked and
@@ -64,14 +65,16 @@ type resource struct {
 	version  uint64
 	location string
 	render   func(*bytes.Buffer, projection) error
+	members  func() (int, error) // of a group; nil of a user
 }
 
 func (c *change) userResult(u store.User) resource {
-	return resource{u.ID, u.Version, c.location(userKind, u.ID), func(b *bytes.Buffer, p projection) error { return c.renderUser(b, c.dir, u, p) }}
+	return resource{u.ID, u.Version, c.location(userKind, u.ID), func(b *bytes.Buffer, p projection) error { return c.renderUser(b, c.dir, u, p) }, nil}
 }
 
 func (c *change) groupResult(g store.Group) resource {
-	return resource{g.ID, g.Version, c.location(groupKind, g.ID), func(b *bytes.Buffer, p projection) error { return c.renderGroup(b, c.dir, g, p) }}
+	return resource{g.ID, g.Version, c.location(groupKind, g.ID), func(b *bytes.Buffer, p projection) error { return c.renderGroup(b, c.dir, g, p) },
+		func() (int, error) { return c.dir.MemberCount(g.ID) }}
 }
 
 // written is what a request that wrote is answered with.
@@ -84,6 +87,7 @@ type written struct {
 // write runs fn in one transaction and, if a body is wanted, renders what it left there.
 func (s *Server) write(r *http.Request, body bool, fn func(*change) (resource, error)) (written, error) {
 	var out written
+	later := false
 	err := s.update(r, func(c *change) error {
 		res, err := fn(c)
 		if err != nil {
@@ -93,13 +97,23 @@ func (s *Server) write(r *http.Request, body bool, fn func(*change) (resource, e
 		if !body {
 			return nil
 		}
+		p := projectionOf(r.URL.Query())
+		if later, err = res.large(); err != nil {
+			return err
+		}
+		if later {
+			p = projection{without: map[string]bool{"members": true}}
+		}
 		var b bytes.Buffer
-		if err := res.render(&b, projectionOf(r.URL.Query())); err != nil {
+		if err := res.render(&b, p); err != nil {
 			return err
 		}
 		out.body = b.Bytes()
 		return nil
 	})
+	if err == nil && later {
+		s.renderMembers(r, &out)
+	}
 	return out, err
 }
 

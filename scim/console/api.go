@@ -90,8 +90,8 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("POST /api/reload", c.reload)
 	mux.HandleFunc("GET /api/explain", c.explain)
 	mux.HandleFunc("GET /api/group", c.group)
-	mux.HandleFunc("GET /api/backup", c.stream("application/octet-stream", func() writing { return c.Backup }))
-	mux.HandleFunc("GET /api/export", c.stream("application/jsonl", func() writing { return c.Export }))
+	mux.HandleFunc("GET /api/backup", c.stream("application/octet-stream", copyTime, func() writing { return c.Backup }))
+	mux.HandleFunc("GET /api/export", c.stream("application/jsonl", copyTime, func() writing { return c.Export }))
 	mux.HandleFunc("GET /api/audit", c.auditExport)
 	mux.HandleFunc("GET /api/audit/verify", c.auditVerify)
 	mux.HandleFunc("POST /api/resume", c.resume)
@@ -414,44 +414,6 @@ func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
 		return cmp.Or(cmp.Compare(a.IdP, b.IdP), cmp.Compare(a.UserID, b.UserID))
 	})
 	answer(w, http.StatusOK, all)
-}
-
-type writing func(ctx context.Context, to io.Writer) error
-
-// begun is an answer of which one knows whether any of it was written.
-type begun struct {
-	http.ResponseWriter
-	written bool
-}
-
-func (b *begun) Write(p []byte) (int, error) {
-	b.written = true
-	return b.ResponseWriter.Write(p)
-}
-
-// stream answers with what may take long to write. A failure in the middle breaks the connection: half a copy must not pass for one.
-func (c *Console) stream(contentType string, what func() writing) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !unhurried(w) {
-			return
-		}
-		w.Header().Set("Content-Type", contentType)
-		to := &begun{ResponseWriter: w}
-		err := what()(r.Context(), to)
-		switch {
-		case err == nil:
-			return
-		case errors.Is(err, errors.ErrUnsupported) && !to.written:
-			refuse(w, http.StatusNotImplemented, err.Error())
-			return
-		case c.BrokeOff != nil:
-			c.BrokeOff(r.URL.Path, err)
-		}
-		if to.written {
-			panic(http.ErrAbortHandler)
-		}
-		refuse(w, http.StatusServiceUnavailable, "the store cannot be read; the server's log says why")
-	}
 }
 
 func (c *Console) resume(w http.ResponseWriter, r *http.Request) {

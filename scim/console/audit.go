@@ -36,7 +36,7 @@ func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	c.stream("application/jsonl", func() writing {
+	c.stream("application/jsonl", 0, func() writing {
 		return func(ctx context.Context, to io.Writer) error { return audit.Export(ctx, c.Store, f, to) }
 	})(w, r)
 }

@@ -60,6 +60,7 @@ type Console struct {
 	// Backup and Export write the whole store as it is at one moment; an error that is errors.ErrUnsupported is for the operator.
 	// Resume ends the standby of a store that was put back.
 	Backup, Export func(ctx context.Context, to io.Writer) error
+	PieceTime      time.Duration                // how long a client may take over a piece of a copy; 0: 30 s
 	BrokeOff       func(path string, err error) // is told why a copy of the store or of the audit trail broke off; nil: nobody is
 	Rejected       func(r *http.Request)        // is told of a call to the operator API without its key; nil: nobody is
 	Resume         func(ctx context.Context) (stoodBy bool, err error)

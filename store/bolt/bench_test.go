@@ -197,3 +197,38 @@ func TestMillionMemberships(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkNewMembers adds members that the directory has not seen before, in a request of each size: the cost of one does not grow
+// with their number.
+func BenchmarkNewMembers(b *testing.B) {
+	sizes := []int{10_000, 100_000}
+	var each [2]float64
+	n := 0
+	for b.Loop() {
+		for i, size := range sizes {
+			s := mustOpen(b, filepath.Join(b.TempDir(), fmt.Sprint(n, ".db")))
+			n++
+			fillUsers(b, s, 0, 1)
+			var values []string
+			for u := range size {
+				values = append(values, uuid('c', u))
+			}
+			start := time.Now()
+			err := s.Update(b.Context(), func(tx store.Tx) error {
+				added, err := tx.Directory("idp").AddMembers(uuid('b', 0), values...)
+				if err != nil {
+					return err
+				}
+				_, err = tx.Events().Append(store.Event{Type: "group.members", IdP: "idp", Subject: uuid('b', 0), Added: added})
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			each[i] += float64(time.Since(start)) / float64(size)
+		}
+	}
+	b.ReportMetric(each[0]/float64(b.N), "ns/new-of-10000")
+	b.ReportMetric(each[1]/float64(b.N), "ns/new-of-100000")
+	b.ReportMetric(each[1]/each[0], "ratio")
+}

@@ -195,6 +195,7 @@ func (c *checker) members(where string, d *directory) {
 			}
 		}
 	}
+	loose := c.looseRows(where, d)
 	back := 0
 	for k, v := range c.tx.scan(d.bucket(dirMemberOf), nil, 0) {
 		b, err := openBlock(k, v)
@@ -203,8 +204,8 @@ func (c *checker) members(where string, d *directory) {
 			back++
 		}
 	}
-	if back != forth {
-		c.wrong(where, "%d memberships one way, %d the other", forth, back)
+	if back != forth+loose {
+		c.wrong(where, "%d memberships and %d loose rows one way, %d the other", forth, loose, back)
 	}
 	for g, n := range sizes {
 		kept, err := d.size(g)
@@ -215,6 +216,28 @@ func (c *checker) members(where string, d *directory) {
 	if n := c.count(d.bucket(dirSizes)); n != len(sizes) {
 		c.wrong(where, "%d groups with members, %d by the counts", len(sizes), n)
 	}
+}
+
+// looseRows counts the rows of member.of that stand for no membership. Each is there, and for no membership.
+func (c *checker) looseRows(where string, d *directory) (rows int) {
+	for k, v := range c.tx.scan(d.bucket(dirLoose), nil, 0) {
+		l, err := openBlock(k, v)
+		if err != nil {
+			c.note(where, err)
+			continue
+		}
+		members, err := openBlock(k, d.get(dirMembers, k))
+		c.note(where, err)
+		g := toNumber(k)
+		for m := range l.all(toNumber(k[numberSize:]) << blockBits) {
+			rows++
+			key := blockKey(m, g)
+			if of, err := openBlock(key, d.get(dirMemberOf, key)); err != nil || !of.has(g) || members.has(m) {
+				c.wrong(where, "the row of member number %d of group number %d is not loose", m, g)
+			}
+		}
+	}
+	return rows
 }
 
 func (c *checker) work(w *work) {

@@ -19,6 +19,10 @@ import (
 // maxBatch bounds how many functions share a commit, and with it how long the first of them waits.
 const maxBatch = 1000
 
+// maxWrites is after how many changes a commit takes in no more functions. bbolt splits a page only at the commit: a page that many
+// functions add to grows with all of them, and each new key moves what stands behind it.
+const maxWrites = 10_000
+
 // job is one Update on its way through the committer.
 type job struct {
 	ctx  context.Context
@@ -27,6 +31,7 @@ type job struct {
 
 	err      error
 	panicked any // raised again in the caller
+	foresight
 }
 
 // Update implements store.Store. It does not return before the outcome is known, even when ctx ends: an answer
@@ -34,6 +39,40 @@ type job struct {
 // that a single client waits for nobody; who comes meanwhile shares the next commit.
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	err := s.do(j)
+	for err == nil && j.surveying() {
+		err = s.again(j)
+	}
+	if err != nil {
+		return err
+	}
+	return j.err
+}
+
+// again runs the function of a job once more, after its changes were prepared.
+func (s *Store) again(j *job) error {
+	done, err := s.prepare(j.ctx, &j.foresight)
+	defer done()
+	if err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	s.large.Lock()
+	defer s.large.Unlock()
+	j.done = make(chan struct{})
+	return s.do(j)
+}
+
+// commitJob is Update without a survey.
+func (s *Store) commitJob(ctx context.Context, fn func(store.Tx) error) error {
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{}), foresight: foresight{surveys: maxSurveys}}
+	if err := s.do(j); err != nil {
+		return err
+	}
+	return j.err
+}
+
+// do runs a job. The error is that it cannot be taken.
+func (s *Store) do(j *job) error {
 	first, err := s.enqueue(j)
 	if err != nil {
 		return err
@@ -45,7 +84,7 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	if j.panicked != nil {
 		panic(j.panicked)
 	}
-	return j.err
+	return nil
 }
 
 // enqueue says whether the caller is the first and has to commit; otherwise somebody else will.
@@ -129,7 +168,13 @@ func (s *Store) round(batch []*job, left *[][]*job) {
 		return
 	}
 	t := newTx(btx)
+	t.part = s.part
 	for i, j := range batch {
+		if t.writes > maxWrites {
+			*left = [][]*job{batch[i:]}
+			batch = batch[:i]
+			break
+		}
 		before := t.writes
 		spoiled := true
 		func() {
@@ -160,6 +205,9 @@ func (s *Store) round(batch []*job, left *[][]*job) {
 		answer(batch, err)
 		return
 	}
+	if t.loosened {
+		s.tidyLater()
+	}
 	for _, j := range batch {
 		close(j.done)
 	}
@@ -177,6 +225,14 @@ func (j *job) failed() bool { return j.err != nil || j.panicked != nil }
 // run leaves the outcome in the job.
 func (j *job) run(t *tx) {
 	j.err, j.panicked, t.err = errors.New("update: the function ended its goroutine"), nil, nil
+	j.begin()
+	t.job = j
+	defer func() {
+		t.job = nil
+		if j.surveying() && j.panicked == nil {
+			j.err = errSurveyed
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			if j.err = asDamage(p); j.err == nil {

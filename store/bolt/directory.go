@@ -25,8 +25,9 @@ const (
 	dirEmails     = "users.emails"     // folded, number
 	dirGroupNames = "groups.displayName"
 	dirGroupExtID = "groups.externalId"
-	dirMembers    = "members"   // group, members / 256 -> block
-	dirMemberOf   = "member.of" // member, groups / 256 -> block
+	dirMembers    = "members"       // group, members / 256 -> block
+	dirMemberOf   = "member.of"     // member, groups / 256 -> block
+	dirLoose      = "members.loose" // group, members / 256 -> block of rows in member.of that stand for no membership
 	dirSizes      = "members.count"
 	dirCounts     = "counts"
 )

@@ -21,6 +21,7 @@
 //	  groups, groups.order, groups.displayName, groups.externalId likewise
 //	  members               group number (4), member number / 256 (4) -> which of those 256 numbers are members: a bit each, or a byte for each that is, if they are few
 //	  member.of             member number (4), group number / 256 (4) -> which of those 256 numbers are its groups, likewise
+//	  members.loose         as members: which rows of member.of stand for no membership, and are removed later; empty most of the time
 //	  members.count         group number -> count
 //	  counts                "users", "groups" -> count
 //	work/<backend>/         (the sequence of "work" numbers the marks of all)

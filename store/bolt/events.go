@@ -31,6 +31,9 @@ func (e *events) Append(ev store.Event) (uint64, error) {
 	if ev.Seq, err = e.tx.next(b); err != nil {
 		return 0, err
 	}
+	if j := e.tx.job; j != nil && j.surveying() { // it may name a million members, and is not to stay
+		return ev.Seq, nil
+	}
 	key := seqKey(ev.Seq)
 	record, err := encodeEvent(key, ev, e.directory(ev.IdP).numbers())
 	if err != nil {

@@ -56,18 +56,21 @@ func (d *directory) AddMembers(group string, values ...string) ([]string, error)
 	if err != nil {
 		return nil, fmt.Errorf("add members: %w", err)
 	}
-	all := make([]candidate, 0, len(values))
-	for i, v := range values {
+	for _, v := range values {
 		if len(v) > maxValue {
 			return nil, fmt.Errorf("add members: value of %d bytes, over %d", len(v), maxValue)
 		}
-		m, err := d.intern(v)
-		if err != nil {
+	}
+	numbers, noted := d.foresee(group, values, true)
+	if noted {
+		return values, nil
+	}
+	if numbers == nil {
+		if numbers, err = d.internAll(values); err != nil {
 			return nil, fmt.Errorf("add members: %w", err)
 		}
-		all = append(all, candidate{m, i})
 	}
-	return d.change(g, values, all, true)
+	return d.change(g, values, candidates(numbers), true, false)
 }
 
 func (d *directory) RemoveMembers(group string, values ...string) ([]string, error) {
@@ -76,17 +79,20 @@ func (d *directory) RemoveMembers(group string, values ...string) ([]string, err
 	if err != nil {
 		return nil, fmt.Errorf("remove members: %w", err)
 	}
-	all := make([]candidate, 0, len(values))
-	for i, v := range values {
-		m, ok, err := d.number(v)
-		if err != nil {
-			return nil, fmt.Errorf("remove members: %w", err)
-		}
-		if ok {
-			all = append(all, candidate{m, i})
+	numbers, noted := d.foresee(group, values, false)
+	if noted {
+		return values, nil
+	}
+	prepared := numbers != nil
+	if !prepared {
+		numbers = make([]number, len(values))
+		for i, v := range values {
+			if numbers[i], _, err = d.number(v); err != nil {
+				return nil, fmt.Errorf("remove members: %w", err)
+			}
 		}
 	}
-	return d.change(g, values, all, false)
+	return d.change(g, values, candidates(numbers), false, prepared || len(values) > d.tx.part)
 }
 
 // candidate is a value with its number and its place among those given.
@@ -95,15 +101,26 @@ type candidate struct {
 	at int
 }
 
-// change makes memberships be there, or not, in both directions, and keeps the group's size. It works in the order of the
-// members' numbers, in which their blocks lie side by side.
-func (d *directory) change(g number, values []string, all []candidate, there bool) ([]string, error) {
+// candidates leaves out what has no number.
+func candidates(numbers []number) []candidate {
+	all := make([]candidate, 0, len(numbers))
+	for i, n := range numbers {
+		if n != 0 {
+			all = append(all, candidate{n, i})
+		}
+	}
+	return all
+}
+
+// change makes memberships be there, or not, and keeps the group's size. It works in the order of the members' numbers, in which
+// their blocks lie side by side. The rows of members that are removed late become loose: see loose.go.
+func (d *directory) change(g number, values []string, all []candidate, there, late bool) ([]string, error) {
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.at, b.at)) })
-	done, err := d.forth(g, all, there)
+	done, rows, err := d.forth(g, all, there, late)
 	if err != nil || len(done) == 0 {
 		return nil, err
 	}
-	if err := d.back(g, done, there); err != nil {
+	if err := d.back(g, rows, there); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(done, func(a, b candidate) int { return cmp.Compare(a.at, b.at) })
@@ -111,7 +128,7 @@ func (d *directory) change(g number, values []string, all []candidate, there boo
 	for i, c := range done {
 		changed[i], numbers[i] = values[c.at], c.number
 	}
-	d.changed, d.changedNumbers = changed, numbers
+	d.recent.note(d.tx.job, changed, numbers, there)
 	by := len(done)
 	if !there {
 		by = -by
@@ -119,13 +136,37 @@ func (d *directory) change(g number, values []string, all []candidate, there boo
 	return changed, d.grow(g, by)
 }
 
-// numbers is number for the members of the last change first, in their order: the event of a change names them.
+// recent is the members that a function has added and removed, with their numbers: its events name them next.
+type recent struct {
+	job     *job
+	values  [2][]string // removed, added
+	numbers [2][]number
+}
+
+func (r *recent) note(j *job, values []string, numbers []number, added bool) {
+	if r.job != j {
+		*r = recent{job: j}
+	}
+	i := 0
+	if added {
+		i = 1
+	}
+	r.values[i] = append(slices.Clip(r.values[i]), values...)
+	r.numbers[i] = append(slices.Clip(r.numbers[i]), numbers...)
+}
+
+// numbers is number for the members of recent changes first, in their order.
 func (d *directory) numbers() func(id string) (number, bool, error) {
-	next := 0
+	r := d.recent
+	var next [2]int
 	return func(id string) (number, bool, error) {
-		if next < len(d.changed) && d.changed[next] == id {
-			next++
-			return d.changedNumbers[next-1], true, nil
+		for i, values := range r.values {
+			for at := next[i]; at < min(next[i]+near, len(values)); at++ {
+				if values[at] == id {
+					next[i] = at + 1
+					return r.numbers[i][at], true, nil
+				}
+			}
 		}
 		return d.number(id)
 	}
@@ -143,40 +184,63 @@ func (d *directory) grow(g number, by int) error {
 	return d.setSize(g, size)
 }
 
-// forth changes the blocks of a group and returns the candidates, in order of their numbers, for which that changed something.
-func (d *directory) forth(g number, all []candidate, there bool) ([]candidate, error) {
-	done := all[:0]
+// forth changes the blocks of a group. It returns the candidates for which that changed something, and those of them whose rows in
+// member.of have to change with it, both in order of their numbers. A row that is loose already has what a new membership needs.
+func (d *directory) forth(g number, all []candidate, there, late bool) (done, rows []candidate, err error) {
+	done = all[:0]
+	loose := d.loose()
 	for len(all) > 0 {
 		key := blockKey(g, all[0].number)
 		b, err := openBlock(key, d.get(dirMembers, key))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		before := len(done)
+		l, err := openBlock(key, get(loose, key))
+		if err != nil {
+			return nil, nil, err
+		}
+		before, was := len(done), l
 		for first := all[0].number >> blockBits; len(all) > 0 && all[0].number>>blockBits == first; all = all[1:] {
-			switch m := all[0].number; {
-			case b.has(m) == there:
+			m := all[0].number
+			if b.has(m) == there {
 				continue
-			case there:
-				b.set(m)
-			default:
-				b.clear(m)
 			}
 			done = append(done, all[0])
+			switch {
+			case there && l.has(m):
+				b.set(m)
+				l.clear(m)
+			case there:
+				b.set(m)
+				rows = append(rows, done[len(done)-1])
+			case late:
+				b.clear(m)
+				l.set(m)
+			default:
+				b.clear(m)
+				rows = append(rows, done[len(done)-1])
+			}
 		}
-		if len(done) == before {
-			continue
+		if len(done) > before {
+			err = d.putBlocks(dirMembers, [][]byte{key}, []block{b})
 		}
-		if err := d.putBlocks(dirMembers, [][]byte{key}, []block{b}); err != nil {
-			return nil, err
+		if err == nil && l != was {
+			err = d.putBlocks(dirLoose, [][]byte{key}, []block{l})
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 	}
-	return done, nil
+	d.tx.loosened = d.tx.loosened || late
+	return done, rows, nil
 }
 
 // back changes the blocks of the members. All are read before the first is written: a write makes reading in order lose its
 // place.
 func (d *directory) back(g number, members []candidate, there bool) error {
+	if len(members) == 0 {
+		return nil
+	}
 	rows := follower{tx: d.tx, bucket: d.bucket(dirMemberOf), width: 2 * numberSize}
 	keys, blocks := make([][]byte, len(members)), make([]block, len(members))
 	for i, m := range members {
@@ -222,20 +286,19 @@ func (d *directory) putBlocks(bucket string, keys [][]byte, blocks []block) erro
 // leaveAll removes the member from every group it is in.
 func (d *directory) leaveAll(m number) error {
 	var groups []number
-	for g, err := range d.linked(dirMemberOf, m) {
+	for g, err := range d.groupsOf(m) {
 		if err != nil {
 			return fmt.Errorf("groups of number %d: %w", m, err)
 		}
 		groups = append(groups, g)
 	}
 	for _, g := range groups {
-		one := []candidate{{number: m}}
-		done, err := d.forth(g, one, false)
+		done, rows, err := d.forth(g, []candidate{{number: m}}, false, false)
 		if err == nil && len(done) == 0 {
 			err = fmt.Errorf("member number %d and group number %d disagree: %w", m, g, store.ErrDamaged)
 		}
 		if err == nil {
-			err = d.back(g, done, false)
+			err = d.back(g, rows, false)
 		}
 		if err == nil {
 			err = d.grow(g, -1)
@@ -249,6 +312,16 @@ func (d *directory) leaveAll(m number) error {
 
 // empty removes all members of the group.
 func (d *directory) empty(g number) error {
+	size, err := d.size(g)
+	if err != nil {
+		return err
+	}
+	if size > d.tx.part {
+		if err := d.loosenAll(g); err != nil {
+			return err
+		}
+		return d.setSize(g, 0)
+	}
 	var all []candidate
 	for m, err := range d.linked(dirMembers, g) {
 		if err != nil {
@@ -256,14 +329,32 @@ func (d *directory) empty(g number) error {
 		}
 		all = append(all, candidate{number: m})
 	}
-	done, err := d.forth(g, all, false)
+	_, rows, err := d.forth(g, all, false, false)
 	if err == nil {
-		err = d.back(g, done, false)
+		err = d.back(g, rows, false)
 	}
 	if err != nil {
 		return err
 	}
 	return d.setSize(g, 0)
+}
+
+// groupsOf yields the numbers of the groups of a member. Rows that are loose are left out.
+func (d *directory) groupsOf(m number) iter.Seq2[number, error] {
+	return func(yield func(number, error) bool) {
+		loose := d.loose()
+		for g, err := range d.linked(dirMemberOf, m) {
+			if err == nil && loose != nil {
+				var is bool
+				if is, err = isLoose(loose, g, m); is {
+					continue
+				}
+			}
+			if !yield(g, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (d *directory) IsMember(group, value string) (bool, error) {
@@ -342,7 +433,7 @@ func (d *directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 		if !ok {
 			return
 		}
-		for g, err := range d.linked(dirMemberOf, m) {
+		for g, err := range d.groupsOf(m) {
 			var r row[store.Group]
 			if err == nil {
 				if r, err = d.readGroup(g); isMissing(err) {

@@ -1,9 +1,11 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -86,41 +88,123 @@ func (d *directory) number(id string) (number, bool, error) {
 	return toNumber(v), true, nil
 }
 
-// intern gives the id its number for ever: the audit trail refers to it after the resource is gone.
+// intern gives an id its number, which it keeps: the audit trail refers to it after the resource is deleted.
 func (d *directory) intern(id string) (number, error) {
 	n, ok, err := d.number(id)
 	if ok || err != nil {
 		return n, err
 	}
+	all, err := d.internNew([]string{id})
+	if err != nil {
+		return 0, err
+	}
+	return all[0], nil
+}
+
+// internAll is intern for many ids, in the order given.
+func (d *directory) internAll(ids []string) ([]number, error) {
+	numbers := make([]number, len(ids))
+	var fresh []string
+	var of []int // by place in ids: its place in fresh
+	places := map[string]int{}
+	for i, id := range ids {
+		n, ok, err := d.number(id)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			numbers[i] = n
+			continue
+		}
+		at, twice := places[id]
+		if !twice {
+			at = len(fresh)
+			places[id] = at
+			fresh = append(fresh, id)
+		}
+		if of == nil {
+			of = make([]int, len(ids))
+		}
+		of[i] = at
+	}
+	if len(fresh) == 0 {
+		return numbers, nil
+	}
+	made, err := d.internNew(fresh)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range numbers {
+		if n == 0 {
+			numbers[i] = made[of[i]]
+		}
+	}
+	return numbers, nil
+}
+
+// internNew numbers ids that have no number, in the order given. It stores them in the order of their keys: bbolt splits a page
+// only at the commit, and until then each new key moves all larger keys of its page.
+func (d *directory) internNew(ids []string) ([]number, error) {
 	names, err := d.make(dirNames)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	ids, err := d.make(dirIDs)
+	byKey, err := d.make(dirIDs)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	next, err := d.tx.next(names)
-	if err != nil {
-		return 0, err
+	before := names.Sequence()
+	if before+uint64(len(ids)) > math.MaxUint32 {
+		return nil, fmt.Errorf("number %q: no numbers left: %w", ids[0], store.ErrFull)
 	}
-	if next > math.MaxUint32 {
-		return 0, fmt.Errorf("number %q: no numbers left: %w", id, store.ErrFull)
+	d.tx.writes++
+	if err := names.SetSequence(before + uint64(len(ids))); err != nil {
+		return nil, fmt.Errorf("next number: %w", err)
 	}
-	n = number(next)
-	err = d.rename(n, func(s *sheet, at int) error {
-		if s.n != at {
-			return fmt.Errorf("names before number %d: %d of %d: %w", n, s.n, at, store.ErrDamaged)
+	if err := d.addNames(number(before+1), ids); err != nil {
+		return nil, err
+	}
+	numbers, order := make([]number, len(ids)), make([]int, len(ids))
+	for i := range ids {
+		numbers[i], order[i] = number(before+1)+number(i), i
+	}
+	keys := make([][]byte, len(ids))
+	for i, id := range ids {
+		keys[i] = makeKey(id)
+	}
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(keys[a], keys[b]) })
+	for _, i := range order {
+		key, n := keys[i], numbers[i]
+		if err := d.tx.put(byKey, key, binary.BigEndian.AppendUint32(n.key(), checksum(recordVersion, key, n.key()))); err != nil {
+			return nil, err
 		}
-		s.names[at] = nameOf{[]byte(id), nameOfNothing}
-		s.n++
-		return nil
-	})
-	if err != nil {
-		return 0, err
 	}
-	key := makeKey(id)
-	return n, d.tx.put(ids, key, binary.BigEndian.AppendUint32(n.key(), checksum(recordVersion, key, n.key())))
+	return numbers, nil
+}
+
+// addNames writes the names of new numbers, which follow each other, sheet by sheet.
+func (d *directory) addNames(first number, ids []string) error {
+	for len(ids) > 0 {
+		row, at := first.place()
+		key := row.key()
+		var s sheet
+		if err := s.open(key, d.get(dirNames, key)); err != nil {
+			return err
+		}
+		if s.n != at {
+			return fmt.Errorf("names before number %d: %d of %d: %w", first, s.n, at, store.ErrDamaged)
+		}
+		n := min(len(ids), len(s.names)-at)
+		for _, id := range ids[:n] {
+			s.names[s.n] = nameOf{[]byte(id), nameOfNothing}
+			s.n++
+		}
+		if err := d.tx.put(d.bucket(dirNames), key, s.seal(key)); err != nil {
+			return err
+		}
+		ids, first = ids[n:], first+number(n)
+	}
+	return nil
 }
 
 // rename changes the sheet on which the name of a number stands.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -26,8 +28,6 @@ const (
 	metaFormat = "format"
 	metaAnchor = "anchor"
 
-	// initialMap is how much address space the file gets at once: growing the map waits for every reader.
-	initialMap = 1 << 30
 	// growStep is how much the file grows by. bbolt syncs the file every time.
 	growStep = 4 << 20
 )
@@ -50,6 +50,13 @@ type Store struct {
 	committing bool
 	closed     bool
 	views      sync.WaitGroup
+
+	part     int                // see partSize; less in tests
+	large    sync.Mutex         // held for each part of a large change, and for its end: see ahead.go
+	expected map[groupAhead]int // groups for which members are prepared
+	tidying  bool               // loose rows are being removed
+	untidy   bool               // there are more of them since
+	tidiers  sync.WaitGroup
 
 	failed   chan struct{}
 	failOnce sync.Once
@@ -88,8 +95,15 @@ func Open(path string, o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
 		}
 	}
-	s := &Store{db: db, file: file, path: path, failed: make(chan struct{})}
+	s := &Store{db: db, file: file, path: path, failed: make(chan struct{}), part: partSize, expected: map[groupAhead]int{}}
 	s.quiet.L = &s.mu
+	loose, err := s.hasLoose()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
+	}
+	if loose {
+		s.tidyLater()
+	}
 	return s, nil
 }
 
@@ -164,19 +178,18 @@ func openFile(path string, timeout time.Duration) (db *bbolt.DB, file *os.File, 
 		return nil, nil, damaged(path, errors.New("it is empty"))
 	}
 	options := &bbolt.Options{
-		Timeout:         timeout,
-		ReadOnly:        true,
-		NoFreelistSync:  true,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: initialMap,
-		NoStatistics:    true,
+		Timeout:        timeout,
+		ReadOnly:       true,
+		NoFreelistSync: true,
+		FreelistType:   bbolt.FreelistMapType,
+		NoStatistics:   true,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
 			file = f
 			return f, err
 		},
 	}
-	probe, err := bbolt.Open(path, 0o600, options)
+	probe, err := openMapped(path, options)
 	if err != nil {
 		return nil, nil, openError(path, err)
 	}
@@ -188,7 +201,7 @@ func openFile(path string, timeout time.Duration) (db *bbolt.DB, file *os.File, 
 		return nil, nil, damaged(path, pages)
 	}
 	options.ReadOnly = false
-	if db, err = bbolt.Open(path, 0o600, options); err != nil {
+	if db, err = openMapped(path, options); err != nil {
 		return nil, nil, openError(path, err)
 	}
 	db.AllocSize = growStep
@@ -196,6 +209,29 @@ func openFile(path string, timeout time.Duration) (db *bbolt.DB, file *os.File, 
 		return nil, nil, errors.Join(err, db.Close())
 	}
 	return db, file, nil
+}
+
+// mapSizes lists how much address space to ask for, most first. A file that outgrows its map gets another one, for which bbolt waits
+// until every reader has ended, and all others wait with it: so the map is larger than a file ever gets. It takes neither memory nor
+// disk, except on Windows, which makes a file as long as its map.
+func mapSizes(goos string, largest int64) (sizes []int) {
+	for _, size := range []int64{64 << 30, 8 << 30, 1 << 30, 0} {
+		if size <= largest && (goos != "windows" || size <= 1<<30) {
+			sizes = append(sizes, int(size))
+		}
+	}
+	return sizes
+}
+
+// openMapped opens the file with the largest map that the system grants.
+func openMapped(path string, options *bbolt.Options) (db *bbolt.DB, err error) {
+	for _, size := range mapSizes(runtime.GOOS, math.MaxInt) {
+		options.InitialMmapSize = size
+		if db, err = bbolt.Open(path, 0o600, options); !errors.Is(err, syscall.ENOMEM) && !errors.Is(err, syscall.EINVAL) {
+			break
+		}
+	}
+	return db, err
 }
 
 // refusal is why a file is not opened: one sentence for the operator that is one of the port's errors.
@@ -295,6 +331,7 @@ func (s *Store) Close() error {
 		s.quiet.Wait()
 	}
 	s.mu.Unlock()
+	s.tidiers.Wait()
 	s.views.Wait()
 	if s.wedged.Load() {
 		return nil // a transaction that could not be ended holds the locks; the process is about to stop

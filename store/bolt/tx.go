@@ -34,9 +34,13 @@ type tx struct {
 	// err is a failure of a method that cannot report one; the transaction ends with it.
 	err    error
 	spaces map[string]*space
+
+	job      *job // whose function runs; nil in a View
+	part     int  // see partSize
+	loosened bool // loose rows have come that are to be removed
 }
 
-func newTx(btx *bbolt.Tx) *tx { return &tx{btx: btx, spaces: map[string]*space{}} }
+func newTx(btx *bbolt.Tx) *tx { return &tx{btx: btx, spaces: map[string]*space{}, part: partSize} }
 
 // write is called first by everything that changes something.
 func (t *tx) write() {
@@ -231,8 +235,7 @@ type space struct {
 	subs      map[string]*bbolt.Bucket
 	cursors   map[string]*bbolt.Cursor // for get: Bucket.Get makes a new one every time
 
-	changed        []string // the members of the last change, which its event names next, and their numbers
-	changedNumbers []number
+	recent recent
 }
 
 // get reads one value; nil if there is none, or no bucket yet.
@@ -323,7 +326,7 @@ func (t *tx) top(name string) (*bbolt.Bucket, error) {
 // fillPercent says how full a page is left when it has to be split: nearly full where keys arrive in order.
 func fillPercent(bucket string) float64 {
 	switch bucket {
-	case topEvents, topSeals, dirNames, dirUsers, dirUserOrder, dirGroups, dirGroupOrder, dirMembers:
+	case topEvents, topSeals, dirNames, dirUsers, dirUserOrder, dirGroups, dirGroupOrder, dirMembers, dirLoose:
 		return 0.9
 	}
 	return bbolt.DefaultFillPercent

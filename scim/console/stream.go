@@ -1,0 +1,77 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+type writing func(ctx context.Context, to io.Writer) error
+
+// How long a client may take over an answer that is written as it is read from the store: over one piece of it, and over all of a copy
+// of the store, which is one transaction. While a transaction lasts the file grows, since nothing of its moment is used again.
+const (
+	pieceSize = 64 << 10
+	pieceTime = 30 * time.Second
+	copyTime  = 15 * time.Minute
+)
+
+// steady is an answer that is cut off if its client stops reading, or takes longer than a copy may last.
+type steady struct {
+	http.ResponseWriter
+	now     func() time.Time
+	piece   time.Duration
+	end     time.Time // zero: never
+	written bool
+}
+
+// Write implements io.Writer.
+func (s *steady) Write(p []byte) (n int, err error) {
+	for from := 0; err == nil && from < len(p); from = n {
+		deadline := s.now().Add(s.piece)
+		if !s.end.IsZero() && s.end.Before(deadline) {
+			deadline = s.end
+		}
+		if err := http.NewResponseController(s.ResponseWriter).SetWriteDeadline(deadline); err != nil {
+			return n, fmt.Errorf("bounding an answer: %w", err)
+		}
+		s.written = true
+		var more int
+		more, err = s.ResponseWriter.Write(p[from:min(from+pieceSize, len(p))])
+		n += more
+	}
+	return n, err
+}
+
+// stream answers with what may take long to write, at most as long as most, if that is not 0. A failure in the middle breaks the
+// connection: half a copy must not pass for one.
+func (c *Console) stream(contentType string, most time.Duration, what func() writing) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !unhurried(w) {
+			return
+		}
+		w.Header().Set("Content-Type", contentType)
+		to := &steady{ResponseWriter: w, now: time.Now, piece: cmp.Or(c.PieceTime, pieceTime)}
+		if most > 0 {
+			to.end = to.now().Add(most)
+		}
+		err := what()(r.Context(), to)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, errors.ErrUnsupported) && !to.written:
+			refuse(w, http.StatusNotImplemented, err.Error())
+			return
+		case c.BrokeOff != nil:
+			c.BrokeOff(r.URL.Path, err)
+		}
+		if to.written {
+			panic(http.ErrAbortHandler)
+		}
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read; the server's log says why")
+	}
+}

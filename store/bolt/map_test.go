@@ -1,0 +1,59 @@
+package bolt
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A file that outgrows its map waits for every reader, so the map must be larger than a file gets.
+func TestMap(t *testing.T) {
+	t.Run("its sizes fit the platform", func(t *testing.T) {
+		for _, test := range []struct {
+			goos    string
+			largest int64
+			want    []int
+		}{
+			{"linux", 1<<31 - 1, []int{1 << 30, 0}},
+			{"windows", 1<<63 - 1, []int{1 << 30, 0}},
+		} {
+			if got := mapSizes(test.goos, test.largest); !slices.Equal(got, test.want) {
+				t.Errorf("%s, %d: %v", test.goos, test.largest, got)
+			}
+		}
+	})
+	t.Run("it is large", func(t *testing.T) {
+		if runtime.GOOS != "linux" || strconv.IntSize < 64 {
+			t.Skip("reads the maps of a 64-bit Linux")
+		}
+		path := filepath.Join(t.TempDir(), "store.db")
+		mustOpen(t, path)
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(maps)) {
+			if !strings.Contains(line, path) {
+				continue
+			}
+			from, to, _ := strings.Cut(strings.Fields(line)[0], "-")
+			begin, err := strconv.ParseUint(from, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end, err := strconv.ParseUint(to, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if end-begin < 8<<30 {
+				t.Errorf("the file has a map of %d bytes", end-begin)
+			}
+			return
+		}
+		t.Error("the file has no map")
+	})
+}
