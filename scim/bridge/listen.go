@@ -131,7 +131,7 @@ func (b *Bridge) listen(name, address string, d *door.Door, cert *tls.Config, h 
 	srv.Protocols.SetHTTP2(true) // over TLS only: without it the timeout of the headers would not hold
 	accepting := l
 	if d != nil {
-		accepting = d.Listener(l)
+		accepting, srv.ConnContext = d.Listener(l), d.ConnContext
 	}
 	go func() {
 		if cert != nil {
