@@ -105,6 +105,9 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	}{"ok", map[string]backendState{}, nil}
 	for _, b := range c.Backends {
 		state, reason := b.Engine.Health()
+		if state != delivery.Following { // which replica delivers is shown below, too
+			reason = "" // it may name targets, and the client has shown no credential
+		}
 		body.Backends[b.Name] = backendState{state, reason}
 	}
 	select {
