@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -13,6 +12,8 @@ import (
 	"strings"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // Limits of a bulk request, as ServiceProviderConfig says.
@@ -59,7 +60,7 @@ type bulk struct {
 func (s *Server) bulk(next http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		b := &bulk{next: next, r: r, newID: s.NewID, public: s.PublicURL, posts: map[string]int{}, ids: map[int]string{}}
-		if err := b.read(bodyOf(r)); err != nil {
+		if err := b.read(callOf(r).body); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -211,7 +212,7 @@ func (b *bulk) resolve(op *bulkOperation) error {
 // dispatch sends the operation to the routes.
 func (b *bulk) dispatch(i int, op *bulkOperation, res *bulkResult) {
 	outer := callOf(b.r)
-	c := &call{id: outer.id, idp: outer.idp, token: outer.token, newID: b.ids[i]}
+	c := &call{id: outer.id, idp: outer.idp, token: outer.token, newID: b.ids[i], body: value.JSON(op.Data)}
 	if op.Version != "" {
 		c.ifMatch = []string{op.Version}
 	}
@@ -222,7 +223,7 @@ func (b *bulk) dispatch(i int, op *bulkOperation, res *bulkResult) {
 	}
 	r := b.r.Clone(context.WithValue(b.r.Context(), callKey{}, c))
 	r.Method, r.URL, r.RequestURI = op.Method, target, ""
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(op.Data)), int64(len(op.Data))
+	r.Body, r.ContentLength = http.NoBody, 0
 	for _, h := range []string{"If-Match", "If-None-Match"} {
 		r.Header.Del(h)
 	}

@@ -151,7 +151,7 @@ func TestAPostAndAPatchMeanTheSame(t *testing.T) {
 	for i, attributes := range []string{
 		`"title":""`, `"title":null`, `"name":{"givenName":"","familyName":"x"}`, `"name":{"givenName":""}`, `"name":{}`, `"NickName":"x"`, `"active":"False"`, `"active":null`,
 		`"emails":[{"value":"a@x"},{}]`, `"emails":[{"VALUE":"a@x","display":""}]`, `"roles":[{"value":null},{}]`, `"roles":["x","x"]`, `"addresses":[{"country":""},{"locality":"x","region":null}]`, `"addresses":{}`,
-		`"` + ent + `":{}`, `"` + ent + `":{"manager":""}`, `"` + ent + `":{"manager":{"value":""},"department":"x"}`, `"` + ent + `":{"Manager":{}}`, `"` + ent + `:manager":"m"`, `"` + ent + `:department":""`, `"` + ent + `":{"foo":1}`,
+		`"` + ent + `":{}`, `"` + ent + `":{"manager":""}`, `"` + ent + `":{"manager":{"value":""},"department":"x"}`, `"` + ent + `":{"Manager":{}}`, `"` + ent + `:manager":"m"`, `"` + ent + `:department":""`, `"` + ent + `":{"foo":1,"division":"d"}`,
 		`"emails":[{"value":"a@x","type":"work"},{"value":"a@x","type":"Work","primary":"True"}]`, `"foo":{"bar":[]}`,
 	} {
 		attributesOf := func(a map[string]any) string {
@@ -234,10 +234,10 @@ func TestWhatIsGivenTwiceIsNamed(t *testing.T) {
 		many += fmt.Sprintf(`"k%d":1,`, i)
 	}
 	for body, want := range map[string]string{
-		`{"userName":"x","name":{"givenName":"a","GivenName":"b"}}`:                 `"GivenName" is given twice`,
-		`{"userName":"x",` + many + `"b\u0061ng":1,"BANG":2}`:                       `"BANG" is given twice`,
-		`{"userName":"x","":1,"":2}`:                                                `"" is given twice`,
-		`{"` + strings.Repeat("n", 99) + `":1,"` + strings.Repeat("n", 99) + `":2}`: `"` + strings.Repeat("n", 57) + `…" is given twice`,
+		`{"userName":"x","name":{"givenName":"a","GivenName":"b"}}`:                 `the body has "GivenName" twice`,
+		`{"userName":"x",` + many + `"b\u0061ng":1,"BANG":2}`:                       `the body has "BANG" twice`,
+		`{"userName":"x","":1,"":2}`:                                                `the body has "" twice`,
+		`{"` + strings.Repeat("n", 99) + `":1,"` + strings.Repeat("n", 99) + `":2}`: `the body has "` + strings.Repeat("n", 57) + `…" twice`,
 	} {
 		a := w.do("POST", "/Users", body)
 		scimError(t, a, 400, "invalidSyntax")
@@ -251,10 +251,10 @@ func TestWhatIsGivenTwiceIsNamed(t *testing.T) {
 func TestAnExtensionIsAnObject(t *testing.T) {
 	const ent = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 	w := newWorld(t)
-	for _, value := range []string{`"x"`, `["x"]`, `[]`, `3`} {
+	for value, kind := range map[string]string{`"x"`: "a string", `["x"]`: "a string", `3`: "a number"} {
 		a := w.do("POST", "/Users", `{"userName":"x","`+ent+`":`+value+`,"`+ent+`:department":"b"}`)
-		scimError(t, a, 400, "invalidSyntax")
-		if got, want := a.json(t)["detail"], `the value of "`+ent+`" is no object`; got != want {
+		scimError(t, a, 400, "invalidValue")
+		if got, want := a.json(t)["detail"], ent+": expected an object, got "+kind; got != want {
 			t.Errorf("%s: %v", value, got)
 		}
 	}

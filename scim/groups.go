@@ -5,11 +5,12 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/scimbridge/scimbridge/scim/patch"
 	"github.com/scimbridge/scimbridge/store"
 )
 
-func (c *change) createGroup(id string, attrs map[string]any) (resource, error) {
-	g, err := groupFrom(store.Group{}, attrs)
+func (c *change) createGroup(id string, given patch.Full) (resource, error) {
+	g, err := groupFrom(store.Group{}, given.Attributes)
 	if err != nil {
 		return resource{}, err
 	}
@@ -20,11 +21,9 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 	if err := errors.Join(c.Named(c.tx, c.call.idp, store.Group{}, g, c.origin()), c.markTargets(g)); err != nil {
 		return resource{}, err
 	}
-	var added []string
-	if c.call.members != nil {
-		if added, err = c.dir.AddMembers(g.ID, *c.call.members...); err != nil {
-			return resource{}, err
-		}
+	added, err := c.dir.AddMembers(g.ID, given.Rows...)
+	if err != nil {
+		return resource{}, err
 	}
 	e, err := groupEvent("group.create", store.Group{}, g)
 	if err != nil {
@@ -35,18 +34,18 @@ func (c *change) createGroup(id string, attrs map[string]any) (resource, error) 
 }
 
 // replaceGroup serves PUT. Members that are not given stay as they are: no ambiguous request empties a group.
-func (c *change) replaceGroup(id string, attrs map[string]any) (resource, error) {
+func (c *change) replaceGroup(id string, given patch.Full) (resource, error) {
 	old, err := c.group(id)
 	if err != nil {
 		return resource{}, err
 	}
-	next, err := groupFrom(old, attrs)
+	next, err := groupFrom(old, given.Attributes)
 	if err != nil {
 		return resource{}, err
 	}
 	var net delta
-	if c.call.members != nil {
-		if err := c.replaceMembers(old, *c.call.members, &net); err != nil {
+	if given.HasRows {
+		if err := c.replaceMembers(old, given.Rows, &net); err != nil {
 			return resource{}, err
 		}
 	}

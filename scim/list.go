@@ -28,7 +28,7 @@ func (s *Server) list(kinds ...*kind) http.HandlerFunc {
 // search serves POST …/.search.
 func (s *Server) search(kinds ...*kind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		values, err := searchValues(bodyOf(r))
+		values, err := searchValues(callOf(r).body)
 		var q query
 		if err == nil {
 			q, err = queryOf(callOf(r).idp, values, kinds)

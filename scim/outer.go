@@ -1,13 +1,10 @@
 package scim
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -19,20 +16,18 @@ import (
 
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // call is what is known of a request once it is let in.
 type call struct {
-	id      string // request id
-	idp     string
-	token   string
-	members *[]string // of a group in a POST or PUT; nil: not given
-	newID   string    // of a resource in a POST; "": any
+	id    string // request id
+	idp   string
+	token string
+	body  value.JSON // of the request, checked
+	newID string     // of a resource in a POST; "": any
 	// The conditions of RFC 9110 section 13.1, checked in the transaction of the change.
 	ifMatch, ifNoneMatch []string
-	// One of these replaces what the library would answer.
-	refused *scimerrors.ScimError
-	written *written
 }
 
 // RequestID is the X-Request-Id of the answer to a request, for those to whom the server hands one.
@@ -178,78 +173,11 @@ func readableQuery(r *http.Request) error {
 	return nil
 }
 
-// withBody reads the body before a route that has one.
-func (s *Server) withBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := readBody(r); err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // plusIsLiteral keeps the + of an address that a client forgot to encode: where blanks are written as %20, a + is none.
 func plusIsLiteral(r *http.Request) {
 	if strings.Contains(r.URL.RawQuery, "%20") {
 		r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "+", "%2B")
 	}
-}
-
-// readBody checks media type, size, depth and keys before anything parses the body.
-func readBody(r *http.Request) error {
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "a compressed body is not accepted"}
-	}
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		media, _, err := mime.ParseMediaType(ct)
-		if err != nil || (media != mediaType && media != "application/json") {
-			return scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "the body must be application/scim+json or application/json"}
-		}
-	}
-	limit := int64(maxUserBody)
-	switch resourceOf(r.URL.Path) {
-	case "Groups":
-		limit = maxGroupBody
-	case "Bulk":
-		limit = maxBulkBody
-	}
-	var read bytes.Buffer
-	read.Grow(int(min(max(r.ContentLength, 0), maxTrusted)) + bytes.MinRead) // the rest as it comes: the length is only said
-	_, err := read.ReadFrom(io.LimitReader(r.Body, limit+1))
-	body := read.Bytes()
-	switch {
-	case int64(len(body)) > limit:
-		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard) // or the client would see its connection break instead of the answer
-		return scimerrors.ScimError{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body has more than %d bytes", limit)}
-	case err != nil:
-		return badValue("the body ended early")
-	}
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark, as some clients on Windows send
-	if err := scanJSON(body, maxDepth); err != nil {
-		return err
-	}
-	r.Body, r.ContentLength = kept{bytes.NewReader(body), body}, int64(len(body))
-	return nil
-}
-
-// kept is a body that was read.
-type kept struct {
-	*bytes.Reader
-	all []byte
-}
-
-func (kept) Close() error { return nil }
-
-// maxTrusted is for how many bytes there is room at once because a request says that it has as many.
-const maxTrusted = 64 << 10
-
-// bodyOf returns what readBody kept.
-func bodyOf(r *http.Request) []byte {
-	if k, ok := r.Body.(kept); ok {
-		return k.all
-	}
-	return nil
 }
 
 func resourceOf(path string) string {

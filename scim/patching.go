@@ -13,14 +13,12 @@ import (
 // group with 204, unless attributes are asked for.
 func (s *Server) patch(k *kind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		asked, err := patch.Parse(bodyOf(r), k.patch)
+		asked, err := patch.Parse(callOf(r).body, k.patch)
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		if len(asked.Ignored) > 0 {
-			s.Log.Debug("attributes ignored", "request", callOf(r).id, "attributes", asked.Ignored)
-		}
+		s.ignored(r, k, asked.Ignored)
 		id, body := mux.Vars(r)["id"], k == userKind || len(projectionOf(r.URL.Query()).only) > 0
 		done, err := s.write(r, body, func(c *change) (resource, error) {
 			if k == userKind {

@@ -19,13 +19,13 @@ const Root = "/scim/v2"
 
 // Limits of requests (design, section 3). All but the page sizes are in bytes or counts of one request.
 const (
-	maxUserBody  = 256 << 10
-	maxGroupBody = 16 << 20
-	maxDiscard   = 64 << 20 // read and thrown away so that the answer "too large" arrives
-	maxDepth     = 64
-	maxPage      = 200
-	defaultPage  = 100
-	sweepAbove   = 1000 // more people than this are marked as one: the worker takes it apart
+	maxUserBody   = 256 << 10
+	maxGroupBody  = 16 << 20
+	maxSearchBody = 256 << 10
+	maxDiscard    = 64 << 20 // read and thrown away so that the answer "too large" arrives
+	maxPage       = 200
+	defaultPage   = 100
+	sweepAbove    = 1000 // more people than this are marked as one: the worker takes it apart
 )
 
 // Target is a backend's group or role in which membership of a group counts.
@@ -104,20 +104,21 @@ func (s *Server) routes() *mux.Router {
 	})
 	r.MethodNotAllowedHandler = http.HandlerFunc(methodNotAllowed)
 	get := func(path string, h http.HandlerFunc) { r.HandleFunc(Root+path, h).Methods("GET") }
-	with := func(method, path string, h http.Handler) { r.Handle(Root+path, s.withBody(h)).Methods(method) }
+	with := func(method, path string, limit int64, h http.Handler) {
+		r.Handle(Root+path, s.withBody(limit, h)).Methods(method)
+	}
 	for _, k := range []*kind{userKind, groupKind} {
-		lib := http.StripPrefix(Root, s.library(k))
-		with("POST", k.endpoint, lib)
+		with("POST", k.endpoint, k.maxBody, s.create(k))
 		get(k.endpoint, s.list(k))
-		with("POST", k.endpoint+"/.search", s.search(k))
-		with("PUT", k.endpoint+"/{id}", lib)
-		with("PATCH", k.endpoint+"/{id}", s.patch(k))
+		with("POST", k.endpoint+"/.search", maxSearchBody, s.search(k))
+		with("PUT", k.endpoint+"/{id}", k.maxBody, s.replace(k))
+		with("PATCH", k.endpoint+"/{id}", k.maxBody, s.patch(k))
 		get(k.endpoint+"/{id}", s.get(k))
-		r.Handle(Root+k.endpoint+"/{id}", lib).Methods("DELETE")
+		r.HandleFunc(Root+k.endpoint+"/{id}", s.remove(k)).Methods("DELETE")
 	}
 	get("", s.list(userKind, groupKind))
-	with("POST", "/.search", s.search(userKind, groupKind))
-	with("POST", "/Bulk", s.bulk(http.HandlerFunc(func(w http.ResponseWriter, inner *http.Request) { s.serve(w, inner, r) })))
+	with("POST", "/.search", maxSearchBody, s.search(userKind, groupKind))
+	with("POST", "/Bulk", maxBulkBody, s.bulk(http.HandlerFunc(func(w http.ResponseWriter, inner *http.Request) { s.serve(w, inner, r) })))
 	s.discovery(r)
 	return r
 }

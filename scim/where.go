@@ -8,7 +8,7 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 
 	"github.com/scimbridge/scimbridge/scim/filter"
-	"github.com/scimbridge/scimbridge/scim/patch"
+	"github.com/scimbridge/scimbridge/scim/value"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -57,7 +57,7 @@ func whereSchema() filter.Schema {
 // same is the same there, and a rule that grants must not take one for the other.
 func letterCase(s string) string {
 	return strings.Map(func(r rune) rune {
-		if small := unicode.ToLower(patch.FoldLetter(r)); r <= unicode.MaxASCII || small > unicode.MaxASCII {
+		if small := unicode.ToLower(value.FoldLetter(r)); r <= unicode.MaxASCII || small > unicode.MaxASCII {
 			return small
 		}
 		return r

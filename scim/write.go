@@ -256,14 +256,14 @@ func (c *change) members(group string) ([]string, error) {
 func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	u.UserName, u.ExternalID = text(attrs, "userName"), text(attrs, "externalId")
 	if strings.TrimSpace(u.UserName) == "" {
-		return u, badValue("userName is required and must not be empty")
+		return u, badValue("userName: expected a string that is not blank")
 	}
 	if active, ok := attrs["active"].(bool); ok {
 		u.Active = active
 	}
 	attrs["active"] = u.Active
 	u.Emails = emails(attrs["emails"])
-	if err := identifiers(append([]string{u.UserName, u.ExternalID}, u.Emails...)...); err != nil {
+	if err := errors.Join(identifiers("userName", u.UserName), identifiers("externalId", u.ExternalID), identifiers("emails.value", u.Emails...)); err != nil {
 		return u, err
 	}
 	unassign(attrs, "id", "meta", "schemas", "groups", "password")
@@ -277,9 +277,9 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 	g.DisplayName, g.ExternalID = text(attrs, "displayName"), text(attrs, "externalId")
 	if strings.TrimSpace(g.DisplayName) == "" {
-		return g, badValue("displayName is required and must not be empty")
+		return g, badValue("displayName: expected a string that is not blank")
 	}
-	if err := identifiers(g.DisplayName, g.ExternalID); err != nil {
+	if err := errors.Join(identifiers("displayName", g.DisplayName), identifiers("externalId", g.ExternalID)); err != nil {
 		return g, err
 	}
 	unassign(attrs, "id", "meta", "schemas", "members")
@@ -293,16 +293,16 @@ func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 // maxIdentifier is the longest userName, displayName of a group, externalId or address, in bytes.
 const maxIdentifier = 1024
 
-// identifiers refuses values by which people and groups are told apart that are too long for that, or that hold control
-// characters or what a decoder puts in the place of text that is none: two different ones would become the same.
-func identifiers(values ...string) error {
+// identifiers refuses values of an attribute by which users and groups are told apart that are too long for that, or that hold
+// control characters or the character that a decoder puts in the place of invalid text: two different ones would become the same.
+func identifiers(attribute string, values ...string) error {
 	for _, v := range values {
 		if len(v) > maxIdentifier {
-			return badValue(fmt.Sprintf("userName, displayName, externalId and addresses have at most %d bytes", maxIdentifier))
+			return badValue(fmt.Sprintf("%s: expected at most %d bytes, got more", attribute, maxIdentifier))
 		}
 		for _, r := range v {
 			if r < ' ' || r == 0x7f || r == utf8.RuneError {
-				return badValue("userName, displayName, externalId and addresses have no control characters and are valid text")
+				return badValue(attribute + ": expected text without control characters, got some, or invalid text")
 			}
 		}
 	}

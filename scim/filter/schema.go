@@ -198,3 +198,12 @@ func (sc scope) attribute(path fp.AttributePath) (attr Attribute, sub *Attribute
 	}
 	return attr, &found, nil
 }
+
+// SubNames lists the sub-attributes of a complex attribute, as the schema spells them.
+func (a Attribute) SubNames() []string {
+	names := make([]string, len(a.subs))
+	for i := range a.subs {
+		names[i] = a.subs[i].Name()
+	}
+	return names
+}

@@ -2,6 +2,8 @@ package patch
 
 import (
 	"github.com/elimity-com/scim/errors"
+
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // Apply applies ops in order to attrs, the attributes of a resource as decoded from JSON, with extensions nested under their URN.
@@ -93,7 +95,7 @@ func (o Operation) changeMatching(list []any) ([]any, error) {
 	for _, element := range list {
 		selected, err := t.attr.Match(t.match, element)
 		if err != nil {
-			return nil, fail(errors.ScimErrorInvalidPath, "the filter on %q cannot be answered: %v", t.attr.Name, err)
+			return nil, fail(errors.ScimErrorInvalidPath, "%s: the filter cannot be answered: %v", t.attr.Name, err)
 		}
 		if selected {
 			found = true
@@ -101,19 +103,19 @@ func (o Operation) changeMatching(list []any) ([]any, error) {
 				continue
 			}
 		}
-		if next = append(next, element); selected && isPrimary(element) {
+		if next = append(next, element); selected && value.IsPrimary(element) {
 			primary = len(next) - 1
 		}
 	}
 	if primary >= 0 {
-		demoteOthers(next, primary)
+		value.DemoteOthers(next, primary)
 	}
 	if found || o.verb == remove || o.value == nil {
 		return next, nil
 	}
 	element, ok := o.elementToCreate()
 	if !ok {
-		return nil, fail(errors.ScimErrorNoTarget, "no element of %q satisfies the filter of the path", t.attr.Name)
+		return nil, fail(errors.ScimErrorNoTarget, "%s: no element satisfies the filter of the path", t.attr.Name)
 	}
 	if element != nil {
 		next = addElement(t.attr, next, element)
@@ -128,7 +130,7 @@ func (o Operation) changeEach(list []any) ([]any, error) {
 		return []any{map[string]any{o.target.sub.Name: o.value}}, nil
 	}
 	if o.value != nil && len(list) > 1 {
-		return nil, fail(errors.ScimErrorNoTarget, "%q has several elements: the path needs a filter", o.target.attr.Name)
+		return nil, fail(errors.ScimErrorNoTarget, "%s: has several elements; the path needs a filter", o.target.attr.Name)
 	}
 	kept := list[:0]
 	for _, element := range list {

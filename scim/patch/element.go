@@ -7,6 +7,7 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 
 	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // merge returns m with changes applied, of which a nil unassigns; nil if nothing is left, or not the value that it stood for.
@@ -62,8 +63,8 @@ func addElement(a filter.Attribute, list []any, element any) []any {
 		m, _ := list[at].(map[string]any)
 		list[at] = merge(a, m, given)
 	}
-	if isPrimary(list[at]) {
-		demoteOthers(list, at)
+	if value.IsPrimary(list[at]) {
+		value.DemoteOthers(list, at)
 	}
 	return list
 }
@@ -167,18 +168,13 @@ func covers(have, given any) bool {
 	return true
 }
 
-func isPrimary(element any) bool {
-	m, ok := element.(map[string]any)
-	return ok && m["primary"] == true
-}
-
-// demoteOthers makes every element but the one at keep not primary: there can be one only (RFC 7644, section 3.5.2).
-func demoteOthers(list []any, keep int) {
-	for i, element := range list {
-		if m, ok := element.(map[string]any); ok && i != keep && isPrimary(m) {
-			m = maps.Clone(m)
-			m["primary"] = false
-			list[i] = m
-		}
+// booleanOf reads the boolean of a filter, also from a text: Entra sends "True" and "False" (E27).
+func booleanOf(v any) (b, ok bool) {
+	switch v := v.(type) {
+	case bool:
+		return v, true
+	case string:
+		return strings.EqualFold(v, "true"), strings.EqualFold(v, "true") || strings.EqualFold(v, "false")
 	}
+	return false, false
 }

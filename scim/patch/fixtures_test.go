@@ -11,6 +11,7 @@ import (
 	"github.com/elimity-com/scim/schema"
 
 	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -26,6 +27,15 @@ func groups() Resource {
 // message is a PATCH body with the given operations, a list in JSON without its brackets.
 func message(operations string) []byte {
 	return []byte(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + operations + `]}`)
+}
+
+// parse checks a body as the server does and parses it.
+func parse(body []byte, r Resource) (Change, error) {
+	checked, err := value.Parse(body, value.MaxDepth)
+	if err != nil {
+		return Change{}, fail(scim.ScimErrorInvalidSyntax, "the body %v", err)
+	}
+	return Parse(checked, r)
 }
 
 // object decodes a JSON object.

@@ -6,33 +6,37 @@ import (
 	"github.com/elimity-com/scim/errors"
 
 	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // maxIgnored bounds the list of ignored attributes.
 const maxIgnored = 32
 
-const messageURN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-
 // reader turns a request into a Change.
 type reader struct {
 	Resource
 	change   Change
-	matching int            // removals that look at every row
-	named    bool           // the value of a path-less operation has named the rows
-	looked   map[string]int // how often operations look through a multi-valued attribute, by its path
+	values   value.Reader
+	creating bool            // of a new resource, where rows have nothing to replace
+	matching int             // removals that look at every row
+	named    bool            // the value of a path-less operation has named the rows
+	given    map[string]bool // the attributes that the value of a path-less operation has named
+	looked   map[string]int  // how often operations look through a multi-valued attribute, by its path
+}
+
+func newReader(r Resource) *reader {
+	rd := &reader{Resource: r}
+	rd.values.Ignored = rd.ignore
+	return rd
 }
 
 // Parse reads the body of a PATCH request, repairs what clients are known to send and validates every operation. Either all
 // operations are valid or there is an error, an errors.ScimError by value. It needs none of the resource's present values.
 //
-// Attributes that the schema does not know are ignored and reported. What cannot be understood about the rows never is: it is
-// an error.
-func Parse(body []byte, r Resource) (Change, error) {
-	message, err := parseJSON(body)
-	if err != nil {
-		return Change{}, err
-	}
-	operations, err := operationsOf(message)
+// What the body says of its schemas is advice: the request is a PATCH because of its method. Attributes of a user that the
+// schema does not know are ignored and reported. An attribute that a group does not have is an error.
+func Parse(body value.JSON, r Resource) (Change, error) {
+	operations, err := operationsOf(body)
 	if err != nil {
 		return Change{}, err
 	}
@@ -40,14 +44,12 @@ func Parse(body []byte, r Resource) (Change, error) {
 	if limit == 0 {
 		limit = DefaultMaxOperations
 	}
-	if err := checkCount(operations, limit); err != nil {
-		return Change{}, err
+	if operations.Count(limit+1) > limit { // none at all is fine (E28)
+		return Change{}, tooMany(limit)
 	}
-	rd := reader{Resource: r}
-	n := 0
-	err = operations.each(func(operation raw) error {
-		n++
-		return at(n, rd.operation(operation))
+	rd := newReader(r)
+	err = operations.Each(func(i int, operation value.JSON) error {
+		return at(i, rd.operation(operation))
 	})
 	if err != nil {
 		return Change{}, err
@@ -56,60 +58,24 @@ func Parse(body []byte, r Resource) (Change, error) {
 	return rd.change, nil
 }
 
-// operationsOf finds the array of operations in a message.
-func operationsOf(message raw) (raw, error) {
-	if !message.isObject() {
+// operationsOf finds the list of operations in a body.
+func operationsOf(body value.JSON) (value.JSON, error) {
+	if !body.IsObject() {
 		return nil, fail(errors.ScimErrorInvalidSyntax, "the body is not a JSON object")
 	}
-	picked, err := message.pick("schemas", "Operations")
-	if err != nil {
-		return nil, err
+	operations := body.Get("Operations")
+	if !operations.IsList() {
+		return nil, fail(errors.ScimErrorInvalidSyntax, "Operations: expected a list, got %s", operations.Kind())
 	}
-	schemas, operations := picked[0], picked[1]
-	if !operations.isArray() {
-		return nil, fail(errors.ScimErrorInvalidSyntax, "the body has no array Operations")
-	}
-	return operations, checkMessage(schemas)
-}
-
-// checkMessage refuses a message that says it is something else than a PATCH. One that does not say what it is passes.
-func checkMessage(schemas raw) error {
-	if schemas == nil || schemas.isNull() {
-		return nil
-	}
-	found := false
-	if schemas.isArray() {
-		_ = schemas.each(func(urn raw) error {
-			found = found || urn.is(messageURN)
-			return nil
-		})
-	}
-	if !found {
-		return fail(errors.ScimErrorInvalidSyntax, "the schemas of the body do not name %s", messageURN)
-	}
-	return nil
-}
-
-// checkCount counts before anything is read. No operations at all are fine (E28).
-func checkCount(operations raw, limit int) error {
-	n := 0
-	return operations.each(func(raw) error {
-		if n++; n > limit {
-			return tooMany(limit)
-		}
-		return nil
-	})
+	return operations, nil
 }
 
 // operation reads one operation.
-func (rd *reader) operation(operation raw) error {
-	if !operation.isObject() {
-		return fail(errors.ScimErrorInvalidSyntax, "it is not a JSON object")
+func (rd *reader) operation(operation value.JSON) error {
+	if !operation.IsObject() {
+		return fail(errors.ScimErrorInvalidSyntax, "expected an object, got %s", operation.Kind())
 	}
-	picked, err := operation.pick("op", "path", "value")
-	if err != nil {
-		return err
-	}
+	picked := operation.Pick("op", "path", "value")
 	verb, err := readVerb(picked[0])
 	if err != nil {
 		return err
@@ -118,29 +84,29 @@ func (rd *reader) operation(operation raw) error {
 	if err != nil {
 		return err
 	}
-	value := picked[2]
+	given := picked[2]
 	if where == "" || strings.EqualFold(where, rd.Schema.Core.ID) {
-		rd.named = false
-		return rd.pathless(verb, value)
+		rd.named, rd.given = false, nil
+		return rd.pathless(verb, given)
 	}
-	return rd.byPath(verb, where, value)
+	return rd.byPath(verb, where, given)
 }
 
-func readPath(path raw) (string, error) {
+func readPath(path value.JSON) (string, error) {
 	switch {
 	case path == nil || nullPath(path):
 		return "", nil
-	case !path.isString():
-		return "", fail(errors.ScimErrorInvalidPath, "the path is not a string")
+	case !path.IsText():
+		return "", fail(errors.ScimErrorInvalidPath, "path: expected a string, got %s", path.Kind())
 	}
-	return strings.TrimSpace(path.text()), nil
+	return strings.TrimSpace(path.Text()), nil
 }
 
 // byPath reads an operation that says with a path what it changes.
-func (rd *reader) byPath(verb verb, path string, value raw) error {
+func (rd *reader) byPath(verb verb, path string, given value.JSON) error {
 	path = rd.withoutCoreURN(path)
 	if rest, ok := rd.rowsPath(path); ok {
-		return rd.rows(verb, rest, value)
+		return rd.rows(verb, rest, given)
 	}
 	t, err := rd.locate(path)
 	if err != nil {
@@ -148,102 +114,139 @@ func (rd *reader) byPath(verb verb, path string, value raw) error {
 	}
 	switch {
 	case !t.located:
-		rd.ignore(path)
-		return nil
+		return rd.unknownPath(path)
 	case writeOnly(t):
 		return nil
 	case t.attr.Mutability == "readOnly" || t.sub != nil && t.sub.Mutability == "readOnly":
-		return fail(errors.ScimErrorMutability, "%q is read-only", t)
+		return fail(errors.ScimErrorMutability, "%s: is read-only", t)
 	case verb != add && t.attribute().Mutability == "immutable":
-		return fail(errors.ScimErrorMutability, "%q is immutable", t)
+		return fail(errors.ScimErrorMutability, "%s: is immutable", t)
 	}
-	if verb != remove && value == nil {
-		return fail(errors.ScimErrorInvalidValue, "%q needs a value", t)
+	if verb != remove && given == nil {
+		return fail(errors.ScimErrorInvalidValue, "%s: expected a value, got nothing", t)
 	}
 	if t.whole && verb != remove {
-		return rd.extension(verb, t.attr.URN, value)
+		return rd.extension(verb, t.attr.URN, given)
 	}
-	return rd.attribute(verb, t, value)
+	return rd.attribute(verb, t, given)
 }
 
-// pathless reads an operation whose value is an object of attributes.
-func (rd *reader) pathless(verb verb, value raw) error {
-	switch {
-	case verb == remove:
-		return fail(errors.ScimErrorNoTarget, "a remove needs a path")
-	case !value.isObject():
-		return fail(errors.ScimErrorInvalidValue, "without a path the value must be an object")
+// pathless reads an operation whose value is an object of attributes, perhaps as a JSON text or alone in a list.
+func (rd *reader) pathless(verb verb, given value.JSON) error {
+	if verb == remove {
+		return fail(errors.ScimErrorNoTarget, "path: a remove needs one")
 	}
-	return value.distinct(func(key string, value raw) error {
-		return rd.byKey(verb, key, value)
+	given, f := value.Expand(given)
+	if f == nil {
+		given, f = value.Only(given)
+	}
+	switch {
+	case f != nil:
+		return wrong("value", f)
+	case !given.IsObject():
+		return wrong("value", value.Expected("an object of attributes where there is no path", given))
+	}
+	return given.Fields(func(key, inner value.JSON) error {
+		return rd.byKey(verb, key.Text(), inner)
 	})
 }
 
 // byKey reads one key of a path-less value: an attribute, a path (E17), or an extension with its attributes below it.
-func (rd *reader) byKey(verb verb, key string, value raw) error {
+func (rd *reader) byKey(verb verb, key string, given value.JSON) error {
 	path := rd.withoutCoreURN(strings.TrimSpace(key))
 	if rest, ok := rd.rowsPath(path); ok {
 		if rd.named { // a second spelling of the key, perhaps with an empty list
-			return GivenTwice(path)
+			return givenTwice(path)
 		}
 		rd.named = true
-		if value.isNull() { // says nothing about them, as when a whole resource has them null
+		if given.IsNull() { // says nothing about them, as when a whole resource has them null
 			return nil
 		}
-		return rd.rows(verb, rest, value)
+		return rd.rows(verb, rest, given)
 	}
 	if strings.EqualFold(path, rd.Schema.Core.ID) {
-		return rd.pathless(verb, value)
+		return rd.pathless(verb, given)
 	}
 	t, err := rd.locate(path)
 	switch {
 	case err != nil || !t.located:
-		rd.ignore(path)
-		return nil
+		return rd.unknownKey(path)
 	case ignorableInValue(t):
 		return nil
 	case t.whole:
-		return rd.extension(verb, t.attr.URN, value)
+		return rd.extension(verb, t.attr.URN, given)
 	}
-	return rd.attribute(verb, t, value)
+	if err := rd.once(t); err != nil {
+		return err
+	}
+	return rd.attribute(verb, t, given)
+}
+
+// once refuses a path-less value that gives an attribute twice, flat and below its URN: which of the two is meant is unknown.
+func (rd *reader) once(t target) error {
+	if t.match != nil {
+		return nil
+	}
+	if rd.given == nil {
+		rd.given = map[string]bool{}
+	}
+	path := t.String()
+	if rd.given[path] {
+		return givenTwice(path)
+	}
+	rd.given[path] = true
+	return nil
 }
 
 // extension reads the attributes of an extension from an object. Null unassigns them all.
-func (rd *reader) extension(verb verb, urn string, value raw) error {
-	if value.isNull() {
+func (rd *reader) extension(verb verb, urn string, given value.JSON) error {
+	given, f := value.Expand(given)
+	if f == nil {
+		given, f = value.Only(given)
+	}
+	switch {
+	case f != nil:
+		return wrong(urn, f)
+	case given == nil || given.IsNull():
 		if verb == replace {
 			return rd.emit(Operation{verb: remove, target: target{attr: filter.Attribute{URN: urn}, whole: true}})
 		}
 		return nil
+	case !given.IsObject():
+		return wrong(urn, value.Expected("an object", given))
 	}
-	if !value.isObject() {
-		return fail(errors.ScimErrorInvalidValue, "the value of an extension must be an object")
-	}
-	return value.distinct(func(key string, value raw) error {
-		return rd.byKey(verb, urn+":"+key, value)
+	known, unknown := 0, ""
+	err := given.Fields(func(key, inner value.JSON) error {
+		if t, err := rd.locate(urn + ":" + key.Text()); err == nil && t.located {
+			known++
+		} else if !inner.IsNull() {
+			unknown = key.Text()
+		}
+		return rd.byKey(verb, urn+":"+key.Text(), inner)
 	})
+	if err == nil && known == 0 && unknown != "" {
+		return fail(errors.ScimErrorInvalidValue, "%s:%s: no such attribute, and the value has no other", urn, clip(unknown))
+	}
+	return err
 }
 
 // attribute validates an operation on an attribute of the schema and keeps it.
-func (rd *reader) attribute(verb verb, t target, value raw) error {
-	var given any
-	if value != nil && !(verb == remove && !takesList(t)) { // a remove takes a value only to name elements
-		decoded, err := value.value()
-		if err != nil {
-			return err
-		}
-		if given, err = rd.normalize(t, decoded); err != nil {
-			return err
-		}
+func (rd *reader) attribute(verb verb, t target, given value.JSON) error {
+	if given == nil || verb == remove && (!takesList(t) || given.IsNull()) { // a remove takes a value only to name elements
+		return rd.unassign(verb, t)
 	}
-	if list, ok := given.([]any); ok && len(list) == 0 {
-		if verb != replace {
-			return nil // an empty list adds nothing and, unlike no list, removes nothing
-		}
-		given = nil
+	a := t.attribute()
+	if t.match != nil && t.sub == nil {
+		a.MultiValued = false // one element
 	}
-	if given != nil {
-		return rd.emit(Operation{verb: verb, target: t, value: given})
+	v, err := rd.values.Read(a, given)
+	switch {
+	case err != nil:
+		return wrong(t.String(), err)
+	case v != nil:
+		return rd.emit(Operation{verb: verb, target: t, value: v})
+	case verb == remove: // what names no element removes none
+		return nil
 	}
 	return rd.unassign(verb, t)
 }
@@ -257,9 +260,9 @@ func (rd *reader) unassign(verb verb, t target) error {
 	case verb == add && t.attr.MultiValued && t.sub == nil:
 		return nil
 	case verb == remove && required(t):
-		return fail(errors.ScimErrorMutability, "%q is required and cannot be removed", t)
+		return fail(errors.ScimErrorMutability, "%s: is required and cannot be removed", t)
 	case required(t):
-		return fail(errors.ScimErrorInvalidValue, "%q is required and cannot be empty", t)
+		return fail(errors.ScimErrorInvalidValue, "%s: is required and cannot be empty", t)
 	case keepsActive(t):
 		rd.ignore(t.String())
 		return nil
@@ -271,15 +274,16 @@ func required(t target) bool {
 	return t.attr.Required && t.match == nil && (t.sub == nil || t.sub.Required)
 }
 
-// emit keeps op. Every value that it gives for a multi-valued attribute, and every filter, is held against all the values that there are.
+// emit keeps op. Every value that it gives for a multi-valued attribute, and every filter, is compared with all the values that
+// there are.
 func (rd *reader) emit(op Operation) error {
 	if a := op.target.attr; a.MultiValued {
 		if rd.looked == nil {
 			rd.looked = map[string]int{}
 		}
 		path := target{attr: a}.String()
-		if rd.looked[path] += max(1, len(elements(op.value))); rd.looked[path] > maxElements {
-			return fail(errors.ScimErrorInvalidValue, "the request has more than %d values and operations for %q", maxElements, path)
+		if rd.looked[path] += max(1, len(elements(op.value))); rd.looked[path] > value.MaxElements {
+			return fail(errors.ScimErrorInvalidValue, "%s: expected at most %d values and operations in a request", path, value.MaxElements)
 		}
 	}
 	rd.change.Attributes = append(rd.change.Attributes, op)
@@ -302,6 +306,6 @@ func ignorableInValue(t target) bool {
 // writeOnly says whether t is the password: accepted, since Okta sends it (O09), and kept nowhere.
 func writeOnly(t target) bool { return t.attr.Mutability == "writeOnly" }
 
-// keepsActive says whether t is the flag that takes access away and gives it back. Without a value it stays as it is: nobody is
-// activated by leaving something out.
+// keepsActive says whether t is the flag that takes access away and gives it back. Without a value it stays as it is: an omission
+// activates no user.
 func keepsActive(t target) bool { return t.attr.Name == "active" && t.attr.URN == "" }

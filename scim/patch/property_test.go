@@ -46,7 +46,7 @@ func TestRowsAgainstModel(t *testing.T) {
 				delete(want, ids[0])
 			}
 		}
-		change, err := Parse(message(strings.Join(operations, ",")), groups())
+		change, err := parse(message(strings.Join(operations, ",")), groups())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestApplyTwiceIsApplyOnce(t *testing.T) {
 
 func mustApply(t *testing.T, attrs map[string]any, operations string) bool {
 	t.Helper()
-	change, err := Parse(message(operations), users())
+	change, err := parse(message(operations), users())
 	if err != nil {
 		t.Fatalf("%s: %v", operations, err)
 	}
@@ -163,7 +163,7 @@ func TestFailureLeavesAttributesAlone(t *testing.T) {
 			operations = append(operations, operationPool[rng.IntN(len(operationPool))])
 		}
 		operations = slices.Insert(operations, rng.IntN(len(operations)+1), failing[rng.IntN(len(failing))])
-		change, err := Parse(message(strings.Join(operations, ",")), users())
+		change, err := parse(message(strings.Join(operations, ",")), users())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"Operations":[{"op":"add","value":{"a":{"b":[[{"c":1e9}]]}}}]} `))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, r := range []Resource{users(), groups()} {
-			change, err := Parse(body, r)
+			change, err := parse(body, r)
 			if err != nil {
 				checkFuzzError(t, err)
 				continue

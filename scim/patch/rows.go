@@ -1,10 +1,14 @@
 package patch
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/elimity-com/scim/errors"
 	fp "github.com/scim2/filter-parser/v2"
+
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // maxRowValue is the longest value of a row in bytes.
@@ -24,29 +28,29 @@ func (r Resource) rowsPath(path string) (rest string, ok bool) {
 }
 
 // rows reads an operation on the rows; rest is what its path has after the attribute's name.
-func (rd *reader) rows(verb verb, rest string, value raw) error {
+func (rd *reader) rows(verb verb, rest string, given value.JSON) error {
 	if rest != "" {
 		return rd.rowsByFilter(verb, rest)
 	}
-	if verb != remove && value == nil {
-		return fail(errors.ScimErrorInvalidValue, "%q needs a value", rd.Rows)
+	if rd.creating {
+		verb = add
 	}
-	switch {
-	case value == nil:
+	if given == nil && verb == remove {
 		rd.emitRows(RowOp{Kind: ClearRows})
 		return nil
-	case value.isNull() && verb == add:
-		return nil
-	case value.isNull():
-		return fail(errors.ScimErrorInvalidValue, "null names no value of %s; to take all of them away, replace with [] or remove without a value", rd.Rows)
 	}
-	values, err := rd.rowValues(value)
-	if err != nil {
-		return err
-	}
+	values, n, err := rd.rowValues(given)
 	switch {
-	case verb == replace && len(values) == 0:
+	case err != nil:
+		return wrong(rd.Rows, err)
+	case n == saysNothing && verb == add:
+		return nil
+	case n == saysNothing:
+		return fail(errors.ScimErrorInvalidValue, "%s: null names no value; to take all of them away, replace with [] or remove without a value", rd.Rows)
+	case verb == replace && n == 0:
 		rd.emitRows(RowOp{Kind: ClearRows})
+	case verb != add && len(values) == 0 && n > 0: // not even a remove: what was to go would stay, and the answer say otherwise
+		return fail(errors.ScimErrorInvalidValue, "%s: expected a value in one of the elements, got none; to take all of them away, replace with []", rd.Rows)
 	case verb == replace:
 		rd.emitRows(RowOp{Kind: ReplaceRows, Values: values})
 	case len(values) == 0: // an empty list adds nothing and, unlike no list, removes nothing
@@ -65,7 +69,7 @@ func (rd *reader) rowsByFilter(verb verb, rest string) error {
 		return err
 	}
 	if verb != remove {
-		return fail(errors.ScimErrorInvalidPath, "the path %q takes only a remove: add and replace name %s in the value", clip(path), rd.Rows)
+		return fail(errors.ScimErrorInvalidPath, "%s: a path with a filter takes only a remove; add and replace name %s in the value", clip(withoutFilters(path)), rd.Rows)
 	}
 	if id, ok := valueFilter(rest); ok {
 		return rd.removeByValue(path, id)
@@ -75,13 +79,13 @@ func (rd *reader) rowsByFilter(verb verb, rest string) error {
 	case err != nil:
 		return err
 	case !t.located || t.sub != nil || t.match == nil:
-		return fail(errors.ScimErrorInvalidPath, "the path %q is not %s or %s[filter]", clip(path), rd.Rows, rd.Rows)
+		return fail(errors.ScimErrorInvalidPath, "%s: expected %s or %s[filter]", clip(withoutFilters(path)), rd.Rows, rd.Rows)
 	}
 	if ids, ok := alternatives(nil, t.match); ok {
 		return rd.removeByValue(path, ids...)
 	}
 	if rd.matching++; rd.matching > maxMatching {
-		return fail(errors.ScimErrorInvalidFilter, "the request has more than %d removals whose filter is more than value eq", maxMatching)
+		return fail(errors.ScimErrorInvalidFilter, "%s: expected at most %d removals whose filter is more than value eq", rd.Rows, maxMatching)
 	}
 	rd.emitRows(RowOp{Kind: RemoveMatching, Match: t.match, attr: t.attr})
 	return nil
@@ -102,7 +106,7 @@ func (rd *reader) partOfRow(verb verb, rest string) (handled bool, err error) {
 		rd.ignore(rd.Rows + rest)
 		return true, nil
 	case "value", "type", "$ref":
-		return true, fail(errors.ScimErrorMutability, "%q of %s is immutable", name, rd.Rows)
+		return true, fail(errors.ScimErrorMutability, "%s.%s: is immutable", rd.Rows, name)
 	}
 	return false, nil
 }
@@ -110,7 +114,7 @@ func (rd *reader) partOfRow(verb verb, rest string) (handled bool, err error) {
 func (rd *reader) removeByValue(path string, ids ...string) error {
 	for _, id := range ids {
 		if !isRowValue(id) {
-			return fail(errors.ScimErrorInvalidValue, "the path %q does not name a value of %s", clip(path), rd.Rows)
+			return fail(errors.ScimErrorInvalidValue, "%s: the filter does not name a value of %s", clip(withoutFilters(path)), rd.Rows)
 		}
 	}
 	rd.emitRows(RowOp{Kind: RemoveRows, Values: ids})
@@ -145,38 +149,110 @@ func alternatives(ids []string, e fp.Expression) ([]string, bool) {
 	return nil, false
 }
 
-// rowValues reads the values of rows from a list of them or from a single one (E42).
-func (rd *reader) rowValues(value raw) ([]string, error) {
-	if !value.isArray() {
-		id, err := rd.rowValue(value)
-		return []string{id}, err
+// saysNothing is the number of elements of null.
+const saysNothing = -1
+
+// rowValues reads the values of rows from a list of them or from a single one (E42), as JSON, as a JSON text, or wrapped in an
+// object that names the rows again. n is how many elements were given, those without a value among them.
+func (rd *reader) rowValues(given value.JSON) (values []string, n int, err error) {
+	given, f := value.Expand(given)
+	if inner, ok := value.Wrapped(rd.Rows, given); ok && f == nil {
+		given, f = value.Expand(inner)
 	}
-	var ids []string
-	err := value.each(func(element raw) error {
-		id, err := rd.rowValue(element)
-		ids = append(ids, id)
-		return err
+	switch {
+	case f != nil:
+		return nil, 0, f
+	case given == nil:
+		return nil, 0, value.Expected("a list", given)
+	case given.IsNull():
+		return nil, saysNothing, nil
+	case !given.IsList():
+		id, f := rowValue(given)
+		if f != nil {
+			return nil, 1, f
+		}
+		return appendValue(values, id), 1, nil
+	}
+	err = given.Each(func(i int, element value.JSON) error {
+		n = i + 1
+		id, f := rowValue(element)
+		if f != nil {
+			return f.At("[" + strconv.Itoa(i) + "]")
+		}
+		values = appendValue(values, id)
+		return nil
 	})
-	return ids, err
+	return values, n, err
 }
 
-// rowValue reads one value: {"value": "x"} with whatever else, of which nothing is kept, or "x" (E42).
-func (rd *reader) rowValue(element raw) (string, error) {
-	if element.isObject() {
-		picked, err := element.pick("value")
-		if err != nil {
-			return "", err
-		}
-		element = picked[0]
+func appendValue(values []string, id string) []string {
+	if id == "" {
+		return values
 	}
-	if !element.isString() {
-		return "", fail(errors.ScimErrorInvalidValue, "an element of %s has no value that is a string", rd.Rows)
+	return append(values, id)
+}
+
+// rowValue reads one value: {"value": "x"} with other keys, of which nothing is kept, or "x" (E42). One without a value is no
+// element: "".
+func rowValue(element value.JSON) (string, *value.Fault) {
+	element, f := value.Expand(element)
+	switch {
+	case f != nil:
+		return "", f
+	case element.IsNull():
+		return "", nil
+	case element.IsObject():
+		return rowObject(element)
 	}
-	id := element.text()
-	if !isRowValue(id) {
-		return "", fail(errors.ScimErrorInvalidValue, "%q is no value for %s", clip(id), rd.Rows)
+	id, ok := element.Scalar()
+	if !ok || element.IsBool() {
+		return "", value.Expected("an object with a value, or a string", element)
+	}
+	return id, checkRowValue(id)
+}
+
+// rowObject reads the value of {"value": "x"}.
+func rowObject(element value.JSON) (string, *value.Fault) {
+	given, f := value.Only(element.Get("value"))
+	switch {
+	case f != nil:
+		return "", f.At("value")
+	case given == nil:
+		return "", withoutValue(element)
+	case given.IsNull():
+		return "", nil
+	}
+	id, ok := given.Scalar()
+	if !ok {
+		return "", value.Expected("a string", given).At("value")
+	}
+	if f := checkRowValue(id); f != nil {
+		return "", f.At("value")
 	}
 	return id, nil
+}
+
+// withoutValue is the fault of an object that says something and names no value.
+func withoutValue(element value.JSON) (f *value.Fault) {
+	_ = element.Fields(func(key, inner value.JSON) error {
+		switch {
+		case inner.IsNull() || f != nil && f.Path != "value":
+		case key.Is("display") || key.Is("type") || key.Is("$ref"):
+			f = value.Expected("a string", nil).At("value")
+		default:
+			f = value.Unknown(key.Text(), "value")
+		}
+		return nil
+	})
+	return f
+}
+
+// checkRowValue refuses a text that cannot be the value of a row.
+func checkRowValue(id string) *value.Fault {
+	if id == "" || isRowValue(id) {
+		return nil
+	}
+	return &value.Fault{What: fmt.Sprintf("expected an id of at most %d bytes without control characters, got another string", maxRowValue)}
 }
 
 // isRowValue says whether id can be the value of a row: not blank, not huge, without control characters, and not a JSON list or
@@ -192,41 +268,6 @@ func isRowValue(id string) bool {
 		}
 	}
 	return true
-}
-
-// RowValues reads what a whole resource says of the rows, as it came from JSON: a list of {"value": "x"} or "x", or one of them.
-// It is given only if it is neither absent nor null: a client that leaves members out must not thereby empty a group.
-func (r Resource) RowValues(attrs map[string]any) (values []string, given bool, err error) {
-	for key, v := range attrs {
-		if r.Rows == "" || v == nil || !strings.EqualFold(key, r.Rows) {
-			continue
-		}
-		for _, element := range listOf(v) {
-			if m, ok := element.(map[string]any); ok {
-				element = valueOf(m)
-			}
-			id, ok := element.(string)
-			if !ok || !isRowValue(id) {
-				return nil, true, fail(errors.ScimErrorInvalidValue, "an element of %s has no value of 1 to %d bytes", r.Rows, maxRowValue)
-			}
-			values = append(values, id)
-		}
-		return distinct(values), true, nil
-	}
-	return nil, false, nil
-}
-
-// valueOf is what m has under the name value, in any letter case.
-func valueOf(m map[string]any) any {
-	if v, ok := m["value"]; ok {
-		return v
-	}
-	for key, v := range m {
-		if strings.EqualFold(key, "value") {
-			return v
-		}
-	}
-	return nil
 }
 
 // emitRows keeps op. A run of additions or of removals becomes one operation.

@@ -46,7 +46,7 @@ func (r Resource) locate(path string) (target, error) {
 	}
 	parsed, err := filter.ParsePath(path)
 	if err != nil {
-		return target{}, fail(errors.ScimErrorInvalidPath, "the path cannot be read: %v", err)
+		return target{}, fail(errors.ScimErrorInvalidPath, "path: cannot be read: %v", err)
 	}
 	attr, ok := r.Schema.Find(parsed.AttributePath.URI(), parsed.AttributePath.AttributeName)
 	if !ok {
@@ -56,11 +56,11 @@ func (r Resource) locate(path string) (target, error) {
 	name := parsed.AttributePath.SubAttribute
 	if parsed.SubAttribute != nil {
 		if name != nil {
-			return target{}, fail(errors.ScimErrorInvalidPath, "the path %q has a sub-attribute of a sub-attribute", clip(path))
+			return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a sub-attribute of a sub-attribute", clip(withoutFilters(path)))
 		}
 		name = parsed.SubAttribute
 	} else if name != nil && t.match != nil {
-		return target{}, fail(errors.ScimErrorInvalidPath, "the path %q has a filter on a sub-attribute", clip(path))
+		return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a filter on a sub-attribute", clip(withoutFilters(path)))
 	}
 	if name != nil {
 		sub, ok := attr.Sub(*name)
@@ -71,10 +71,10 @@ func (r Resource) locate(path string) (target, error) {
 	}
 	if t.match != nil {
 		if !attr.MultiValued {
-			return target{}, fail(errors.ScimErrorInvalidPath, "%q has a single value: it takes no filter", attr.Name)
+			return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a single value, which takes no filter", attr.Name)
 		}
 		if err := attr.Validate(t.match); err != nil {
-			return target{}, fail(errors.ScimErrorInvalidPath, "the filter of the path is wrong: %v", err)
+			return target{}, fail(errors.ScimErrorInvalidPath, "%s: the filter of the path is wrong: %v", attr.Name, err)
 		}
 	}
 	t.located = true

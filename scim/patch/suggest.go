@@ -1,0 +1,70 @@
+package patch
+
+import "strings"
+
+// maxSlips is up to how many letters a name may differ from an attribute's to be taken for a misspelling of it.
+const maxSlips = 2
+
+// alsoMembers are names that other products have for the members of a group.
+var alsoMembers = []string{"users", "user", "memberships", "membership"}
+
+// nearest returns the attribute whose name is most like name, and in how many letters the two differ.
+func (rd *reader) nearest(name string) (attribute string, slips int) {
+	lower := strings.ToLower(name)
+	if i := strings.IndexAny(lower, ".["); i > 0 {
+		lower = lower[:i]
+	}
+	for _, other := range alsoMembers {
+		if rd.Rows != "" && lower == other {
+			return rd.Rows, 0
+		}
+	}
+	slips = len(lower) + len(rd.Rows) + 1
+	for _, candidate := range rd.settableNames() {
+		if d := distance(lower, strings.ToLower(candidate), slips); d < slips {
+			attribute, slips = candidate, d
+		}
+	}
+	return attribute, slips
+}
+
+// distance is how many letters have to be put in, left out or exchanged to make b of a; at least most if it is that or more.
+func distance(a, b string, most int) int {
+	if abs(len(a)-len(b)) >= most {
+		return most
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// isURN says whether a path begins with the URN of a schema.
+func isURN(path string) bool { return len(path) > 4 && strings.EqualFold(path[:4], "urn:") }
+
+// withoutFilters leaves the filters of a path out, which hold values of users: emails[…].value.
+func withoutFilters(path string) string {
+	open, end := strings.IndexByte(path, '['), strings.LastIndexByte(path, ']')
+	if open < 0 {
+		return path
+	}
+	if end < open {
+		return path[:open+1] + "…"
+	}
+	return path[:open+1] + "…" + path[end:]
+}

@@ -1,0 +1,54 @@
+package value
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Fault says which part of a value is wrong and how. Its text names attributes, types and what was expected, and holds no value
+// that the client gave; keys of objects are clipped.
+type Fault struct {
+	Path string // from the attribute that was read on: "[0].value"; "" for all of it
+	What string // "expected a string, got an object"
+}
+
+func (f *Fault) Error() string { return f.Path + ": " + f.What }
+
+// At puts the name of an attribute or an index in front of the path.
+func (f *Fault) At(path string) *Fault {
+	if f.Path != "" && f.Path[0] != '[' && path != "" {
+		path += "."
+	}
+	f.Path = path + f.Path
+	return f
+}
+
+func fault(format string, args ...any) *Fault { return &Fault{What: fmt.Sprintf(format, args...)} }
+
+// Expected is the fault of a value of another type than the attribute has.
+func Expected(what string, got JSON) *Fault { return fault("expected %s, got %s", what, got.Kind()) }
+
+// Unknown is the fault of an object in which the schema knows nothing; known is what it has.
+func Unknown(key string, known ...string) *Fault {
+	f := fault("no such attribute; expected %s", strings.Join(known, ", "))
+	f.Path = clip(key)
+	return f
+}
+
+// echoLimit is how many bytes of a name an error repeats.
+const echoLimit = 60
+
+// clip shortens a name to echoLimit bytes, at a rune boundary.
+func clip(s string) string {
+	if len(s) <= echoLimit {
+		return s
+	}
+	end := 0
+	for i := range s {
+		if i > echoLimit-len("…") {
+			break
+		}
+		end = i
+	}
+	return s[:end] + "…"
+}

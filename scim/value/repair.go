@@ -1,0 +1,175 @@
+package value
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/scimbridge/scimbridge/scim/filter"
+)
+
+// What clients send as values although the RFC has it otherwise. The letters and numbers are lines of the wire corpus.
+
+// Expand reads a text that is a JSON object or list as that object or list: SCIM for Keycloak sends whole values so. A text that
+// begins like one and is none is an error. Any other value is returned as it is.
+func Expand(given JSON) (JSON, *Fault) {
+	if !beginsJSON(given) {
+		return given, nil
+	}
+	inner, err := Parse([]byte(given.Text()), MaxDepth)
+	if err != nil {
+		return nil, fault("expected JSON in a string that begins with { or [; it %v", err)
+	}
+	return inner, nil
+}
+
+// beginsJSON says whether given is a text that begins with { or [.
+func beginsJSON(given JSON) bool {
+	if !given.IsText() {
+		return false
+	}
+	inner := bytes.TrimLeft(given[1:len(given)-1], " ")
+	if len(inner) > 0 && inner[0] == '\\' { // an escape can be a space or a bracket, too
+		inner = []byte(strings.TrimLeft(given.Text(), space))
+	}
+	return len(inner) > 0 && (inner[0] == '{' || inner[0] == '[')
+}
+
+// expand is Expand for a value of a. Entra means the text itself in roles and entitlements (E24, E25).
+func expand(a filter.Attribute, given JSON) (JSON, *Fault) {
+	if a.URN == "" && (a.Name == "roles" || a.Name == "entitlements") {
+		return given, nil
+	}
+	return Expand(given)
+}
+
+// unwrap takes the values of a multi-valued attribute out of an object, or a list of one, that names the attribute again:
+// {"emails": […]}. Salesforce's documentation has it for members.
+func unwrap(a filter.Attribute, given JSON) (JSON, *Fault) {
+	if a.Type == "complex" {
+		var f *Fault
+		if given, f = expand(a, given); f != nil {
+			return nil, f
+		}
+	}
+	inner, ok := Wrapped(a.Name, given)
+	if !ok {
+		return given, nil
+	}
+	return expand(a, inner)
+}
+
+// Wrapped returns the value in an object, or a list of one, that has no key but name, in any letter case.
+func Wrapped(name string, given JSON) (inner JSON, ok bool) {
+	if given.IsList() && given.Count(2) == 1 {
+		given, _ = Only(given)
+	}
+	if !given.IsObject() {
+		return nil, false
+	}
+	n := 0
+	_ = given.Fields(func(key, value JSON) error {
+		if n++; n == 1 && key.Is(name) {
+			inner = value
+		}
+		return nil
+	})
+	return inner, n == 1 && inner != nil
+}
+
+// Only takes a single value out of the list that SCIM-SDK and Entra put it in: active [false], manager [{…}] (E21). An empty list
+// is no value, nil; two are an error.
+func Only(given JSON) (JSON, *Fault) {
+	if !given.IsList() {
+		return given, nil
+	}
+	var only JSON
+	n := given.Count(2)
+	_ = given.Each(func(_ int, one JSON) error {
+		only = one
+		return errStop
+	})
+	if n > 1 {
+		return nil, fault("expected a single value, got a list of several")
+	}
+	return only, nil
+}
+
+func isEmptyList(given JSON) bool { return given.IsList() && given.Count(1) == 0 }
+
+// booleanOf reads a boolean, also from a text: Entra sends "True" and "False" (E11, E27), Keycloak "true" and "false" (X08).
+func booleanOf(given JSON) (b, ok bool) {
+	if given.IsBool() {
+		return given[0] == 't', true
+	}
+	return given.Is("true"), given.Is("true") || given.Is("false")
+}
+
+// reference makes an object of the plain identifier that Entra sends for a manager (E22) and Microsoft's tests for a member (E42).
+// An empty one is no value: so Entra takes a manager away (E23).
+func reference(id string) any {
+	if id == "" {
+		return nil
+	}
+	return map[string]any{"value": id}
+}
+
+// lastPrimary leaves one element of a list primary, the last that says so: mappings and templates that administrators write can
+// mark several, and RFC 7643 section 2.4 allows one.
+func lastPrimary(list []any) {
+	for i := len(list) - 1; i >= 0; i-- {
+		if IsPrimary(list[i]) {
+			DemoteOthers(list, i)
+			return
+		}
+	}
+}
+
+// IsPrimary says whether an element is marked primary.
+func IsPrimary(element any) bool {
+	m, ok := element.(map[string]any)
+	return ok && m["primary"] == true
+}
+
+// DemoteOthers makes every element but the one at keep not primary: only one can be (RFC 7644 section 3.5.2).
+func DemoteOthers(list []any, keep int) {
+	for i, element := range list {
+		if m, ok := element.(map[string]any); ok && i != keep && IsPrimary(m) {
+			m = maps.Clone(m)
+			m["primary"] = false
+			list[i] = m
+		}
+	}
+}
+
+// withoutTwins keeps one of several elements of the same type and value (RFC 7643 section 2.4), the first; it is primary if one of
+// them is.
+func withoutTwins(list []any) []any {
+	if len(list) < 2 {
+		return list
+	}
+	type pair struct{ kind, value string }
+	seen := map[pair]map[string]any{}
+	return slices.DeleteFunc(list, func(v any) bool {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return false
+		}
+		kind, isText := m["type"].(string)
+		value, hasValue := m["value"].(string)
+		if !hasValue || m["type"] != nil && !isText {
+			return false
+		}
+		p := pair{strings.ToLower(kind), value}
+		first := seen[p]
+		if first == nil {
+			seen[p] = m
+			return false
+		}
+		if IsPrimary(m) {
+			first["primary"] = true
+		}
+		return true
+	})
+}
