@@ -27,6 +27,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // maxAnswer bounds what a command takes into memory: a plan of a million changes.
@@ -197,6 +198,9 @@ func ask[T any](config *string, stdout io.Writer, method string, path func(args 
 		}
 		if *asJSON {
 			return printJSON(stdout, answer)
+		}
+		if answer, err = legible.Value(answer); err != nil {
+			return fmt.Errorf("reading the server's answer: %w", err)
 		}
 		return show(stdout, answer)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -106,7 +107,7 @@ func (c *Console) api() http.Handler {
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client went away: nobody to tell
+	_ = json.NewEncoder(legible.NewWriter(w)).Encode(v) // the client went away
 }
 
 func refuse(w http.ResponseWriter, status int, text string) {

@@ -7,6 +7,8 @@
 package legible
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -52,27 +54,53 @@ func escape(s string, keep func(rune) bool) string {
 	return b.String()
 }
 
-// Printf prints like fmt.Fprintf, with the texts among the arguments as Text returns them.
-func Printf(w io.Writer, format string, args ...any) {
-	safe := make([]any, len(args))
-	for i, a := range args {
-		switch a := a.(type) {
-		case string:
-			safe[i] = Text(a)
-		case error:
-			safe[i] = Text(a.Error())
-		case fmt.Stringer:
-			safe[i] = Text(a.String())
-		default:
-			safe[i] = a
-		}
+// Value returns v with every text in it as Text returns it. Of v counts what its JSON form says.
+func Value[T any](v T) (safe T, err error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return v, err
 	}
-	_, _ = fmt.Fprintf(w, format, safe...) // a writer that buffers reports at its end
+	var all any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&all); err != nil {
+		return v, err
+	}
+	if raw, err = json.Marshal(texts(all)); err != nil {
+		return v, err
+	}
+	return safe, json.Unmarshal(raw, &safe)
+}
+
+func texts(v any) any {
+	switch v := v.(type) {
+	case string:
+		return Text(v)
+	case []any:
+		for i := range v {
+			v[i] = texts(v[i])
+		}
+	case map[string]any:
+		safe := make(map[string]any, len(v))
+		for key, of := range v {
+			safe[Text(key)] = texts(of)
+		}
+		return safe
+	}
+	return v
 }
 
 // NewWriter returns a writer that passes text on to w as Lines returns it. JSON stays JSON, with
 // the same values. A character may be split over two writes.
 func NewWriter(w io.Writer) io.Writer { return &writer{to: w} }
+
+// Raw returns the writer below one of NewWriter, for what a command itself tells a terminal.
+func Raw(w io.Writer) io.Writer {
+	if safe, ok := w.(*writer); ok {
+		return safe.to
+	}
+	return w
+}
 
 type writer struct {
 	to   io.Writer

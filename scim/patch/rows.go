@@ -8,6 +8,7 @@ import (
 	"github.com/elimity-com/scim/errors"
 	fp "github.com/scim2/filter-parser/v2"
 
+	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
@@ -262,12 +263,7 @@ func isRowValue(id string) bool {
 	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' {
 		return false
 	}
-	for i := range len(id) {
-		if id[i] < 0x20 || id[i] == 0x7f {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(id, legible.Unsafe)
 }
 
 // emitRows keeps op. A run of additions or of removals becomes one operation.
