@@ -3,8 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -90,18 +88,7 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("GET /api/audit/verify", c.auditVerify)
 	mux.HandleFunc("POST /api/resume", c.resume)
 	mux.HandleFunc("POST /api/{action}", c.act)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(c.Key.Reveal()))
-		if c.Key.IsZero() || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
-			if c.Rejected != nil {
-				c.Rejected(r)
-			}
-			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file beside the store")
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return c.withKey(mux)
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
