@@ -88,6 +88,14 @@ type Visitor struct {
 	verified []*x509.Certificate
 }
 
+// Network is what the limits count the visitor's address by; "" if there is none.
+func (v *Visitor) Network() string {
+	if !v.Address.IsValid() {
+		return ""
+	}
+	return subscriber(v.Address).String()
+}
+
 type visitorKey struct{}
 
 // Of returns the visitor who sends a request; where no door stands, one who may come in.
