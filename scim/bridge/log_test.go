@@ -135,7 +135,7 @@ func TestLogIsWhole(t *testing.T) {
 	}
 }
 
-// A stop has an end, whatever does not end by itself.
+// A stop has an end, even if one of its steps has none.
 func TestStopHasAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, release := &Bridge{}, make(chan struct{})

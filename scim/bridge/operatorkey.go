@@ -29,7 +29,7 @@ func asKey(raw []byte) (key backend.Secret, ok bool) {
 	return backend.NewSecret(text), ok
 }
 
-// operatorKey reads the key, or makes one. Whoever can read it can decide about holds.
+// operatorKey reads the key, or makes one. Anyone who can read it can decide about holds.
 func operatorKey(path string) (backend.Secret, error) {
 	raw, err := os.ReadFile(path)
 	if err == nil {

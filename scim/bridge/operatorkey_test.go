@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // operatorKeyOf is the key of a setup, and where it is.
@@ -84,10 +89,10 @@ func TestRelayedCommand(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.start()
 	key, _ := s.operatorKeyOf()
-	console := s.console
+	address := s.console
 	var signed *http.Request
 	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		again, err := http.NewRequestWithContext(r.Context(), r.Method, console+r.URL.RequestURI(), nil)
+		again, err := http.NewRequestWithContext(r.Context(), r.Method, address+r.URL.RequestURI(), nil)
 		if err != nil {
 			t.Error(err)
 			return
@@ -138,5 +143,50 @@ func TestOperatorKeyMode(t *testing.T) {
 		if refused := err != nil && strings.Contains(err.Error(), "chmod 600 "+path); refused != open {
 			t.Errorf("%o: %v", mode, err)
 		}
+	}
+}
+
+// What a vendor or an identity provider calls things acts on no terminal, and starts no line of a
+// table. JSON has the same values.
+func TestCommandOutput(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.fixConsole()
+	s.start()
+	key, _ := s.operatorKeyOf()
+	s.stop()
+	const name = "ada\u202e\x1b[2J\u009b\nvt-9  everything is fine\t@example.com"
+	challenger := &auth.Challenger{}
+	s.pretend(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/api/challenge":
+			challenge, proof, err := challenger.Challenge(key, r.URL.Query().Get("nonce"))
+			if err != nil {
+				t.Error(err)
+			}
+			_ = json.NewEncoder(w).Encode(console.Challenge{Challenge: challenge, Proof: proof})
+		case "/api/holds":
+			_ = json.NewEncoder(w).Encode([]delivery.Hold{{ID: "vt-1", Backend: "vt", Target: name, Grants: []delivery.HeldItem{{Person: name, Account: name, Role: name}}}})
+		case "/api/explain":
+			_ = json.NewEncoder(w).Encode([]delivery.Why{{Backend: "vt", User: name, Groups: []string{name}, Account: name}})
+		case "/api/plan":
+			_ = json.NewEncoder(w).Encode([]delivery.Preview{{Backend: "vt", Notes: []string{name}, Calls: []delivery.PreviewCall{{Target: name}}}})
+		default:
+			w.WriteHeader(http.StatusConflict)
+			_ = json.NewEncoder(w).Encode(map[string]string{"error": name})
+		}
+	})
+	for _, args := range [][]string{{"hold", "list"}, {"explain", "ada"}, {"plan"}, {"retry"}} {
+		_, out := s.command(args...)
+		if !strings.Contains(out, "ada") || strings.ContainsAny(out, "\u202e\x1b\u009b") {
+			t.Errorf("%v: %q", args, out)
+		}
+		if strings.Contains(out, "\nvt-9") && args[0] != "retry" { // an error may have several lines
+			t.Errorf("%v: a name begins a line: %q", args, out)
+		}
+	}
+	code, out := s.command("hold", "list", "--json")
+	var holds []delivery.Hold
+	if err := json.Unmarshal([]byte(out), &holds); code != 0 || err != nil || holds[0].Target != name {
+		t.Errorf("%d %v %q", code, err, out)
 	}
 }

@@ -68,7 +68,7 @@ func (c *Console) withKey(next http.Handler) http.Handler {
 			if c.Rejected != nil {
 				c.Rejected(r)
 			}
-			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file beside the store")
+			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file next to the store")
 		case err != nil:
 			refuse(w, http.StatusRequestEntityTooLarge, "the body has more than 1 MiB, or ended early")
 		default:

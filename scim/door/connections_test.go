@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -250,4 +253,48 @@ func TestConnectionsReserved(t *testing.T) {
 			t.Errorf("beyond the limit, with nothing to give way: %d", status)
 		}
 	})
+}
+
+// Over TLS, with HTTP/2 and without, a connection is known by its credential all the same.
+func TestConnectionOverTLS(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %v", two), func(t *testing.T) {
+			d := (&door.Door{Connections: 8, PerAddress: 8}).Init()
+			srv := httptest.NewUnstartedServer(d.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "good" {
+					door.Of(r).Failed(r.Context())
+					w.WriteHeader(http.StatusUnauthorized)
+				} else if err := door.Of(r).Admit("okta"); err != nil {
+					t.Error(err)
+				}
+			})))
+			srv.Listener, srv.Config.ConnContext, srv.EnableHTTP2 = d.Listener(srv.Listener), d.ConnContext, two
+			srv.StartTLS()
+			t.Cleanup(srv.Close)
+			var reused []bool
+			for _, shown := range []string{"good", "good", "bad", "good"} {
+				trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = append(reused, c.Reused) }})
+				req, err := http.NewRequestWithContext(trace, http.MethodGet, srv.URL, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Authorization", shown)
+				res, err := srv.Client().Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+				if (res.ProtoMajor == 2) != two || (res.StatusCode == 200) != (shown == "good") {
+					t.Errorf("%s: %s %s", shown, res.Proto, res.Status)
+				}
+				if two && shown == "bad" {
+					srv.Client().CloseIdleConnections() // as soon as the client has seen that it ends
+				}
+			}
+			if want := []bool{false, true, true, false}; !slices.Equal(reused, want) {
+				t.Errorf("connections are used again: %v, want %v", reused, want)
+			}
+		})
+	}
 }
