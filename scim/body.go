@@ -25,6 +25,9 @@ func (s *Server) withBody(limit int64, next http.Handler) http.Handler {
 		if c.body == nil {
 			text, release, err := s.readBody(r, limit)
 			defer release()
+			if isSearch(r.URL.Path) && len(bytes.TrimSpace(text)) == 0 {
+				text = []byte("{}") // a search without a body asks for everything
+			}
 			if err == nil {
 				c.body, err = parseBody(text)
 			}
@@ -63,7 +66,7 @@ func (s *Server) readBody(r *http.Request, limit int64) (text []byte, release fu
 	case err != nil:
 		return nil, release, badValue("the body ended early")
 	}
-	return read.Bytes(), release, nil
+	return bytes.TrimPrefix(read.Bytes(), byteOrderMark), release, nil
 }
 
 // readRest reads what follows the first maxTrusted bytes, for which it waits for memory, and then
@@ -106,8 +109,10 @@ func parseBody(text []byte) (value.JSON, error) {
 	bad := func(detail string) error {
 		return scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: scimerrors.ScimTypeInvalidSyntax, Detail: detail}
 	}
-	body, err := value.Parse(bytes.TrimPrefix(text, byteOrderMark), value.MaxDepth)
+	body, err := value.Parse(text, value.MaxDepth)
 	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, bad("the body: expected an object, got nothing")
 	case err != nil:
 		return nil, bad("the body " + err.Error())
 	case !body.IsObject():
@@ -115,6 +120,9 @@ func parseBody(text []byte) (value.JSON, error) {
 	}
 	return body, nil
 }
+
+// isSearch says whether a clean path is that of a search.
+func isSearch(path string) bool { return strings.HasSuffix(path, "/"+searchName) }
 
 // byteOrderMark begins a text, as some clients on Windows send it.
 var byteOrderMark = []byte("\xef\xbb\xbf")

@@ -45,6 +45,10 @@ func (s *Server) answerList(w http.ResponseWriter, r *http.Request, q query, err
 			return s.Store.View(r.Context(), func(tx store.Tx) error {
 				dir := &paced{Directory: tx.Directory(callOf(r).idp), pace: pace{ctx: r.Context(), now: s.Now, end: s.Now().Add(s.ScanTime)}, heavy: heavy}
 				l = &listing{s: s, dir: dir, query: q, counted: true}
+				var err error
+				if l.query.filter, err = meantFilter(l.dir, "", q.filter); err != nil {
+					return err
+				}
 				return l.run()
 			})
 		})

@@ -100,9 +100,9 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 	var err error
 	switch op.Kind {
 	case patch.AddRows:
-		added, err = c.dir.AddMembers(g.ID, op.Values...)
+		added, removed, err = c.addMembers(g.ID, op.Values)
 	case patch.RemoveRows:
-		removed, err = c.dir.RemoveMembers(g.ID, op.Values...)
+		removed, err = c.removeMembers(g.ID, op.Values)
 	case patch.ReplaceRows:
 		return c.replaceMembers(g, op.Values, net)
 	case patch.ClearRows:
@@ -117,6 +117,10 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 
 func (c *change) removeMatching(g store.Group, op patch.RowOp) ([]string, error) {
 	var found []string
+	var err error
+	if op.Match, err = meantFilter(c.dir, "members.", op.Match); err != nil {
+		return nil, err
+	}
 	for m, err := range c.dir.Members(g.ID) {
 		if err != nil {
 			return nil, err

@@ -27,11 +27,14 @@ type change struct {
 	now     time.Time
 	touched map[string]bool // backends
 	others  []string        // see Server.Elsewhere
+
+	committed []func() // run after the commit
 }
 
-// update runs fn in one transaction and nudges the workers of what it marked, after the commit.
+// update runs fn in one transaction and, after the commit, nudges the workers of what it marked and
+// runs what fn left for then.
 func (s *Server) update(r *http.Request, fn func(c *change) error) error {
-	var touched map[string]bool
+	var done *change
 	who := callOf(r)
 	ctx := r.Context()
 	if r.Method != http.MethodPost { // which makes a new one
@@ -39,14 +42,17 @@ func (s *Server) update(r *http.Request, fn func(c *change) error) error {
 	}
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
 		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, method: r.Method, now: s.Now().UTC(), touched: map[string]bool{}, others: s.Elsewhere(tx)}
-		touched = c.touched
+		done = c
 		return fn(c)
 	})
 	if err != nil {
 		return err
 	}
-	for b := range touched {
+	for b := range done.touched {
 		s.Nudge(b)
+	}
+	for _, f := range done.committed {
+		f()
 	}
 	return nil
 }

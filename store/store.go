@@ -138,6 +138,19 @@ type Directory interface {
 	Members(group string) iter.Seq2[Member, error]
 	MemberCount(group string) (int, error)
 	GroupsOf(member string) iter.Seq2[Group, error]
+
+	// Existing returns those of the ids that a user or group of this directory has, in any order.
+	Existing(ids ...string) ([]string, error)
+	// UnknownMembers counts, for each group that has some, the members that are neither a user nor
+	// a group of this directory (yet), in any order. It may read every id of the directory: it is
+	// for reports, not for requests.
+	UnknownMembers() ([]UnknownMembers, error)
+}
+
+// UnknownMembers is how many members of a group are neither a user nor a group of its directory.
+type UnknownMembers struct {
+	Group string // its id
+	Count int
 }
 
 // Subject is whom a Mark is about: a user of an identity provider, an account of the backend, those whom an event of an

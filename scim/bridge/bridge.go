@@ -53,6 +53,8 @@ type Bridge struct {
 	standIns  map[string]standIn
 	notices   *notices
 	uses      console.Uses
+	ignored   console.Ignored
+	omissions console.Omissions
 	tokens    []console.Token // that are configured
 	stops     []named         // run in reverse order by Stop
 	errs      chan error
@@ -100,6 +102,8 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	names := slices.Sorted(maps.Keys(b.Config.Backends))
 	metrics := console.NewMetrics(s, names)
 	metrics.LogDropped(b.LogDropped)
+	metrics.Providers(slices.Sorted(maps.Keys(b.Config.IdentityProviders)))
+	b.watchOmissions(metrics)
 	if err := b.startWorkers(names, metrics); err != nil {
 		return err
 	}
@@ -126,7 +130,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now, Used: b.used}, issuer, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, b.now())
-	})
+	}, metrics)
 	if err := b.serve(handler); err != nil {
 		return err
 	}
@@ -135,7 +139,10 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.reload,
-		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless}
+		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless,
+		Ignored: &b.ignored, Omitted: &b.omissions, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
+			return delivery.GroupGrants(tx, b.rules.Load(), idp, g)
+		}}
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Mode: b.Config.Backends[n].Mode, Engine: b.workers[n]})
 	}
@@ -314,7 +321,7 @@ func credentials(idp string, tokens []TokenConfig) ([]auth.Credential, error) {
 	return all, nil
 }
 
-func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observed func(idp, method, resource string, code int)) http.Handler {
+func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observed func(idp, method, resource string, code int), metrics *console.Metrics) http.Handler {
 	public := b.Config.Server.PublicURL
 	if public == "" {
 		public = b.Config.Server.scheme() + b.Config.Server.Listen + "/scim/v2"
@@ -322,6 +329,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 	s := &scim.Server{
 		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.clock(), Observed: observed, Rejected: b.notices.rejected,
 		BodyMemory:  int64(b.Config.Server.BodyMemory),
+		Schemes:     b.schemes(),
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
@@ -332,6 +340,12 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		},
 		Named:     b.named,
 		Elsewhere: b.elsewhere,
+		Ignored: func(idp, resource string, attributes []string) {
+			metrics.IgnoredAttributes(idp, resource, len(attributes))
+			b.ignored.Note(idp, attributes)
+		},
+		ClearsMembers: b.clearsMembers,
+		PutMembers:    b.omissions.Put,
 		Nudge: func(name string) {
 			if w := b.workers[name]; w != nil {
 				w.Nudge()

@@ -80,7 +80,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root.PersistentFlags().StringVar(&config, "config", "config.yaml", "configuration file")
 	root.AddCommand(
 		serveCommand(&config, stderr, now), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
-		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), statusCommand(&config, stdout),
+		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), groupCommand(&config, stdout), statusCommand(&config, stdout),
 		planCommand(&config, stdout), explainCommand(&config, stdout), reloadCommand(&config, stdout),
 		doctorCommand(&config, stdout), backupCommand(&config, stdout), restoreCommand(&config, stdout), resumeCommand(&config, stdout),
 		exportCommand(&config, stdout), importCommand(&config, os.Stdin, stdout), migrateCommand(&config, stdout), auditCommand(&config, stdout), measureCommand(&config, stdout, stderr),

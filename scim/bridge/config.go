@@ -73,7 +73,12 @@ type IdPConfig struct {
 	Allow              []string `yaml:"allow"`
 	ClientCertificates []string `yaml:"client_certificates"`
 	RateLimit          string   `yaml:"rate_limit"`
+
+	PutWithoutMembers string `yaml:"put_without_members"` // "": keep
 }
+
+// clearsMembers says whether a PUT of a group that leaves `members` out empties it.
+func (c IdPConfig) clearsMembers() bool { return c.PutWithoutMembers == "clear" }
 
 // calls says whether there is any credential with which it can.
 func (c IdPConfig) calls() bool {

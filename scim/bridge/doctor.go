@@ -176,6 +176,7 @@ func (d *doctor) look(ctx context.Context) {
 	d.say("server", found)
 	if found.Level == backend.Fine {
 		d.ask(ctx)
+		d.askProviders(ctx)
 	}
 }
 
@@ -268,7 +269,7 @@ func lasts(what string, leaf *x509.Certificate, now time.Time) backend.Finding {
 func running(ctx context.Context, c *Config) backend.Finding {
 	res, err := (&http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}).Do(request(ctx, "http://"+c.Console.Listen+"/readyz"))
 	if err != nil {
-		return backend.Finding{Level: backend.Note, What: "no server answers on " + c.Console.Listen, Remedy: "scimbridge serve"}
+		return backend.Finding{Level: backend.Note, What: "no server answers on " + c.Console.Listen + ": what it has counted is not shown", Remedy: "scimbridge serve"}
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
 	if res.StatusCode != http.StatusOK {

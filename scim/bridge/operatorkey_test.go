@@ -146,6 +146,22 @@ func TestOperatorKeyMode(t *testing.T) {
 	}
 }
 
+// answersChallenges proves to commands that it has a key, and leaves the rest to serve.
+func answersChallenges(t *testing.T, key string, serve http.HandlerFunc) http.HandlerFunc {
+	challenger := &auth.Challenger{}
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/challenge" {
+			serve(w, r)
+			return
+		}
+		challenge, proof, err := challenger.Challenge(key, r.URL.Query().Get("nonce"))
+		if err != nil {
+			t.Error(err)
+		}
+		_ = json.NewEncoder(w).Encode(console.Challenge{Challenge: challenge, Proof: proof})
+	}
+}
+
 // What a vendor or an identity provider calls things acts on no terminal, and starts no line of a
 // table. JSON has the same values.
 func TestCommandOutput(t *testing.T) {
@@ -155,15 +171,8 @@ func TestCommandOutput(t *testing.T) {
 	key, _ := s.operatorKeyOf()
 	s.stop()
 	const name = "ada\u202e\x1b[2J\u009b\nvt-9  everything is fine\t@example.com"
-	challenger := &auth.Challenger{}
-	s.pretend(func(w http.ResponseWriter, r *http.Request) {
+	s.pretend(answersChallenges(t, key, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/api/challenge":
-			challenge, proof, err := challenger.Challenge(key, r.URL.Query().Get("nonce"))
-			if err != nil {
-				t.Error(err)
-			}
-			_ = json.NewEncoder(w).Encode(console.Challenge{Challenge: challenge, Proof: proof})
 		case "/api/holds":
 			_ = json.NewEncoder(w).Encode([]delivery.Hold{{ID: "vt-1", Backend: "vt", Target: name, Grants: []delivery.HeldItem{{Person: name, Account: name, Role: name}}}})
 		case "/api/explain":
@@ -174,7 +183,7 @@ func TestCommandOutput(t *testing.T) {
 			w.WriteHeader(http.StatusConflict)
 			_ = json.NewEncoder(w).Encode(map[string]string{"error": name})
 		}
-	})
+	}))
 	for _, args := range [][]string{{"hold", "list"}, {"explain", "ada"}, {"plan"}, {"retry"}} {
 		_, out := s.command(args...)
 		if !strings.Contains(out, "ada") || strings.ContainsAny(out, "\u202e\x1b\u009b") {

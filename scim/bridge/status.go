@@ -94,10 +94,29 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 		fmt.Fprintf(w, "\n%d request(s) without a valid credential in the last hour\n", s.Refused)
 	}
 	soon(w, s, now)
+	for _, p := range s.IdentityProviders {
+		showProvider(w, p)
+	}
 	for _, b := range s.Backends {
 		showNeeds(w, b)
 	}
 	return nil
+}
+
+// showProvider says what requests of an identity provider may have meant otherwise.
+func showProvider(w io.Writer, p console.ProviderStatus) {
+	if o := p.Omitted; o != nil {
+		fmt.Fprintf(w, "\n%s: %s\n", p.Name, omissionWords(*o))
+	}
+	if u := p.UnknownMembers; u.Members > 0 {
+		fmt.Fprintf(w, "\n%s: %d member(s) of %d group(s) are no users, the most of %q: scimbridge group show NAME\n", p.Name, u.Members, u.Groups, u.Largest[0].Name)
+	}
+}
+
+// omissionWords says which key decides what a PUT without members means.
+func omissionWords(o console.OmissionStatus) string {
+	return fmt.Sprintf("%d PUT(s) left out the members of a group that has some, from %s to %s: they stay. If the client means an empty group, set %s: clear",
+		o.Count, moment(o.First), moment(o.Last), o.Key)
 }
 
 // showNeeds says what there is to know of a backend beside the numbers.

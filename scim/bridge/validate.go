@@ -220,6 +220,9 @@ func (v *validation) idp(name string, c IdPConfig) {
 	case !c.calls():
 		v.warn(path, "has no token: it cannot call")
 	}
+	if put := c.PutWithoutMembers; !slices.Contains([]string{"", "keep", "clear"}, put) {
+		v.bad(append(slices.Clone(path), "put_without_members"), "%q is not one of keep, clear", clip(put))
+	}
 	for i, t := range c.Tokens {
 		v.token(append(slices.Clone(path), "tokens", strconv.Itoa(i)), name, t)
 	}

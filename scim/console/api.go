@@ -40,6 +40,10 @@ type ProviderStatus struct {
 	Requests    int64         `json:"requests_last_hour"`
 	Failed      int64         `json:"failed_last_hour"`
 	Tokens      []TokenStatus `json:"tokens"`
+
+	Ignored        []IgnoredAttribute `json:"ignored_attributes,omitempty"`  // since the start
+	Omitted        *OmissionStatus    `json:"put_without_members,omitempty"` // PUTs that left members out
+	UnknownMembers UnknownStatus      `json:"members_without_user"`
 }
 
 // TokenStatus is a token by the beginning of its hash, a client by its id, or whom a signed token named.
@@ -82,6 +86,7 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("POST /api/plan", c.plan)
 	mux.HandleFunc("POST /api/reload", c.reload)
 	mux.HandleFunc("GET /api/explain", c.explain)
+	mux.HandleFunc("GET /api/group", c.group)
 	mux.HandleFunc("GET /api/backup", c.stream("application/octet-stream", func() writing { return c.Backup }))
 	mux.HandleFunc("GET /api/export", c.stream("application/jsonl", func() writing { return c.Export }))
 	mux.HandleFunc("GET /api/audit", c.auditExport)
@@ -109,7 +114,12 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 		for _, name := range c.providers(tx) {
 			d := tx.Directory(name)
 			last, requests, failed := c.Traffic.lately(name, now)
-			s.IdentityProviders = append(s.IdentityProviders, ProviderStatus{name, d.UserCount(), d.GroupCount(), last, requests, failed, c.tokens(tx, name)})
+			unknown, err := c.Metrics.unknown.status(tx, name)
+			if err != nil {
+				return err
+			}
+			s.IdentityProviders = append(s.IdentityProviders, ProviderStatus{name, d.UserCount(), d.GroupCount(), last, requests, failed, c.tokens(tx, name),
+				c.Ignored.most(name), c.Omitted.status(tx, name), unknown})
 		}
 		_, s.Refused, _ = c.Traffic.lately("", now)
 		for _, b := range c.Backends {

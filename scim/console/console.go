@@ -49,6 +49,10 @@ type Console struct {
 	Tokens   []Token
 	Signing  []string // the identity providers that sign tokens
 	Traffic  *Traffic // nil: nobody notes it
+	Ignored  *Ignored
+	Omitted  *Omissions
+	// Grants says what the rules in force make of a group; nil: nothing is said.
+	Grants func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant
 	// Plan computes what would be done under a proposed file, which errors call by its name, or (nil) under the rules in force;
 	// Reload reads the configuration again. Their errors are for the operator.
 	Plan   func(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error)

@@ -20,6 +20,9 @@ type Metrics struct {
 	calls    *prometheus.CounterVec
 	drift    *prometheus.CounterVec
 	delivery prometheus.Histogram
+	ignored  *prometheus.CounterVec
+	omitted  *prometheus.CounterVec
+	unknown  *unknownMembers
 }
 
 // NewMetrics registers everything, with the gauges of every backend at 0 from the start.
@@ -35,13 +38,18 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scimbridge_delivery_seconds",
 			Help:    "From the answer to the identity provider to the answer of the backend.",
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}}),
+		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scimbridge_ignored_attributes_total",
+			Help: "Attributes of SCIM requests that had no effect: the schemas do not know them."}, []string{"idp", "resource"}),
+		omitted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scimbridge_put_without_members_total",
+			Help: "PUTs that left out the members of a group that has some, from an identity provider that sends them at other times."}, []string{"idp"}),
+		unknown: &unknownMembers{store: s, now: time.Now, many: manyRows},
 	}
 	for _, b := range backends {
 		for _, kind := range []string{"missing", "foreign"} {
 			m.drift.WithLabelValues(b, kind)
 		}
 	}
-	m.registry.MustRegister(m.requests, m.calls, m.drift, m.delivery, &workCollector{store: s, backends: backends, now: time.Now, many: manyRows},
+	m.registry.MustRegister(m.requests, m.calls, m.drift, m.delivery, m.ignored, m.omitted, m.unknown, &workCollector{store: s, backends: backends, now: time.Now, many: manyRows},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -70,6 +78,22 @@ func (m *Metrics) Delivered(d time.Duration) { m.delivery.Observe(d.Seconds()) }
 
 // Drift counts a difference that a resync found.
 func (m *Metrics) Drift(backend, kind string) { m.drift.WithLabelValues(backend, kind).Inc() }
+
+// Providers lets the counters of identity providers begin at 0.
+func (m *Metrics) Providers(names []string) {
+	for _, idp := range names {
+		m.ignored.WithLabelValues(idp, "User")
+		m.omitted.WithLabelValues(idp)
+	}
+}
+
+// IgnoredAttributes counts attributes of a request that had no effect.
+func (m *Metrics) IgnoredAttributes(idp, resource string, n int) {
+	m.ignored.WithLabelValues(idp, resource).Add(float64(n))
+}
+
+// PutWithoutMembers counts a PUT that left the members of a group out.
+func (m *Metrics) PutWithoutMembers(idp string) { m.omitted.WithLabelValues(idp).Inc() }
 
 // workCollector reads the gauges from the store at each scrape: they are what is there, not what was counted.
 type workCollector struct {

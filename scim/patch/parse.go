@@ -169,6 +169,8 @@ func (rd *reader) byKey(verb verb, key string, given value.JSON) error {
 	}
 	t, err := rd.locate(path)
 	switch {
+	case err != nil && rd.hasFilter(path):
+		return err
 	case err != nil || !t.located:
 		return rd.unknownKey(path)
 	case ignorableInValue(t):

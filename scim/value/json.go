@@ -155,8 +155,8 @@ func (v JSON) Fields(f func(key, value JSON) error) error {
 // Get returns the value of a key of an object, compared without regard to letter case; nil if it is absent.
 func (v JSON) Get(name string) JSON { return v.Pick(name)[0] }
 
-// Pick returns the values of up to three keys of an object, as Get does.
-func (v JSON) Pick(names ...string) (picked [3]JSON) {
+// Pick returns the values of up to five keys of an object, as Get does.
+func (v JSON) Pick(names ...string) (picked [5]JSON) {
 	_ = v.Fields(func(key, value JSON) error {
 		for i, name := range names {
 			if key.Is(name) {
