@@ -78,7 +78,7 @@ func (s *Server) done(r *http.Request, c *call, method string, status int) {
 	if visitor.Flood {
 		level = slog.LevelDebug
 	}
-	if status == http.StatusUnauthorized && visitor.Address.IsValid() {
+	if (status == http.StatusUnauthorized || status == http.StatusForbidden) && visitor.Address.IsValid() {
 		about = append(about, "from", visitor.Address)
 	}
 	s.Log.Log(r.Context(), level, "request", about...)

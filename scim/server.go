@@ -71,9 +71,15 @@ type Server struct {
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // nil: random UUIDs
 	Log   *slog.Logger     // nil: nothing is logged
+	// BodyMemory bounds what bodies of more than maxTrusted bytes take at a time; 0: 256 MiB.
+	BodyMemory int64
+	// ScanTime bounds how long a list may read everything that there is; 0: 10 s.
+	ScanTime time.Duration
 
 	// buffers hold answers while they are written: the list of a large group takes tens of megabytes.
 	buffers *sync.Pool
+	memory  memory
+	heavy   *shares // turns of reads that take much time or memory
 }
 
 // Handler serves everything under Root, the token endpoint if there is one, and nothing else.
@@ -114,6 +120,10 @@ func (s Server) Handler() http.Handler {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	if s.ScanTime == 0 {
+		s.ScanTime = defaultScanTime
+	}
+	s.memory, s.heavy = newMemory(s.BodyMemory), newShares(maxHeavy)
 	s.buffers = &sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	return s.outer(s.routes())
 }

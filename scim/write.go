@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 
@@ -294,6 +293,7 @@ func originalOf(before, after store.User) []string {
 // userFrom fills the typed fields of a user from its attributes. A missing `active` keeps what is given.
 func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	before := u
+	was := append([]string{before.UserName, before.ExternalID}, before.Emails...)
 	u.UserName, u.ExternalID = text(attrs, "userName"), text(attrs, "externalId")
 	if strings.TrimSpace(u.UserName) == "" {
 		return u, badValue("userName: expected a string that is not blank")
@@ -303,7 +303,7 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	}
 	attrs["active"] = u.Active
 	u.Emails = emails(attrs["emails"])
-	if err := errors.Join(identifiers("userName", u.UserName), identifiers("externalId", u.ExternalID), identifiers("emails.value", u.Emails...)); err != nil {
+	if err := errors.Join(identifiers("userName", was, u.UserName), identifiers("externalId", was, u.ExternalID), identifiers("emails.value", was, u.Emails...)); err != nil {
 		return u, err
 	}
 	if u.ID != "" {
@@ -318,11 +318,12 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 }
 
 func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
+	was := []string{g.DisplayName, g.ExternalID}
 	g.DisplayName, g.ExternalID = text(attrs, "displayName"), text(attrs, "externalId")
 	if strings.TrimSpace(g.DisplayName) == "" {
 		return g, badValue("displayName: expected a string that is not blank")
 	}
-	if err := errors.Join(identifiers("displayName", g.DisplayName), identifiers("externalId", g.ExternalID)); err != nil {
+	if err := errors.Join(identifiers("displayName", was, g.DisplayName), identifiers("externalId", was, g.ExternalID)); err != nil {
 		return g, err
 	}
 	unassign(attrs, "id", "meta", "schemas", "members")
@@ -331,25 +332,6 @@ func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 		return g, fmt.Errorf("keeping a group: %w", err)
 	}
 	return g, notTooLarge(g.Attributes)
-}
-
-// maxIdentifier is the longest userName, displayName of a group, externalId or address, in bytes.
-const maxIdentifier = 1024
-
-// identifiers refuses values of an attribute by which users and groups are told apart that are too long for that, or that hold
-// control characters or the character that a decoder puts in the place of invalid text: two different ones would become the same.
-func identifiers(attribute string, values ...string) error {
-	for _, v := range values {
-		if len(v) > maxIdentifier {
-			return badValue(fmt.Sprintf("%s: expected at most %d bytes, got more", attribute, maxIdentifier))
-		}
-		for _, r := range v {
-			if r < ' ' || r == 0x7f || r == utf8.RuneError {
-				return badValue(attribute + ": expected text without control characters, got some, or invalid text")
-			}
-		}
-	}
-	return nil
 }
 
 // notTooLarge refuses a resource that grew, over several requests, beyond what a client could send as a whole.

@@ -31,12 +31,14 @@ const grace = 10 * time.Second
 // Bridge is one running instance: the SCIM listener, the console's, one worker per backend. Fields are set before
 // Start.
 type Bridge struct {
-	Config  *Config
-	Log     *slog.Logger
-	Journal func(backend string) backend.Journal // nil: nobody listens
-	Version string
-	Path    string           // of the configuration, to read it again; "": it cannot be
-	Now     func() time.Time // nil: time.Now
+	Config *Config
+	Log    *slog.Logger
+	// LogDropped reads how many lines of the log were dropped; nil: none ever is.
+	LogDropped func() float64
+	Journal    func(backend string) backend.Journal // nil: nobody listens
+	Version    string
+	Path       string           // of the configuration, to read it again; "": it cannot be
+	Now        func() time.Time // nil: time.Now
 	// People and Roles exist at simulated vendors from the start. Without People everybody has an account there.
 	People, Roles []string
 
@@ -99,6 +101,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	names := slices.Sorted(maps.Keys(b.Config.Backends))
 	metrics := console.NewMetrics(s, names)
+	metrics.LogDropped(b.LogDropped)
 	metrics.Providers(slices.Sorted(maps.Keys(b.Config.IdentityProviders)))
 	b.watchOmissions(metrics)
 	if err := b.startWorkers(names, metrics); err != nil {
@@ -325,6 +328,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 	}
 	s := &scim.Server{
 		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.clock(), Observed: observed, Rejected: b.notices.rejected,
+		BodyMemory:  int64(b.Config.Server.BodyMemory),
 		Schemes:     b.schemes(),
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
@@ -374,7 +378,7 @@ func (b *Bridge) Wait(ctx context.Context) error {
 // Stop ends in the reverse order of the start: no new requests, those accepted are answered, deliveries end their
 // call, the store closes. It is idempotent and takes at most ten seconds.
 func (b *Bridge) Stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), grace-time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), grace-2*time.Second)
 	defer cancel()
 	var errs []error
 	for _, s := range slices.Backward(b.stops) {

@@ -39,6 +39,7 @@ type ServerConfig struct {
 	TLS            TLSConfig    `yaml:"tls"`
 	TrustedProxies []string     `yaml:"trusted_proxies"`
 	Limits         LimitsConfig `yaml:"limits"`
+	BodyMemory     Size         `yaml:"body_memory"` // what the bodies of all requests may take at a time
 }
 
 // TLSConfig names the files of a certificate; both empty: plain HTTP, with TLS in front.
@@ -272,6 +273,26 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// Size is a number of bytes written as 64MiB or 1GiB.
+type Size int64
+
+// String is the written form, in MiB.
+func (s Size) String() string { return fmt.Sprintf("%dMiB", s>>20) }
+
+// UnmarshalYAML reads the written form.
+func (s *Size) UnmarshalYAML(n *yaml.Node) error {
+	number, shift := strings.TrimSuffix(n.Value, "MiB"), 20
+	if rest, ok := strings.CutSuffix(n.Value, "GiB"); ok {
+		number, shift = rest, 30
+	}
+	v, err := strconv.ParseUint(number, 10, 20)
+	if err != nil || number == n.Value || n.Kind != yaml.ScalarNode {
+		return wrongValue(n, "is not a size such as 256MiB or 1GiB")
+	}
+	*s = Size(v << shift) //nolint:gosec // at most a million GiB
+	return nil
+}
+
 // wrongValue is a mistake in one value, at its place: named below, once the whole file is known.
 func wrongValue(n *yaml.Node, detail string) error {
 	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d column %d: %s", n.Line, n.Column, detail)}}
@@ -313,7 +334,7 @@ func (e *ConfigError) Error() string {
 
 func defaults() *Config {
 	return &Config{
-		Server:  ServerConfig{Listen: "127.0.0.1:8080", Limits: defaultLimits()},
+		Server:  ServerConfig{Listen: "127.0.0.1:8080", Limits: defaultLimits(), BodyMemory: defaultBodyMemory},
 		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
 		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db", Lease: Duration(15 * time.Second)},
 		Audit:   AuditConfig{Duration(365 * 24 * time.Hour)},

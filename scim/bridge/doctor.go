@@ -28,6 +28,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // What the doctor thinks too little or too much.
@@ -75,7 +76,7 @@ func showDiagnosis(w io.Writer, d diagnosis) error {
 	if len(d.Rules) > 0 && d.Level != backend.Fine {
 		what += " (" + strings.Join(d.Rules, "; ") + ")"
 	}
-	_, err := fmt.Fprintf(w, "%-8s %s: %s\n", d.Level, d.About, what)
+	_, err := fmt.Fprintf(w, "%-8s %s: %s\n", d.Level, d.About, legible.Text(what))
 	if err == nil && d.Remedy != "" {
 		_, err = fmt.Fprintf(w, "         → %s\n", d.Remedy)
 	}

@@ -3,8 +3,6 @@ package bridge
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +22,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // maxAnswer bounds what a command takes into memory: a plan of a million changes.
@@ -32,46 +30,6 @@ const maxAnswer = 256 << 20
 
 // exitNeeded is the exit code of --exit-code when there is something to do.
 const exitNeeded = 3
-
-// asKey is the key that a file holds, if it is one.
-func asKey(raw []byte) (key backend.Secret, ok bool) {
-	text := strings.TrimSpace(string(raw))
-	ok = len(text) >= 32 && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
-	return backend.NewSecret(text), ok
-}
-
-// operatorKey reads the key, or makes one. Whoever can read it can decide about holds.
-func operatorKey(path string) (backend.Secret, error) {
-	raw, err := os.ReadFile(path)
-	if err == nil {
-		if key, ok := asKey(raw); ok {
-			return key, nil
-		}
-		return backend.Secret{}, fmt.Errorf("%s does not hold an operator's key; remove it, and a new one is made", path)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return backend.Secret{}, fmt.Errorf("reading the operator's key: %w", err)
-	}
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
-	}
-	key := base64.RawURLEncoding.EncodeToString(secret)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
-	}
-	err = create(path, func(tmp *os.File) error {
-		_, err := tmp.WriteString(key + "\n")
-		return err
-	})
-	if errors.Is(err, fs.ErrExist) { // another replica on this machine was faster
-		return operatorKey(path)
-	}
-	if err != nil {
-		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
-	}
-	return backend.NewSecret(key), nil
-}
 
 // operatorClient calls the running server, which it finds by the configuration.
 type operatorClient struct {
@@ -155,25 +113,19 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 	if err != nil {
 		return nil, fmt.Errorf("asking the server: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
-	res, err := o.client.Do(req)
+	if err := o.sign(req, body); err != nil {
+		return nil, err
+	}
+	res, err := o.do(req)
 	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
-			err = failed.Err
-		}
-		var reached *net.OpError
-		if !errors.As(err, &reached) || reached.Op != "dial" {
-			return nil, fmt.Errorf("the server at %s did not answer: %w; look at its log", o.url, err)
-		}
-		return nil, fmt.Errorf("no server answers at %s (`console.listen`): %w; start it with `scimbridge serve`", o.url, err)
+		return nil, err
 	}
 	if res.StatusCode < 300 {
 		return res.Body, nil
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
 	if res.StatusCode == http.StatusUnauthorized {
-		return nil, fmt.Errorf("the server at %s does not know the operator's key in %s: it was started with another store or configuration, or made a new key", o.url, o.keyFile)
+		return nil, o.otherKey()
 	}
 	var refusal console.HoldChanged
 	if json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&refusal) != nil || refusal.Error == "" {
@@ -198,6 +150,9 @@ func ask[T any](config *string, stdout io.Writer, method string, path func(args 
 		}
 		if *asJSON {
 			return printJSON(stdout, answer)
+		}
+		if answer, err = legible.Value(answer); err != nil {
+			return fmt.Errorf("reading the server's answer: %w", err)
 		}
 		return show(stdout, answer)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 func planCommand(config *string, stdout io.Writer) *cobra.Command {
@@ -96,10 +97,14 @@ func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool, footer string)
 	if asJSON {
 		return printJSON(w, plan)
 	}
+	plan, err := legible.Value(plan)
+	if err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
 	for _, p := range plan {
 		showPreview(w, p)
 	}
-	_, err := fmt.Fprintln(w, footer)
+	_, err = fmt.Fprintln(w, footer)
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // watchEvery is how often `status --watch` looks.
@@ -39,8 +40,11 @@ func statusCommand(config *string, stdout io.Writer) *cobra.Command {
 		if asJSON {
 			return needed, printJSON(stdout, s)
 		}
+		if s, err = legible.Value(s); err != nil {
+			return needed, fmt.Errorf("reading the server's answer: %w", err)
+		}
 		if watch {
-			fmt.Fprint(stdout, "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // the screen from its beginning
+			fmt.Fprint(legible.Raw(stdout), "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // the screen from its beginning
 		}
 		return needed, showStatus(stdout, s, time.Now())
 	}

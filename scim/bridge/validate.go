@@ -410,6 +410,7 @@ func (v *validation) mappings(c *Config) {
 		v.pointless(c, rule, m)
 		v.unpinned(c, rule, m)
 	}
+	v.unowned(c)
 	v.conflicts(c)
 	_, err := c.rules(v)
 	for _, e := range unjoin(err) {

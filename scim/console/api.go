@@ -3,8 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -96,24 +95,13 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("GET /api/audit/verify", c.auditVerify)
 	mux.HandleFunc("POST /api/resume", c.resume)
 	mux.HandleFunc("POST /api/{action}", c.act)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(c.Key.Reveal()))
-		if c.Key.IsZero() || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
-			if c.Rejected != nil {
-				c.Rejected(r)
-			}
-			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file beside the store")
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return c.withKey(mux)
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client went away: nobody to tell
+	_ = json.NewEncoder(legible.NewWriter(w)).Encode(v) // the client went away
 }
 
 func refuse(w http.ResponseWriter, status int, text string) {

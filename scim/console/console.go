@@ -11,6 +11,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -64,6 +65,8 @@ type Console struct {
 	BrokeOff       func(path string, err error) // is told why a copy of the store or of the audit trail broke off; nil: nobody is
 	Rejected       func(r *http.Request)        // is told of a call to the operator API without its key; nil: nobody is
 	Resume         func(ctx context.Context) (stoodBy bool, err error)
+
+	challenger *auth.Challenger
 }
 
 // Handler serves /, /healthz, /readyz, /metrics and, with the operator's key, /api.
@@ -73,6 +76,8 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", c.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /{$}", first)
+	c.challenger = &auth.Challenger{Now: c.Now}
+	mux.HandleFunc("GET /api/challenge", c.challenge)
 	mux.Handle("/api/", c.api())
 	return http.NewCrossOriginProtection().Handler(headers(mux))
 }
@@ -111,6 +116,9 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	}{"ok", map[string]backendState{}, nil}
 	for _, b := range c.Backends {
 		state, reason := b.Engine.Health()
+		if state != delivery.Following { // which replica delivers is shown below, too
+			reason = "" // it may name targets, and the client has shown no credential
+		}
 		body.Backends[b.Name] = backendState{state, reason}
 	}
 	select {

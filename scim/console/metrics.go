@@ -59,6 +59,15 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 	return m
 }
 
+// LogDropped adds the metric of the lines of the log that were dropped; nil: none ever is.
+func (m *Metrics) LogDropped(read func() float64) {
+	if read == nil {
+		read = func() float64 { return 0 }
+	}
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "scimbridge_log_dropped_total",
+		Help: "Lines of the log that were dropped, because its reader is too slow or gone."}, read))
+}
+
 // Request counts a SCIM request.
 func (m *Metrics) Request(idp, method, resource string, code int) {
 	m.requests.WithLabelValues(idp, method, resource, strconv.Itoa(code)).Inc()

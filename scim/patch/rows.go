@@ -7,6 +7,7 @@ import (
 
 	"github.com/elimity-com/scim/errors"
 
+	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
@@ -241,12 +242,7 @@ func isRowValue(id string) bool {
 		_, odd := BareUUID(id) // a UUID in braces is no object
 		return odd
 	}
-	for i := range len(id) {
-		if id[i] < 0x20 || id[i] == 0x7f {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(id, legible.Unsafe)
 }
 
 // emitRows keeps op. A run of additions or of removals becomes one operation.
