@@ -82,6 +82,7 @@ func (b *brakes) write(tx store.Tx, v *visitWork, open, created map[string]openH
 					open[why] = openHold{w.Name + "-" + strconv.FormatUint(n, 10), now}
 					created[why] = open[why]
 				}
+				released[e.Hold] = true
 				e.Hold, e.Why, e.HeldSince, e.Approved, held = open[why].id, why, open[why].since, false, true
 			case why == "" && a.keeps(role, e):
 				released[e.Hold] = true

@@ -420,3 +420,30 @@ func TestOffboardingLimitOfAccounts(t *testing.T) {
 		})
 	}
 }
+
+// A removal that one brake held and another one holds now waits for one decision, and its user for no other.
+func TestHoldOfAnotherReason(t *testing.T) {
+	w := full(t, 20)
+	w.config = func(d *delivery.Worker) {
+		d.MaxRemovals, d.MaxOffboardings = delivery.Limit{Window: time.Hour}, delivery.Limit{Window: time.Hour}
+	}
+	w.restart()
+	w.leaveAll(0, 1)
+	w.pass(time.Minute)
+	w.hold("max_removals", 1)
+	w.update(func(tx store.Tx) error { return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"}) })
+	w.pass(time.Minute)
+	w.deactivate("okta", "u0")
+	w.everywhere("okta", "u0")
+	w.pass(time.Minute)
+	id := w.hold("max_offboardings", 1).ID
+	w.update(func(tx store.Tx) error { return heldByNothing(tx) })
+	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.expectCounts("pending 0, blocked 0, held 0")
+	if n := w.heldBy("ADMIN"); n != 19 {
+		t.Errorf("%d administrators are left, want 19", n)
+	}
+}

@@ -345,6 +345,7 @@ func (p *process) start() *delivery.Worker {
 	}
 	if p.holds {
 		w.MaxRemovals = delivery.Limit{Count: 2, Window: 10 * time.Minute}
+		w.MaxOffboardings = w.MaxRemovals
 	}
 	w.Init()
 	p.mu.Lock()
@@ -355,7 +356,7 @@ func (p *process) start() *delivery.Worker {
 
 // approveAll is the operator: everything goes but what is protected.
 func (p *process) approveAll(w *delivery.Worker) {
-	holds, err := w.Holds(context.Background())
+	holds, err := w.ShowHolds(context.Background())
 	if err != nil {
 		return
 	}

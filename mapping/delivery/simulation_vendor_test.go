@@ -258,6 +258,11 @@ func (p *process) check(d backend.Delta) {
 	if p.inFlight[d.Target] == p.gen {
 		broken("two calls in flight on %s", d.Target)
 	}
+	for _, set := range d.PermissionSetsToRemove {
+		if g := (simGrant{d.Target, store.TargetItself, set}); p.held(g) {
+			broken("%+v is held and is removed", g)
+		}
+	}
 	for _, c := range d.Changes {
 		for _, role := range c.Roles {
 			g := simGrant{d.Target, c.Account.ID, role}
