@@ -126,13 +126,18 @@ func (d *directory) tighten(part int, keep func(g number) bool) (more bool, err 
 			return false, err
 		}
 		var rows []candidate
+		left := l
 		for m := range l.all(toNumber(key[numberSize:]) << blockBits) {
+			if len(rows) == part {
+				break
+			}
 			rows = append(rows, candidate{number: m})
+			left.clear(m)
 		}
 		if err := d.back(g, rows, false); err != nil {
 			return false, err
 		}
-		if err := d.tx.del(b, key); err != nil {
+		if err := d.putBlocks(dirLoose, [][]byte{key}, []block{left}); err != nil {
 			return false, err
 		}
 		part -= len(rows)
