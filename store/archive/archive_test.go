@@ -10,6 +10,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,17 @@ func TestFromBoltToPostgres(t *testing.T) {
 	readAgain(t, s)
 }
 
+// inOrder returns a line of an export with the members of a group in order: a store keeps none.
+func inOrder(line string) string {
+	head, list, ok := strings.Cut(line, `"members":[`)
+	if list, rest, closed := strings.Cut(list, "]"); ok && closed {
+		members := strings.Split(list, ",")
+		slices.Sort(members)
+		return head + `"members":[` + strings.Join(members, ",") + "]" + rest
+	}
+	return line
+}
+
 // readAgain reads an export of bolt into a store, which then exports the same.
 func readAgain(t *testing.T, s store.Store) {
 	first := export(t, filled(t))
@@ -148,11 +160,15 @@ func readAgain(t *testing.T, s store.Store) {
 	var want []string // a mapping is delivered anew
 	for _, line := range strings.SplitAfter(string(first), "\n") {
 		if !strings.Contains(line, `"mapping/`) {
-			want = append(want, strings.ReplaceAll(line, `"setting":3`, `"setting":2`))
+			want = append(want, inOrder(strings.ReplaceAll(line, `"setting":3`, `"setting":2`)))
 		}
 	}
-	if got := string(export(t, s)); got != strings.Join(want, "") {
-		t.Errorf("it is not the same: %d and %d bytes", len(got), len(strings.Join(want, "")))
+	var got []string
+	for _, line := range strings.SplitAfter(string(export(t, s)), "\n") {
+		got = append(got, inOrder(line))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("it is not the same: %d and %d lines", len(got), len(want))
 	}
 	err := s.Update(context.Background(), func(tx store.Tx) error {
 		n, err := tx.Ledger("vt").NextAttempt()
