@@ -328,3 +328,16 @@ func TestMembersWithoutTheirPath(t *testing.T) {
 		w.must(204, "PATCH", "/Groups/gid", patchHead+`[{"op":"add","value":`+value+`}]}`)
 	}
 }
+
+// TestRemoveByTypeInAnyCase removes an element by a part whose letter case does not count.
+func TestRemoveByTypeInAnyCase(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	for i, value := range []string{`[{"type":"WORK"}]`, `{"Type":"Work","primary":"True"}`, asText(`{"type":"wOrk"}`)} {
+		id := []string{"u1", "u2", "u3"}[i]
+		a := w.must(200, "PATCH", "/Users/"+id, patchHead+`[{"op":"remove","path":"emails","value":`+value+`}]}`)
+		if left := a.json(t)["emails"]; left != nil {
+			t.Errorf("%s: %v", value, left)
+		}
+	}
+}
