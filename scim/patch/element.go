@@ -132,8 +132,8 @@ func namedBy(a filter.Attribute, element any, listed []any) bool {
 // selects says whether element has everything that given has, compared as a filter would.
 func selects(a filter.Attribute, given, element any) bool {
 	parts, ok := given.(map[string]any)
-	have, complex := element.(map[string]any)
-	if !ok || !complex {
+	have, isMap := element.(map[string]any)
+	if !ok || !isMap {
 		return same(element, given)
 	}
 	for name, v := range parts {
