@@ -55,6 +55,8 @@ func TestValues(t *testing.T) {
 		{"a JSON text with space in front", "name", asText(" \n{\"givenName\":\"N\"}"), `{"givenName":"N"}`},
 		{"a JSON text for an extension", extension, asText(`{"department":"N"}`), `{"department":"N"}`},
 		{"a JSON text for a manager", extension + ":manager", asText(`{"value":"m"}`), ``},
+		{"a JSON text with a byte order mark", "name", asText("\ufeff{\"givenName\":\"N\"}"), `{"givenName":"N"}`},
+		{"a JSON text in a text", "emails", asText(asText(`[{"value":"n@x"}]`)), `[{"value":"n@x"}]`},
 		{"a text that begins like JSON", "emails", asText(`[{"value":`), `400 emails: expected JSON in a string that begins with { or [`},
 		{"an element that begins like JSON", "emails", `[` + asText(`{x`) + `]`, `400 emails[0]: expected JSON`},
 		{"a JSON text with a key twice", "name", asText(`{"givenName":"a","GivenName":"b"}`), `400 name: expected JSON`},
@@ -75,6 +77,8 @@ func TestValues(t *testing.T) {
 		{"an unknown key in an element", "emails", `[{"address":"n@x"}]`, `400 emails[0].address: no such attribute; expected value, display, type, primary`},
 		{"an unknown key in an object", "emails", `{"address":"n@x"}`, `400 emails.address: no such attribute`},
 		{"an unknown key beside a label", "emails", `[{"email":"n@x","type":"work"}]`, `400 emails[0].email: no such attribute`},
+		{"an unknown key beside a display", "emails", `[{"email":"n@x","display":"N"}]`, `400 emails[0].email: no such attribute`},
+		{"an unknown key beside the type of an address", "addresses", `[{"city":"N","type":"work"}]`, `400 addresses[0].city: no such attribute`},
 		{"an unknown key beside the value", "emails", `[{"value":"n@x","label":"L"}]`, `[{"value":"n@x"}]`},
 		{"an unknown key in a name", "name", `{"first":"N"}`, `400 name.first: no such attribute`},
 		{"an unknown key in an address", "addresses", `[{"city":"N"}]`, `400 addresses[0].city: no such attribute`},
@@ -85,6 +89,7 @@ func TestValues(t *testing.T) {
 		{"nothing, as a text", "emails", `""`, ``},
 		{"nothing, as an object", "emails", `{}`, ``},
 		{"nothing, as an element", "emails", `[{"value":""}]`, ``},
+		{"no extension, as a text", extension, `""`, ``},
 		{"nothing, as an unknown null", "emails", `[{"address":null}]`, ``},
 		{"an element whose value is null", "emails", `[{"value":"n@x"},{"value":null,"type":"home","primary":true}]`, `[{"value":"n@x"}]`},
 		{"an element whose value is empty", "phoneNumbers", `[{"value":"","type":"home"},{"value":"1"}]`, `[{"value":"1"}]`},
@@ -108,6 +113,8 @@ func TestValues(t *testing.T) {
 		{"a text for an object", "name", `"Ada"`, `400 name: expected an object, got a string`},
 		{"a boolean for an element", "emails", `[true]`, `400 emails[0]: expected an object, got a boolean`},
 		{"no base64", "x509Certificates", `[{"value":"?"}]`, `400 x509Certificates[0].value: expected base64, got another string`},
+		{"no base64, without its key", "x509Certificates", `"?"`, `400 x509Certificates: expected base64, got another string`},
+		{"a number for base64", "x509Certificates", `[7]`, `400 x509Certificates[0]: expected base64, got a number`},
 		{"no userName", "userName", `[]`, `400 userName: is required and cannot be empty`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -190,6 +197,8 @@ func TestMembersValues(t *testing.T) {
 		{"a number", `[{"value":7}]`, "[+7]", none, "[+7 -g -l -m -n -u3]"},
 		{"another key", `[{"id":"u3"}]`, refused, refused, refused},
 		{"another key beside the value", `[{"value":"u3","id":"x"}]`, none, "[-u3]", "[-g -l -m -n]"},
+		{"a value that is an empty list", `{"value":[]}`, none, refused, refused},
+		{"a text with a byte order mark", asText("\ufeff[\"u3\"]"), none, "[-u3]", "[-g -l -m -n]"},
 		{"wrapped beside another key", `{"members":["u3"],"displayName":"x"}`, refused, refused, refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -238,4 +247,97 @@ func sorted(list []string) string {
 	list = append([]string{}, list...)
 	slices.Sort(list)
 	return fmt.Sprint(list)
+}
+
+// TestRemoveWithAValue removes what takes no value with one: a value of which nothing is known takes nothing away.
+func TestRemoveWithAValue(t *testing.T) {
+	for _, c := range []struct{ path, value, detail string }{
+		{"name", `{"first":"x"}`, "name.first: no such attribute"},
+		{"name", asText(`{"first":"x"}`), "name.first: no such attribute"},
+		{extension, `{"shoe":1}`, extension + ":shoe: no such attribute"},
+		{extension + ":manager", `[{"managerId":"x"}]`, extension + ":manager.managerId: no such attribute"},
+		{`emails[type eq \"work\"]`, `{"address":"x"}`, "emails.address: no such attribute"},
+		{"name", `null`, ""},
+		{"name", `{}`, ""},
+		{"name", `{"givenName":"x"}`, ""},
+		{extension, `""`, ""},
+		{extension, `{"department":"x"}`, ""},
+		{extension + ":manager", `""`, ""},
+		{extension + ":manager", `"m"`, ""},
+		{"title", `{}`, ""},
+	} {
+		t.Run(c.path+" "+c.value, func(t *testing.T) {
+			w := newWorld(t)
+			w.seed()
+			before := w.state()
+			a := w.do("PATCH", "/Users/u1", patchHead+`[{"op":"remove","path":"`+c.path+`","value":`+c.value+`}]}`)
+			if c.detail == "" {
+				if a.status != 200 {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+				return
+			}
+			scimError(t, a, 400, "invalidValue")
+			if got := fmt.Sprint(a.json(t)["detail"]); !strings.Contains(got, c.detail) {
+				t.Errorf("detail %q, want %q", got, c.detail)
+			}
+			if w.state().all != before.all {
+				t.Error("something changed")
+			}
+		})
+	}
+}
+
+// TestReadOnlyPartClearsNothing gives a manager no more than the name, which only the server sets.
+func TestReadOnlyPartClearsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	before := w.state()
+	const managed = "/Users/a0a0a0a0-0000-4000-8000-000000000001"
+	for _, op := range []string{"add", "replace"} {
+		w.must(200, "PATCH", managed, patchHead+`[{"op":"`+op+`","path":"`+extension+`:manager","value":{"displayName":"Boss"}}]}`)
+		w.must(200, "PATCH", managed, patchHead+`[{"op":"`+op+`","value":{"`+extension+`":{"manager":{"displayName":"Boss"}}}}]}`)
+	}
+	if w.state().all != before.all {
+		t.Error("something changed")
+	}
+	a := w.must(201, "POST", "/Users", `{"userName":"n","`+extension+`":{"manager":{"displayName":"Boss"}}}`)
+	if _, has := a.json(t)[extension]; has {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// TestMembersWithoutTheirPath sends the elements of members as a value without a path: nothing in it is an attribute of a group.
+func TestMembersWithoutTheirPath(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	before := w.state()
+	for _, value := range []string{`[{"value":"u1"}]`, `{"value":"u1"}`, `{"people":["u1"]}`} {
+		for _, path := range []string{``, `"path":"",`, `"path":"urn:ietf:params:scim:schemas:core:2.0:Group",`} {
+			a := w.do("PATCH", "/Groups/gid", patchHead+`[{"op":"add",`+path+`"value":`+value+`}]}`)
+			scimError(t, a, 400, "invalidValue")
+			if got := fmt.Sprint(a.json(t)["detail"]); !strings.Contains(got, "no such attribute; expected displayName, externalId, members") {
+				t.Errorf("%s: %s", value, got)
+			}
+		}
+	}
+	if w.state().all != before.all {
+		t.Error("something changed")
+	}
+	for _, value := range []string{`{}`, `{"schemas":[]}`, `{"people":["u1"],"members":["u3"]}`, `{"urn:x:y":{"a":1}}`} {
+		w.must(204, "PATCH", "/Groups/gid", patchHead+`[{"op":"add","value":`+value+`}]}`)
+	}
+}
+
+// TestRemoveByTypeInAnyCase removes an element by a part whose letter case does not count.
+func TestRemoveByTypeInAnyCase(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	for i, value := range []string{`[{"type":"WORK"}]`, `{"Type":"Work","primary":"True"}`, asText(`{"type":"wOrk"}`)} {
+		id := []string{"u1", "u2", "u3"}[i]
+		a := w.must(200, "PATCH", "/Users/"+id, patchHead+`[{"op":"remove","path":"emails","value":`+value+`}]}`)
+		if left := a.json(t)["emails"]; left != nil {
+			t.Errorf("%s: %v", value, left)
+		}
+	}
 }

@@ -122,11 +122,26 @@ func namedBy(a filter.Attribute, element any, listed []any) bool {
 			if sameValue(a, element, given) {
 				return true
 			}
-		} else if covers(element, given) {
+		} else if selects(a, given, element) {
 			return true
 		}
 	}
 	return false
+}
+
+// selects says whether element has everything that given has, compared as a filter would.
+func selects(a filter.Attribute, given, element any) bool {
+	parts, ok := given.(map[string]any)
+	have, isMap := element.(map[string]any)
+	if !ok || !isMap {
+		return same(element, given)
+	}
+	for name, v := range parts {
+		if sub, _ := a.Sub(name); !sameText(sub, have[name], v) {
+			return false
+		}
+	}
+	return true
 }
 
 // sameValue says whether two elements have the same value and no different types.

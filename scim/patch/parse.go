@@ -19,6 +19,8 @@ type reader struct {
 	values   value.Reader
 	creating bool            // of a new resource, where rows have nothing to replace
 	matching int             // removals that look at every row
+	known    int             // how many keys of a path-less value the schema knows
+	unknown  string          // one that it does not know
 	named    bool            // the value of a path-less operation has named the rows
 	given    map[string]bool // the attributes that the value of a path-less operation has named
 	looked   map[string]int  // how often operations look through a multi-valued attribute, by its path
@@ -86,8 +88,14 @@ func (rd *reader) operation(operation value.JSON) error {
 	}
 	given := picked[2]
 	if where == "" || strings.EqualFold(where, rd.Schema.Core.ID) {
-		rd.named, rd.given = false, nil
-		return rd.pathless(verb, given)
+		rd.named, rd.given, rd.known, rd.unknown = false, nil, 0, ""
+		if err := rd.pathless(verb, given); err != nil {
+			return err
+		}
+		if rd.Rows != "" && rd.known == 0 && rd.unknown != "" { // perhaps members, without the path that says so
+			return wrong("value", value.Unknown(rd.unknown, rd.settableNames()...))
+		}
+		return nil
 	}
 	return rd.byPath(verb, where, given)
 }
@@ -125,10 +133,25 @@ func (rd *reader) byPath(verb verb, path string, given value.JSON) error {
 	if verb != remove && given == nil {
 		return fail(errors.ScimErrorInvalidValue, "%s: expected a value, got nothing", t)
 	}
+	if verb == remove && given != nil && (t.whole || !takesList(t) && t.attribute().Type == "complex") {
+		if err := rd.checkUnused(t, given); err != nil {
+			return err
+		}
+	}
 	if t.whole && verb != remove {
 		return rd.extension(verb, t.attr.URN, given)
 	}
 	return rd.attribute(verb, t, given)
+}
+
+// checkUnused reads the value of a remove that takes all of t away whatever the value is. One of which nothing is known names
+// something that the client wants to go, and it would not be that.
+func (rd *reader) checkUnused(t target, given value.JSON) error {
+	scratch := newReader(rd.Resource)
+	if t.whole {
+		return scratch.extension(replace, t.attr.URN, given)
+	}
+	return scratch.attribute(replace, t, given)
 }
 
 // pathless reads an operation whose value is an object of attributes, perhaps as a JSON text or alone in a list.
@@ -147,6 +170,7 @@ func (rd *reader) pathless(verb verb, given value.JSON) error {
 		return wrong("value", value.Expected("an object of attributes where there is no path", given))
 	}
 	return given.Fields(func(key, inner value.JSON) error {
+		rd.known++
 		return rd.byKey(verb, key.Text(), inner)
 	})
 }
@@ -209,7 +233,7 @@ func (rd *reader) extension(verb verb, urn string, given value.JSON) error {
 	switch {
 	case f != nil:
 		return wrong(urn, f)
-	case given == nil || given.IsNull():
+	case given == nil || given.IsNull() || given.Is(""):
 		if verb == replace {
 			return rd.emit(Operation{verb: remove, target: target{attr: filter.Attribute{URN: urn}, whole: true}})
 		}

@@ -85,6 +85,10 @@ func (rd *reader) unknownKey(path string) error {
 	if nearest, slips := rd.nearest(name); rd.Rows != "" && !isURN(name) && slips <= maxSlips {
 		return fail(errors.ScimErrorInvalidValue, "%s: no such attribute of a %s; did you mean %s?", value.Clip(name), rd.Schema.Core.Name.Value(), nearest)
 	}
+	if !isURN(name) {
+		rd.known--
+		rd.unknown = name
+	}
 	rd.ignore(name)
 	return nil
 }

@@ -192,13 +192,14 @@ func rowValue(element value.JSON) (string, *value.Fault) {
 
 // rowObject reads the value of {"value": "x"}.
 func rowObject(element value.JSON) (string, *value.Fault) {
-	given, f := value.Only(element.Get("value"))
+	named := element.Get("value")
+	given, f := value.Only(named)
 	switch {
 	case f != nil:
 		return "", f.At("value")
-	case given == nil:
+	case named == nil:
 		return "", withoutValue(element)
-	case given.IsNull():
+	case given == nil || given.IsNull():
 		return "", nil
 	}
 	id, ok := given.Scalar()

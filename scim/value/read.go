@@ -113,7 +113,7 @@ func (r *Reader) single(a filter.Attribute, given JSON) (any, *Fault) {
 // object reads a complex value. What has no value where the schema has one is none: so a client clears an element (K11, E23).
 func (r *Reader) object(a filter.Attribute, given JSON) (any, *Fault) {
 	if s, ok := given.Scalar(); ok && (s == "" || a.HasValue() && !given.IsBool()) {
-		return reference(s), nil
+		return reference(a, given)
 	}
 	switch {
 	case given.IsNull():
@@ -125,7 +125,7 @@ func (r *Reader) object(a filter.Attribute, given JSON) (any, *Fault) {
 	if f := o.read(given); f != nil {
 		return nil, f
 	}
-	if v, given := o.to["value"]; len(o.to) == 0 || given && v == nil {
+	if v, given := o.to["value"]; len(o.to) == 0 && !o.readOnly || given && v == nil {
 		return nil, nil
 	}
 	return o.to, nil
@@ -133,11 +133,12 @@ func (r *Reader) object(a filter.Attribute, given JSON) (any, *Fault) {
 
 // object is a complex value on its way.
 type object struct {
-	reader  *Reader
-	attr    filter.Attribute
-	to      map[string]any
-	known   bool   // a part was given that says what the value is
-	unknown string // a key that the schema does not have and that says something
+	reader   *Reader
+	attr     filter.Attribute
+	to       map[string]any
+	known    bool   // a part was given that says what the value is
+	readOnly bool   // a part was given that a client cannot set: it clears nothing
+	unknown  string // a key that the schema does not have and that says something
 }
 
 func (o *object) read(given JSON) *Fault {
@@ -170,6 +171,7 @@ func (o *object) field(key string, value JSON) *Fault {
 		}
 		return nil
 	case sub.Mutability == "readOnly":
+		o.readOnly = o.readOnly || !value.IsNull() && !value.Is("")
 		return nil
 	}
 	v, err := o.reader.Read(sub, value)
@@ -177,7 +179,7 @@ func (o *object) field(key string, value JSON) *Fault {
 		return f.At(sub.Name)
 	}
 	o.to[sub.Name] = v
-	o.known = o.known || !o.attr.HasValue() || sub.Name != "type" && sub.Name != "primary"
+	o.known = o.known || sub.Name != "type" && sub.Name != "primary" && sub.Name != "display" // which only label a value
 	return nil
 }
 

@@ -14,24 +14,31 @@ import (
 // Expand reads a text that is a JSON object or list as that object or list: SCIM for Keycloak sends whole values so. A text that
 // begins like one and is none is an error. Any other value is returned as it is.
 func Expand(given JSON) (JSON, *Fault) {
-	if !beginsJSON(given) {
-		return given, nil
+	for beginsJSON(given) { // twice if it was encoded twice
+		inner, err := Parse([]byte(strings.TrimPrefix(given.Text(), byteOrderMark)), MaxDepth)
+		if err != nil {
+			return nil, fault("expected JSON in a string that begins with { or [; it %v", err)
+		}
+		given = inner
 	}
-	inner, err := Parse([]byte(given.Text()), MaxDepth)
-	if err != nil {
-		return nil, fault("expected JSON in a string that begins with { or [; it %v", err)
-	}
-	return inner, nil
+	return given, nil
 }
 
-// beginsJSON says whether given is a text that begins with { or [.
+// byteOrderMark begins a text, as some clients on Windows write it.
+const byteOrderMark = "\ufeff"
+
+// beginsJSON says whether given is a text that begins with { or [, perhaps as a quoted text again.
 func beginsJSON(given JSON) bool {
 	if !given.IsText() {
 		return false
 	}
 	inner := bytes.TrimLeft(given[1:len(given)-1], " ")
-	if len(inner) > 0 && inner[0] == '\\' { // an escape can be a space or a bracket, too
-		inner = []byte(strings.TrimLeft(given.Text(), space))
+	if len(inner) > 0 && (inner[0] == '\\' || inner[0] == byteOrderMark[0]) { // an escape can be a space, a quote or a bracket, too
+		text := strings.TrimLeft(strings.TrimPrefix(given.Text(), byteOrderMark), space)
+		if again, quoted := strings.CutPrefix(text, `"`); quoted {
+			text = again
+		}
+		inner = []byte(text)
 	}
 	return len(inner) > 0 && (inner[0] == '{' || inner[0] == '[')
 }
@@ -108,11 +115,16 @@ func booleanOf(given JSON) (b, ok bool) {
 
 // reference makes an object of the plain identifier that Entra sends for a manager (E22) and Microsoft's tests for a member (E42).
 // An empty one is no value: so Entra takes a manager away (E23).
-func reference(id string) any {
-	if id == "" {
-		return nil
+func reference(a filter.Attribute, id JSON) (any, *Fault) {
+	if id.Is("") {
+		return nil, nil
 	}
-	return map[string]any{"value": id}
+	sub, _ := a.Sub("value")
+	v, f := scalar(sub, id)
+	if v == nil || f != nil {
+		return nil, f
+	}
+	return map[string]any{"value": v}, nil
 }
 
 // lastPrimary leaves one element of a list primary, the last that says so: mappings and templates that administrators write can
