@@ -79,6 +79,8 @@ func TestValues(t *testing.T) {
 		{"an unknown key beside a label", "emails", `[{"email":"n@x","type":"work"}]`, `400 emails[0].email: no such attribute`},
 		{"an unknown key beside a display", "emails", `[{"email":"n@x","display":"N"}]`, `400 emails[0].email: no such attribute`},
 		{"an unknown key beside the type of an address", "addresses", `[{"city":"N","type":"work"}]`, `400 addresses[0].city: no such attribute`},
+		{"an unknown key beside an empty value", "emails", `[{"value":"","address":"n@x"}]`, `400 emails[0].address: no such attribute`},
+		{"an empty extension", extension, `{}`, ``},
 		{"an unknown key beside the value", "emails", `[{"value":"n@x","label":"L"}]`, `[{"value":"n@x"}]`},
 		{"an unknown key in a name", "name", `{"first":"N"}`, `400 name.first: no such attribute`},
 		{"an unknown key in an address", "addresses", `[{"city":"N"}]`, `400 addresses[0].city: no such attribute`},

@@ -13,7 +13,7 @@ func Apply(attrs map[string]any, ops []Operation, _ Resource) (changed bool, err
 	d := draft{from: attrs, to: make(map[string]any, len(ops))}
 	for _, op := range ops {
 		if err := d.apply(op); err != nil {
-			return false, err
+			return false, at(op.place, err)
 		}
 	}
 	return d.commit(), nil

@@ -30,6 +30,9 @@ func givenTwice(path string) error {
 	return fail(scim.ScimErrorInvalidSyntax, "%s: is given twice", value.Clip(withoutFilters(path)))
 }
 
+// noPlace is the place of what a whole resource says.
+const noPlace = -1
+
 // tooMany refuses a request for its number of operations.
 func tooMany(limit int) error {
 	return scim.ScimError{
@@ -38,10 +41,10 @@ func tooMany(limit int) error {
 	}
 }
 
-// at adds to a ScimError which operation of the request is wrong.
+// at adds to a ScimError which operation of the request is wrong; i is noPlace where there are no operations.
 func at(i int, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || i == noPlace {
+		return err
 	}
 	var e scim.ScimError
 	if errors.As(err, &e) {

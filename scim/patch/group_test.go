@@ -169,6 +169,7 @@ func TestParseRefusesGroup(t *testing.T) {
 		{"object as value", `{"op":"remove","path":"members","value":[{"value":{"value":"a"}}]}`, "400 invalidValue"},
 		{"unknown key", `{"op":"remove","path":"members","value":[{"id":"a"}]}`, "400 invalidValue"},
 		{"misspelt attribute", `{"op":"add","path":"memebers","value":["a"]}`, "400 invalidPath"},
+		{"members below the URN of users", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:User:members","value":["a"]}`, "400 invalidPath"},
 		{"attribute of other products", `{"op":"add","path":"users","value":["a"]}`, "400 invalidPath"},
 		{"misspelt key", `{"op":"add","value":{"memebers":["a"]}}`, "400 invalidValue"},
 		{"empty string", `{"op":"remove","path":"members","value":""}`, "400 invalidValue"},

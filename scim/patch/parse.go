@@ -16,6 +16,7 @@ const maxIgnored = 32
 type reader struct {
 	Resource
 	change   Change
+	place    int // of the operation in the request
 	values   value.Reader
 	creating bool            // of a new resource, where rows have nothing to replace
 	matching int             // removals that look at every row
@@ -51,6 +52,7 @@ func Parse(body value.JSON, r Resource) (Change, error) {
 	}
 	rd := newReader(r)
 	err = operations.Each(func(i int, operation value.JSON) error {
+		rd.place = i
 		return at(i, rd.operation(operation))
 	})
 	if err != nil {
@@ -233,7 +235,7 @@ func (rd *reader) extension(verb verb, urn string, given value.JSON) error {
 	switch {
 	case f != nil:
 		return wrong(urn, f)
-	case given == nil || given.IsNull() || given.Is(""):
+	case given == nil || given.IsNull() || given.Is("") || string(given) == "{}":
 		if verb == replace {
 			return rd.emit(Operation{verb: remove, target: target{attr: filter.Attribute{URN: urn}, whole: true}})
 		}
@@ -312,6 +314,7 @@ func (rd *reader) emit(op Operation) error {
 			return fail(errors.ScimErrorInvalidValue, "%s: expected at most %d values and operations in a request", path, value.MaxElements)
 		}
 	}
+	op.place = rd.place
 	rd.change.Attributes = append(rd.change.Attributes, op)
 	return nil
 }

@@ -27,6 +27,7 @@ type Change struct {
 type Operation struct {
 	verb   verb
 	target target
+	place  int // in the request
 	value  any // what the attribute or sub-attribute becomes or gains, in canonical form; nil unassigns
 }
 

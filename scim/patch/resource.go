@@ -30,7 +30,7 @@ func readFull(body value.JSON, r Resource, creating bool) (Full, error) {
 		return Full{}, fail(errors.ScimErrorInvalidSyntax, "expected a resource, got %s", body.Kind())
 	}
 	rd := newReader(r)
-	rd.creating = creating
+	rd.creating, rd.place = creating, noPlace
 	if err := rd.pathless(replace, body); err != nil {
 		return Full{}, err
 	}
@@ -70,11 +70,11 @@ func (r Resource) validate(attrs map[string]any) error {
 // role behind: it is an error. Those of users are ignored: templates that administrators write name more than the schema has.
 func (rd *reader) unknownPath(path string) error {
 	name := withoutFilters(path)
-	if rd.Rows == "" || isURN(name) {
+	nearest, slips := rd.nearest(name)
+	if rd.Rows == "" || isURN(name) && slips > 0 { // an attribute of the group below the URN of a user is a slip, too
 		rd.ignore(name)
 		return nil
 	}
-	nearest, _ := rd.nearest(name)
 	return fail(errors.ScimErrorInvalidPath, "%s: no such attribute of a %s; did you mean %s?", value.Clip(name), rd.Schema.Core.Name.Value(), nearest)
 }
 

@@ -10,7 +10,7 @@ var alsoMembers = []string{"users", "user", "memberships", "membership"}
 
 // nearest returns the attribute whose name is most like name, and in how many letters the two differ.
 func (rd *reader) nearest(name string) (attribute string, slips int) {
-	lower := strings.ToLower(name)
+	lower := strings.ToLower(name[strings.LastIndexByte(name, ':')+1:])
 	if i := strings.IndexAny(lower, ".["); i > 0 {
 		lower = lower[:i]
 	}

@@ -1,7 +1,10 @@
 package patch
 
 import (
+	"strings"
 	"testing"
+
+	scim "github.com/elimity-com/scim/errors"
 )
 
 // TestUserWire applies what identity providers send about users. The names are lines of the wire corpus.
@@ -235,6 +238,9 @@ func TestApplyRefusesAndLeavesEverything(t *testing.T) {
 			attrs := object(t, before)
 			changed, err := Apply(attrs, change.Attributes, users())
 			wantError(t, err, tt.want)
+			if !strings.HasPrefix(err.(scim.ScimError).Detail, "Operations[3]: ") {
+				t.Errorf("error %v does not name the operation", err)
+			}
 			if got := compact(t, attrs); changed || got != compact(t, object(t, before)) {
 				t.Errorf("changed is %v, the attributes %s", changed, got)
 			}

@@ -151,7 +151,8 @@ func (o *object) read(given JSON) *Fault {
 	if f, ok := err.(*Fault); ok {
 		return f
 	}
-	if o.unknown != "" && !o.known {
+	v, named := o.to["value"]
+	if o.unknown != "" && (!o.known || named && v == nil) { // also beside a value that is empty
 		return Unknown(o.unknown, o.attr.SubNames()...)
 	}
 	return nil
