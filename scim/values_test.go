@@ -33,6 +33,9 @@ var ways = []struct {
 	{"a list without a path", "PATCH", func(_, attribute, value string) string {
 		return patchHead + `[{"op":"replace","value":[{"` + attribute + `":` + value + `}]}]}`
 	}},
+	{"a text in a list without a path", "PATCH", func(_, attribute, value string) string {
+		return patchHead + `[{"op":"replace","value":[` + asText(`{"`+attribute+`":`+value+`}`) + `]}]}`
+	}},
 	{"PUT", "PUT", func(id, attribute, value string) string {
 		return `{"userName":"` + id + `@example.com","` + attribute + `":` + value + `}`
 	}},
@@ -54,6 +57,7 @@ func TestValues(t *testing.T) {
 		{"a JSON text for an object", "name", asText(`{"givenName":"N"}`), `{"givenName":"N"}`},
 		{"a JSON text with space in front", "name", asText(" \n{\"givenName\":\"N\"}"), `{"givenName":"N"}`},
 		{"a JSON text for an extension", extension, asText(`{"department":"N"}`), `{"department":"N"}`},
+		{"a JSON text in a list for an extension", extension, `[` + asText(`{"department":"N"}`) + `]`, `{"department":"N"}`},
 		{"a JSON text for a manager", extension + ":manager", asText(`{"value":"m"}`), ``},
 		{"a text that begins like JSON", "emails", asText(`[{"value":`), `400 emails: expected JSON in a string that begins with { or [`},
 		{"an element that begins like JSON", "emails", `[` + asText(`{x`) + `]`, `400 emails[0]: expected JSON`},
