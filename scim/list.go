@@ -31,6 +31,9 @@ func (s *Server) search(kinds ...*kind) http.HandlerFunc {
 		values, err := searchValues(callOf(r).body)
 		var q query
 		if err == nil {
+			for name, list := range r.URL.Query() { // a filter that is dropped would answer everything
+				values[name] = append(values[name], list...)
+			}
 			q, err = queryOf(callOf(r).idp, values, kinds)
 		}
 		s.answerList(w, r, q, err)

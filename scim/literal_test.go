@@ -369,6 +369,15 @@ func TestDottedURN(t *testing.T) {
 	if plain := w.must(200, "GET", "/Users?attributes=id&sortBy="+user+":userName", "").body; string(plain) != string(dotted) {
 		t.Errorf("sorted as\n%s\nand\n%s", dotted, plain)
 	}
+	for _, parameter := range []string{"attributes", "excludedAttributes"} {
+		for _, name := range []string{extension + ".department", strings.ToUpper(extension) + ".manager.value", user + ".title", user + `.name.givenName`} {
+			at := max(strings.LastIndex(name, ":2.0:"), 0) + len(":2.0:User")
+			dotted := w.must(200, "GET", "/Users/"+grace+"?"+parameter+"="+name, "").body
+			if plain := w.must(200, "GET", "/Users/"+grace+"?"+parameter+"="+name[:at]+":"+name[at+1:], "").body; string(plain) != string(dotted) {
+				t.Errorf("%s=%s: %s, want %s", parameter, name, dotted, plain)
+			}
+		}
+	}
 	a := w.searches()["GET "]("urn:ietf:params:scim:schemas:core:2.0:Group.members[value eq 'u3']")
 	if a.status != 200 || a.json(t)["totalResults"] != 1.0 {
 		t.Errorf("%d %s", a.status, a.body)

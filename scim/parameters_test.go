@@ -111,6 +111,28 @@ func TestProjectionOfAnElement(t *testing.T) {
 	}
 }
 
+// TestSearchAddress gives a search parameters in its address, which count as those of its body.
+func TestSearchAddress(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	const ofAda, ofGrace = `userName eq "ada@example.com"`, `userName eq "grace@example.com"`
+	for _, c := range []struct {
+		address, body string
+		found, listed int // found 0: 400
+	}{
+		{"filter=" + url.QueryEscape(ofAda), ``, 1, 1}, {"Filter=" + url.QueryEscape(ofAda), `{"count":5}`, 1, 1}, {"filter=" + url.QueryEscape(ofAda), `{"filter":` + asText(ofAda) + `}`, 1, 1},
+		{"filter=", `{"filter":` + asText(ofAda) + `}`, 1, 1}, {"count=2", `{}`, 14, 2}, {"count=2&aadOptscim062020", `{"count":2}`, 14, 2},
+		{"filter=" + url.QueryEscape(ofGrace), `{"filter":` + asText(ofAda) + `}`, 0, 0}, {"count=3", `{"count":2}`, 0, 0}, {"filter=nope", `{}`, 0, 0}, {"filter[]=" + url.QueryEscape(ofAda), `{}`, 0, 0},
+	} {
+		a := w.do("POST", "/Users/.search?"+c.address, c.body)
+		page := a.json(t)
+		list, _ := page["Resources"].([]any)
+		if refused := a.status == 400; refused != (c.found == 0) || !refused && (page["totalResults"] != float64(c.found) || len(list) != c.listed) {
+			t.Errorf("%s %s: %d %s", c.address, c.body, a.status, a.body)
+		}
+	}
+}
+
 // TestSearchBody reads the forms in which clients write a search.
 func TestSearchBody(t *testing.T) {
 	w := newWorld(t)

@@ -27,9 +27,8 @@ func projectionOf(values url.Values) (p projection) {
 			for _, a := range list {
 				a = strings.ToLower(strings.TrimSpace(a))
 				for _, k := range []*kind{userKind, groupKind} {
-					urn := strings.ToLower(k.schema.Core.ID)
-					core = core || a == urn
-					a = strings.TrimPrefix(a, urn+":")
+					core = core || strings.EqualFold(a, k.schema.Core.ID)
+					a = canonicalPath(k.schema, a)
 				}
 				if a != "" {
 					out[a[:min(len(a), maxPath)]] = true
@@ -49,6 +48,28 @@ func projectionOf(values url.Values) (p projection) {
 		}
 	}
 	return p
+}
+
+// canonicalPath returns a lower-case path without the URN of a core schema and with a colon behind
+// the URN of an extension. Some mappings have a dot behind either.
+func canonicalPath(s filter.Schema, path string) string {
+	below := func(urn string) (string, bool) {
+		urn = strings.ToLower(urn)
+		rest, colon := strings.CutPrefix(path, urn+":")
+		if colon {
+			return rest, true
+		}
+		return strings.CutPrefix(path, urn+".")
+	}
+	if rest, ok := below(s.Core.ID); ok {
+		return rest
+	}
+	for _, e := range s.Extensions {
+		if rest, ok := below(e.ID); ok {
+			return strings.ToLower(e.ID) + ":" + rest
+		}
+	}
+	return path
 }
 
 // checkProjection refuses lists of attributes that cannot be read.

@@ -33,6 +33,9 @@ var ways = []struct {
 	{"a list without a path", "PATCH", func(_, attribute, value string) string {
 		return patchHead + `[{"op":"replace","value":[{"` + attribute + `":` + value + `}]}]}`
 	}},
+	{"a text in a list without a path", "PATCH", func(_, attribute, value string) string {
+		return patchHead + `[{"op":"replace","value":[` + asText(`{"`+attribute+`":`+value+`}`) + `]}]}`
+	}},
 	{"PUT", "PUT", func(id, attribute, value string) string {
 		return `{"userName":"` + id + `@example.com","` + attribute + `":` + value + `}`
 	}},
@@ -54,6 +57,7 @@ func TestValues(t *testing.T) {
 		{"a JSON text for an object", "name", asText(`{"givenName":"N"}`), `{"givenName":"N"}`},
 		{"a JSON text with space in front", "name", asText(" \n{\"givenName\":\"N\"}"), `{"givenName":"N"}`},
 		{"a JSON text for an extension", extension, asText(`{"department":"N"}`), `{"department":"N"}`},
+		{"a JSON text in a list for an extension", extension, `[` + asText(`{"department":"N"}`) + `]`, `{"department":"N"}`},
 		{"a JSON text for a manager", extension + ":manager", asText(`{"value":"m"}`), ``},
 		{"a JSON text with a byte order mark", "name", asText("\ufeff{\"givenName\":\"N\"}"), `{"givenName":"N"}`},
 		{"a JSON text in a text", "emails", asText(asText(`[{"value":"n@x"}]`)), `[{"value":"n@x"}]`},

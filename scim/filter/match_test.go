@@ -134,6 +134,7 @@ func TestMatchRefuses(t *testing.T) {
 		`foo eq "x"`, `name.foo eq "x"`, `userName.foo eq "x"`, `urn:nobody:x eq "x"`, `emails[foo eq "x"]`, `emails[type eq "work"].foo eq "y"`, `emails[id eq "x"]`,
 		`active gt true`, `active co "t"`, `active eq "maybe"`, `x509Certificates.value gt "x"`, `level co 7`, `level eq "seven"`, `hired gt "yesterday"`,
 		`name eq "x"`, `title gt null`, `userName[value eq "x"]`, `emails.value[value eq "x"]`, `tags[foo eq "x"]`, `emails[urn:a:type eq "x"]`,
+		`password eq "x"`, `not (Password eq "x")`, `password pr`, `urn:ietf:params:scim:schemas:core:2.0:User:password ne null`,
 	} {
 		e, err := Parse(filter)
 		if err != nil {

@@ -193,6 +193,9 @@ func (sc scope) attribute(path fp.AttributePath) (attr Attribute, sub *Attribute
 	if !ok {
 		return attr, nil, errorf("there is no attribute %q", clip(pathOf(path)))
 	}
+	if attr.Mutability == "writeOnly" { // not kept: it would be unequal to every value
+		return attr, nil, errorf("%q is write-only: leave it out", clip(pathOf(path)))
+	}
 	if path.SubAttribute == nil {
 		return attr, nil, nil
 	}

@@ -161,10 +161,7 @@ func (rd *reader) pathless(verb verb, given value.JSON) error {
 	if verb == remove {
 		return fail(errors.ScimErrorNoTarget, "path: a remove needs one")
 	}
-	given, f := value.Expand(given)
-	if f == nil {
-		given, f = value.Only(given)
-	}
+	given, f := unwrapped(given)
 	switch {
 	case f != nil:
 		return wrong("value", f)
@@ -175,6 +172,18 @@ func (rd *reader) pathless(verb verb, given value.JSON) error {
 		rd.known++
 		return rd.byKey(verb, key.Text(), inner)
 	})
+}
+
+// unwrapped returns an object that is a JSON text, alone in a list, or both.
+func unwrapped(given value.JSON) (value.JSON, *value.Fault) {
+	given, f := value.Expand(given)
+	if f == nil {
+		given, f = value.Only(given)
+	}
+	if f == nil {
+		given, f = value.Expand(given)
+	}
+	return given, f
 }
 
 // byKey reads one key of a path-less value: an attribute, a path (E17), or an extension with its attributes below it.
@@ -228,10 +237,7 @@ func (rd *reader) once(t target) error {
 
 // extension reads the attributes of an extension from an object. Null unassigns them all.
 func (rd *reader) extension(verb verb, urn string, given value.JSON) error {
-	given, f := value.Expand(given)
-	if f == nil {
-		given, f = value.Only(given)
-	}
+	given, f := unwrapped(given)
 	switch {
 	case f != nil:
 		return wrong(urn, f)
