@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -77,10 +76,48 @@ func (s *Server) bulk(next http.Handler) http.HandlerFunc {
 	}
 }
 
-// reference is a mention of something that another operation creates: a whole JSON string, or a
-// value in a filter, in quotes of either kind or in none. Many clients write other characters than
-// ASCII, and some of ASCII, as \u and four digits.
-var reference = regexp.MustCompile(`"bulkId:((?:[^"\\]|\\u[0-9A-Fa-f]{4})+)(\\?")|((?i: eq +)'?)bulkId:((?:[^ '"()\[\]\\]|\\u[0-9A-Fa-f]{4})+)`)
+// jsonString is a string of a JSON text, as it is written.
+var jsonString = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// reference is a mention, within a text, of something that another operation creates: a string of a
+// JSON text, or a value in a filter, in quotes of either kind or in none.
+var reference = regexp.MustCompile(`"bulkId:((?:[^"\\]|\\u[0-9A-Fa-f]{4})+)"|((?i: (?:eq|ne|co|sw|ew|gt|ge|lt|le) +)'?)bulkId:([^ '"()\[\]\\]+)`)
+
+// replaceReferences replaces the bulkIds that data mentions. Clients write any character of a
+// string as \u and four digits, quotes before all.
+func replaceReferences(data []byte, id func(name string) string) []byte {
+	if !bytes.Contains(data, []byte("bulkId:")) && !bytes.Contains(data, []byte(`\u00`)) {
+		return data
+	}
+	return jsonString.ReplaceAllFunc(data, func(written []byte) []byte {
+		if !bytes.Contains(written, []byte("bulkId:")) && !bytes.ContainsRune(written, '\\') {
+			return written
+		}
+		text := value.JSON(written).Text()
+		if !strings.Contains(text, "bulkId:") {
+			return written
+		}
+		resolved, err := json.Marshal(withIDs(text, id))
+		if err != nil {
+			return written
+		}
+		return resolved
+	})
+}
+
+// withIDs returns the text of a string with ids in the place of references.
+func withIDs(text string, id func(name string) string) string {
+	if name, all := strings.CutPrefix(text, "bulkId:"); all {
+		return id(name)
+	}
+	return reference.ReplaceAllStringFunc(text, func(mention string) string {
+		part := reference.FindStringSubmatch(mention)
+		if part[3] != "" {
+			return part[2] + id(part[3])
+		}
+		return `"` + id(value.JSON(`"`+part[1]+`"`).Text()) + `"`
+	})
+}
 
 // run does one operation, after those that create what it refers to.
 func (b *bulk) run(i int) {
@@ -127,16 +164,7 @@ func (b *bulk) resolve(op *bulkOperation) error {
 		failed = scimerrors.ScimError{Status: http.StatusConflict, Detail: op.name + member + ": refers to a resource that was not created"}
 		return ""
 	}
-	op.data = reference.ReplaceAllFunc(op.data, func(m []byte) []byte {
-		part := reference.FindSubmatch(m)
-		opening, mention, closing := []byte{'"'}, part[1], part[2]
-		if len(part[4]) > 0 {
-			opening, mention, closing = part[3], part[4], nil
-		}
-		var name string
-		_ = json.Unmarshal(slices.Concat([]byte{'"'}, mention, []byte{'"'}), &name) // it is a valid string
-		return slices.Concat(opening, []byte(id(".data", name)), closing)
-	})
+	op.data = replaceReferences(op.data, func(name string) string { return id(".data", name) })
 	if op.reference != "" {
 		op.target += "/" + id(".path", b.nameOf(op))
 	}

@@ -145,3 +145,36 @@ func TestBulkNamesTheMistake(t *testing.T) {
 		t.Error("something was changed")
 	}
 }
+
+// TestBulkReferencesInFilters refers in a filter to a user that the same bulk request creates.
+func TestBulkReferencesInFilters(t *testing.T) {
+	for _, literal := range []string{`\"bulkId:q\"`, `'bulkId:q'`, `bulkId:q`, `\u0022bulkId:q\u0022`, `\u0027bulkId:q\u0027`, `\u0022bulkId\u003Aq\u0022`, `\u0062ulkId:q`, `bulkId:\u0071`} {
+		w := newWorld(t)
+		w.seed()
+		lines, _ := w.results(bulkHead + `[` + person("q@example.com", "q") + `,` +
+			`{"method":"PATCH","path":"/Groups/gid","data":` + patchHead + `[{"op":"add","path":"members","value":[{"value":"bulkId:q"}]},{"op":"remove","path":"members[value eq \"u3\" or value eq ` + literal + `]"}]}}]}`)
+		if want := []string{"q POST 201", "PATCH 204"}; !slices.Equal(lines, want) {
+			t.Errorf("%s: %q", literal, lines)
+		}
+		if got := w.state().members["gid"]; slices.Contains(got, "u3") || slices.Contains(got, "new-1") {
+			t.Errorf("%s: %v", literal, got)
+		}
+	}
+}
+
+// TestBulkReferencesWithOperators keeps the user that the same bulk request creates, by every
+// operator that can name it.
+func TestBulkReferencesWithOperators(t *testing.T) {
+	for _, literal := range []string{`\"bulkId:q\"`, `'bulkId:q'`, `bulkId:q`, `\u0022bulkId:q\u0022`, `\u0027bulkId:q\u0027`} {
+		for _, filter := range []string{"value ne %s", "value NE %s", "not (value eq %s)", "not (value sw %s)", "not (value co %s)", "not (value ew %s)", "value lt %s or value gt %s"} {
+			w := newWorld(t)
+			w.seed()
+			filter = strings.ReplaceAll(filter, "%s", literal)
+			w.results(bulkHead + `[` + person("q@example.com", "q") + `,{"method":"PATCH","path":"/Groups/gid","data":` + patchHead +
+				`[{"op":"add","path":"members","value":"[{\u0022value\u0022:\u0022bulkId:q\u0022}]"},{"op":"remove","path":"members[` + filter + `]"}]}}]}`)
+			if got := w.state().members["gid"]; !slices.Equal(got, []string{"new-1"}) {
+				t.Errorf("%s: %v", filter, got)
+			}
+		}
+	}
+}

@@ -387,20 +387,3 @@ func TestDottedURN(t *testing.T) {
 		t.Errorf("%v", a)
 	}
 }
-
-// TestBulkReferencesInFilters refers in a filter to a user that the same bulk request creates.
-func TestBulkReferencesInFilters(t *testing.T) {
-	for _, form := range []string{`\"%s\"`, `'%s'`, `%s`} {
-		w := newWorld(t)
-		w.seed()
-		literal := fmt.Sprintf(form, "bulkId:q")
-		lines, _ := w.results(bulkHead + `[` + person("q@example.com", "q") + `,` +
-			`{"method":"PATCH","path":"/Groups/gid","data":` + patchHead + `[{"op":"add","path":"members","value":[{"value":"bulkId:q"}]},{"op":"remove","path":"members[value eq \"u3\" or value eq ` + literal + `]"}]}}]}`)
-		if want := []string{"q POST 201", "PATCH 204"}; !slices.Equal(lines, want) {
-			t.Errorf("%s: %q", literal, lines)
-		}
-		if got := w.state().members["gid"]; slices.Contains(got, "u3") || slices.Contains(got, "new-1") {
-			t.Errorf("%s: %v", literal, got)
-		}
-	}
-}
