@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -217,13 +218,17 @@ func (w *Worker) key(u store.User) string {
 // account they had is marked wherever it holds something: an e-mail change is a revoke and a grant.
 func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people []*person, found map[string]backend.Account) error {
 	now := w.now()
-	var settled, former []store.Mark
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		settled, former = nil, nil
-		if err := w.remember(tx, w.listing(target), found, now); err != nil {
-			return err
-		}
+	err := inParts(ctx, w.Store, slices.Sorted(maps.Keys(found)), func(tx store.Tx, keys []string) error {
+		return w.remember(tx, w.listing(target), found, keys, now)
+	})
+	if err != nil {
+		return fmt.Errorf("remembering a listing: %w", err)
+	}
+	idle, former := map[*person]bool{}, map[*person]store.Mark{}
+	err = inParts(ctx, w.Store, bySubject(people), func(tx store.Tx, people []*person) error {
 		for _, p := range people {
+			delete(idle, p) // it may run more than once
+			delete(former, p)
 			id := p.account(found)
 			if err := w.relink(tx, p, id, now); err != nil {
 				return err
@@ -231,7 +236,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 			if old := p.link.Account; old != "" && old != id {
 				m, err := tx.Work(w.Name).Mark(target, store.Subject{Account: old})
 				if err == nil {
-					former = append(former, m)
+					former[p] = m
 				} else if !errors.Is(err, store.ErrNotFound) {
 					return err
 				}
@@ -245,7 +250,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 					return err
 				}
 			case id == "":
-				settled = append(settled, p.mark)
+				idle[p] = true
 			}
 		}
 		return nil
@@ -253,14 +258,20 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 	if err != nil {
 		return fmt.Errorf("remembering who is who: %w", err)
 	}
-	v.idle = append(v.idle, settled...)
 	for _, p := range people {
+		if idle[p] {
+			v.idle = append(v.idle, p.mark)
+		}
 		if id := p.account(found); id != "" {
 			a := v.account(id)
 			a.marks = append(a.marks, p.mark)
 		}
 	}
-	for _, m := range former { // what they had goes in this visit, not in the next
+	for _, p := range people { // what they had goes in this visit, not in the next
+		m, had := former[p]
+		if !had {
+			continue
+		}
 		a := v.account(m.Subject.Account)
 		if !slices.Contains(a.marks, m) {
 			a.marks = append(a.marks, m)
@@ -277,10 +288,11 @@ func (p *person) account(found map[string]backend.Account) string {
 	return found[p.key].ID
 }
 
-// remember caches a listing; entries that say the same as before are refreshed at most hourly.
-func (w *Worker) remember(tx store.Tx, target string, found map[string]backend.Account, now time.Time) error {
+// remember caches a part of a listing; entries that say the same as before are refreshed at most hourly.
+func (w *Worker) remember(tx store.Tx, target string, found map[string]backend.Account, keys []string, now time.Time) error {
 	accounts := tx.Accounts(w.Name)
-	for key, a := range found {
+	for _, key := range keys {
+		a := found[key]
 		old, err := accounts.Cached(target, key)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -344,15 +356,21 @@ const noTarget = "no_target"
 func (w *Worker) blockTarget(ctx context.Context, target string) error {
 	w.Log.Warn("the backend has no such target; what concerns it waits", "backend", w.Name, "target", target)
 	w.health.at(target, noTarget, "the backend has no such target")
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		marks, _, err := w.marksOf(tx, dueTarget{name: target})
-		for _, m := range marks {
-			if err := w.block(tx, m, noTarget, longestRetry); err != nil {
-				return err
-			}
-		}
+	var all []store.Mark
+	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
+		all, _, err = w.marksOf(tx, dueTarget{name: target})
 		return err
 	})
+	if err == nil {
+		err = inParts(ctx, w.Store, all, func(tx store.Tx, marks []store.Mark) error {
+			for _, m := range marks {
+				if err := w.block(tx, m, noTarget, longestRetry); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("parking what concerns a missing target: %w", err)
 	}
