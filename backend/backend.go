@@ -70,6 +70,7 @@ type Observation struct {
 	Roles    bool                // false where the vendor does not show who holds which role
 	Only     string              // the one role of which it shows who holds it; "": Roles says it all
 	Partial  bool                // of that role it does not show all who hold it
+	Count    int                 // how many hold a role, where the vendor says that by itself; 0: it does not
 	Members  map[string]Account  // by account id
 	Holders  map[string][]string // account id -> roles, as far as they are shown
 }

@@ -300,9 +300,18 @@ func (c *rule) bind(name string) (bound, bool) {
 			return m[c.match.SubexpIndex(v[2:len(v)-1])]
 		})
 	}
+	for _, v := range capture.FindAllStringSubmatch(c.Target, -1) {
+		if strings.ContainsAny(m[c.match.SubexpIndex(v[1])], notInPath) {
+			return bound{}, false
+		}
+	}
 	b := bound{rule: c, target: Target{c.Backend, fill(c.Target)}, roles: each(c.Roles, fill), permissionSets: each(c.PermissionSets, fill)}
-	return b, usable(b.target.Target)
+	return b, usable(b.target.Target) && len(b.roles) > 0
 }
+
+// notInPath are the characters that lead to another place in a vendor's address, should anything there read them so. A group's name
+// makes no target with one of them.
+const notInPath = `/\%?#`
 
 // usable says whether a target that a group's name makes can be one: an empty one names nothing, one of dots would be another place
 // in a vendor's address, and no id has blanks at its ends.
@@ -310,10 +319,13 @@ func usable(target string) bool {
 	return target != "" && target != "." && target != ".." && len(target) <= 256 && strings.TrimSpace(target) == target && !strings.ContainsFunc(target, unicode.IsControl)
 }
 
+// each fills in captures. A value that a capture leaves empty, or that cannot be an id, is none.
 func each(in []string, f func(string) string) []string {
-	out := make([]string, len(in))
-	for i, s := range in {
-		out[i] = f(s)
+	out := make([]string, 0, len(in))
+	for _, s := range in {
+		if v := f(s); v == s || usable(v) {
+			out = append(out, v)
+		}
 	}
 	return out
 }

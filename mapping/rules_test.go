@@ -81,6 +81,32 @@ func TestDesired(t *testing.T) {
 	}
 }
 
+// What a group's name puts into a target stays one part of a vendor's address, and a role has a name.
+func TestCaptures(t *testing.T) {
+	rules := compile(t,
+		mapping.Rule{Match: `t-(?P<t>.*)`, Backend: "rc", Target: "${t}", Roles: []string{"member"}},
+		mapping.Rule{Match: `in-(?P<t>.*)`, Backend: "rc", Target: "a/${t}", Roles: []string{"member"}},
+		mapping.Rule{Match: `r-(?P<r>.*)`, Backend: "vt", Target: "acme", Roles: []string{"${r}"}},
+		mapping.Rule{Match: `two-(?P<r>.*)`, Backend: "vt", Target: "acme", Roles: []string{"${r}", "SCAN"}},
+		mapping.Rule{Match: `s-(?P<s>.*)`, Backend: "rc", Target: "role", Roles: []string{"member"}, PermissionSets: []string{"${s}", "ps"}},
+	)
+	for name, want := range map[string]string{
+		"t-a": "rc/a/member", "t-a/b": "", `t-a\b`: "", "t-a%2fb": "", "t-a?b": "", "t-a#b": "", "t-": "", "in-b": "rc/a/b/member", "in-b/c": "",
+		"r-SCAN": "vt/acme/SCAN", "r-": "", "r- ": "", "two-": "vt/acme/SCAN", "two-A": "vt/acme/A vt/acme/SCAN",
+	} {
+		g := groups(name)
+		if got := short(rules.Desired("idp", store.User{Active: true}, g)); got != want {
+			t.Errorf("group %q gives %q, want %q", name, got, want)
+		}
+		if targets := rules.Targets("idp", g[0]); (len(targets) == 0) != (want == "") {
+			t.Errorf("group %q counts on %v", name, targets)
+		}
+	}
+	if got := rules.PermissionSets(mapping.Target{Backend: "rc", Target: "role"}, []mapping.Named{{Group: groups("s-")[0]}}); len(got) != 1 || got[0] != "ps" {
+		t.Errorf("permission sets %q", got)
+	}
+}
+
 func TestInactiveUsersGetNothing(t *testing.T) {
 	rules := compile(t, admins)
 	if got := rules.Desired("idp", store.User{}, groups("VT Admins")); got != nil {

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -22,7 +23,11 @@ func (s *Server) withBody(limit int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := callOf(r)
 		if c.body == nil {
-			text, err := readBody(r, limit)
+			text, release, err := s.readBody(r, limit)
+			defer release()
+			if isSearch(r.URL.Path) && len(bytes.TrimSpace(text)) == 0 {
+				text = []byte("{}") // a search without a body asks for everything
+			}
 			if err == nil {
 				c.body, err = parseBody(text)
 			}
@@ -39,28 +44,64 @@ func (s *Server) withBody(limit int64, next http.Handler) http.Handler {
 	})
 }
 
-// readBody checks media type and size and reads the body.
-func readBody(r *http.Request, limit int64) ([]byte, error) {
+// readBody checks media type and size and reads the body. release gives back the memory for it.
+func (s *Server) readBody(r *http.Request, limit int64) (text []byte, release func(), err error) {
+	release = func() {}
+	if err := readable(r); err != nil {
+		return nil, release, err
+	}
+	var read bytes.Buffer
+	read.Grow(int(min(max(r.ContentLength, 0), maxTrusted)) + bytes.MinRead) // the rest as it comes: the length is only said
+	_, err = read.ReadFrom(io.LimitReader(r.Body, min(limit+1, maxTrusted)))
+	if err == nil && read.Len() == maxTrusted {
+		release, err = s.readRest(r, &read, limit)
+	}
+	switch {
+	case errors.Is(err, errBusy{}):
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard) // as below
+		return nil, release, err
+	case int64(read.Len()) > limit:
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard) // or the client would see its connection break instead of the answer
+		return nil, release, bodyTooLarge(limit)
+	case err != nil:
+		return nil, release, badValue("the body ended early")
+	}
+	return bytes.TrimPrefix(read.Bytes(), byteOrderMark), release, nil
+}
+
+// readRest reads what follows the first maxTrusted bytes, for which it waits for memory, and then
+// waits for the memory that the work on it takes.
+func (s *Server) readRest(r *http.Request, read *bytes.Buffer, limit int64) (release func(), err error) {
+	size := limit
+	if r.ContentLength >= 0 {
+		size = min(size, r.ContentLength)
+	}
+	reading, err := s.memory.reading.take(r.Context(), callOf(r).idp, size)
+	if err != nil {
+		return func() {}, err
+	}
+	if _, err := read.ReadFrom(io.LimitReader(r.Body, limit+1-maxTrusted)); err != nil || int64(read.Len()) > limit {
+		return reading, err
+	}
+	working, err := s.memory.working.take(r.Context(), callOf(r).idp, bodyCost*int64(read.Len()))
+	if err != nil {
+		return reading, err
+	}
+	return func() { working(); reading() }, nil
+}
+
+// readable refuses a body that is not JSON as it is.
+func readable(r *http.Request) error {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return nil, scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "a compressed body is not accepted"}
+		return scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "a compressed body is not accepted"}
 	}
 	if ct := r.Header.Get("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
 		if err != nil || (media != mediaType && media != "application/json") {
-			return nil, scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "the body must be application/scim+json or application/json"}
+			return scimerrors.ScimError{Status: http.StatusUnsupportedMediaType, Detail: "the body must be application/scim+json or application/json"}
 		}
 	}
-	var read bytes.Buffer
-	read.Grow(int(min(max(r.ContentLength, 0), maxTrusted)) + bytes.MinRead) // the rest as it comes: the length is only said
-	_, err := read.ReadFrom(io.LimitReader(r.Body, limit+1))
-	switch {
-	case int64(read.Len()) > limit:
-		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard) // or the client would see its connection break instead of the answer
-		return nil, bodyTooLarge(limit)
-	case err != nil:
-		return nil, badValue("the body ended early")
-	}
-	return read.Bytes(), nil
+	return nil
 }
 
 // parseBody checks that a body is one JSON object.
@@ -68,8 +109,10 @@ func parseBody(text []byte) (value.JSON, error) {
 	bad := func(detail string) error {
 		return scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: scimerrors.ScimTypeInvalidSyntax, Detail: detail}
 	}
-	body, err := value.Parse(bytes.TrimPrefix(text, byteOrderMark), value.MaxDepth)
+	body, err := value.Parse(text, value.MaxDepth)
 	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, bad("the body: expected an object, got nothing")
 	case err != nil:
 		return nil, bad("the body " + err.Error())
 	case !body.IsObject():
@@ -77,6 +120,9 @@ func parseBody(text []byte) (value.JSON, error) {
 	}
 	return body, nil
 }
+
+// isSearch says whether a clean path is that of a search.
+func isSearch(path string) bool { return strings.HasSuffix(path, "/"+searchName) }
 
 // byteOrderMark begins a text, as some clients on Windows send it.
 var byteOrderMark = []byte("\xef\xbb\xbf")

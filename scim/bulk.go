@@ -22,16 +22,7 @@ const (
 	maxBulkOperations = 1000
 )
 
-// bulkOperation is one request within a bulk request (RFC 7644 section 3.7).
-type bulkOperation struct {
-	Method  string          `json:"method"`
-	BulkID  string          `json:"bulkId"`
-	Version string          `json:"version"`
-	Path    string          `json:"path"`
-	Data    json.RawMessage `json:"data"`
-}
-
-// bulkResult is its outcome.
+// bulkResult is the outcome of one operation.
 type bulkResult struct {
 	Method   string          `json:"method"`
 	BulkID   string          `json:"bulkId,omitempty"`
@@ -64,6 +55,7 @@ func (s *Server) bulk(next http.Handler) http.HandlerFunc {
 			s.fail(w, r, err)
 			return
 		}
+		b.results = make([]*bulkResult, len(b.ops))
 		for i := range b.ops {
 			b.run(i)
 		}
@@ -85,48 +77,10 @@ func (s *Server) bulk(next http.Handler) http.HandlerFunc {
 	}
 }
 
-func (b *bulk) read(body []byte) error {
-	bad := func(detail string) error {
-		return scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: scimerrors.ScimTypeInvalidSyntax, Detail: detail}
-	}
-	var asked struct {
-		Schemas      []string
-		FailOnErrors *int
-		Operations   []bulkOperation
-	}
-	const urn = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
-	switch err := json.Unmarshal(body, &asked); {
-	case err != nil:
-		return bad("the body is not a bulk request")
-	case len(asked.Schemas) != 1 || !strings.EqualFold(asked.Schemas[0], urn):
-		return bad("the schemas of the body are not " + urn)
-	case len(asked.Operations) == 0:
-		return bad("the body has no Operations")
-	case len(asked.Operations) > maxBulkOperations:
-		return scimerrors.ScimError{Status: http.StatusRequestEntityTooLarge, Detail: "the request has more than the " + strconv.Itoa(maxBulkOperations) + " operations that are allowed"}
-	case asked.FailOnErrors != nil && *asked.FailOnErrors < 1:
-		return badValue("failOnErrors is not a positive number")
-	case asked.FailOnErrors != nil:
-		b.failAfter = *asked.FailOnErrors
-	}
-	b.ops, b.results = asked.Operations, make([]*bulkResult, len(asked.Operations))
-	for i, op := range b.ops {
-		if op.BulkID == "" || !strings.EqualFold(op.Method, http.MethodPost) {
-			continue
-		}
-		if _, twice := b.posts[op.BulkID]; twice {
-			return badValue("a bulkId is given to two operations")
-		}
-		b.posts[op.BulkID] = i
-	}
-	return nil
-}
-
-// reference is a mention of something that another operation creates: a whole JSON string, also one in a filter. Many clients write
-// whatever is not ASCII, and some of what is, as \u and four digits.
-var reference = regexp.MustCompile(`"bulkId:((?:[^"\\]|\\u[0-9A-Fa-f]{4})+)(\\?")`)
-
-const referencePrefix = "bulkId:"
+// reference is a mention of something that another operation creates: a whole JSON string, or a
+// value in a filter, in quotes of either kind or in none. Many clients write other characters than
+// ASCII, and some of ASCII, as \u and four digits.
+var reference = regexp.MustCompile(`"bulkId:((?:[^"\\]|\\u[0-9A-Fa-f]{4})+)(\\?")|((?i: eq +)'?)bulkId:((?:[^ '"()\[\]\\]|\\u[0-9A-Fa-f]{4})+)`)
 
 // run does one operation, after those that create what it refers to.
 func (b *bulk) run(i int) {
@@ -134,14 +88,13 @@ func (b *bulk) run(i int) {
 		return
 	}
 	op := &b.ops[i]
-	op.Method = strings.ToUpper(op.Method)
-	res := &bulkResult{Method: op.Method, BulkID: op.BulkID}
+	res := &bulkResult{Method: op.method, BulkID: op.bulkID}
 	b.results[i] = res
-	if err := op.check(); err != nil {
+	if err := b.check(op); err != nil {
 		b.fail(res, err)
 		return
 	}
-	if op.Method == http.MethodPost {
+	if op.method == http.MethodPost {
 		b.ids[i] = b.newID()
 	}
 	if err := b.resolve(op); err != nil {
@@ -155,36 +108,13 @@ func (b *bulk) run(i int) {
 	b.dispatch(i, op, res)
 }
 
-func (op *bulkOperation) check() error {
-	path, _, _ := strings.Cut(op.Path, "?")
-	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	resource := len(parts) == 2 && parts[1] != "" && !strings.HasPrefix(parts[1], ".")
-	switch op.Method {
-	case http.MethodPost:
-		if op.BulkID == "" || strings.ContainsAny(op.BulkID, "\"\\") {
-			return badValue("a POST needs a bulkId, without quotes and backslashes")
-		}
-		resource = len(parts) == 1
-	case http.MethodPut, http.MethodPatch, http.MethodDelete:
-	default:
-		return badValue("the method is none of POST, PUT, PATCH and DELETE")
-	}
-	if !resource || "/"+parts[0] != userKind.endpoint && "/"+parts[0] != groupKind.endpoint {
-		return notFound("the path is not one that the method has in a bulk request")
-	}
-	if op.Method != http.MethodDelete && len(op.Data) == 0 {
-		return badValue("the operation has no data")
-	}
-	return nil
-}
-
 // resolve puts the ids of what is created in the place of references.
 func (b *bulk) resolve(op *bulkOperation) error {
 	var failed error
-	id := func(name string) string {
+	id := func(member, name string) string {
 		j, known := b.posts[name]
 		if !known {
-			failed = badValue("there is no bulkId " + strconv.Quote(name[:min(len(name), 60)]) + " in the request")
+			failed = badValue(op.name + member + ": refers to a bulkId that no POST of the request has")
 			return ""
 		}
 		b.run(j)
@@ -194,17 +124,21 @@ func (b *bulk) resolve(op *bulkOperation) error {
 		case res != nil && res.Status == "" && b.ids[j] != "": // under way: the two refer to each other
 			return b.ids[j]
 		}
-		failed = scimerrors.ScimError{Status: http.StatusConflict, Detail: "what the operation refers to was not created"}
+		failed = scimerrors.ScimError{Status: http.StatusConflict, Detail: op.name + member + ": refers to a resource that was not created"}
 		return ""
 	}
-	op.Data = reference.ReplaceAllFunc(op.Data, func(m []byte) []byte {
+	op.data = reference.ReplaceAllFunc(op.data, func(m []byte) []byte {
 		part := reference.FindSubmatch(m)
+		opening, mention, closing := []byte{'"'}, part[1], part[2]
+		if len(part[4]) > 0 {
+			opening, mention, closing = part[3], part[4], nil
+		}
 		var name string
-		_ = json.Unmarshal(slices.Concat([]byte{'"'}, part[1], []byte{'"'}), &name) // it is a valid string
-		return slices.Concat([]byte{'"'}, []byte(id(name)), part[2])
+		_ = json.Unmarshal(slices.Concat([]byte{'"'}, mention, []byte{'"'}), &name) // it is a valid string
+		return slices.Concat(opening, []byte(id(".data", name)), closing)
 	})
-	if head, name, ok := strings.Cut(op.Path, referencePrefix); ok {
-		op.Path = head + id(name)
+	if op.reference != "" {
+		op.target += "/" + id(".path", b.nameOf(op))
 	}
 	return failed
 }
@@ -212,17 +146,12 @@ func (b *bulk) resolve(op *bulkOperation) error {
 // dispatch sends the operation to the routes.
 func (b *bulk) dispatch(i int, op *bulkOperation, res *bulkResult) {
 	outer := callOf(b.r)
-	c := &call{id: outer.id, idp: outer.idp, token: outer.token, newID: b.ids[i], body: value.JSON(op.Data)}
-	if op.Version != "" {
-		c.ifMatch = []string{op.Version}
-	}
-	target, err := url.ParseRequestURI(Root + op.Path) // where a # is no end
-	if err != nil {
-		b.fail(res, notFound("the path cannot be read"))
-		return
+	c := &call{id: outer.id, idp: outer.idp, token: outer.token, newID: b.ids[i], body: value.JSON(op.data)}
+	if op.version != "" {
+		c.ifMatch = []string{op.version}
 	}
 	r := b.r.Clone(context.WithValue(b.r.Context(), callKey{}, c))
-	r.Method, r.URL, r.RequestURI = op.Method, target, ""
+	r.Method, r.URL, r.RequestURI = op.method, &url.URL{Path: op.target, RawQuery: op.query}, ""
 	r.Body, r.ContentLength = http.NoBody, 0
 	for _, h := range []string{"If-Match", "If-None-Match"} {
 		r.Header.Del(h)
@@ -234,12 +163,12 @@ func (b *bulk) dispatch(i int, op *bulkOperation, res *bulkResult) {
 	case a.status >= 300:
 		b.errors++
 		res.Version, res.Response = "", a.body.Bytes()
-	case op.Method == http.MethodPost:
+	case op.method == http.MethodPost:
 		res.Location = a.header.Get("Location")
 		res.id = res.Location[strings.LastIndexByte(res.Location, '/')+1:]
 	}
-	if op.Method != http.MethodPost {
-		res.Location = b.public + target.Path[len(Root):]
+	if op.method != http.MethodPost {
+		res.Location = b.public + strings.TrimPrefix(r.URL.Path, Root) // as the request was understood
 	}
 }
 

@@ -5,44 +5,73 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
 	"github.com/gorilla/mux"
 )
 
-// discovery serves what a client can learn about the server (RFC 7644 section 4), written once at the start, and says no
-// to what it does not do.
+// The schemas of the documents of discovery (RFC 7643 sections 5 to 7).
+const (
+	configURN = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+	typeURN   = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+	schemaURN = "urn:ietf:params:scim:schemas:core:2.0:Schema"
+)
+
+// Scheme is a way to authenticate, as ServiceProviderConfig lists it (RFC 7643 section 5).
+type Scheme struct {
+	Type        string `json:"type"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	SpecURI     string `json:"specUri"`
+	Primary     bool   `json:"primary,omitempty"`
+}
+
+// discovery serves what a client can learn about the server (RFC 7644 section 4). The documents are
+// made once, here.
 func (s *Server) discovery(r *mux.Router) {
-	serve := func(path string, body []byte) {
-		r.HandleFunc(Root+path, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Query().Has("filter") {
-				writeError(w, scimerrors.ScimError{Status: http.StatusForbidden, Detail: "discovery takes no filter"})
-				return
-			}
-			writeJSON(w, http.StatusOK, body)
-		}).Methods("GET")
+	serve := func(path string, document func(*http.Request) []byte) {
+		r.HandleFunc(Root+path, func(w http.ResponseWriter, r *http.Request) { discover(w, r, document(r)) }).Methods("GET")
 	}
-	serve("/ServiceProviderConfig", encode(s.providerConfig()))
+	config := encode(s.providerConfig())
+	serve("/ServiceProviderConfig", func(*http.Request) []byte { return config })
 	for path, resources := range map[string][]map[string]any{"/Schemas": s.schemas(), "/ResourceTypes": s.resourceTypes()} {
-		var list bytes.Buffer
-		fmt.Fprintf(&list, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":%d,"startIndex":1,"itemsPerPage":%[1]d,"Resources":[`, len(resources))
-		for i, res := range resources {
-			one := encode(res)
-			serve(fmt.Sprint(path, "/", res["id"]), one)
-			if i > 0 {
-				list.WriteByte(',')
-			}
-			list.Write(one)
-		}
-		list.WriteString("]}")
-		serve(path, list.Bytes())
+		list, byID := listed(resources)
+		serve(path, func(*http.Request) []byte { return list })
+		serve(path+"/{id}", func(r *http.Request) []byte { return byID[strings.ToLower(mux.Vars(r)["id"])] })
 	}
 	r.HandleFunc(Root+"/Me", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, scimerrors.ScimError{Status: http.StatusNotImplemented, Detail: "a credential here is an identity provider's, not a person's"})
 	})
 }
 
+// discover answers with a document of discovery; nil: there is none.
+func discover(w http.ResponseWriter, r *http.Request, document []byte) {
+	switch {
+	case r.URL.Query().Get("filter") != "":
+		writeError(w, scimerrors.ScimError{Status: http.StatusForbidden, Detail: "discovery takes no filter"})
+	case document == nil:
+		writeError(w, notFound("no schema or resource type has this name: /Schemas and /ResourceTypes list them"))
+	default:
+		writeJSON(w, http.StatusOK, document)
+	}
+}
+
+// listed returns resources as a list, and each by its id in lower case. No two ids differ only in
+// letter case.
+func listed(resources []map[string]any) (list []byte, byID map[string][]byte) {
+	byID = map[string][]byte{}
+	var all [][]byte
+	for _, res := range resources {
+		one := encode(res)
+		all, byID[strings.ToLower(fmt.Sprint(res["id"]))] = append(all, one), one
+	}
+	return fmt.Appendf(nil, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":%d,"startIndex":1,"itemsPerPage":%[1]d,"Resources":[%s]}`,
+		len(all), bytes.Join(all, []byte(","))), byID
+}
+
+// encode returns a document as JSON.
 func encode(v any) []byte {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -51,27 +80,45 @@ func encode(v any) []byte {
 	return body
 }
 
+// documentMeta returns the meta of a document at a path below the root.
 func (s *Server) documentMeta(resourceType, path string) map[string]any {
 	return map[string]any{"resourceType": resourceType, "location": s.PublicURL + path}
 }
 
-// providerConfig says what this server does (RFC 7643 section 5, RFC 9865 section 4), and nothing more.
+// providerConfig returns what this server does (RFC 7643 section 5, RFC 9865 section 4).
 func (s *Server) providerConfig() map[string]any {
 	on, off := map[string]any{"supported": true}, map[string]any{"supported": false}
 	return map[string]any{
-		"schemas":        []string{schema.ServiceProviderConfigSchema().ID},
+		"schemas":        []string{configURN},
 		"patch":          on,
 		"bulk":           map[string]any{"supported": true, "maxOperations": maxBulkOperations, "maxPayloadSize": maxBulkBody},
 		"filter":         map[string]any{"supported": true, "maxResults": maxPage},
 		"changePassword": off, "sort": on, "etag": on,
-		"pagination": map[string]any{"cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": defaultPage, "maxPageSize": maxPage},
-		"authenticationSchemes": []any{map[string]any{"type": "oauthbearertoken", "name": "Bearer token",
-			"description": "A long random token in the Authorization header", "specUri": "https://www.rfc-editor.org/info/rfc6750", "primary": true}},
-		"meta": s.documentMeta("ServiceProviderConfig", "/ServiceProviderConfig"),
+		"pagination":            map[string]any{"cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": defaultPage, "maxPageSize": maxPage},
+		"authenticationSchemes": s.schemes(),
+		"meta":                  s.documentMeta("ServiceProviderConfig", "/ServiceProviderConfig"),
 	}
 }
 
-// resourceTypes are the two kinds (RFC 7643 section 6).
+// schemes returns the ways to authenticate: by the static tokens of Auth, as its challenges say, and
+// those of Schemes. The first one is primary.
+func (s *Server) schemes() []Scheme {
+	var all []Scheme
+	if len(s.Auth.Credentials) > 0 || len(s.Schemes) == 0 {
+		all = append(all, Scheme{Type: "oauthbearertoken", Name: "Bearer token",
+			Description: "A long random token in the Authorization header", SpecURI: "https://www.rfc-editor.org/info/rfc6750"})
+	}
+	if len(s.Auth.Credentials) > 0 {
+		all = append(all, Scheme{Type: "httpbasic", Name: "HTTP Basic",
+			Description: "The same token as the password; the user name is empty or the identity provider's",
+			SpecURI:     "https://www.rfc-editor.org/info/rfc7617"})
+	}
+	all = append(all, s.Schemes...)
+	all[0].Primary = true
+	return all
+}
+
+// resourceTypes returns the two kinds (RFC 7643 section 6).
 func (s *Server) resourceTypes() []map[string]any {
 	var out []map[string]any
 	for _, k := range []*kind{userKind, groupKind} {
@@ -80,7 +127,7 @@ func (s *Server) resourceTypes() []map[string]any {
 			extensions = append(extensions, map[string]any{"schema": e.ID, "required": false})
 		}
 		out = append(out, map[string]any{
-			"schemas": []string{schema.ResourceTypeSchema().ID}, "id": k.name, "name": k.name, "endpoint": k.endpoint,
+			"schemas": []string{typeURN}, "id": k.name, "name": k.name, "endpoint": k.endpoint,
 			"description": k.schema.Core.Description.Value(), "schema": k.schema.Core.ID, "schemaExtensions": extensions,
 			"meta": s.documentMeta("ResourceType", "/ResourceTypes/"+k.name),
 		})
@@ -88,53 +135,17 @@ func (s *Server) resourceTypes() []map[string]any {
 	return out
 }
 
-// schemas are the schemas of everything that is served, as the library has them but for what is otherwise here.
+// schemas returns the schemas of everything that is served.
 func (s *Server) schemas() []map[string]any {
-	var all []schema.Schema
-	for _, k := range []*kind{userKind, groupKind} {
-		all = append(append(all, k.schema.Core), k.schema.Extensions...)
-	}
-	all = append(all, withPagination(schema.ServiceProviderConfigSchema()), schema.ResourceTypeSchema(), schema.Definition())
 	var out []map[string]any
-	for _, one := range all {
-		m := one.ToMap()
-		m["schemas"], m["meta"] = []string{schema.Definition().ID}, s.documentMeta("Schema", "/Schemas/"+one.ID)
-		if one.ID == schema.ServiceProviderConfigSchema().ID || one.ID == schema.ResourceTypeSchema().ID {
-			list, _ := m["attributes"].([]map[string]any)
-			asTheRFC(list)
+	for _, k := range []*kind{userKind, groupKind} {
+		for _, one := range append([]schema.Schema{k.schema.Core}, k.schema.Extensions...) {
+			out = append(out, one.ToMap())
 		}
-		out = append(out, m)
+	}
+	out = append(out, discoverySchemas()...)
+	for _, m := range out {
+		m["schemas"], m["meta"] = []string{schemaURN}, s.documentMeta("Schema", fmt.Sprint("/Schemas/", m["id"]))
 	}
 	return out
-}
-
-// asTheRFC mends where the library's schemas of discovery differ from RFC 7643 section 8.7: the types of numbers and references.
-func asTheRFC(list []map[string]any) {
-	for _, a := range list {
-		switch a["name"] {
-		case "maxOperations", "maxPayloadSize", "maxResults":
-			a["type"] = "integer"
-		case "documentationUri":
-			a["type"], a["referenceTypes"] = "reference", []string{"external"}
-		case "endpoint", "schema":
-			a["type"], a["referenceTypes"] = "reference", []string{"uri"}
-		}
-		subs, _ := a["subAttributes"].([]map[string]any)
-		asTheRFC(subs)
-	}
-}
-
-// withPagination adds what RFC 9865 section 4 added to the schema of ServiceProviderConfig.
-func withPagination(s schema.Schema) schema.Schema {
-	var subs []schema.SimpleParams
-	readOnly := schema.AttributeMutabilityReadOnly()
-	for _, name := range []string{"cursor", "index"} {
-		subs = append(subs, schema.SimpleBooleanParams(schema.BooleanParams{Name: name, Mutability: readOnly, Required: true}))
-	}
-	subs = append(subs, schema.SimpleStringParams(schema.StringParams{Name: "defaultPaginationMethod", Mutability: readOnly, CanonicalValues: []string{"cursor", "index"}}))
-	for _, name := range []string{"defaultPageSize", "maxPageSize"} {
-		subs = append(subs, schema.SimpleNumberParams(schema.NumberParams{Name: name, Mutability: readOnly, Type: schema.AttributeTypeInteger()}))
-	}
-	s.Attributes = append(s.Attributes[:len(s.Attributes):len(s.Attributes)], schema.ComplexCoreAttribute(schema.ComplexParams{Name: "pagination", Mutability: readOnly, SubAttributes: subs}))
-	return s
 }

@@ -2,15 +2,17 @@
 // identity provider's directory.
 //
 // It owns routes, limits, the form of answers and errors, and what one request changes: resource, membership rows,
-// marks for delivery and the audit event, in one transaction. It does not own what a PATCH means (package patch),
-// filters (package filter), credentials (package auth) or what a group gives (Server.Targets is handed in).
+// marks for delivery and the audit event, in one transaction. It does not own what a value or a PATCH means (packages
+// value and patch), filters (package filter), credentials (package auth) or what a group gives (Server.Targets is
+// handed in).
 //
-// The path of one PATCH of a group:
+// The path of one PATCH of a group, and of a POST or PUT but for the answer:
 //
-//	request id ▶ recover ▶ path ▶ credential ▶ media type ▶ body limit ▶ route
-//	  ▶ patch.Parse: repair what this client is known to send, validate every operation
-//	  ▶ one store.Update: attributes, rows, marks for the people really touched, audit event
+//	request id ▶ recover ▶ path ▶ credential ▶ route ▶ media type, size of the body, one check of its JSON
+//	  ▶ package patch: read operations or a resource, repair what this client is known to send, validate
+//	  ▶ one store.Update: attributes, rows, marks for the users really touched, audit event
 //	  ▶ 204 ▶ nudge the workers of the backends that were marked
 //
-// POST, PUT, DELETE and discovery go through github.com/elimity-com/scim, which is imported nowhere above.
+// github.com/elimity-com/scim gives the schemas, the last validation of a resource against them, the error types and the
+// tree of filters. It is imported by no package above this one.
 package scim

@@ -40,6 +40,8 @@ func toSCIM(err error) scimerrors.ScimError {
 		return known
 	case errors.As(err, &wrong):
 		return scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: scimerrors.ScimTypeInvalidFilter, Detail: wrong.Detail}
+	case errors.Is(err, errBusy{}):
+		return scimerrors.ScimError{Status: http.StatusTooManyRequests, Detail: "too many large requests at a time, nothing was changed; send it again later"}
 	case errors.Is(err, store.ErrNotFound):
 		return notFound("there is no such resource")
 	case errors.Is(err, store.ErrConflict):
@@ -87,6 +89,9 @@ func writeError(w http.ResponseWriter, e scimerrors.ScimError) {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := toSCIM(err)
 	s.logFailure(r, e, err)
+	if errors.Is(err, errBusy{}) {
+		w.Header().Set("Retry-After", strconv.Itoa(busyRetry))
+	}
 	writeError(w, e)
 }
 

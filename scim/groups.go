@@ -20,7 +20,7 @@ func (c *change) createGroup(id string, given patch.Full) (resource, error) {
 	if err := errors.Join(c.Named(c.tx, c.call.idp, store.Group{}, g, c.origin()), c.markTargets(g)); err != nil {
 		return resource{}, err
 	}
-	added, err := c.dir.AddMembers(g.ID, given.Rows...)
+	added, _, err := c.addMembers(g.ID, given.Rows)
 	if err != nil {
 		return resource{}, err
 	}
@@ -32,7 +32,8 @@ func (c *change) createGroup(id string, given patch.Full) (resource, error) {
 	return c.groupResult(g), c.membersChanged(g, e)
 }
 
-// replaceGroup serves PUT. Members that are not given stay as they are: no ambiguous request empties a group.
+// replaceGroup serves PUT. Members that are not given stay as they are, unless the identity
+// provider is configured otherwise: no ambiguous request empties a group.
 func (c *change) replaceGroup(id string, given patch.Full) (resource, error) {
 	old, err := c.group(id)
 	if err != nil {
@@ -43,8 +44,12 @@ func (c *change) replaceGroup(id string, given patch.Full) (resource, error) {
 		return resource{}, err
 	}
 	var net delta
-	if given.HasRows {
-		if err := c.replaceMembers(old, given.Rows, &net); err != nil {
+	members, replaces, err := c.putMembers(old, given)
+	if err != nil {
+		return resource{}, err
+	}
+	if replaces {
+		if err := c.replaceMembers(old, members, &net); err != nil {
 			return resource{}, err
 		}
 	}
@@ -54,6 +59,10 @@ func (c *change) replaceGroup(id string, given patch.Full) (resource, error) {
 
 // replaceMembers makes the rows those given, by their difference.
 func (c *change) replaceMembers(g store.Group, values []string, net *delta) error {
+	values, _, err := meantIDs(c.dir, values)
+	if err != nil {
+		return err
+	}
 	removed, err := c.removeChosen(g, allBut(values))
 	if err != nil {
 		return err

@@ -1,10 +1,6 @@
 package scim
 
 import (
-	"encoding/json"
-	"fmt"
-	"slices"
-
 	"github.com/elimity-com/scim/schema"
 
 	"github.com/scimbridge/scimbridge/scim/filter"
@@ -22,7 +18,7 @@ type kind struct {
 }
 
 var userKind = newKind("User", "/Users", maxUserBody, "",
-	filter.Schema{Core: schema.CoreUserSchema(), Extensions: []schema.Schema{schema.ExtensionEnterpriseUser()}})
+	filter.Schema{Core: coreUser(), Extensions: []schema.Schema{enterpriseUser()}})
 
 var groupKind = newKind("Group", "/Groups", maxGroupBody, "members", filter.Schema{Core: groupSchema()})
 
@@ -31,33 +27,24 @@ func newKind(name, endpoint string, maxBody int64, rows string, s filter.Schema)
 	return &kind{name: name, endpoint: endpoint, maxBody: maxBody, schema: s, patch: patch.Resource{Schema: s, Rows: rows}}
 }
 
-// groupSchema is the library's but for what is otherwise here: no two groups have the same displayName, ids of members compare
-// exactly, and members have no display, which is accepted and not kept.
+// coreUser returns the library's schema of users, corrected by erratum 8471 of RFC 7643.
+func coreUser() schema.Schema {
+	return revised(schema.CoreUserSchema(), "User", map[string]map[string]any{"groups.$ref": {"referenceTypes": []string{"Group"}}})
+}
+
+// enterpriseUser returns the library's schema of the extension, with the name of RFC 7643 section
+// 8.7.1 and corrected by erratum 8472.
+func enterpriseUser() schema.Schema {
+	return revised(schema.ExtensionEnterpriseUser(), "EnterpriseUser", map[string]map[string]any{"manager.value": {"caseExact": true}})
+}
+
+// groupSchema returns the library's schema of groups as they are here: no two groups have the same
+// displayName, ids of members compare exactly, and members have no display, which is accepted and
+// not kept.
 func groupSchema() schema.Schema {
-	m := schema.CoreGroupSchema().ToMap()
-	list, _ := m["attributes"].([]map[string]any)
-	for _, a := range list {
-		switch a["name"] {
-		case "displayName":
-			a["uniqueness"] = "server"
-		case "members":
-			subs, _ := a["subAttributes"].([]map[string]any)
-			subs = slices.DeleteFunc(subs, func(sub map[string]any) bool { return sub["name"] == "display" })
-			for _, sub := range subs {
-				if sub["name"] == "value" {
-					sub["caseExact"] = true
-				}
-			}
-			a["subAttributes"] = subs
-		}
-	}
-	var out schema.Schema
-	raw, err := json.Marshal(m)
-	if err == nil {
-		err = json.Unmarshal(raw, &out)
-	}
-	if err != nil {
-		panic(fmt.Sprintf("scim: the library does not read its own schema: %v", err))
-	}
-	return out
+	return revised(schema.CoreGroupSchema(), "Group", map[string]map[string]any{
+		"displayName":     {"uniqueness": "server"},
+		"members.value":   {"caseExact": true},
+		"members.display": nil,
+	})
 }

@@ -40,10 +40,19 @@ func (s *Server) search(kinds ...*kind) http.HandlerFunc {
 func (s *Server) answerList(w http.ResponseWriter, r *http.Request, q query, err error) {
 	var l *listing
 	if err == nil {
-		err = s.Store.View(r.Context(), func(tx store.Tx) error {
-			l = &listing{s: s, dir: tx.Directory(callOf(r).idp), query: q, counted: true}
-			return l.run()
+		var release func()
+		release, err = s.lightly(r, func(heavy bool) error {
+			return s.Store.View(r.Context(), func(tx store.Tx) error {
+				dir := &paced{Directory: tx.Directory(callOf(r).idp), pace: pace{ctx: r.Context(), now: s.Now, end: s.Now().Add(s.ScanTime)}, heavy: heavy}
+				l = &listing{s: s, dir: dir, query: q, counted: true}
+				var err error
+				if l.query.filter, err = meantFilter(l.dir, "", q.filter); err != nil {
+					return err
+				}
+				return l.run()
+			})
 		})
+		defer release()
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -62,7 +71,7 @@ type entry struct {
 // listing is a ListResponse (RFC 7644 section 3.4.2) being made.
 type listing struct {
 	s     *Server
-	dir   store.Directory
+	dir   *paced
 	query query
 
 	total   int
@@ -78,7 +87,7 @@ type listing struct {
 // run finds the page in one of two ways. Where an index finds the few that can match, or where the order is one that the
 // store does not have, what matches is gathered and put in order; else the store is walked in its own order.
 func (l *listing) run() error {
-	indexed := false
+	indexed, everything := false, false
 	found := make([][]entry, len(l.query.kinds))
 	for i := range l.query.kinds {
 		var err error
@@ -86,7 +95,7 @@ func (l *listing) run() error {
 		if found[i], ok, err = l.candidates(i); err != nil {
 			return err
 		}
-		indexed = indexed || ok
+		indexed, everything = indexed || ok, everything || !ok
 		if !ok {
 			found[i] = nil
 		} else if found[i] == nil {
@@ -94,6 +103,9 @@ func (l *listing) run() error {
 		}
 	}
 	_, stored := l.storedOrder()
+	if everything && (!stored || l.query.filter != nil) && !l.dir.heavy {
+		return errHeavy
+	}
 	var err error
 	if indexed && len(found) == 1 && l.query.order == nil && !l.query.paged {
 		err = l.take(found[0])
@@ -198,7 +210,7 @@ func (l *listing) walk() error {
 func (l *listing) walkKind(i int, from store.From) error {
 	q := l.query
 	for e, err := range l.entries(i, from) {
-		if err != nil {
+		if err = errors.Join(err, l.dir.pace.step()); err != nil {
 			return err
 		}
 		if q.filter != nil {
@@ -230,6 +242,9 @@ func (l *listing) walkKind(i int, from store.From) error {
 // take makes the page of what an index found, which is in the order of creation.
 func (l *listing) take(found []entry) error {
 	for _, e := range found {
+		if err := l.dir.pace.step(); err != nil {
+			return err
+		}
 		if !l.exact {
 			ok, err := l.match(e)
 			if err != nil {
@@ -272,7 +287,7 @@ func (l *listing) gather(found [][]entry) error {
 			}
 		}
 		for e, err := range each {
-			if err != nil {
+			if err = errors.Join(err, l.dir.pace.step()); err != nil {
 				return err
 			}
 			ok, err := l.match(e)
@@ -386,9 +401,17 @@ func (l *listing) add(e entry) error {
 		}
 	}
 	if l.query.kinds[e.kind] == userKind {
-		return l.s.renderUser(&l.out, l.dir, e.user, l.query.projection)
+		return l.fits(l.s.renderUser(&l.out, l.dir, e.user, l.query.projection))
 	}
-	return l.s.renderGroup(&l.out, l.dir, e.group, l.query.projection)
+	return l.fits(l.s.renderGroup(&l.out, l.dir, e.group, l.query.projection))
+}
+
+// fits refuses a page that takes more memory than a list may; err is that of what was added last.
+func (l *listing) fits(err error) error {
+	if err == nil && l.n > 1 && l.out.Len() > maxList {
+		err = tooMany("the page is too large: ask for fewer resources with count, or leave members out with excludedAttributes=members")
+	}
+	return err
 }
 
 func (l *listing) body() []byte {

@@ -71,13 +71,14 @@ func (s *Server) outer(next http.Handler) http.Handler {
 
 // done counts and logs an answer. Of a flood of wrong credentials every line would say the same.
 func (s *Server) done(r *http.Request, c *call, method string, status int) {
-	s.Observed(c.idp, method, resourceOf(r.URL.Path), status)
+	resource := labelOf(r.URL)
+	s.Observed(c.idp, method, resource, status)
 	visitor := door.Of(r)
-	level, about := slog.LevelInfo, []any{"request", c.id, "idp", c.idp, "method", method, "resource", resourceOf(r.URL.Path), "status", status}
+	level, about := slog.LevelInfo, []any{"request", c.id, "idp", c.idp, "method", method, "resource", resource, "status", status}
 	if visitor.Flood {
 		level = slog.LevelDebug
 	}
-	if status == http.StatusUnauthorized && visitor.Address.IsValid() {
+	if (status == http.StatusUnauthorized || status == http.StatusForbidden) && visitor.Address.IsValid() {
 		about = append(about, "from", visitor.Address)
 	}
 	s.Log.Log(r.Context(), level, "request", about...)
@@ -143,11 +144,16 @@ func NotFromThere(err error, who auth.Identity) *auth.Refusal {
 
 // serve is everything but the credential: the requests within a bulk request come this way too.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if strings.Contains(r.URL.EscapedPath(), "%") || strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path, "..") {
+	path, ok := cleanPath(unbraced(r.URL.EscapedPath()))
+	if ok {
+		path, ok = scimPath(path)
+	}
+	if !ok {
 		writeError(w, notFound("there is no such endpoint"))
 		return
 	}
-	r.URL.Path, r.URL.RawPath = strings.TrimSuffix(r.URL.Path, "/"), ""
+	r.URL.Path, r.URL.RawPath = path, ""
+	s.meantAddress(r)
 	plusIsLiteral(r)
 	if err := readableQuery(r); err != nil {
 		s.fail(w, r, err)
@@ -159,20 +165,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	next.ServeHTTP(w, r)
 }
 
-// readableQuery refuses a query that cannot be read as a whole: a filter that is dropped would answer everything. A
-// semicolon separates nothing (WHATWG URL): it belongs to the value.
-func readableQuery(r *http.Request) error {
-	r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, ";", "%3B")
-	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
-		e := badValue("the query of the address cannot be read: a % must be followed by two hexadecimal digits")
-		if strings.Contains(r.URL.RawQuery, "filter=") {
-			return scimerrors.ScimError{Status: e.Status, ScimType: scimerrors.ScimTypeInvalidFilter, Detail: e.Detail}
-		}
-		return e
-	}
-	return nil
-}
-
 // plusIsLiteral keeps the + of an address that a client forgot to encode: where blanks are written as %20, a + is none.
 func plusIsLiteral(r *http.Request) {
 	if strings.Contains(r.URL.RawQuery, "%20") {
@@ -180,29 +172,42 @@ func plusIsLiteral(r *http.Request) {
 	}
 }
 
-func resourceOf(path string) string {
-	if path == auth.TokenPath {
+// labelOf returns what metrics and the log call the resource of an address: the same however the
+// path is written.
+func labelOf(u *url.URL) string {
+	escaped := u.EscapedPath()
+	if escaped == auth.TokenPath {
 		return "token"
 	}
+	path, _ := cleanPath(escaped)
+	return resourceOf(path)
+}
+
+// resourceOf returns the endpoint of a clean path, "" if it is none that has a name of its own.
+func resourceOf(path string) string {
 	rest, ok := strings.CutPrefix(path, Root+"/")
 	if !ok {
 		return ""
 	}
 	name, _, _ := strings.Cut(rest, "/")
-	switch name {
-	case "Users", "Groups", "Schemas", "ResourceTypes", "ServiceProviderConfig", "Me", "Bulk":
+	if name, known := endpointNamed(name); known && name != searchName {
 		return name
 	}
 	return ""
 }
 
-// recorder remembers the status.
+// recorder remembers the status of an answer.
 type recorder struct {
 	http.ResponseWriter
 	status int
 }
 
+// WriteHeader gives an answer without a body the media type as well: SCIM-SDK's client takes an
+// answer without it for a failure.
 func (r *recorder) WriteHeader(status int) {
+	if status == http.StatusNoContent && r.Header().Get("Content-Type") == "" {
+		r.Header().Set("Content-Type", mediaType)
+	}
 	if r.status == 0 {
 		r.status = status
 	}

@@ -75,9 +75,9 @@ func (c *change) applyRows(g store.Group, op patch.RowOp, net *delta) error {
 	var err error
 	switch op.Kind {
 	case patch.AddRows:
-		added, err = c.dir.AddMembers(g.ID, op.Values...)
+		added, removed, err = c.addMembers(g.ID, op.Values)
 	case patch.RemoveRows:
-		removed, err = c.dir.RemoveMembers(g.ID, op.Values...)
+		removed, err = c.removeMembers(g.ID, op.Values)
 	case patch.ReplaceRows:
 		return c.replaceMembers(g, op.Values, net)
 	case patch.ClearRows:

@@ -2,7 +2,7 @@ package scim
 
 import (
 	"crypto/sha256"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,6 +13,7 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 
 	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // query is what a list request asks for (RFC 7644 section 3.4.2, RFC 9865).
@@ -34,20 +35,29 @@ type fingerprint [8]byte
 // queryOf reads the parameters of a list. Unknown ones are ignored: Entra adds one to every address (E14).
 func queryOf(idp string, values url.Values, kinds []*kind) (query, error) {
 	q := query{kinds: kinds, start: 1, count: defaultPage, projection: projectionOf(values), paged: values.Has("cursor")}
-	if err := number(values, "startIndex", &q.start, 1); err != nil {
+	for name := range values {
+		if err := refuseUnknownFilter(name); err != nil {
+			return q, err
+		}
+	}
+	asked, err := scalars(values)
+	if err != nil {
 		return q, err
 	}
-	if err := number(values, "count", &q.count, 0); err != nil {
+	if err := number(asked, "startIndex", &q.start, 1); err != nil {
+		return q, err
+	}
+	if err := number(asked, "count", &q.count, 0); err != nil {
 		if q.paged {
-			err = scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: "invalidCount", Detail: "count is not a whole number"}
+			err = scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: "invalidCount", Detail: "count: expected a whole number"}
 		}
 		return q, err
 	}
 	q.count = min(q.count, maxPage)
-	if err := q.readFilter(values); err != nil {
+	if err := q.readFilter(asked["filter"]); err != nil {
 		return q, err
 	}
-	if err := q.readOrder(values); err != nil {
+	if err := q.readOrder(asked["sortBy"], asked["sortOrder"]); err != nil {
 		return q, err
 	}
 	sum := sha256.New()
@@ -58,9 +68,9 @@ func queryOf(idp string, values url.Values, kinds []*kind) (query, error) {
 	if q.order != nil {
 		by = q.order.Path()
 	}
-	fmt.Fprintf(sum, "%q%q%q%t", idp, values.Get("filter"), by, q.descending)
+	fmt.Fprintf(sum, "%q%q%q%t", idp, asked["filter"], by, q.descending)
 	copy(q.print[:], sum.Sum(nil))
-	if c := values.Get("cursor"); c != "" {
+	if c := asked["cursor"]; c != "" {
 		var err error
 		q.after, err = readCursor(c, q)
 		return q, err
@@ -68,25 +78,22 @@ func queryOf(idp string, values url.Values, kinds []*kind) (query, error) {
 	return q, nil
 }
 
-func number(values url.Values, name string, into *int, least int) error {
-	v := values.Get(name)
+// number reads a whole number; one that no int can hold is the nearest that can.
+func number(asked map[string]string, name string, into *int, least int) error {
+	v := asked[name]
 	if v == "" {
 		return nil
 	}
 	n, err := strconv.Atoi(v)
-	if err != nil {
-		return badValue(name + " is not a whole number")
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return badValue(name + ": expected a whole number")
 	}
 	*into = max(n, least)
 	return nil
 }
 
-func (q *query) readFilter(values url.Values) error {
-	text := values.Get("filter")
+func (q *query) readFilter(text string) error {
 	if text == "" {
-		if values.Has("filter") {
-			return &filter.Error{Detail: "the filter is empty"}
-		}
 		return nil
 	}
 	var err error
@@ -101,25 +108,24 @@ func (q *query) readFilter(values url.Values) error {
 	return nil
 }
 
-func (q *query) readOrder(values url.Values) error {
-	by := values.Get("sortBy")
+func (q *query) readOrder(by, direction string) error {
 	if by == "" {
 		return nil
 	}
 	order, err := q.schema(q.kinds[0]).Ordering(by)
 	if err != nil {
-		return badValue(err.Error())
+		return badValue("sortBy: " + err.Error())
 	}
 	if root, _, _ := strings.Cut(order.Path(), "."); root == "groups" || root == "members" {
 		return badValue("sortBy: " + root + " cannot be sorted by")
 	}
 	q.order = &order
-	switch strings.ToLower(values.Get("sortOrder")) {
+	switch strings.ToLower(direction) {
 	case "", "ascending":
 	case "descending":
 		q.descending = true
 	default:
-		return badValue("sortOrder is neither ascending nor descending")
+		return badValue("sortOrder: expected ascending or descending")
 	}
 	return nil
 }
@@ -135,31 +141,51 @@ func (q *query) schema(k *kind) filter.Schema {
 	return s
 }
 
-// searchValues reads a SearchRequest (RFC 7644 section 3.4.3) as the parameters of a list.
-func searchValues(body []byte) (url.Values, error) {
-	var asked struct {
-		Schemas                           []string
-		Attributes, ExcludedAttributes    []string
-		Filter, SortBy, SortOrder, Cursor *string
-		StartIndex, Count                 *json.Number
-	}
-	if err := json.Unmarshal(body, &asked); err != nil {
-		return nil, scimerrors.ScimErrorInvalidSyntax
-	}
-	const urn = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
-	if len(asked.Schemas) > 0 && (len(asked.Schemas) > 1 || !strings.EqualFold(asked.Schemas[0], urn)) {
-		return nil, scimerrors.ScimError{Status: http.StatusBadRequest, ScimType: scimerrors.ScimTypeInvalidSyntax, Detail: "the schemas of the body are not " + urn}
-	}
-	values := url.Values{"attributes": asked.Attributes, "excludedAttributes": asked.ExcludedAttributes}
-	for name, v := range map[string]*string{"filter": asked.Filter, "sortBy": asked.SortBy, "sortOrder": asked.SortOrder, "cursor": asked.Cursor} {
-		if v != nil {
-			values.Set(name, *v)
+// searchValues reads a SearchRequest (RFC 7644 section 3.4.3) as the parameters of a list. Its
+// schemas are advice.
+func searchValues(body value.JSON) (url.Values, error) {
+	values := url.Values{}
+	err := body.Fields(func(key, v value.JSON) error {
+		if !given(v) {
+			return nil
 		}
-	}
-	for name, v := range map[string]*json.Number{"startIndex": asked.StartIndex, "count": asked.Count} {
-		if v != nil {
-			values.Set(name, v.String())
+		name := parameterNamed(key.Text())
+		list, err := searchMember(name, v)
+		if list != nil {
+			values[name] = list
 		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return values, nil
+	return values, checkProjection(values)
+}
+
+// searchMember reads one member of a SearchRequest: numbers also as texts, lists also as one text
+// with commas.
+func searchMember(name string, v value.JSON) (list []string, err error) {
+	one := func(text string, err error) ([]string, error) { return []string{text}, err }
+	switch name {
+	case "filter", "sortBy", "sortOrder", "cursor":
+		return one(textMember(name, v))
+	case "startIndex", "count":
+		return one(scalarMember(name, "a number", v))
+	case "attributes", "excludedAttributes":
+		if v.IsText() {
+			return one(textMember(name, v))
+		}
+		if v, err = listMember(name, v); err != nil {
+			return nil, err
+		}
+		err = v.Each(func(i int, each value.JSON) error {
+			if !each.IsText() {
+				return wrongType(fmt.Sprintf("%s[%d]", name, i), "a string", each)
+			}
+			list = append(list, each.Text())
+			return nil
+		})
+		return list, err
+	}
+	return nil, refuseUnknownFilter(name)
 }

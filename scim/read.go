@@ -21,9 +21,8 @@ func (s *Server) get(k *kind) http.HandlerFunc {
 		b, _ := s.buffers.Get().(*bytes.Buffer)
 		defer s.buffers.Put(b)
 		var version uint64
-		err := s.Store.View(r.Context(), func(tx store.Tx) error {
+		read := func(d store.Directory) error {
 			b.Reset()
-			d := tx.Directory(callOf(r).idp)
 			if k == userKind {
 				u, err := d.User(id)
 				if err != nil {
@@ -42,7 +41,13 @@ func (s *Server) get(k *kind) http.HandlerFunc {
 				return errNotModified
 			}
 			return s.renderGroup(b, d, g, p)
+		}
+		release, err := s.lightly(r, func(heavy bool) error {
+			return s.Store.View(r.Context(), func(tx store.Tx) error {
+				return read(&paced{Directory: tx.Directory(callOf(r).idp), pace: pace{ctx: r.Context(), now: s.Now}, heavy: heavy})
+			})
 		})
+		defer release()
 		if err != nil && !errors.Is(err, errNotModified) {
 			s.fail(w, r, err)
 			return

@@ -19,21 +19,28 @@ type removals struct {
 	values  []string
 }
 
-// ofMembers chooses members to remove.
-type ofMembers func(store.Member) (bool, error)
+// ofMembers chooses members to remove, with the ids that are meant in a directory.
+type ofMembers func(store.Directory) (func(store.Member) (bool, error), error)
 
 // allBut chooses the members that are not listed.
 func allBut(values []string) ofMembers {
-	keep := make(map[string]bool, len(values))
-	for _, v := range values {
-		keep[v] = true
+	return func(d store.Directory) (func(store.Member) (bool, error), error) {
+		ids, _, err := meantIDs(d, values)
+		keep := make(map[string]bool, len(ids))
+		for _, v := range ids {
+			keep[v] = true
+		}
+		return func(m store.Member) (bool, error) { return !keep[m.Value], nil }, err
 	}
-	return func(m store.Member) (bool, error) { return !keep[m.Value], nil }
 }
 
 // matching chooses the members that the filter of an operation matches.
 func (s *Server) matching(op patch.RowOp) ofMembers {
-	return func(m store.Member) (bool, error) { return op.Matches(s.member(m)) }
+	return func(d store.Directory) (func(store.Member) (bool, error), error) {
+		var err error
+		op.Match, err = meantFilter(d, "members.", op.Match)
+		return func(m store.Member) (bool, error) { return op.Matches(s.member(m)) }, err
+	}
 }
 
 // removedBy is what the first of the operations removes without naming it; nil if it does not.
@@ -79,11 +86,15 @@ func (s *Server) readRemovals(r *http.Request, group string, of ofMembers) (out 
 
 // chosen lists the values of the members that are chosen.
 func chosen(dir store.Directory, group string, of ofMembers) (out []string, err error) {
+	wanted, err := of(dir)
+	if err != nil {
+		return nil, err
+	}
 	for m, err := range dir.Members(group) {
 		if err != nil {
 			return nil, err
 		}
-		ok, err := of(m)
+		ok, err := wanted(m)
 		if err != nil {
 			return nil, err
 		}

@@ -86,9 +86,10 @@ func (s *Server) remove(k *kind) http.HandlerFunc {
 	}
 }
 
-// ignored logs which attributes of a request had no effect.
+// ignored tells which attributes of a request had no effect.
 func (s *Server) ignored(r *http.Request, k *kind, attributes []string) {
 	if len(attributes) > 0 {
 		s.Log.Debug("attributes ignored", "request", callOf(r).id, "resource", k.name, "attributes", attributes)
+		s.Ignored(callOf(r).idp, k.name, attributes)
 	}
 }

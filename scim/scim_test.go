@@ -1,12 +1,10 @@
 package scim_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -83,7 +81,6 @@ func TestErrors(t *testing.T) {
 		"too deep a filter":           {"GET", "/Users?filter=" + strings.Repeat("(", 17) + "active%20eq%20true" + strings.Repeat(")", 17), "", nil, 400, "invalidFilter"},
 		"malformed filter":            {"GET", "/Users?filter=userName%20is%20x", "", nil, 400, "invalidFilter"},
 		"unknown attribute in filter": {"GET", "/Users?filter=shoeSize%20eq%2042", "", nil, 400, "invalidFilter"},
-		"empty filter":                {"GET", "/Users?filter=", "", nil, 400, "invalidFilter"},
 		"count":                       {"GET", "/Users?count=many", "", nil, 400, "invalidValue"},
 		"filter on discovery":         {"GET", "/Schemas?filter=id%20eq%20%22x%22", "", nil, 403, ""},
 		"no userName":                 {"POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"displayName":"x"}`, nil, 400, "invalidValue"},
@@ -411,36 +408,6 @@ func TestHead(t *testing.T) {
 	get, head := w.must(200, "GET", "/Users/"+ada, ""), w.must(200, "HEAD", "/Users/"+ada, "")
 	if len(head.body) != 0 || head.header.Get("ETag") != get.header.Get("ETag") {
 		t.Errorf("%v %s", head.header, head.body)
-	}
-}
-
-// Discovery says what is there, every location resolves, and nothing secret or null is in it.
-func TestDiscovery(t *testing.T) {
-	w := newWorld(t)
-	w.seed()
-	for _, list := range []string{"/Schemas", "/ResourceTypes"} {
-		a := w.must(200, "GET", list, "")
-		if strings.Contains(string(a.body), "null") {
-			t.Errorf("%s holds a null", list)
-		}
-		for _, r := range a.json(t)["Resources"].([]any) {
-			id, _ := r.(map[string]any)["id"].(string)
-			one := w.must(200, "GET", list+"/"+id, "")
-			var got any
-			if err := json.Unmarshal(one.body, &got); err != nil || !reflect.DeepEqual(got, r) {
-				t.Errorf("%s: %v, in the list %v (%v)", id, got, r, err)
-			}
-			meta, _ := r.(map[string]any)["meta"].(map[string]any)
-			if meta["location"] != "https://scim.example.com/scim/v2"+list+"/"+id || meta["resourceType"] != strings.TrimSuffix(list[1:], "s") {
-				t.Errorf("%s: %v", id, meta)
-			}
-		}
-	}
-	config := w.must(200, "GET", "/ServiceProviderConfig", "").json(t)
-	for feature, want := range map[string]bool{"patch": true, "filter": true, "bulk": true, "sort": true, "etag": true, "changePassword": false} {
-		if got := config[feature].(map[string]any)["supported"]; got != want {
-			t.Errorf("%s: %v", feature, got)
-		}
 	}
 }
 

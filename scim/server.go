@@ -48,6 +48,8 @@ type Server struct {
 	Elsewhere func(tx store.Tx) []string
 	// Nudge is told of backends for which a committed request left marks; nil: nobody.
 	Nudge func(backend string)
+	// Schemes are the ways to authenticate that discovery lists besides the static tokens of Auth.
+	Schemes []Scheme
 	// Tokens serves auth.TokenPath, where callers authenticate in their own way; nil: nothing is there.
 	Tokens http.Handler
 	// Rejected is told of every request without a valid credential, or with one that is not good from there; it must not take long. nil:
@@ -55,13 +57,29 @@ type Server struct {
 	Rejected func(r *http.Request, why *auth.Refusal)
 	// Observed counts answers; nil: nobody does.
 	Observed func(idp, method, resource string, code int)
+	// Ignored notes the names of attributes of a request that have no effect, which may hold
+	// anything; nil: nothing does.
+	Ignored func(idp, resource string, attributes []string)
+	// ClearsMembers says whether a PUT of a group that leaves its members out empties it; nil: it
+	// never does.
+	ClearsMembers func(idp string) bool
+	// PutMembers notes, in its transaction, a PUT of a group that gives members, or leaves them out
+	// (omitted) although the group has some, which stay. What it returns runs after the commit,
+	// unless it is nil. nil: nothing is noted.
+	PutMembers func(tx store.Tx, idp string, omitted bool, at time.Time) (committed func(), err error)
 
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // nil: random UUIDs
 	Log   *slog.Logger     // nil: nothing is logged
+	// BodyMemory bounds what bodies of more than maxTrusted bytes take at a time; 0: 256 MiB.
+	BodyMemory int64
+	// ScanTime bounds how long a list may read everything that there is; 0: 10 s.
+	ScanTime time.Duration
 
 	// buffers hold answers while they are written: the list of a large group takes tens of megabytes.
 	buffers *sync.Pool
+	memory  memory
+	heavy   *shares // turns of reads that take much time or memory
 }
 
 // Handler serves everything under Root, the token endpoint if there is one, and nothing else.
@@ -84,6 +102,15 @@ func (s Server) Handler() http.Handler {
 	if s.Observed == nil {
 		s.Observed = func(string, string, string, int) {}
 	}
+	if s.Ignored == nil {
+		s.Ignored = func(string, string, []string) {}
+	}
+	if s.ClearsMembers == nil {
+		s.ClearsMembers = func(string) bool { return false }
+	}
+	if s.PutMembers == nil {
+		s.PutMembers = func(store.Tx, string, bool, time.Time) (func(), error) { return nil, nil }
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -93,12 +120,16 @@ func (s Server) Handler() http.Handler {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	if s.ScanTime == 0 {
+		s.ScanTime = defaultScanTime
+	}
+	s.memory, s.heavy = newMemory(s.BodyMemory), newShares(maxHeavy)
 	s.buffers = &sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	return s.outer(s.routes())
 }
 
 func (s *Server) routes() *mux.Router {
-	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	r := mux.NewRouter().SkipClean(true) // the path is clean: see cleanPath
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, notFound("there is no such endpoint"))
 	})

@@ -23,6 +23,7 @@ func (c *change) createUser(id string, attrs map[string]any) (resource, error) {
 	if back != nil {
 		old = *back
 		u.ID, u.Version, u.Created = back.ID, back.Version+1, back.Created
+		u.Original = originalOf(old, u)
 	}
 	if err := c.dir.PutUser(u); err != nil {
 		return resource{}, err

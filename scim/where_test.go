@@ -35,6 +35,10 @@ func TestWhereComparesByLetterCaseAlone(t *testing.T) {
 		"a Kelvin sign, in a part":  {`userType sw "kio"`, "\u212aiosk", false},
 		"a long s":                  {`userType eq "Staff"`, "\u017ftaff", false},
 		"a Turkish capital İ":       {`userType sw "in"`, "\u0130ntern", false},
+		"single quotes":             {`userType eq 'employee'`, "Employee", true},
+		"no quotes":                 {`userType eq 12e5`, "12E5", true},
+		"no quotes, other digits":   {`userType eq 12e5`, "1200000", false},
+		"a dotted URN":              {`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.department eq 'R&D'`, "R&D", true},
 		"in order":                  {`userType gt "_"`, "Employee", true}, // as small letters are
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +55,15 @@ func TestWhereComparesByLetterCaseAlone(t *testing.T) {
 				t.Errorf("%s is %v for %+q", c.where, got, c.have)
 			}
 		})
+	}
+}
+
+// TestWhereRefusesGroups holds that conditions on groups are refused in every spelling.
+func TestWhereRefusesGroups(t *testing.T) {
+	for _, where := range []string{`groups eq "x"`, `groups[value eq 'x']`, `urn:ietf:params:scim:schemas:core:2.0:User.groups eq x`, `active eq true or not (GROUPS.display eq "x")`} {
+		if _, err := UserFilter(where); err == nil || !strings.Contains(err.Error(), "groups") {
+			t.Errorf("%s: %v", where, err)
+		}
 	}
 }
 
@@ -75,9 +88,9 @@ func TestNeverActive(t *testing.T) {
 	for text, want := range map[string]bool{
 		`active eq false`: true, `active ne true`: true, `not (active pr)`: true, `active eq "False"`: true, `urn:ietf:params:scim:schemas:core:2.0:User:active eq false`: true,
 		`userType eq "Employee" and active eq false`: true, `not (active eq true or userType eq "x")`: true, `active eq false and (active eq true or title pr)`: true,
-		`active eq false or not (active eq true)`: true,
+		`active eq false or not (active eq true)`: true, `active eq 'False'`: true, `urn:ietf:params:scim:schemas:core:2.0:User.active ne TRUE`: true, `active eq null`: true,
 		`active eq true`: false, `active pr`: false, `active eq false or userType eq "Employee"`: false, `userType eq "Employee"`: false, `not (userType eq "Employee")`: false,
-		`not (active eq false and userType eq "x")`: false, `emails[type eq "work"]`: false, `active gt`: false, ``: false,
+		`not (active eq false and userType eq "x")`: false, `emails[type eq "work"]`: false, `active gt`: false, ``: false, `active ne null`: false, `active eq ‘false’`: false,
 	} {
 		if got := NeverActive(text); got != want {
 			t.Errorf("%s: %v", text, got)

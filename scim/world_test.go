@@ -46,6 +46,10 @@ type world struct {
 	ids    atomic.Int64
 	nudged atomic.Int64
 	others []string // backends for which other rules are in force
+
+	clears  bool     // a PUT of a group without members empties it
+	puts    []string // of groups: what was noted after the commit
+	ignored []string // attributes
 }
 
 func newWorld(t testing.TB) *world {
@@ -64,8 +68,15 @@ func newWorld(t testing.TB) *world {
 		},
 		Elsewhere: func(store.Tx) []string { return w.others },
 		Nudge:     func(string) { w.nudged.Add(1) },
-		Now:       func() time.Time { return time.Unix(1_767_225_600+w.clock.Load(), 0) },
-		NewID:     func() string { return fmt.Sprintf("new-%d", w.ids.Add(1)) },
+		Ignored: func(idp, resource string, attributes []string) {
+			w.ignored = append(w.ignored, fmt.Sprint(idp, " ", resource, " ", attributes))
+		},
+		ClearsMembers: func(string) bool { return w.clears },
+		PutMembers: func(_ store.Tx, idp string, omitted bool, _ time.Time) (func(), error) {
+			return func() { w.puts = append(w.puts, fmt.Sprint(idp, " omitted ", omitted)) }, nil
+		},
+		Now:   func() time.Time { return time.Unix(1_767_225_600+w.clock.Load(), 0) },
+		NewID: func() string { return fmt.Sprintf("new-%d", w.ids.Add(1)) },
 	}
 	if t, ok := t.(*testing.T); ok { // a benchmark does not log
 		srv.Log = canary.Log(t)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 
@@ -28,12 +27,15 @@ type change struct {
 	now     time.Time
 	touched map[string]bool // backends
 	others  []string        // see Server.Elsewhere
-	ahead   removals
+
+	committed []func() // run after the commit
+	ahead     removals
 }
 
-// update runs fn in one transaction and nudges the workers of what it marked, after the commit.
+// update runs fn in one transaction and, after the commit, nudges the workers of what it marked and
+// runs what fn left for then.
 func (s *Server) update(r *http.Request, fn func(c *change) error) error {
-	var touched map[string]bool
+	var done *change
 	who := callOf(r)
 	ctx := r.Context()
 	if r.Method != http.MethodPost { // which makes a new one
@@ -41,14 +43,17 @@ func (s *Server) update(r *http.Request, fn func(c *change) error) error {
 	}
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
 		c := &change{Server: s, tx: tx, dir: tx.Directory(who.idp), call: who, method: r.Method, now: s.Now().UTC(), touched: map[string]bool{}, others: s.Elsewhere(tx)}
-		touched = c.touched
+		done = c
 		return fn(c)
 	})
 	if err != nil {
 		return err
 	}
-	for b := range touched {
+	for b := range done.touched {
 		s.Nudge(b)
+	}
+	for _, f := range done.committed {
+		f()
 	}
 	return nil
 }
@@ -266,8 +271,29 @@ func (c *change) members(group string) ([]string, error) {
 	return out, nil
 }
 
+// identity lists the values by which a user may be found at a vendor: see store.User.Original.
+func identity(u store.User) []string {
+	primary := ""
+	if len(u.Emails) > 0 {
+		primary = u.Emails[0]
+	}
+	return []string{u.UserName, primary, u.ExternalID}
+}
+
+// originalOf returns what is to be kept of the values that a user had first.
+func originalOf(before, after store.User) []string {
+	was := identity(before)
+	same := slices.EqualFunc(was, identity(after), func(a, b string) bool { return store.Fold(a) == store.Fold(b) })
+	if before.Original != nil || same {
+		return before.Original
+	}
+	return was
+}
+
 // userFrom fills the typed fields of a user from its attributes. A missing `active` keeps what is given.
 func userFrom(u store.User, attrs map[string]any) (store.User, error) {
+	before := u
+	was := append([]string{before.UserName, before.ExternalID}, before.Emails...)
 	u.UserName, u.ExternalID = text(attrs, "userName"), text(attrs, "externalId")
 	if strings.TrimSpace(u.UserName) == "" {
 		return u, badValue("userName: expected a string that is not blank")
@@ -277,8 +303,11 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 	}
 	attrs["active"] = u.Active
 	u.Emails = emails(attrs["emails"])
-	if err := errors.Join(identifiers("userName", u.UserName), identifiers("externalId", u.ExternalID), identifiers("emails.value", u.Emails...)); err != nil {
+	if err := errors.Join(identifiers("userName", was, u.UserName), identifiers("externalId", was, u.ExternalID), identifiers("emails.value", was, u.Emails...)); err != nil {
 		return u, err
+	}
+	if u.ID != "" {
+		u.Original = originalOf(before, u)
 	}
 	unassign(attrs, "id", "meta", "schemas", "groups", "password")
 	var err error
@@ -289,11 +318,12 @@ func userFrom(u store.User, attrs map[string]any) (store.User, error) {
 }
 
 func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
+	was := []string{g.DisplayName, g.ExternalID}
 	g.DisplayName, g.ExternalID = text(attrs, "displayName"), text(attrs, "externalId")
 	if strings.TrimSpace(g.DisplayName) == "" {
 		return g, badValue("displayName: expected a string that is not blank")
 	}
-	if err := errors.Join(identifiers("displayName", g.DisplayName), identifiers("externalId", g.ExternalID)); err != nil {
+	if err := errors.Join(identifiers("displayName", was, g.DisplayName), identifiers("externalId", was, g.ExternalID)); err != nil {
 		return g, err
 	}
 	unassign(attrs, "id", "meta", "schemas", "members")
@@ -302,25 +332,6 @@ func groupFrom(g store.Group, attrs map[string]any) (store.Group, error) {
 		return g, fmt.Errorf("keeping a group: %w", err)
 	}
 	return g, notTooLarge(g.Attributes)
-}
-
-// maxIdentifier is the longest userName, displayName of a group, externalId or address, in bytes.
-const maxIdentifier = 1024
-
-// identifiers refuses values of an attribute by which users and groups are told apart that are too long for that, or that hold
-// control characters or the character that a decoder puts in the place of invalid text: two different ones would become the same.
-func identifiers(attribute string, values ...string) error {
-	for _, v := range values {
-		if len(v) > maxIdentifier {
-			return badValue(fmt.Sprintf("%s: expected at most %d bytes, got more", attribute, maxIdentifier))
-		}
-		for _, r := range v {
-			if r < ' ' || r == 0x7f || r == utf8.RuneError {
-				return badValue(attribute + ": expected text without control characters, got some, or invalid text")
-			}
-		}
-	}
-	return nil
 }
 
 // notTooLarge refuses a resource that grew, over several requests, beyond what a client could send as a whole.

@@ -84,7 +84,10 @@ type User struct {
 	UserName   string
 	ExternalID string
 	Emails     []string // the primary one first
-	Active     bool
+	// Original has the userName, primary address and externalId that the user had first, if any of them has changed since: what
+	// finds an account may be a value that the user chose.
+	Original []string `json:",omitempty"`
+	Active   bool
 	// Attributes is the resource as JSON without id, meta, schemas and groups.
 	Attributes json.RawMessage
 	Version    uint64 // grows with every change
@@ -138,6 +141,19 @@ type Directory interface {
 	Members(group string) iter.Seq2[Member, error]
 	MemberCount(group string) (int, error)
 	GroupsOf(member string) iter.Seq2[Group, error]
+
+	// Existing returns those of the ids that a user or group of this directory has, in any order.
+	Existing(ids ...string) ([]string, error)
+	// UnknownMembers counts, for each group that has some, the members that are neither a user nor
+	// a group of this directory (yet), in any order. It may read every id of the directory: it is
+	// for reports, not for requests.
+	UnknownMembers() ([]UnknownMembers, error)
+}
+
+// UnknownMembers is how many members of a group are neither a user nor a group of its directory.
+type UnknownMembers struct {
+	Group string // its id
+	Count int
 }
 
 // Subject is whom a Mark is about: a user of an identity provider, an account of the backend, those whom an event of an
@@ -246,8 +262,11 @@ type Entry struct {
 	Sent    time.Time // start of the newest attempt, then when it was answered
 	Since   time.Time // Present since
 	Adopted bool      // was there before a group gave it
-	Note    string    // the last outcome, one short word for the operator
-	Missed  int       // resyncs in a row that did not see it
+	// Borrowed: it was adopted for a user who came to the account by a changed value. The bridge gives it up instead of
+	// revoking it.
+	Borrowed bool
+	Note     string // the last outcome, one short word for the operator
+	Missed   int    // resyncs in a row that did not see it
 	// MaybeGone: a removal without a clean answer may have been applied, or may still be.
 	MaybeGone bool
 
@@ -274,6 +293,10 @@ type Link struct {
 	Key       string // folded value that was looked up
 	Account   string // "" while nobody was found
 	Seen      time.Time
+	// Changed: the account was found by another value than the user had first. Made: the bridge had asked the vendor for the
+	// account.
+	Changed bool
+	Made    bool
 }
 
 // CachedAccount is an answer of the backend about who somebody is.
@@ -282,7 +305,7 @@ type CachedAccount struct {
 	Key    string
 	ID     string
 	Status string
-	Seen   time.Time // when the backend last said so
+	Seen   time.Time // when the backend first said so, unless an incomplete listing said it again
 }
 
 // Accounts is the ID mapping of one backend: who is who, and since when we know.
@@ -294,6 +317,7 @@ type Accounts interface {
 	Links() iter.Seq2[Link, error]         // by identity provider and user
 
 	Cached(target, key string) (CachedAccount, error)
+	CachedOn(target string) iter.Seq2[CachedAccount, error] // by key where the implementation can
 	PutCached(c CachedAccount) error
 	DeleteCached(target, key string) error
 }

@@ -309,6 +309,9 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 		return backend.Observation{}, err
 	}
 	o := backend.Observation{Members: map[string]backend.Account{}, Holders: map[string][]string{}, Roles: r.shows(), Complete: whole}
+	if r.UserCount != nil {
+		o.Count = *r.UserCount
+	}
 	for id, u := range users {
 		o.Members[id] = backend.Account{ID: id, Key: backend.Fold(u.Email), Status: u.Status}
 		if !r.shows() && slices.Contains(u.RoleIDs, target) {

@@ -1,11 +1,12 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
+	"net/mail"
 	"slices"
 	"time"
 
@@ -23,7 +24,7 @@ func (w *Worker) invite(ctx context.Context, t dueTarget, people []*person, foun
 		return nil
 	}
 	target, asked := t.name, false
-	without := slices.DeleteFunc(slices.Clone(people), func(p *person) bool { return !p.desired || p.key == "" || p.account(found) != "" })
+	without := slices.DeleteFunc(slices.Clone(people), func(p *person) bool { return !p.desired || p.blocked || !address(p.key) || p.account(found) != "" })
 	for i, p := range without {
 		if w.remapAsked.Load() || asked && !t.urgent && w.somebodyLeaves(ctx) {
 			return w.askLater(ctx, target, without[i:])
@@ -79,7 +80,7 @@ func (w *Worker) notInvited(ctx context.Context, target, key string, failure err
 	switch {
 	case e.Kind == backend.Rejected || e.Kind == backend.Missing:
 		w.Log.Warn("an account is refused; it is asked for again in seven days", "backend", w.Name, "target", target, "status", e.Status, "code", e.Code)
-		return nil
+		return w.noteRefusal(ctx, target, key)
 	case !e.Unsent && e.Kind == backend.Transient:
 		again = []byte(w.now().Add(time.Hour - inviteAgain).UTC().Format(time.RFC3339))
 	}
@@ -88,6 +89,40 @@ func (w *Worker) notInvited(ctx context.Context, target, key string, failure err
 		return fmt.Errorf("noting when to ask for an account again: %w", err)
 	}
 	return fmt.Errorf("asking for an account: %w", failure)
+}
+
+// refusedInvitation follows the moment of an invitation that the vendor refused: an account that turns up is none that the bridge made.
+const refusedInvitation = " refused"
+
+func (w *Worker) noteRefusal(ctx context.Context, target, key string) error {
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		name := w.invitation(target, key)
+		return tx.SetSetting(name, append(bytes.TrimSuffix(tx.Setting(name), []byte(refusedInvitation)), refusedInvitation...))
+	})
+	if err != nil {
+		return fmt.Errorf("noting that an account is refused: %w", err)
+	}
+	return nil
+}
+
+// invited says whether the bridge asked for the account that a value finds, and was not refused.
+func (w *Worker) invited(tx store.Tx, target, key string) bool {
+	raw := tx.Setting(w.invitation(target, key))
+	return len(raw) > 0 && !bytes.HasSuffix(raw, []byte(refusedInvitation))
+}
+
+// address says whether a value is an e-mail address and nothing else: only with one is an account asked for.
+func address(value string) bool {
+	a, err := mail.ParseAddress(value)
+	return err == nil && a.Name == "" && a.Address == value
+}
+
+// whyNoAccount is the reason for which a user without an account waits.
+func (w *Worker) whyNoAccount(p *person) string {
+	if w.Invite && !p.blocked && !address(p.key) {
+		return noAddress
+	}
+	return noAccount
 }
 
 // stays names the setting that says that an operator has refused to end what somebody has.
@@ -103,7 +138,7 @@ func (w *Worker) noteInvitation(ctx context.Context, target string, p *person) (
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		fresh = true
 		if raw := tx.Setting(w.invitation(target, key)); len(raw) > 0 {
-			at, err := time.Parse(time.RFC3339, string(raw))
+			at, err := time.Parse(time.RFC3339, string(bytes.TrimSuffix(raw, []byte(refusedInvitation))))
 			ago := now.Sub(at) // of a clock that was set back a little they are not invited twice
 			fresh = err != nil || ago >= inviteAgain || ago < -24*time.Hour
 		}
@@ -140,11 +175,14 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 	if !w.offboards() {
 		return nil
 	}
+	if err := w.reviewEnds(ctx, target, v); err != nil {
+		return err
+	}
 	kept, err := w.claimAdmins(ctx, target, v)
 	if err != nil {
 		return err
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+	for _, id := range v.asked() {
 		a := v.accounts[id]
 		if a.left = a.left || w.untouchable(a) != ""; !a.leaves() || kept[id] {
 			continue
@@ -155,9 +193,23 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 		if a.left || a.later || a.unfinished {
 			continue
 		}
-		lingering, cancel := w.linger(ctx)
-		err = w.Backend.Offboard(lingering, target, a.Account)
-		cancel()
+		if err := w.limitEnd(ctx, target, a); err != nil {
+			return err
+		}
+		if a.park == store.Held {
+			continue
+		}
+		theirs, err := w.stillTheirs(ctx, target, a)
+		if err == nil && !theirs {
+			w.Log.Warn("an account that was to be ended is another user's by now; it is left alone", "backend", w.Name, "target", target, "account", label(a.ID))
+			a.left = true
+			continue
+		}
+		if err == nil {
+			lingering, cancel := w.linger(ctx)
+			err = w.Backend.Offboard(lingering, target, a.Account)
+			cancel()
+		}
 		if err == nil {
 			err = w.noteEnd(ctx, target, a)
 		}
@@ -206,6 +258,9 @@ func (w *Worker) noteEnd(ctx context.Context, target string, a *account) error {
 			return err
 		}
 		if err := tx.SetSetting(w.ended(target, a.ID), []byte(now.Format(time.RFC3339))); err != nil {
+			return err
+		}
+		if err := w.dropEnd(tx, target, a.ID); err != nil {
 			return err
 		}
 		_, err := tx.Events().Append(initiated(store.Event{At: now, Type: "offboard", Actor: "bridge", Backend: w.Name, Target: target, Account: a.ID, Name: a.Key}, a.origin))

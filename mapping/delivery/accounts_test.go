@@ -51,6 +51,7 @@ func TestWhoLeavesIsOffboarded(t *testing.T) {
 	w := full(t, 4)
 	w.config = func(d *delivery.Worker) { d.Offboard, d.Protect = true, []string{"u2@example.com"} }
 	w.restart()
+	w.pass(2 * time.Minute) // the links are no longer young
 	w.vendor.ends = []*backend.Error{failure(backend.Transient, 503)}
 	w.deactivate("okta", "u0")
 	w.pass(time.Minute)

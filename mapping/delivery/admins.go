@@ -35,10 +35,17 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 	maps.Copy(losing, replaced)
 	shown := len(seen.Members) == 0 || seen.Shows(role) // a listing without people says nothing about who is left
 	switch {
-	case len(losing) == 0, !shown:
+	case len(losing) == 0:
+		return nil
+	case !shown:
+		b.keepHeldAdmins()
 		return nil
 	case w.lag.After(w.now()) && len(b.lately[role]) == 0: // a list may show what was taken before the start
 		for _, a := range losing {
+			if b.heldAdmin(a) {
+				b.hold(a, role, whyLastAdmin)
+				continue
+			}
 			a.wait = w.lag
 			if a.remove = slices.DeleteFunc(a.remove, func(r string) bool { return r == role }); replaced[a.ID] != nil {
 				a.add, a.remove, a.replace = nil, nil, false
@@ -55,6 +62,21 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 		b.hold(a, role, whyLastAdmin)
 	}
 	return nil
+}
+
+// keepHeldAdmins keeps the holds of last administrators while the vendor does not tell who administers.
+func (b *brakes) keepHeldAdmins() {
+	for _, a := range slices.Concat(b.ordinary, b.leaving) {
+		if b.heldAdmin(a) {
+			b.hold(a, b.worker.Backend.Traits().AdminRole, whyLastAdmin)
+		}
+	}
+}
+
+// heldAdmin reports whether an account is held as the last administrator.
+func (b *brakes) heldAdmin(a *account) bool {
+	e := a.mine[b.worker.Backend.Traits().AdminRole]
+	return e.Hold != "" && e.Why == whyLastAdmin && slices.Contains(a.remove, e.Role)
 }
 
 // losingAdmins are those who are to lose the admin's role by what the ledger says, and those who may lose it by being given

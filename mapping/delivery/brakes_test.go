@@ -82,7 +82,10 @@ func TestEmptyingATeamIsHeldUntilItIsApproved(t *testing.T) {
 		w.join("okta", fmt.Sprint("u", i), "Admins")
 	}
 	w.pass(time.Minute)
-	w.hold("empties_role", 40)
+	if err := w.worker.Approve(t.Context(), id, "operator", "req"); !errors.Is(err, delivery.ErrChanged) {
+		t.Fatalf("approved by the id of a list with other content: %v", err)
+	}
+	id = w.hold("empties_role", 40).ID
 	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
@@ -218,15 +221,10 @@ func TestOffboardingHasALimitOfItsOwn(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	w.hold("max_offboardings", 5)
-	w.deactivate("okta", "u40") // one person's is never held
+	w.leaveAll(41, 42) // off-boardings do not count against the limit of the others
 	w.pass(time.Minute)
 	if n := w.heldBy("ADMIN"); n != 29 {
 		t.Errorf("%d admins are left, want 29", n)
-	}
-	w.leaveAll(41, 42) // nor does it count against the others' limit
-	w.pass(time.Minute)
-	if n := w.heldBy("ADMIN"); n != 28 {
-		t.Errorf("%d admins are left, want 28", n)
 	}
 }
 

@@ -15,7 +15,9 @@ import (
 // compute fills in what each account should have and what the ledger says, in one View that is closed before
 // any call, and decides what to send.
 func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error {
+	now, unsure := w.now(), []store.Mark{}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
+		unsure = unsure[:0]
 		since, err := w.askedSince(tx, target, v)
 		if err != nil {
 			return err
@@ -27,18 +29,29 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 			if a.origin, err = w.origin(tx, target, a, since); err != nil {
 				return fmt.Errorf("computing what is wanted: %w", err)
 			}
+			if a.decide(now, w.Straggler); id == store.TargetItself || len(a.add) == 0 {
+				continue
+			}
+			more, err := w.withhold(tx, target, v, a)
+			if err != nil {
+				return fmt.Errorf("looking who is who: %w", err)
+			}
+			for _, s := range more {
+				unsure = append(unsure, store.Mark{Subject: s, Origin: a.origin})
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	now := w.now()
+	if err := w.lookUpAgain(ctx, target, unsure); err != nil {
+		return err
+	}
 	maps.DeleteFunc(w.touched, func(_ spot, at time.Time) bool { return !within(now, at, w.Straggler) })
 	maps.DeleteFunc(w.taken, func(_ foreignGrant, at time.Time) bool { return !within(now, at, w.Straggler) })
 	maps.DeleteFunc(w.revoked, func(_ foreignGrant, at time.Time) bool { return !within(now, at, w.Straggler) })
 	for id, a := range v.accounts {
-		a.decide(now, w.Straggler)
 		_, touched := w.touched[spot{target, id}] // a removal leaves no entry that would tell
 		a.touched = a.recent || touched
 		a.recent = a.touched || w.lag.After(now)
@@ -49,7 +62,8 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 // load reads one account: the union over all users of all identity providers that are bound to it.
 func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 	a.want, a.mine, a.frozen = map[string]mapping.Grant{}, map[string]store.Entry{}, nil
-	a.people, a.causes = nil, nil
+	a.people, a.causes, a.links = nil, nil, nil
+	a.wants, a.firm = map[store.Subject][]string{}, map[string]bool{}
 	for e, err := range tx.Ledger(w.Name).Entries(target, id) {
 		if err != nil {
 			return err
@@ -70,8 +84,9 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 	a.offboarded = len(links) > 0
 	for _, l := range links {
 		a.Key = l.Key
-		a.people = append(a.people, store.Subject{IdP: l.IdP, User: l.User})
-		user, groups, err := userAndGroups(tx, store.Subject{IdP: l.IdP, User: l.User})
+		s := store.Subject{IdP: l.IdP, User: l.User}
+		a.people, a.links = append(a.people, s), append(a.links, l)
+		user, groups, err := userAndGroups(tx, s)
 		a.offboarded = a.offboarded && (err != nil || !user.Active)
 		if err != nil || w.key(user) != l.Key {
 			continue // gone, or about to be bound anew: nothing is wanted through this link
@@ -83,6 +98,8 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 			old := a.want[g.Role]
 			g.Replace = g.Replace || old.Replace
 			a.want[g.Role] = g
+			a.wants[s] = append(a.wants[s], g.Role)
+			a.firm[g.Role] = a.firm[g.Role] || !l.Changed
 			a.because(l.IdP, g)
 		}
 	}
@@ -119,7 +136,7 @@ func (w *Worker) loadSettings(tx store.Tx, target string, a *account) error {
 
 // decide compares wanted and ledger. It is the heart of the bridge: see the state machine in doc.go.
 func (a *account) decide(now time.Time, straggler time.Duration) {
-	a.add, a.remove, a.replace = nil, nil, false
+	a.add, a.remove, a.back, a.replace = nil, nil, nil, false
 	roles := map[string]bool{}
 	for r, g := range a.want {
 		roles[r] = true
@@ -137,6 +154,8 @@ func (a *account) decide(now time.Time, straggler time.Duration) {
 		case want:
 			a.add = append(a.add, role)
 		case slices.Contains(a.frozen, role): // its rule is paused
+		case e.Adopted && e.Borrowed: // it was another's before
+			a.back = append(a.back, role)
 		default:
 			a.remove = append(a.remove, role)
 		}

@@ -237,7 +237,8 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			case errors.Is(err, store.ErrNotFound) && !want:
 				return errDecided
 			case errors.Is(err, store.ErrNotFound):
-				e = store.Entry{Target: s.delta.Target, Account: a.ID, Role: role, Key: a.Key}
+				e = store.Entry{Target: s.delta.Target, Account: a.ID, Role: role, Key: a.Key, Adopted: a.there[role],
+					Borrowed: want && len(a.links) > 0 && !a.firm[role]}
 			case err != nil:
 				return err
 			}
@@ -334,7 +335,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 	now := w.now()
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		_, known := s.accounts[e.Account].mine[role]
-		adopted := already[e.Account] && want && !known && !touched[e.Account]
+		adopted := already[e.Account] && want && !known && !touched[e.Account] || want && e.Adopted && e.Since.IsZero()
 		e.State, e.Note, e.Missed = confirmed(want), "ok", 0
 		if !e.Doubt.After(now) {
 			e.Doubt, e.MaybeGone = time.Time{}, e.MaybeGone && !want

@@ -474,3 +474,46 @@ func TestAPausedRuleMovesNothing(t *testing.T) {
 	w.pass(time.Minute)
 	w.expect("acme/a1=ADMIN acme/a2=ADMIN")
 }
+
+// The permission sets of a paused rule stay, whatever happens to the rule, its groups and its members meanwhile.
+func TestPausedRule(t *testing.T) {
+	fixed := admins
+	fixed.PermissionSets = []string{"ps1"}
+	pattern := mapping.Rule{Match: "vt-(?P<t>[a-z]+)", Backend: "vt", Target: "${t}", Roles: []string{"ADMIN"}, PermissionSets: []string{"ps1"}}
+	captured := pattern
+	captured.PermissionSets = []string{"ps-${t}"}
+	for name, c := range map[string]struct {
+		rule       mapping.Rule
+		group, set string
+	}{
+		"fixed target": {fixed, "Admins", "ps1"}, "pattern": {pattern, "vt-acme", "ps1"}, "set with a capture": {captured, "vt-acme", "ps-acme"},
+	} {
+		t.Run(name+" keeps its permission set", func(t *testing.T) {
+			w := newWorld(t, c.rule)
+			w.vendor.mixed = true
+			team(w, 2, c.group)
+			w.update(func(tx store.Tx) error {
+				return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: store.TargetItself})
+			})
+			w.join("okta", "u0", c.group)
+			w.pass(2 * time.Minute)
+			w.expect("acme/*=" + c.set + " acme/a0=ADMIN")
+			w.calls()
+			paused := c.rule
+			paused.Paused = true
+			w.remap(paused)
+			w.restart()
+			w.pass(time.Hour)
+			w.expectCalls()
+			w.deletes("okta", c.group)
+			w.pass(time.Hour)
+			w.expectCalls()
+			w.expect("acme/*=" + c.set + " acme/a0=ADMIN")
+			w.expectCounts("pending 0, blocked 0, held 0")
+			w.remap(c.rule)
+			w.restart()
+			w.pass(time.Hour)
+			w.expect(map[bool]string{true: "acme/*=" + c.set, false: ""}[name == "fixed target"]) // whose sets stay while the rule stands
+		})
+	}
+}

@@ -35,6 +35,7 @@
 //	a refused or unreadable listing  no                       back-off
 //	not in a listing that is not     no                       blocked: no_account, or not_shown; looked for again, never
 //	whole                                                     invited
+//	shown with another account            no                       its users are marked on every target
 //	a refused removal, touched lately                         waits, whatever a read shows: it may lag
 //	403 of a batch                   in part, not later       halved; alone: blocked; three in a row: the target pauses
 //

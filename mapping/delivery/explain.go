@@ -285,6 +285,8 @@ func (w *Worker) goes(tx store.Tx, e store.Entry) (string, error) {
 		return "has it, since " + e.Since.UTC().Format(time.RFC3339) + ": another user who is this account is given it", nil
 	case slices.Contains(a.frozen, e.Role):
 		return "has it, and keeps it while the rule is paused", nil
+	case e.Adopted && e.Borrowed && w.Mode == Sync:
+		return "has it, as before the bridge; it is about to be the bridge's no longer", nil
 	case w.standby.Load() && w.Mode == Sync:
 		return "has it, and is to lose it after `scimbridge resume`: the store was put back from a copy", nil
 	case w.Mode != Sync:

@@ -21,109 +21,191 @@ var ErrProtected = errors.New("the configuration protects this person")
 
 // Hold is a set of removals, or a group (Why is `pin`), that waits for an operator.
 type Hold struct {
-	ID      string     `json:"id"`
+	ID      string     `json:"id"`     // with the digest: an id stands for what was listed
+	Digest  string     `json:"digest"` // of everything below but Since
 	Backend string     `json:"backend"`
 	Target  string     `json:"target"`
 	Why     string     `json:"why"`
 	Since   time.Time  `json:"since"`
 	Grants  []HeldItem `json:"grants"`          // that would be taken away
 	Group   *HeldGroup `json:"group,omitempty"` // that would be accepted
+	end     bool       // of an off-boarding that takes away more than roles
 }
 
-// HeldItem is one role of one person.
+// HeldItem is one role of one account, or a permission set of the target, which all its users would
+// lose.
 type HeldItem struct {
-	Person  string `json:"person"` // the value that found the account
-	Account string `json:"account"`
-	Role    string `json:"role"`
+	Person        string `json:"person"` // the value that found the account
+	Account       string `json:"account"`
+	Role          string `json:"role"` // or the permission set
+	PermissionSet bool   `json:"permission_set,omitempty"`
+	Users         int    `json:"users,omitempty"` // of a permission set: how many have the role, by the ledger
 }
 
 // Holds lists what is held, the oldest first. It may be called from any goroutine.
-func (w *Worker) Holds(ctx context.Context) ([]Hold, error) {
-	var out []Hold
-	err := w.Store.View(ctx, func(tx store.Tx) error {
-		out = nil
-		at := map[string]int{}
-		for e, err := range tx.Ledger(w.Name).Entries("", "") {
-			if err != nil {
-				return err
-			}
-			if e.Hold == "" {
-				continue
-			}
-			i, known := at[e.Hold]
-			if !known {
-				i = len(out)
-				at[e.Hold] = i
-				out = append(out, Hold{ID: e.Hold, Backend: w.Name, Target: e.Target, Why: e.Why, Since: e.HeldSince})
-			}
-			if e.HeldSince.Before(out[i].Since) {
-				out[i].Since = e.HeldSince
-			}
-			out[i].Grants = append(out[i].Grants, HeldItem{e.Key, e.Account, e.Role})
-		}
-		pins, err := w.pinHolds(tx)
-		if err != nil {
-			return err
-		}
-		vanished, err := w.vanishedHolds(tx)
-		out = slices.Concat(out, pins, vanished)
+func (w *Worker) Holds(ctx context.Context) (out []Hold, err error) {
+	err = w.Store.View(ctx, func(tx store.Tx) error {
+		out, err = w.allHolds(tx)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing holds: %w", err)
 	}
+	return out, nil
+}
+
+// allHolds reads the holds of every kind.
+func (w *Worker) allHolds(tx store.Tx) ([]Hold, error) {
+	removals, err := w.removalHolds(tx)
+	if err != nil {
+		return nil, err
+	}
+	pins, err := w.pinHolds(tx)
+	if err != nil {
+		return nil, err
+	}
+	vanished, err := w.vanishedHolds(tx)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := w.endHolds(tx)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Concat(removals, pins, vanished, ends)
 	slices.SortStableFunc(out, func(a, b Hold) int { return a.Since.Compare(b.Since) })
-	for _, h := range out {
-		slices.SortFunc(h.Grants, func(a, b HeldItem) int {
-			return cmp.Or(strings.Compare(a.Person, b.Person), strings.Compare(a.Role, b.Role))
+	for i := range out {
+		slices.SortFunc(out[i].Grants, func(a, b HeldItem) int {
+			return cmp.Or(strings.Compare(a.Person, b.Person), strings.Compare(a.Account, b.Account), strings.Compare(a.Role, b.Role))
 		})
+		if err := out[i].seal(); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
 
-// Approve lets what a hold keeps back go, as far as it is still not wanted. Reject leaves the grants where they are and
-// disowns them: they are nobody's business of the bridge from then on. Both may be called from any goroutine; ErrNoHold.
-// Of a person under `protect`, and of the credential's own account, nothing can be approved: ErrProtected. Of a group that took a
-// name which is bound to another, the one decision binds the name to it, the other keeps it out.
-func (w *Worker) Approve(ctx context.Context, id, actor, request string) error {
-	by := store.Origin{Initiator: actor, Request: request, At: w.now()}
-	err := w.decide(ctx, id, by, "hold.approve", func(tx store.Tx, e store.Entry) error {
-		if e.Why == whyProtected || e.Why == whyOwnAccount {
-			return ErrProtected
+// removalHolds reads the holds of the ledger.
+func (w *Worker) removalHolds(tx store.Tx) (out []Hold, err error) {
+	at, users := map[string]int{}, map[string]int{}
+	target, account := "", ""
+	for e, err := range tx.Ledger(w.Name).Entries("", "") {
+		if err != nil {
+			return nil, err
 		}
-		e.Hold, e.Why, e.HeldSince, e.Approved = "", "", time.Time{}, true
-		return tx.Ledger(w.Name).PutEntry(e)
-	})
-	if errors.Is(err, ErrNoHold) {
-		err = w.decidePin(ctx, id, by, true)
+		if counted := e.Account != store.TargetItself && e.State != store.Absent; counted && (e.Target != target || e.Account != account) {
+			target, account = e.Target, e.Account // entries of an account stand together
+			users[target]++
+		}
+		if e.Hold == "" {
+			continue
+		}
+		i, known := at[e.Hold]
+		if !known {
+			i = len(out)
+			at[e.Hold] = i
+			out = append(out, Hold{ID: e.Hold, Backend: w.Name, Target: e.Target, Why: e.Why, Since: e.HeldSince})
+		}
+		if e.HeldSince.Before(out[i].Since) {
+			out[i].Since = e.HeldSince
+		}
+		out[i].Grants = append(out[i].Grants, HeldItem{Person: e.Key, Account: e.Account, Role: e.Role, PermissionSet: e.Account == store.TargetItself})
 	}
-	if errors.Is(err, ErrNoHold) {
-		err = w.decideVanished(ctx, id, by, true)
+	for _, h := range out {
+		for i := range h.Grants {
+			if h.Grants[i].PermissionSet {
+				h.Grants[i].Users = users[h.Target]
+			}
+		}
 	}
-	return err
+	return out, nil
+}
+
+// Approve releases what a hold keeps back, as far as it is still unwanted. Reject leaves the grants
+// where they are and disowns them. Both may be called from any goroutine. The id is the one that
+// Holds lists: it pins the content. ErrNoHold: there is no such hold; ErrChanged: it is not what
+// was listed. A grant of a user under `protect`, or of the credential's own account, cannot be
+// approved: ErrProtected. About a group that took a name which is bound to another group, an
+// approval binds the name to it, and a rejection keeps it out.
+func (w *Worker) Approve(ctx context.Context, id, actor, request string) error {
+	return w.decide(ctx, id, store.Origin{Initiator: actor, Request: request, At: w.now()}, true)
 }
 
 // Reject is the other decision: see Approve.
 func (w *Worker) Reject(ctx context.Context, id, actor, request string) error {
-	by := store.Origin{Initiator: actor, Request: request, At: w.now()}
-	err := w.decide(ctx, id, by, "hold.reject", func(tx store.Tx, e store.Entry) error {
-		if e.Why == whyOffboardings || e.Why == whyLastAdmin { // the membership stays with the grants
-			if err := tx.SetSetting(w.stays(e.Account), []byte(e.Hold)); err != nil {
-				return err
-			}
+	return w.decide(ctx, id, store.Origin{Initiator: actor, Request: request, At: w.now()}, false)
+}
+
+// decide finds the hold by what was listed of it, and carries out the decision, in one transaction.
+func (w *Worker) decide(ctx context.Context, id string, by store.Origin, approve bool) error {
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		all, err := w.allHolds(tx)
+		if err != nil {
+			return err
 		}
+		h, err := listed(all, id)
+		switch {
+		case err != nil:
+			return err
+		case h.Group != nil:
+			return w.decidePin(tx, h, by, approve)
+		case h.Why == noTarget:
+			return w.decideVanished(tx, h, by, approve)
+		case h.end:
+			return w.decideEnd(tx, h, by, approve)
+		}
+		return w.decideRemovals(tx, h, by, approve)
+	})
+	if err == nil {
+		w.Nudge()
+	}
+	return err
+}
+
+// decideRemovals approves or rejects the removals of a hold.
+func (w *Worker) decideRemovals(tx store.Tx, h Hold, by store.Origin, approve bool) error {
+	now, event, do := w.now(), "hold.reject", w.reject
+	if approve {
+		event, do = "hold.approve", w.approve
+	}
+	for _, g := range h.Grants {
+		e, err := tx.Ledger(w.Name).Entry(h.Target, g.Account, g.Role)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Events().Append(decided(w.holdEvent(event, e, now), by)); err != nil {
+			return err
+		}
+		if err := do(tx, e); err != nil {
+			return err
+		}
+		if err := tx.Work(w.Name).Touch(e.Target, now, by, store.Subject{Account: e.Account}); err != nil {
+			return err
+		}
+	}
+	return w.wake(tx, now, func(m store.Mark) bool { return m.State == store.Held && m.Reason == h.base() })
+}
+
+func (w *Worker) approve(tx store.Tx, e store.Entry) error {
+	if e.Why == whyProtected || e.Why == whyOwnAccount {
+		return ErrProtected
+	}
+	e.Hold, e.Why, e.HeldSince, e.Approved = "", "", time.Time{}, true
+	return tx.Ledger(w.Name).PutEntry(e)
+}
+
+func (w *Worker) reject(tx store.Tx, e store.Entry) error {
+	if e.Why == whyOffboardings || e.Why == whyLastAdmin { // the membership stays with the grants
+		if err := tx.SetSetting(w.stays(e.Account), []byte(e.Hold)); err != nil {
+			return err
+		}
+	}
+	if e.Account != store.TargetItself { // a resync compares no permission sets
 		if err := w.disown(tx, e); err != nil {
 			return err
 		}
-		return tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
-	})
-	if errors.Is(err, ErrNoHold) {
-		err = w.decidePin(ctx, id, by, false)
 	}
-	if errors.Is(err, ErrNoHold) {
-		err = w.decideVanished(ctx, id, by, false)
-	}
-	return err
+	return tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)
 }
 
 // grants are roles by account.
@@ -140,8 +222,8 @@ func (g grants) drop(account, role string) {
 
 func (w *Worker) disownedKey(target string) string { return "disowned/" + w.Name + "/" + target }
 
-// disowned lists what operators refused to take away on a target: an authoritative rule leaves it alone, until a group gives it
-// or it is not there any more.
+// disowned lists what operators refused to take away on a target: an authoritative rule leaves it
+// alone, until a group gives it or it is not there any more.
 func (w *Worker) disowned(tx store.Tx, target string) (grants, error) {
 	out := grants{}
 	raw := tx.Setting(w.disownedKey(target))
@@ -174,40 +256,6 @@ func (w *Worker) disown(tx store.Tx, e store.Entry) error {
 	return w.putDisowned(tx, e.Target, all)
 }
 
-func (w *Worker) decide(ctx context.Context, id string, by store.Origin, event string, do func(store.Tx, store.Entry) error) error {
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		now := w.now()
-		var entries []store.Entry
-		for e, err := range tx.Ledger(w.Name).Entries("", "") {
-			if err != nil {
-				return err
-			}
-			if e.Hold == id && id != "" {
-				entries = append(entries, e)
-			}
-		}
-		if len(entries) == 0 {
-			return ErrNoHold
-		}
-		for _, e := range entries {
-			if _, err := tx.Events().Append(decided(w.holdEvent(event, e, now), by)); err != nil {
-				return err
-			}
-			if err := do(tx, e); err != nil {
-				return err
-			}
-			if err := tx.Work(w.Name).Touch(e.Target, now, by, store.Subject{Account: e.Account}); err != nil {
-				return err
-			}
-		}
-		return w.wake(tx, now, func(m store.Mark) bool { return m.State == store.Held && m.Reason == id })
-	})
-	if err == nil {
-		w.Nudge()
-	}
-	return err
-}
-
 // decided adds to the event of a decision whose it is.
 func decided(e store.Event, by store.Origin) store.Event {
 	e.Actor, e.Token, e.Request = by.Initiator, by.Token, by.Request
@@ -233,7 +281,8 @@ func (w *Worker) wake(tx store.Tx, now time.Time, chosen func(store.Mark) bool) 
 	return nil
 }
 
-// Retry lets everything that is blocked or waits for its next try be tried at once. It may be called from any goroutine.
+// Retry lets everything that is blocked or waits for its next try be tried at once. It may be
+// called from any goroutine.
 func (w *Worker) Retry(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		if err := tx.SetSetting(w.retryAsked(), []byte("yes")); err != nil {
@@ -254,7 +303,8 @@ func (w *Worker) RulesChanged() {
 	w.Nudge()
 }
 
-// Resync asks whoever delivers for a comparison with what is there, at once. It may be called from any goroutine.
+// Resync asks whoever delivers for a comparison with what is there, at once. It may be called from
+// any goroutine.
 func (w *Worker) Resync(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.resyncAsked(), []byte("yes")) })
 	if err != nil {

@@ -307,28 +307,20 @@ func (w *Worker) pinHolds(tx store.Tx) (out []Hold, err error) {
 }
 
 // decidePin accepts the group of a hold, to which the name is bound from then on, or keeps it out until it takes the name once more.
-func (w *Worker) decidePin(ctx context.Context, id string, by store.Origin, accept bool) error {
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		held, err := heldGroups(tx, w.Name)
-		if err != nil {
-			return err
-		}
-		for _, h := range held {
-			if h.Held.ID != id {
-				continue
-			}
-			if accept {
-				return w.accept(tx, h, by)
-			}
-			h.Held.Rejected = true
-			return errors.Join(w.noteDecision(tx, h, "hold.reject", by), h.write(tx, w.Name, h.idp))
-		}
-		return ErrNoHold
-	})
-	if err == nil {
-		w.Nudge()
+func (w *Worker) decidePin(tx store.Tx, hold Hold, by store.Origin, accept bool) error {
+	held, err := heldGroups(tx, w.Name)
+	if err != nil {
+		return err
 	}
-	return err
+	i := slices.IndexFunc(held, func(h waiting) bool { return h.Held.ID == hold.base() })
+	switch {
+	case i < 0:
+		return ErrNoHold
+	case accept:
+		return w.accept(tx, held[i], by)
+	}
+	held[i].Held.Rejected = true
+	return errors.Join(w.noteDecision(tx, held[i], "hold.reject", by), held[i].write(tx, w.Name, held[i].idp))
 }
 
 // accept binds the name to the group that was held, and has everybody looked at where it counts.

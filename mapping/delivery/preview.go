@@ -64,9 +64,11 @@ type PreviewHold struct {
 	Target  string `json:"target"`
 	Why     string `json:"why"`
 	Person  string `json:"person,omitempty"`
-	Role    string `json:"role"`
+	Role    string `json:"role"` // or the permission set
 	Group   string `json:"group,omitempty"`
 	Members int    `json:"members,omitempty"`
+
+	PermissionSet bool `json:"permission_set,omitempty"` // every user of the target would lose it
 }
 
 // Preview computes what would be done under some rules, nil for those in force. It makes no call and changes nothing; whether
@@ -170,10 +172,14 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 		w.previewWishes(a, out)
 		a.decide(w.now(), w.Straggler)
 	}
+	if _, err := w.silenced(tx, target, v); err != nil {
+		return err
+	}
 	b := w.brakes(target, v)
 	if err := b.measure(tx); err != nil {
 		return err
 	}
+	b.keepHeldAdmins()
 	b.limits(v)
 	held, err := heldOn(tx, w.Name, target)
 	if err != nil {
@@ -185,7 +191,7 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(b.held[a])) {
-			out.Held = append(out.Held, PreviewHold{Target: target, Why: b.held[a][role], Person: a.Key, Role: role})
+			out.Held = append(out.Held, PreviewHold{Target: target, Why: b.held[a][role], Person: a.Key, Role: role, PermissionSet: id == store.TargetItself})
 			a.remove = slices.DeleteFunc(a.remove, func(r string) bool { return r == role })
 			a.replace = false
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -20,10 +19,15 @@ type account struct {
 	want  map[string]mapping.Grant
 	mine  map[string]store.Entry // the ledger, by role
 
-	people      []store.Subject     // who are bound to it
-	causes      map[string][]string // by role: see because
-	origin      store.Origin        // of the newest mark that concerns it
-	frozen      []string            // roles of the ledger that no rule may revoke now
+	people      []store.Subject            // who are bound to it
+	links       []store.Link               // by which
+	wants       map[store.Subject][]string // the roles that each of them is to have
+	firm        map[string]bool            // roles that somebody is to have who did not come by a changed value
+	there       map[string]bool            // roles that it had before they were asked for
+	back        []string                   // roles that were borrowed and are given back
+	causes      map[string][]string        // by role: see because
+	origin      store.Origin               // of the newest mark that concerns it
+	frozen      []string                   // roles of the ledger that no rule may revoke now
 	add, remove []string
 	replace     bool
 	steps       int             // calls that still concern the account
@@ -39,13 +43,15 @@ type account struct {
 	seen        time.Time                // in a preview: when the backend last said who this is
 	left        bool                     // the membership or account is ended, or nothing is to be ended
 	later       bool                     // it cannot be ended yet
+	users       []string                 // of the target itself: the accounts that lose something with a permission set
 }
 
 // visitWork is one visit to one target.
 type visitWork struct {
 	accounts map[string]*account
-	idle     []store.Mark // marks that concern no account: settled as they are
-	listed   []uint64     // the numbers of the marks that the target had when they were read, in order
+	idle     []store.Mark      // marks that concern no account: settled as they are
+	known    map[string]string // value -> account, as this visit found out
+	listed   []uint64          // the numbers of the marks that the target had when they were read, in order
 }
 
 func (v *visitWork) account(id string) *account {
@@ -62,17 +68,21 @@ type person struct {
 	mark    store.Mark
 	link    store.Link // zero if there is none
 	exists  bool
-	leaves  bool   // deactivated
-	key     string // "" if the user lacks the value that finds people
-	desired bool   // rules give something on the target
-	found   string // account id
+	leaves  bool     // deactivated
+	changed bool     // the value that finds people is another than the user had first
+	key     string   // "" if the user lacks the value that finds people
+	desired bool     // rules give something on the target
+	roles   []string // what they give there
+	found   string   // account id
+	renamed bool     // a complete listing shows the account of the link under another value
+	blocked bool     // another account of theirs has the roles: see disputed
 }
 
 // read turns the marks of a target into accounts to look at. Whoever should have something and is not yet known
 // at the backend is looked up there, in one listing for all; who is not found is parked.
 func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	target := t.name
-	v := &visitWork{accounts: map[string]*account{}}
+	v := &visitWork{accounts: map[string]*account{}, known: map[string]string{}}
 	var people []*person
 	var sweeps []store.Mark
 	var missing []string
@@ -115,31 +125,42 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	}
 	found, whole := map[string]backend.Account{}, true
 	if len(missing) > 0 {
-		lookUp := func(ctx context.Context) (err error) {
-			found, err = w.Backend.Resolve(ctx, target, missing)
-			if whole = !errors.Is(err, backend.ErrPartial); !whole {
-				return nil
-			}
-			return err
-		}
+		how, visited := w.patiently, map[store.Subject]bool{}
 		if t.urgent {
-			err = lookUp(ctx)
-		} else {
-			err = w.patiently(ctx, lookUp)
+			how = atOnce
 		}
-		if err != nil {
-			return nil, fmt.Errorf("looking people up: %w", err)
+		for _, p := range people { // of the others nothing is looked up here
+			visited[p.mark.Subject] = p.desired
+		}
+		if found, whole, err = w.list(ctx, target, missing, how, visited); err != nil {
+			return nil, err
 		}
 		w.succeeded(target)
+		findAgain(people, found, whole && len(found) > 0)
 	}
-	if err := w.bind(ctx, target, v, people, found); err != nil {
-		return nil, err
-	}
-	if !whole { // nobody is known to have no account
-		w.Log.Warn("a listing of people is not whole: who is missing from it is looked for again, and not asked for", "backend", w.Name, "target", target)
-		return v, nil
+	if err := w.bind(ctx, target, v, people, found); err != nil || !whole {
+		return v, err
 	}
 	return v, w.invite(ctx, t, people, found)
+}
+
+// findAgain puts what a listing shows in the place of what the cache said before. Of those whom a complete one does not show it
+// notes whether their account is shown under another value.
+func findAgain(people []*person, found map[string]backend.Account, whole bool) {
+	shown := map[string]bool{}
+	for _, a := range found {
+		shown[a.ID] = true
+	}
+	for _, p := range people {
+		if !p.desired {
+			continue
+		}
+		if a, listed := found[p.key]; listed {
+			p.found = a.ID
+		} else if whole {
+			p.found, p.renamed = "", shown[p.link.Account]
+		}
+	}
 }
 
 // person reads what the directory, the links and the cache say about the subject of a mark.
@@ -158,8 +179,11 @@ func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, erro
 		return nil, err
 	}
 	p.exists, p.leaves, p.key = true, !user.Active, w.key(user)
+	p.changed = user.Original != nil && w.key(original(user)) != p.key
 	for _, g := range w.rules(tx).Desired(m.Subject.IdP, user, groups) {
-		p.desired = p.desired || g.Target == mapping.Target{Backend: w.Name, Target: target}
+		if g.Target == (mapping.Target{Backend: w.Name, Target: target}) {
+			p.desired, p.roles = true, append(p.roles, g.Role)
+		}
 	}
 	if !p.desired {
 		if p.link.Key == p.key || p.leaves { // who leaves under another name is still who they were
@@ -170,12 +194,8 @@ func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, erro
 	if m.State == store.Blocked {
 		return p, nil // what we knew did not do: ask the backend again
 	}
-	if c, err := accounts.Cached(w.listing(target), p.key); err == nil {
-		p.found = c.ID
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	return p, nil
+	p.found, err = w.known(tx, target, p)
+	return p, err
 }
 
 // listing names the list of people in which somebody on the target is found.
@@ -214,22 +234,30 @@ func (w *Worker) key(u store.User) string {
 	return backend.Fold(v)
 }
 
+// original is the user as far as the values are concerned that find people, as they were first.
+func original(u store.User) store.User {
+	if len(u.Original) == 3 {
+		u.UserName, u.Emails, u.ExternalID = u.Original[0], []string{u.Original[1]}, u.Original[2]
+	}
+	return u
+}
+
 // bind commits what was learnt: who is which account. If a user is another account's now, or nobody's, the
 // account they had is marked wherever it holds something: an e-mail change is a revoke and a grant.
 func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people []*person, found map[string]backend.Account) error {
 	now := w.now()
-	err := inParts(ctx, w.Store, slices.Sorted(maps.Keys(found)), func(tx store.Tx, keys []string) error {
-		return w.remember(tx, w.listing(target), found, keys, now)
-	})
-	if err != nil {
-		return fmt.Errorf("remembering a listing: %w", err)
-	}
 	idle, former := map[*person]bool{}, map[*person]store.Mark{}
-	err = inParts(ctx, w.Store, bySubject(people), func(tx store.Tx, people []*person) error {
+	err := inParts(ctx, w.Store, bySubject(people), func(tx store.Tx, people []*person) error {
 		for _, p := range people {
 			delete(idle, p) // it may run more than once
 			delete(former, p)
 			id := p.account(found)
+			var err error
+			if p.blocked, err = w.disputed(tx, target, p, id); err != nil {
+				return err
+			} else if p.blocked {
+				id = ""
+			}
 			if err := w.relink(tx, p, id, now); err != nil {
 				return err
 			}
@@ -246,7 +274,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 				if len(found) == 0 { // an empty list is no evidence: look again soon
 					p.mark.Tries = 0
 				}
-				if err := w.block(tx, p.mark, noAccount, longestBlock); err != nil {
+				if err := w.block(tx, p.mark, w.whyNoAccount(p), longestBlock); err != nil {
 					return err
 				}
 			case id == "":
@@ -265,6 +293,9 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 		if id := p.account(found); id != "" {
 			a := v.account(id)
 			a.marks = append(a.marks, p.mark)
+			if p.desired {
+				v.known[p.key] = id
+			}
 		}
 	}
 	for _, p := range people { // what they had goes in this visit, not in the next
@@ -282,55 +313,26 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 
 // account is who the person is at the backend, "" if nobody or not known.
 func (p *person) account(found map[string]backend.Account) string {
+	if p.blocked {
+		return ""
+	}
 	if p.found != "" || !p.exists || p.key == "" {
 		return p.found
 	}
 	return found[p.key].ID
 }
 
-// remember caches a part of a listing; entries that say the same as before are refreshed at most hourly.
-func (w *Worker) remember(tx store.Tx, target string, found map[string]backend.Account, keys []string, now time.Time) error {
-	accounts := tx.Accounts(w.Name)
-	for _, key := range keys {
-		a := found[key]
-		old, err := accounts.Cached(target, key)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		if err == nil && old.ID == a.ID && old.Status == a.Status && now.Sub(old.Seen) < time.Hour {
-			continue
-		}
-		c := store.CachedAccount{Target: target, Key: key, ID: a.ID, Status: a.Status, Seen: now}
-		if err := accounts.PutCached(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// relink remembers that the user is this account now. Not finding somebody under the name they were found by
-// before is no evidence that they are somebody else: the link stays.
+// relink remembers that the user is this account now, and marks the user and the account they had wherever that has something. Not
+// finding a user under the value they were found by before is no evidence that they are another account: the link stays, unless a
+// complete listing shows the account under another value.
 func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error {
 	accounts, s, old := tx.Accounts(w.Name), p.mark.Subject, p.link
-	if id == "" && p.exists && p.key == old.Key || id == old.Account && (p.key == old.Key || p.leaves) {
+	if id == "" && p.exists && p.key == old.Key && !p.renamed || id == old.Account && (p.key == old.Key || p.leaves) {
 		return nil
 	}
 	if old.Account != "" && old.Account != id {
-		targets, err := tx.Ledger(w.Name).TargetsOf(old.Account)
-		if err != nil {
+		if err := w.markFormer(tx, p, now); err != nil {
 			return err
-		}
-		touch := tx.Work(w.Name).Touch
-		if !p.exists {
-			touch = tx.Work(w.Name).Hurry
-			if w.offboards() {
-				targets = append(targets, p.mark.Target)
-			}
-		}
-		for _, t := range targets {
-			if err := touch(t, now, p.mark.Origin, store.Subject{Account: old.Account}); err != nil {
-				return err
-			}
 		}
 	}
 	if id == "" {
@@ -339,15 +341,66 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 		}
 		left, err := tx.Ledger(w.Name).TargetsOf(old.Account)
 		if err != nil || !p.exists && (len(left) > 0 || w.offboards()) {
-			return err // until everything is revoked it says that somebody left: see forget
+			return err // until everything is revoked it says that the user left: see forget
+		}
+		if p.exists { // it says since when the user is not that account
+			return accounts.PutLink(store.Link{IdP: s.IdP, User: s.User, Key: p.key, Seen: now})
 		}
 		return accounts.DeleteLink(s.IdP, s.User)
 	}
-	return accounts.PutLink(store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now})
+	l := store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now, Changed: p.changed, Made: w.invited(tx, p.mark.Target, p.key)}
+	if id == old.Account { // by another value the same account: it was theirs before
+		l.Seen, l.Changed, l.Made = old.Seen, old.Changed, old.Made
+	}
+	return accounts.PutLink(l)
 }
 
-// noAccount is why somebody waits whom the vendor does not show.
-const noAccount = "no_account"
+// markFormer marks the account that a user has no longer, and the user, wherever it has something.
+func (w *Worker) markFormer(tx store.Tx, p *person, now time.Time) error {
+	s, old := p.mark.Subject, p.link.Account
+	targets, err := tx.Ledger(w.Name).TargetsOf(old)
+	if err != nil {
+		return err
+	}
+	ends, err := w.endsOf(tx, old)
+	if err != nil {
+		return err
+	}
+	touch := tx.Work(w.Name).Touch
+	if !p.exists {
+		touch = tx.Work(w.Name).Hurry
+		if w.offboards() {
+			targets = append(targets, p.mark.Target)
+		}
+	}
+	for _, t := range slices.Concat(targets, ends) {
+		if err := touch(t, now, p.mark.Origin, store.Subject{Account: old}); err != nil {
+			return err
+		}
+	}
+	if !p.exists {
+		return nil
+	}
+	places, err := w.placesOf(tx, s, old)
+	if err != nil {
+		return err
+	}
+	for _, t := range places {
+		if t == p.mark.Target { // where they are being worked on
+			continue
+		}
+		if err := tx.Work(w.Name).Touch(t, now, p.mark.Origin, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noAccount is why a user waits whom the vendor does not show; noAddress, why no account is asked for, either.
+const (
+	noAccount = "no_account"
+	noAddress = "no_address"
+)
 
 // noTarget is why everything waits on a target that the vendor does not have.
 const noTarget = "no_target"

@@ -44,7 +44,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 			return nil
 		}
 		_, known := s.accounts[e.Account].mine[role]
-		adopted := want && !known
+		adopted := want && (!known || e.Adopted && e.Since.IsZero())
 		e.State, e.Note = confirmed(want), note
 		if !e.Doubt.After(now) {
 			e.Doubt = time.Time{}

@@ -49,7 +49,11 @@ func (w *Worker) look(ctx context.Context) error {
 			w.looks[t] = now
 		}
 		w.health.only(targets)
+		w.resyncBegan, w.net = now, &netPass{}
 		w.planResync(now, w.ResyncEvery)
+	}
+	if err := w.repair(ctx); err != nil {
+		return err
 	}
 	for _, target := range slices.Sorted(maps.Keys(w.looks)) {
 		if w.looks[target].After(now) || !w.pausedUntil(target).IsZero() {
@@ -89,6 +93,9 @@ func (w *Worker) planResync(now time.Time, after time.Duration) {
 // lookAt is when look has something to do again; zero: never by itself.
 func (w *Worker) lookAt() time.Time {
 	at := w.resyncAt
+	if w.net != nil {
+		return w.now()
+	}
 	for target, t := range w.looks {
 		if p := w.pausedUntil(target); p.After(t) {
 			t = p
@@ -103,6 +110,9 @@ func (w *Worker) lookAt() time.Time {
 // compare reads a target. What the bridge granted and is not seen twice in a row is granted again; what is seen and no
 // group gives is reported, and taken over for removal if a rule is authoritative. A listing without people is no evidence.
 func (w *Worker) compare(ctx context.Context, target string) error {
+	if err := w.refresh(ctx, target); err != nil {
+		return err
+	}
 	var seen backend.Observation
 	err := w.patiently(ctx, func(ctx context.Context) (err error) {
 		seen, err = w.Backend.Observe(ctx, target)
@@ -205,7 +215,7 @@ func (w *Worker) lookForMissing(ctx context.Context, target string) error {
 			if err != nil {
 				return err
 			}
-			if m.State == store.Blocked && m.Reason == noAccount {
+			if m.State == store.Blocked && (m.Reason == noAccount || m.Reason == noAddress) {
 				without = append(without, m)
 			}
 		}
@@ -275,12 +285,9 @@ func (w *Worker) missing(tx store.Tx, seen backend.Observation, e store.Entry) e
 
 // foreign goes through the grants that are seen and not in the ledger, and says of each whether it must be revoked.
 func (w *Worker) foreign(ctx context.Context, target string, seen backend.Observation, known map[string]map[string]bool) (again bool, strangers map[foreignGrant]bool, err error) {
-	var groups []mapping.Named
 	var disowned grants
 	err = w.Store.Update(ctx, func(tx store.Tx) (err error) {
-		if disowned, err = w.stillDisowned(tx, target, seen, known); err == nil {
-			groups, err = allGroups(tx)
-		}
+		disowned, err = w.stillDisowned(tx, target, seen, known)
 		return err
 	})
 	if err != nil {
@@ -300,8 +307,13 @@ func (w *Worker) foreign(ctx context.Context, target string, seen backend.Observ
 	for part := range slices.Chunk(all, sweepChunk) {
 		err := w.Store.Update(ctx, func(tx store.Tx) error {
 			clear(w.found)
+			groups, err := allGroups(tx)
+			if err != nil {
+				return err
+			}
+			speaks := w.authoritative(tx, target, groups)
 			for _, g := range part {
-				suspect, err := w.stranger(tx, g, seen.Members[g.account].Key, roles[g.role] && w.inForce().Authoritative(t, g.role, groups))
+				suspect, err := w.stranger(tx, g, seen.Members[g.account].Key, roles[g.role] && speaks(g.role))
 				if err != nil {
 					return err
 				}
@@ -357,7 +369,7 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 	if !w.suspects[g] {
 		return true, nil
 	}
-	return true, w.takeOver(tx, g, key, w.byResync())
+	return true, w.takeForeign(tx, g, key)
 }
 
 // takeOver makes a grant that was found the bridge's, to be removed under the brakes.

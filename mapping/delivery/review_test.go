@@ -169,7 +169,7 @@ func TestWhatIsProtectedCannotBeApproved(t *testing.T) {
 func TestRejectingAnOffboardingKeepsTheMembership(t *testing.T) {
 	w := full(t, 20)
 	w.config = func(d *delivery.Worker) {
-		d.Offboard, d.MaxOffboardings = true, delivery.Limit{Count: 1, Window: time.Hour}
+		d.Offboard, d.MaxOffboardings = true, delivery.Limit{Window: time.Hour}
 	}
 	w.restart()
 	for _, u := range []string{"u0", "u1", "u2"} {

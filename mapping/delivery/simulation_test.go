@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -38,8 +37,7 @@ const (
 )
 
 var (
-	simTargets = []string{"acme", "beta"}
-	simGroups  = map[string]mapping.Rule{
+	simGroups = map[string]mapping.Rule{
 		"Admins": {Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}},
 		"Bosses": {Backend: "vt", Target: "acme", Roles: []string{"ADMIN", "SCAN"}},
 		"Betas":  {Backend: "vt", Target: "beta", Roles: []string{"SCAN"}},
@@ -99,6 +97,7 @@ type simEvent struct {
 
 // simulation is one seed: a store, a vendor, a worker that crashes and comes back.
 type simulation struct {
+	*simWorld
 	t     *testing.T
 	rnd   *rand.Rand
 	store store.Store
@@ -145,25 +144,14 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	rnd := rand.New(rand.NewPCG(seed, 7))
-	sim := &simulation{t: t, rnd: rnd, store: s, other: simRules(t, simReloaded), began: time.Now(), faults: true, hidden: rnd.IntN(3) == 0, holds: rnd.IntN(4) == 0, approves: []time.Duration{7 * time.Minute, 11 * time.Second}[rnd.IntN(2)],
+	sim := &simulation{simWorld: newSimWorld(rnd, seed), t: t, rnd: rnd, store: s, began: time.Now(), faults: true, hidden: rnd.IntN(3) == 0, holds: rnd.IntN(4) == 0, approves: []time.Duration{7 * time.Minute, 11 * time.Second}[rnd.IntN(2)],
 		has: map[simGrant]bool{}, byHand: map[simGrant]bool{}, inFlight: map[string]int{},
 		wish: map[simGrant]bool{}, changed: map[simGrant]time.Time{}, confirmed: map[simGrant]simEvent{}}
-	sim.rules.Store(simRules(t, simGroups))
+	sim.rules.Store(sim.compile(t, simGroups))
+	sim.other = sim.compile(t, simReloaded)
+	sim.remember()
+	sim.partner = !sim.hidden && sim.moves && rnd.IntN(3) == 0
 	return sim
-}
-
-func simRules(t *testing.T, groups map[string]mapping.Rule) *mapping.Rules {
-	var rules []mapping.Rule
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		r := groups[name]
-		r.Groups = []string{name}
-		rules = append(rules, r)
-	}
-	compiled, err := mapping.Compile(rules)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return compiled
 }
 
 func (s *simulation) chance(percent int) bool { return s.rnd.IntN(100) < percent }
@@ -181,13 +169,17 @@ func (s *simulation) run() {
 				return err
 			}
 		}
-		for _, name := range slices.Sorted(maps.Keys(simGroups)) {
+		for _, name := range append(s.groups, simFloating) {
 			if err := d.PutGroup(store.Group{ID: name, DisplayName: name, Attributes: []byte(`{}`)}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
+	if s.partner {
+		s.hand(simGrant{"acme", "p", "ADMIN"})
+		s.hand(simGrant{"beta", "p", "SCAN"})
+	}
 	s.hand(simGrant{"acme", "root", "ADMIN"}) // foreign, and stays so
 	s.hand(simGrant{"beta", "root", "OTHER"})
 	stop := make(chan struct{})
@@ -199,6 +191,7 @@ func (s *simulation) run() {
 	}
 	s.mu.Lock()
 	s.faults = false
+	s.mend()
 	s.mu.Unlock()
 	for range 12 { // calm: stragglers end, resyncs repair, the operator approves
 		time.Sleep(5 * time.Minute)
@@ -347,11 +340,12 @@ func (p *process) start() *delivery.Worker {
 		Name: "vt", Store: crashingStore{p.store, p}, Backend: p, Rules: p.rules.Load, Mode: delivery.Sync,
 		BatchSize: 3, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 10 * time.Second, CallTimeout: simTimeout, Straggler: simWindow,
 		Now: p.now, Steady: func() time.Duration { return time.Since(began) },
-		ResyncEvery: 10 * time.Minute, Protect: []string{simEmail(0)},
+		ResyncEvery: 10 * time.Minute, AccountCache: p.age, Repaired: p.repaired, Protect: []string{simEmail(0)},
 		MaxRemovals: delivery.Limit{Count: 100, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Window: time.Hour},
 	}
 	if p.holds {
 		w.MaxRemovals = delivery.Limit{Count: 2, Window: 10 * time.Minute}
+		w.MaxOffboardings = w.MaxRemovals
 	}
 	w.Init()
 	p.mu.Lock()
@@ -362,7 +356,7 @@ func (p *process) start() *delivery.Worker {
 
 // approveAll is the operator: everything goes but what is protected.
 func (p *process) approveAll(w *delivery.Worker) {
-	holds, err := w.Holds(context.Background())
+	holds, err := w.ShowHolds(context.Background())
 	if err != nil {
 		return
 	}
@@ -379,10 +373,16 @@ func (s *simulation) change() {
 	s.mu.Lock() // no call is made between the change and the note of it
 	defer s.mu.Unlock()
 	i, kind := s.rnd.IntN(simPeople), s.rnd.IntN(40)
-	group := slices.Sorted(maps.Keys(simGroups))[s.rnd.IntN(len(simGroups))]
+	group := s.groups[s.rnd.IntN(len(s.groups))]
 	switch kind {
 	case 0, 1:
 		s.edit(i)
+	case 4, 5:
+		s.move()
+	case 6:
+		s.rename()
+	case 7:
+		s.readdress(i)
 	case 2:
 		s.clock += time.Duration(s.rnd.IntN(1200)-600) * time.Second
 	case 3:
@@ -408,7 +408,7 @@ func (s *simulation) request(i, kind int, group string) {
 		if err != nil {
 			return err
 		}
-		if kind < 10 {
+		if kind < 12 {
 			u, err := d.User(simUser(i))
 			if err != nil {
 				return err
@@ -417,16 +417,7 @@ func (s *simulation) request(i, kind int, group string) {
 			if err := d.PutUser(u); err != nil {
 				return err
 			}
-			for _, t := range simTargets {
-				touch := w.Touch
-				if !u.Active {
-					touch = w.Hurry
-				}
-				if err := touch(t, now, by, subject); err != nil {
-					return err
-				}
-			}
-			return nil
+			return s.mark(tx, subject, !u.Active, now, by)
 		}
 		in, err := d.IsMember(group, simUser(i))
 		if err == nil && in {
@@ -437,7 +428,7 @@ func (s *simulation) request(i, kind int, group string) {
 		if err != nil {
 			return err
 		}
-		return w.Touch(simGroups[group].Target, now, by, subject)
+		return w.Touch(s.target[group], now, by, subject)
 	}))
 }
 
@@ -459,9 +450,13 @@ func (s *simulation) note() {
 func (s *simulation) edit(i int) {
 	switch {
 	case s.chance(50):
-		s.hand(simGrant{"acme", simAccount(i), "OTHER"})
+		if id := s.account(simEmail(i)); id != "" {
+			s.hand(simGrant{"acme", id, "OTHER"})
+		}
 	case !s.hidden: // where nobody can see it nobody can repair it
-		s.set(simGrant{"beta", simAccount(i), "SCAN"}, false)
+		if g := (simGrant{"beta", s.account(simEmail(i)), "SCAN"}); !s.byHand[g] {
+			s.set(g, false)
+		}
 	}
 }
 
@@ -483,10 +478,12 @@ func (s *simulation) wishes() map[simGrant]bool {
 				groups = append(groups, g)
 			}
 			for _, g := range s.rules.Load().Desired("idp", u, groups) {
-				out[simGrant{g.Target.Target, simAccount(i), g.Role}] = true
+				if id := s.account(u.Emails[0]); id != "" {
+					out[simGrant{g.Target.Target, id, g.Role}] = true
+				}
 			}
 		}
-		return nil
+		return s.wishedSets(tx, out)
 	}))
 	return out
 }
@@ -498,7 +495,7 @@ func (s *simulation) compare() {
 	}
 	var wrong []string
 	for g := range s.has {
-		if s.has[g] && !want[g] && g.account != simAccount(0) { // who is protected keeps what they had
+		if s.has[g] && !want[g] && g.account != simAccount(0) && s.exists(g.account) { // who is protected keeps what they had
 			wrong = append(wrong, fmt.Sprintf("%+v is there and must not be", g))
 		}
 	}
@@ -506,6 +503,9 @@ func (s *simulation) compare() {
 		if !s.has[g] {
 			wrong = append(wrong, fmt.Sprintf("%+v is missing", g))
 		}
+	}
+	if s.mended > 0 {
+		wrong = append(wrong, fmt.Sprintf("the net repaired %d", s.mended))
 	}
 	if s.violation != "" {
 		wrong = append(wrong, s.violation)

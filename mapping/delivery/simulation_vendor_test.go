@@ -14,7 +14,9 @@ import (
 
 // The process is also the vendor's client.
 
-func (p *process) Traits() backend.Traits { return backend.Traits{Replace: true, ShowsAll: true} }
+func (p *process) Traits() backend.Traits {
+	return backend.Traits{Replace: true, ShowsAll: true, OneListing: p.one, AdminRole: p.admin}
+}
 
 func (p *process) Ready(ctx context.Context) error { return ctx.Err() }
 
@@ -39,9 +41,20 @@ func (p *process) Resolve(ctx context.Context, _ string, _ []string) (map[string
 	if err := p.read(ctx); err != nil {
 		return nil, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	out := map[string]backend.Account{}
-	for i := range simPeople {
-		out[simEmail(i)] = backend.Account{ID: simAccount(i), Key: simEmail(i)}
+	if p.faults && p.chance(4) {
+		return out, nil
+	}
+	partial := p.faults && p.chance(8)
+	for id, key := range p.listed() {
+		if !partial || p.chance(50) {
+			out[key] = backend.Account{ID: id, Key: key}
+		}
+	}
+	if partial {
+		return out, backend.ErrPartial
 	}
 	return out, nil
 }
@@ -61,11 +74,14 @@ func (p *process) Observe(ctx context.Context, target string) (backend.Observati
 	if empty {
 		return o, nil
 	}
-	for i := range simPeople {
-		o.Members[simAccount(i)] = backend.Account{ID: simAccount(i), Key: simEmail(i)}
+	for id, key := range p.listed() {
+		o.Members[id] = backend.Account{ID: id, Key: key}
 	}
 	o.Members["root"] = backend.Account{ID: "root"}
 	for _, g := range p.shown(target) {
+		if _, member := o.Members[g.account]; !member {
+			continue
+		}
 		if truncated && p.chance(50) {
 			o.Complete = false
 			continue
@@ -139,6 +155,7 @@ func (p *process) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, 
 		p.tell("answered %v", err)
 		return nil, err
 	}
+	p.applySets(d)
 	for i, c := range d.Changes {
 		if out[i] == backend.Applied {
 			p.apply(d.Target, c)
@@ -178,6 +195,8 @@ func (p *process) fault(d backend.Delta, dice int) error {
 		part = p.rnd.IntN(len(d.Changes) + 1)
 	}
 	switch {
+	case dice >= 8 && slices.ContainsFunc(d.Changes, func(c backend.Change) bool { return !p.exists(c.Account.ID) }):
+		return failed(backend.Rejected, 404)
 	case dice < 8: // see Apply
 		return failed(backend.Transient, 0)
 	case dice < 16: // a clean failure
@@ -198,6 +217,7 @@ func (p *process) fault(d backend.Delta, dice int) error {
 		p.apply(d.Target, c)
 	}
 	if dice < 22 {
+		p.applySets(d)
 		return failed(backend.Transient, 0)
 	}
 	return failed(backend.Rejected, 404)
@@ -212,6 +232,7 @@ func (s *simulation) later(d backend.Delta, late time.Duration) {
 	time.AfterFunc(late, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.applySets(d)
 		for _, c := range d.Changes {
 			s.apply(d.Target, c)
 		}
@@ -219,6 +240,9 @@ func (s *simulation) later(d backend.Delta, late time.Duration) {
 }
 
 func (s *simulation) apply(target string, c backend.Change) {
+	if !s.exists(c.Account.ID) {
+		return
+	}
 	for _, role := range c.Roles {
 		s.set(simGrant{target, c.Account.ID, role}, c.Op == backend.Add)
 	}
@@ -234,13 +258,18 @@ func (p *process) check(d backend.Delta) {
 	if p.inFlight[d.Target] == p.gen {
 		broken("two calls in flight on %s", d.Target)
 	}
+	for _, set := range d.PermissionSetsToRemove {
+		if g := (simGrant{d.Target, store.TargetItself, set}); p.held(g) {
+			broken("%+v is held and is removed", g)
+		}
+	}
 	for _, c := range d.Changes {
 		for _, role := range c.Roles {
 			g := simGrant{d.Target, c.Account.ID, role}
 			wants := c.Op == backend.Add
 			newest := p.simulation.confirmed[g]
 			switch {
-			case wants != p.wish[g] && newest.has == p.wish[g] && newest.at.After(p.changed[g]):
+			case !p.moved[g.account] && wants != p.wish[g] && newest.has == p.wish[g] && newest.at.After(p.changed[g]):
 				broken("%+v: add %v is sent after the newer wish was confirmed", g, wants)
 			case c.Op == backend.Remove && p.held(g):
 				broken("%+v is held and is removed", g)

@@ -85,9 +85,27 @@ func (w *Worker) everywhere(ctx context.Context, m store.Mark) error {
 				return err
 			}
 		}
+		if err := w.forgetUnlinked(tx, m.Subject); err != nil {
+			return fmt.Errorf("forgetting somebody without an account: %w", err)
+		}
 		_, err = tx.Work(w.Name).Settle(m)
 		return err
 	})
+}
+
+// forgetUnlinked drops what is kept of a deleted user who was looked for and had no account.
+func (w *Worker) forgetUnlinked(tx store.Tx, s store.Subject) error {
+	link, err := tx.Accounts(w.Name).Link(s.IdP, s.User)
+	if err != nil || link.Account != "" {
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	if _, err := tx.Directory(s.IdP).User(s.User); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return tx.Accounts(w.Name).DeleteLink(s.IdP, s.User)
 }
 
 // onEveryTarget replaces a mark that is about nobody by marks of every target: a replica with other rules than ours took a
@@ -141,9 +159,9 @@ func (w *Worker) whereabouts(tx store.Tx, s store.Subject) ([]string, error) {
 		return nil, err
 	}
 	for _, t := range all {
-		if _, err := tx.Accounts(w.Name).Cached(w.listing(t), link.Key); err == nil {
+		if c, err := tx.Accounts(w.Name).Cached(w.listing(t), link.Key); err == nil && c.ID == link.Account {
 			out = append(out, t)
-		} else if !errors.Is(err, store.ErrNotFound) {
+		} else if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
 		if w.Backend.Traits().OneListing && len(out) > 0 {
@@ -291,7 +309,7 @@ func (w *Worker) recover(ctx context.Context) error {
 
 // longestWait is how far ahead a mark can have been put off by a clock that was right.
 func (w *Worker) longestWait(m store.Mark) time.Duration {
-	if m.State != store.Blocked || m.Reason != noAccount { // what else is blocked may be a removal
+	if m.State != store.Blocked || m.Reason != noAccount && m.Reason != noAddress { // what else is blocked may be a removal
 		return max(w.Straggler, longestRetry) + maxSlew
 	}
 	wait := w.RetryMax

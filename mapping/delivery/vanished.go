@@ -1,9 +1,7 @@
 package delivery
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -43,7 +41,7 @@ func (w *Worker) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 				return nil, err
 			}
 			if e.Account != store.TargetItself && e.Hold == "" {
-				h.Grants = append(h.Grants, HeldItem{e.Key, e.Account, e.Role})
+				h.Grants = append(h.Grants, HeldItem{Person: e.Key, Account: e.Account, Role: e.Role})
 			}
 		}
 		if len(h.Grants) > 0 {
@@ -53,23 +51,10 @@ func (w *Worker) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 	return out, nil
 }
 
-// decideVanished ends what waits on a vanished target: approved, its grants count as gone with it; rejected, they are disowned.
-func (w *Worker) decideVanished(ctx context.Context, id string, by store.Origin, gone bool) error {
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		holds, err := w.vanishedHolds(tx)
-		i := slices.IndexFunc(holds, func(h Hold) bool { return h.ID == id })
-		if err != nil || i < 0 {
-			return errors.Join(err, ErrNoHold)
-		}
-		return w.giveUp(tx, holds[i].Target, id, by, gone)
-	})
-	if err != nil {
-		return err
-	}
-	if err := w.Resync(ctx); err != nil { // the next look forgets what was said of the target
-		return fmt.Errorf("after a decision: %w", err)
-	}
-	return nil
+// decideVanished ends what waits on a vanished target: approved, its grants count as gone with it; rejected, they are
+// disowned. The next comparison forgets what was said of the target.
+func (w *Worker) decideVanished(tx store.Tx, h Hold, by store.Origin, gone bool) error {
+	return errors.Join(w.giveUp(tx, h.Target, h.base(), by, gone), tx.SetSetting(w.resyncAsked(), []byte("yes")))
 }
 
 // giveUp drops everything that is known of a target and all that waits for it.

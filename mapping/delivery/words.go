@@ -6,6 +6,7 @@ import "cmp"
 var holdWords = map[string]string{
 	whyProtected: "the person is under protect", whyOwnAccount: "it is the account of the credential", whyLastAdmin: "nobody else would be left to administer the target",
 	whyEmptiesRole: "the role would be taken from everybody who has it", whyRemovals: "more people than max_removals allows",
+	whyChanged:      "the user came to this account by a changed value, so it may be another person's; what is held is the end of the membership or account",
 	whyOffboardings: "more people than max_offboardings allows", whyPin: "the name is bound to another group",
 	noTarget: "the vendor has no such target, and no rule names it any more",
 }
@@ -16,6 +17,7 @@ func WhyHeld(why string) string { return cmp.Or(holdWords[why], why) }
 // blockWords puts those reasons of a block into words that are about one person; useless has the rest.
 var blockWords = map[string]string{
 	noAccount: "the person has no account there", "rejected": "the vendor refuses this person or this role", "forbidden": "the credential may not do this on this target",
+	noAddress:   "the person has no account there, and the value that would name one is no e-mail address",
 	"not_shown": "the vendor counts more people than it shows, and not this one",
 }
 

@@ -46,6 +46,7 @@ type Worker struct {
 	MaxOffboardings Limit
 	Invite          bool          // ask the vendor for an account for whoever has none
 	Offboard        bool          // end more than roles for whoever leaves: see backend.Backend
+	AccountCache    time.Duration // the greatest age of what is known of accounts; 0: an hour
 	ResyncEvery     time.Duration // compare what is there with what should be; 0: never by itself
 	ResyncFirst     time.Duration // how long after the start that comes for the first time; 0: ResyncEvery
 
@@ -55,13 +56,15 @@ type Worker struct {
 	Log       *slog.Logger
 	Delivered func(time.Duration) // from the IdP's answer to the backend's; may be nil
 	Drift     func(kind string)   // DriftMissing or DriftForeign; may be nil
+	Repaired  func()              // a difference between directory and ledger that nothing had marked; may be nil
 
 	nudge  chan struct{}
 	health health
-	ahead  atomic.Int64     // nanoseconds that Now is before Steady, as last looked at: see now
-	lag    time.Time        // until then no read is believed: calls of a former process, or before the clock was set
-	pauses map[string]pause // by target; "" is the whole backend
-	told   Condition        // what the store knows
+	ahead  atomic.Int64      // nanoseconds that Now is before Steady, as last looked at: see now
+	lag    time.Time         // until then no read is believed: calls of a former process, or before the clock was set
+	pauses map[string]pause  // by target; "" is the whole backend
+	admins map[string]window // targets on which a last administrator is held: see recheckAdmins
+	told   Condition         // what the store knows
 
 	before *mapping.Rules // of a Preview: those that it is compared with
 
@@ -79,6 +82,10 @@ type Worker struct {
 	found      map[string]map[foreignGrant]bool
 	forbidden  map[string]int // refusals in a row, by target
 	putOff     int            // listings in a row, for somebody who leaves
+
+	refreshed   map[string]time.Time // listings, and when they were last read
+	resyncBegan time.Time
+	net         *netPass // the comparison of directory and ledger that is under way
 }
 
 // Init prepares a worker whose fields are set.
@@ -105,6 +112,13 @@ func (w *Worker) Init() *Worker {
 	if w.Drift == nil {
 		w.Drift = func(string) {}
 	}
+	if w.Repaired == nil {
+		w.Repaired = func() {}
+	}
+	if w.AccountCache == 0 {
+		w.AccountCache = time.Hour
+	}
+	w.refreshed = map[string]time.Time{}
 	w.nudge = make(chan struct{}, 1)
 	w.forbidden = map[string]int{}
 	w.pauses, w.looks = map[string]pause{}, map[string]time.Time{}
@@ -216,8 +230,11 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 	if err := w.look(ctx); err != nil { // compare with what is there, where that is due
 		return time.Time{}, err
 	}
+	if err := w.recheckAdmins(ctx); err != nil { // holds whose reason may be gone
+		return time.Time{}, err
+	}
 	targets, next, err := w.gather(ctx) // those with somebody who leaves first
-	next = earlier(next, w.lookAt())
+	next = earlier(earlier(next, w.lookAt()), w.adminsAt())
 	for _, t := range targets {
 		if w.remapAsked.Load() {
 			return w.now(), nil
@@ -234,6 +251,9 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 		}
 		if err == nil {
 			err = w.compute(ctx, t.name, work) // desired against ledger, in one View
+		}
+		if err == nil {
+			err = w.borrow(ctx, t, work) // what came, or goes, with a changed value
 		}
 		if err == nil {
 			err = w.brake(ctx, t.name, work) // what must not go without an operator

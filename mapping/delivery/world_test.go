@@ -24,9 +24,10 @@ import (
 type vendor struct {
 	t       *testing.T
 	now     func() time.Time
-	people  map[string]string          // folded e-mail -> account id
-	holds   map[string]map[string]bool // "target/account" -> roles
-	hidden  bool                       // the vendor does not show who holds which role
+	people  map[string]string            // folded e-mail -> account id
+	own     map[string]map[string]string // targets with people of their own
+	holds   map[string]map[string]bool   // "target/account" -> roles
+	hidden  bool                         // the vendor does not show who holds which role
 	mixed   bool
 	one     bool                // one list of people for all targets
 	forbid  string              // the account whose roles the credential may not change
@@ -46,6 +47,7 @@ type vendor struct {
 	late    []func()            // calls that take effect when the test says so
 	recent  []bool              // whether each change said that reads of it lag
 	calls   []string            // "remove acme: a1=R a2=R,S"
+	lists   []string            // targets whose people were listed
 	inside  int
 }
 
@@ -62,10 +64,22 @@ func (v *vendor) Traits() backend.Traits {
 
 func (v *vendor) Ready(ctx context.Context) error { return ctx.Err() }
 
-func (v *vendor) Resolve(context.Context, string, []string) (map[string]backend.Account, error) {
+// on returns the people of a target.
+func (v *vendor) on(target string) map[string]string {
+	if people, own := v.own[target]; own {
+		return people
+	}
+	return v.people
+}
+
+func (v *vendor) Resolve(_ context.Context, target string, _ []string) (map[string]backend.Account, error) {
 	v.calls = append(v.calls, "list")
+	v.lists = append(v.lists, target)
 	out := map[string]backend.Account{}
-	for key, id := range v.people {
+	if v.empty {
+		return out, nil
+	}
+	for key, id := range v.on(target) {
 		out[key] = backend.Account{ID: id, Key: key, Status: "Active"}
 	}
 	if v.partial {
@@ -102,7 +116,7 @@ func (v *vendor) Observe(_ context.Context, target string) (backend.Observation,
 		return backend.Observation{}, &backend.Error{Kind: backend.Missing, Doing: "reading a target", Status: 404}
 	}
 	o := backend.Observation{Complete: !v.cut, Roles: !v.hidden, Members: map[string]backend.Account{}, Holders: map[string][]string{}}
-	for key, id := range v.people {
+	for key, id := range v.on(target) {
 		if v.empty {
 			break
 		}
@@ -164,7 +178,7 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 		if c.Account.ID == v.forbid {
 			return nil, &backend.Error{Kind: backend.Unauthorized, Doing: "changing roles", Status: 403}
 		}
-		known := slices.Contains(slices.Collect(maps.Values(v.people)), c.Account.ID)
+		known := slices.Contains(slices.Collect(maps.Values(v.on(d.Target))), c.Account.ID)
 		for _, r := range c.Roles {
 			if !known || v.refuse[c.Account.ID+"/"+r] {
 				return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Status: 400, Code: "InvalidArgumentError"}
@@ -301,6 +315,9 @@ func (w *world) user(idp, id, email string, active bool) {
 	w.t.Helper()
 	w.update(func(tx store.Tx) error {
 		u := store.User{ID: id, UserName: email, Emails: []string{email}, Active: active, Attributes: []byte(`{}`), Created: w.clock, Modified: w.clock}
+		if old, err := tx.Directory(idp).User(id); err == nil {
+			u.Original = originalOf(old, email)
+		}
 		if err := tx.Directory(idp).PutUser(u); err != nil {
 			return err
 		}
@@ -312,6 +329,14 @@ func (w *world) user(idp, id, email string, active bool) {
 		}
 		return nil
 	})
+}
+
+// originalOf is what package scim keeps of a user whose address changes.
+func originalOf(old store.User, email string) []string {
+	if old.Original != nil || old.Emails[0] == email {
+		return old.Original
+	}
+	return []string{old.UserName, old.Emails[0], old.ExternalID}
 }
 
 // by is who asked; nobody if no test cares.

@@ -31,12 +31,14 @@ const grace = 10 * time.Second
 // Bridge is one running instance: the SCIM listener, the console's, one worker per backend. Fields are set before
 // Start.
 type Bridge struct {
-	Config  *Config
-	Log     *slog.Logger
-	Journal func(backend string) backend.Journal // nil: nobody listens
-	Version string
-	Path    string           // of the configuration, to read it again; "": it cannot be
-	Now     func() time.Time // nil: time.Now
+	Config *Config
+	Log    *slog.Logger
+	// LogDropped reads how many lines of the log were dropped; nil: none ever is.
+	LogDropped func() float64
+	Journal    func(backend string) backend.Journal // nil: nobody listens
+	Version    string
+	Path       string           // of the configuration, to read it again; "": it cannot be
+	Now        func() time.Time // nil: time.Now
 	// People and Roles exist at simulated vendors from the start. Without People everybody has an account there.
 	People, Roles []string
 
@@ -51,6 +53,8 @@ type Bridge struct {
 	standIns  map[string]standIn
 	notices   *notices
 	uses      console.Uses
+	ignored   console.Ignored
+	omissions console.Omissions
 	tokens    []console.Token // that are configured
 	stops     []named         // run in reverse order by Stop
 	errs      chan error
@@ -97,6 +101,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	names := slices.Sorted(maps.Keys(b.Config.Backends))
 	metrics := console.NewMetrics(s, names)
+	metrics.LogDropped(b.LogDropped)
+	metrics.Providers(slices.Sorted(maps.Keys(b.Config.IdentityProviders)))
+	b.watchOmissions(metrics)
 	if err := b.startWorkers(names, metrics); err != nil {
 		return err
 	}
@@ -123,7 +130,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now, Used: b.used}, issuer, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, b.now())
-	})
+	}, metrics)
 	if err := b.serve(handler); err != nil {
 		return err
 	}
@@ -132,7 +139,10 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.reload,
-		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless}
+		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless,
+		Ignored: &b.ignored, Omitted: &b.omissions, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
+			return delivery.GroupGrants(tx, b.rules.Load(), idp, g)
+		}}
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Mode: b.Config.Backends[n].Mode, Engine: b.workers[n]})
 	}
@@ -240,8 +250,8 @@ func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metr
 		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
 		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
 		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles",
-		ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
-		Drift: func(kind string) { metrics.Drift(name, kind) }, Now: b.clock(),
+		ResyncEvery: time.Duration(c.ResyncEvery), AccountCache: time.Duration(c.AccountCache), Log: b.Log, Delivered: metrics.Delivered,
+		Drift: func(kind string) { metrics.Drift(name, kind) }, Repaired: func() { metrics.Repaired(name) }, Now: b.clock(),
 	}
 	for _, p := range c.Protect {
 		w.Protect = append(w.Protect, backend.Fold(p))
@@ -311,13 +321,15 @@ func credentials(idp string, tokens []TokenConfig) ([]auth.Credential, error) {
 	return all, nil
 }
 
-func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observed func(idp, method, resource string, code int)) http.Handler {
+func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observed func(idp, method, resource string, code int), metrics *console.Metrics) http.Handler {
 	public := b.Config.Server.PublicURL
 	if public == "" {
 		public = b.Config.Server.scheme() + b.Config.Server.Listen + "/scim/v2"
 	}
 	s := &scim.Server{
 		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.clock(), Observed: observed, Rejected: b.notices.rejected,
+		BodyMemory:  int64(b.Config.Server.BodyMemory),
+		Schemes:     b.schemes(),
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
@@ -328,6 +340,12 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		},
 		Named:     b.named,
 		Elsewhere: b.elsewhere,
+		Ignored: func(idp, resource string, attributes []string) {
+			metrics.IgnoredAttributes(idp, resource, len(attributes))
+			b.ignored.Note(idp, attributes)
+		},
+		ClearsMembers: b.clearsMembers,
+		PutMembers:    b.omissions.Put,
 		Nudge: func(name string) {
 			if w := b.workers[name]; w != nil {
 				w.Nudge()
@@ -360,7 +378,7 @@ func (b *Bridge) Wait(ctx context.Context) error {
 // Stop ends in the reverse order of the start: no new requests, those accepted are answered, deliveries end their
 // call, the store closes. It is idempotent and takes at most ten seconds.
 func (b *Bridge) Stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), grace-time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), grace-2*time.Second)
 	defer cancel()
 	var errs []error
 	for _, s := range slices.Backward(b.stops) {

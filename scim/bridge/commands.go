@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // Exit codes of the commands.
@@ -34,6 +34,7 @@ func Main(args []string, stdout, stderr io.Writer) int { return run(args, stdout
 func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	stdout, stderr = legible.NewWriter(stdout), legible.NewWriter(stderr)
 	root := command(stdout, stderr, now)
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -42,14 +43,26 @@ func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "scimbridge: "+err.Error())
+	text := "scimbridge: " + err.Error() + "\n"
+	if called.Name() == "serve" {
+		lastWords(stderr, text)
+		return exitFor(err)
+	}
+	fmt.Fprint(stderr, text)
+	if exitFor(err) == exitUsage {
+		fmt.Fprintf(stderr, "run `%s --help` for what there is\n", called.CommandPath())
+	}
+	return exitFor(err)
+}
+
+// exitFor returns the exit code of a command that failed.
+func exitFor(err error) int {
 	var code codeError
 	if errors.As(err, &code) {
 		return code.code
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "run `%s --help` for what there is\n", called.CommandPath())
 		return exitUsage
 	}
 	return exitFailed
@@ -67,7 +80,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root.PersistentFlags().StringVar(&config, "config", "config.yaml", "configuration file")
 	root.AddCommand(
 		serveCommand(&config, stderr, now), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
-		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), statusCommand(&config, stdout),
+		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), groupCommand(&config, stdout), statusCommand(&config, stdout),
 		planCommand(&config, stdout), explainCommand(&config, stdout), reloadCommand(&config, stdout),
 		doctorCommand(&config, stdout), backupCommand(&config, stdout), restoreCommand(&config, stdout), resumeCommand(&config, stdout),
 		exportCommand(&config, stdout), importCommand(&config, os.Stdin, stdout), migrateCommand(&config, stdout), auditCommand(&config, stdout), measureCommand(&config, stdout, stderr),
@@ -98,10 +111,12 @@ func serveCommand(config *string, stderr io.Writer, now func() time.Time) *cobra
 	c := &cobra.Command{
 		Use: "serve", Example: "  scimbridge serve --config /etc/scimbridge/config.yaml", Short: "Run the server until interrupted", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			log, err := logger(stderr, level)
+			signal.Ignore(syscall.SIGPIPE) // the reader of the log may go away; the server stays
+			log, lines, err := logger(stderr, level)
 			if err != nil {
 				return usageError{err}
 			}
+			defer lines.Close()
 			conf, warnings, err := LoadConfig(*config)
 			if err != nil {
 				return err
@@ -109,19 +124,11 @@ func serveCommand(config *string, stderr io.Writer, now func() time.Time) *cobra
 			for _, w := range warnings {
 				log.Warn("configuration: " + w)
 			}
-			return serve(c.Context(), &Bridge{Config: conf, Log: log, Version: version(), Path: *config, Now: now})
+			return serve(c.Context(), &Bridge{Config: conf, Log: log, LogDropped: lines.Dropped, Version: version(), Path: *config, Now: now})
 		},
 	}
 	c.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return c
-}
-
-func logger(w io.Writer, level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level %q is not one of debug, info, warn, error", clip(level))
-	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l})), nil
 }
 
 func serve(ctx context.Context, b *Bridge) error {
@@ -141,7 +148,20 @@ func serve(ctx context.Context, b *Bridge) error {
 	}()
 	err := b.Wait(ctx)
 	b.Log.Info("stopping")
-	return errors.Join(err, b.Stop())
+	return errors.Join(err, b.stopInTime())
+}
+
+// stopInTime is Stop, with an end even if something does not end: what was answered is stored, and
+// the next start reads back what was under way.
+func (b *Bridge) stopInTime() error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Stop() }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(grace - 3*lastLines):
+		return errors.New("something does not end; the process ends without it, and the next start reads back what was under way")
+	}
 }
 
 // checked is what `check --json` prints.

@@ -39,6 +39,7 @@ type ServerConfig struct {
 	TLS            TLSConfig    `yaml:"tls"`
 	TrustedProxies []string     `yaml:"trusted_proxies"`
 	Limits         LimitsConfig `yaml:"limits"`
+	BodyMemory     Size         `yaml:"body_memory"` // what the bodies of all requests may take at a time
 }
 
 // TLSConfig names the files of a certificate; both empty: plain HTTP, with TLS in front.
@@ -72,7 +73,12 @@ type IdPConfig struct {
 	Allow              []string `yaml:"allow"`
 	ClientCertificates []string `yaml:"client_certificates"`
 	RateLimit          string   `yaml:"rate_limit"`
+
+	PutWithoutMembers string `yaml:"put_without_members"` // "": keep
 }
+
+// clearsMembers says whether a PUT of a group that leaves `members` out empties it.
+func (c IdPConfig) clearsMembers() bool { return c.PutWithoutMembers == "clear" }
 
 // calls says whether there is any credential with which it can.
 func (c IdPConfig) calls() bool {
@@ -117,6 +123,7 @@ type BackendConfig struct {
 	CallTimeout     Duration      `yaml:"call_timeout"`
 	StragglerWindow Duration      `yaml:"straggler_window"`
 	ResyncEvery     Duration      `yaml:"resync_every"`
+	AccountCache    Duration      `yaml:"account_cache"`
 	OnMissingUser   string        `yaml:"on_missing_user"`
 	OnDeactivate    string        `yaml:"on_deactivate"`
 	Protect         []string      `yaml:"protect"`
@@ -231,7 +238,7 @@ func defaultBackend() BackendConfig {
 		Match: "email", RateLimit: "60/min", Batch: Batch{25, Duration(time.Second)},
 		UpdateRole: UpdateRole{"PUT", "/api/v1/roles/{role}"},
 		Retry:      Retry{Duration(time.Second), Duration(5 * time.Minute)}, CallTimeout: Duration(30 * time.Second),
-		StragglerWindow: Duration(75 * time.Second), ResyncEvery: Duration(time.Hour), OnMissingUser: "wait",
+		StragglerWindow: Duration(75 * time.Second), ResyncEvery: Duration(time.Hour), AccountCache: Duration(time.Hour), OnMissingUser: "wait",
 		OnDeactivate:    "remove_roles",
 		MaxRemovals:     RemovalsLimit{10, 20, Duration(time.Hour)},
 		MaxOffboardings: RemovalsLimit{100, 30, Duration(time.Hour)},
@@ -263,6 +270,26 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 		return wrongValue(n, "is not a duration such as 30s, 5m or 1h")
 	}
 	*d = Duration(v)
+	return nil
+}
+
+// Size is a number of bytes written as 64MiB or 1GiB.
+type Size int64
+
+// String is the written form, in MiB.
+func (s Size) String() string { return fmt.Sprintf("%dMiB", s>>20) }
+
+// UnmarshalYAML reads the written form.
+func (s *Size) UnmarshalYAML(n *yaml.Node) error {
+	number, shift := strings.TrimSuffix(n.Value, "MiB"), 20
+	if rest, ok := strings.CutSuffix(n.Value, "GiB"); ok {
+		number, shift = rest, 30
+	}
+	v, err := strconv.ParseUint(number, 10, 20)
+	if err != nil || number == n.Value || n.Kind != yaml.ScalarNode {
+		return wrongValue(n, "is not a size such as 256MiB or 1GiB")
+	}
+	*s = Size(v << shift) //nolint:gosec // at most a million GiB
 	return nil
 }
 
@@ -307,7 +334,7 @@ func (e *ConfigError) Error() string {
 
 func defaults() *Config {
 	return &Config{
-		Server:  ServerConfig{Listen: "127.0.0.1:8080", Limits: defaultLimits()},
+		Server:  ServerConfig{Listen: "127.0.0.1:8080", Limits: defaultLimits(), BodyMemory: defaultBodyMemory},
 		Console: ConsoleConfig{Listen: "127.0.0.1:8081"},
 		Store:   StoreConfig{Driver: "bolt", Path: "data/scimbridge.db", Lease: Duration(15 * time.Second)},
 		Audit:   AuditConfig{Duration(365 * 24 * time.Hour)},

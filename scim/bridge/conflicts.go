@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +56,47 @@ func (v *validation) unpinned(c *Config, rule []string, m MappingConfig) {
 		v.advise(append(rule, "pin"), "this rule %s; `pin: true` lets no other group take the name", why)
 		return
 	}
+}
+
+// unowned warns of rules that groups of several identity providers meet: each of them can hand out
+// what the rules give. The bridge's own id of a group belongs to one. A rule that gives an
+// administrator's role has a warning of its own; the others have one together.
+func (v *validation) unowned(c *Config) {
+	if len(c.IdentityProviders) < 2 {
+		return
+	}
+	providers := fmt.Sprintf("a group of any of the %d identity providers (%s)", len(c.IdentityProviders),
+		clip(strings.Join(slices.Sorted(maps.Keys(c.IdentityProviders)), ", ")))
+	var first, lines []string
+	for i, m := range c.Mappings {
+		path := []string{"mappings", strconv.Itoa(i), "identity_provider"}
+		switch {
+		case m.IdP != "" || m.ID != "":
+		case m.administers():
+			v.warn(path, "is missing: %s can give this administrator's role; name the one that may", providers)
+		default:
+			lines = append(lines, strconv.Itoa(v.line(path...)))
+			if first == nil {
+				first = path
+			}
+		}
+	}
+	switch {
+	case len(lines) > maxProblems:
+		v.warn(first, "is missing, also in %d more rules: %s can give these roles; name the one that may", len(lines)-1, providers)
+	case len(lines) > 1:
+		v.warn(first, "is missing, also in the rules on lines %s: %s can give these roles; name the one that may", strings.Join(lines[1:], ", "), providers)
+	case len(lines) == 1:
+		v.warn(first, "is missing: %s can give this role; name the one that may", providers)
+	}
+}
+
+// administers says whether a rule gives an administrator's role.
+func (m MappingConfig) administers() bool {
+	grants, _ := m.grants()
+	return slices.ContainsFunc(grants, func(g GrantConfig) bool {
+		return administers(g.Target) || slices.ContainsFunc(g.Roles, administers)
+	})
 }
 
 // administers says whether a role at VirusTotal, or the name of one at Risk Cloud, is an administrator's by its looks.

@@ -81,7 +81,8 @@ func (s *setup) deactivate(id string) {
 
 // A copy that does not read well is thrown away: its name would be taken for a backup.
 func TestABackupThatIsDamagedIsNone(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<10)) }))
+	key := strings.Repeat("k", 43)
+	server := httptest.NewServer(answersChallenges(t, key, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<10)) }))
 	defer server.Close()
 	dir := t.TempDir()
 	config, file := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "copy.db")
@@ -92,7 +93,7 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 		}
 	}
 	write(config, "console: {listen: "+server.Listener.Addr().String()+"}\nstore: {path: "+filepath.Join(dir, "s.db")+"}\n")
-	write(filepath.Join(dir, "s.db.operator-key"), strings.Repeat("k", 43))
+	write(filepath.Join(dir, "s.db.operator-key"), key)
 	var out strings.Builder
 	if code := Main([]string{"backup", "--config", config, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was thrown away; try again") {
 		t.Errorf("%d %s", code, out.String())

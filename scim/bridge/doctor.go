@@ -28,6 +28,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // What the doctor thinks too little or too much.
@@ -75,7 +76,7 @@ func showDiagnosis(w io.Writer, d diagnosis) error {
 	if len(d.Rules) > 0 && d.Level != backend.Fine {
 		what += " (" + strings.Join(d.Rules, "; ") + ")"
 	}
-	_, err := fmt.Fprintf(w, "%-8s %s: %s\n", d.Level, d.About, what)
+	_, err := fmt.Fprintf(w, "%-8s %s: %s\n", d.Level, d.About, legible.Text(what))
 	if err == nil && d.Remedy != "" {
 		_, err = fmt.Fprintf(w, "         → %s\n", d.Remedy)
 	}
@@ -175,6 +176,7 @@ func (d *doctor) look(ctx context.Context) {
 	d.say("server", found)
 	if found.Level == backend.Fine {
 		d.ask(ctx)
+		d.askProviders(ctx)
 	}
 }
 
@@ -267,7 +269,7 @@ func lasts(what string, leaf *x509.Certificate, now time.Time) backend.Finding {
 func running(ctx context.Context, c *Config) backend.Finding {
 	res, err := (&http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}).Do(request(ctx, "http://"+c.Console.Listen+"/readyz"))
 	if err != nil {
-		return backend.Finding{Level: backend.Note, What: "no server answers on " + c.Console.Listen, Remedy: "scimbridge serve"}
+		return backend.Finding{Level: backend.Note, What: "no server answers on " + c.Console.Listen + ": what it has counted is not shown", Remedy: "scimbridge serve"}
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
 	if res.StatusCode != http.StatusOK {

@@ -37,6 +37,12 @@ func defaultLimits() LimitsConfig {
 
 const defaultRequests = "2000/s"
 
+// Limits of body_memory.
+const (
+	defaultBodyMemory = Size(256 << 20)
+	leastBodyMemory   = Size(64 << 20)
+)
+
 func (c ServerConfig) scheme() string {
 	if c.TLS.CertFile != "" {
 		return "https://"
@@ -70,7 +76,7 @@ func (b *Bridge) serve(h http.Handler) error {
 func (b *Bridge) door() (*door.Door, error) {
 	c := b.Config.Server
 	d := &door.Door{Connections: c.Limits.Connections, PerAddress: c.Limits.ConnectionsPerAddress, Providers: map[string]door.Provider{}, Refused: func(n int) {
-		b.Log.Warn("connections are refused: there are too many, in all or from one address; a proxy in front belongs into trusted_proxies", "refused", n)
+		b.Log.Warn("connections were refused, or closed before they showed a good credential, to make room: there are too many, in all or from one address; a proxy in front belongs into trusted_proxies", "refused", n)
 	}}
 	var errs []error
 	limit := func(s string) door.Limit {
@@ -131,7 +137,7 @@ func (b *Bridge) listen(name, address string, d *door.Door, cert *tls.Config, h 
 	srv.Protocols.SetHTTP2(true) // over TLS only: without it the timeout of the headers would not hold
 	accepting := l
 	if d != nil {
-		accepting = d.Listener(l)
+		accepting, srv.ConnContext = d.Listener(l), d.ConnContext
 	}
 	go func() {
 		if cert != nil {
@@ -169,6 +175,9 @@ func (v *validation) network(c *Config) {
 	l := c.Server.Limits
 	if l.ConnectionsPerAddress < 1 || l.Connections < l.ConnectionsPerAddress {
 		v.bad(at("limits", "connections"), "must be positive, and not below connections_per_address")
+	}
+	if c.Server.BodyMemory < leastBodyMemory {
+		v.bad(at("body_memory"), "must be %s or more: a group may have 16 MiB", leastBodyMemory)
 	}
 	v.rate(at("limits", "requests"), l.Requests)
 	v.rate(at("limits", "failures"), l.Failures)

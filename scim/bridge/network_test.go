@@ -2,12 +2,18 @@ package bridge
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -184,5 +190,68 @@ func TestTheTokenEndpointIsBehindTheDoor(t *testing.T) {
 	}
 	if took < time.Second {
 		t.Errorf("one of too many is answered after %s", took)
+	}
+}
+
+// Nine addresses hold every connection that there may be, and take each again as soon as it ends:
+// the identity provider, from an address that the server does not know, is served all the same.
+func TestSilentConnections(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "strict", "")
+	s.edit("server: {listen: 127.0.0.1:0}", "server: {listen: 127.0.0.1:0, limits: {connections: 64, connections_per_address: 16}}")
+	s.start()
+	address := strings.TrimSuffix(strings.TrimPrefix(s.scim, "http://"), "/scim/v2")
+	ctx, stop := context.WithCancel(context.Background())
+	var holding sync.WaitGroup
+	var held atomic.Int64
+	for i := range 9 {
+		from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(10+i))}}
+		for range 8 {
+			holding.Go(func() {
+				for ctx.Err() == nil {
+					c, err := from.DialContext(ctx, "tcp", address)
+					if err != nil {
+						continue
+					}
+					held.Add(1)
+					release := context.AfterFunc(ctx, func() { _ = c.Close() })
+					_, _ = io.Copy(io.Discard, c)
+					release()
+					_ = c.Close()
+				}
+			})
+		}
+	}
+	for held.Load() < 9*8 { // each was let in, or turned away
+		runtime.Gosched()
+	}
+	for range 20 {
+		c := s.dial()
+		if status, body, _ := raw(t, c, "GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n"+bearer+"\r\n"); status != 200 {
+			t.Errorf("%d %s", status, body)
+		}
+		_ = c.Close()
+	}
+	stop()
+	holding.Wait()
+}
+
+// An answer without a good credential ends its connection, and no other.
+func TestRejectedConnection(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "strict", "")
+	s.start()
+	for _, path := range []string{"/scim/v2/Users", "/oauth/token", "/"} {
+		c := s.dial()
+		status, body, _ := raw(t, c, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n\r\n")
+		if _, err := io.Copy(io.Discard, c); status != 401 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %d %s %v", path, status, body, err)
+		}
+	}
+	c := s.dial()
+	for range 3 {
+		if status, body, _ := raw(t, c, "GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n"+bearer+"\r\n"); status != 200 {
+			t.Errorf("with a good credential: %d %s", status, body)
+		}
 	}
 }

@@ -18,19 +18,23 @@ const (
 	noticeAgain = time.Minute // and how often the same, with how many times it was
 	useEvery    = time.Minute
 	maxNotices  = 100 // that are told apart
+	maxPlaces   = 10  // addresses of each that are told apart; the rest are one
 )
 
 // notices are the events of the audit trail that no change carries: who was refused, and who was given a token. Anybody can cause
-// them, so they are gathered: the same is written at most once a minute, with its number, and off the way of requests.
+// them, so they are gathered: the same, from one address, is written at most once a minute, with its number, and off the way of requests.
 type notices struct {
 	now func() time.Time
 
 	mu  sync.Mutex
-	all map[about]*notice
+	all map[about]map[string]*notice // by the network they come from
 }
 
-// about is what makes two events the same.
+// about is what makes two events the same, but for the address that they come from.
 type about struct{ kind, why, idp, token string }
+
+// elsewhere stands for the networks beyond maxPlaces.
+const elsewhere = "other addresses"
 
 type notice struct {
 	times          int // since it was written
@@ -53,24 +57,32 @@ func (n *notices) issued(r *http.Request, who auth.Identity) {
 }
 
 func (n *notices) note(r *http.Request, what about) {
+	from := door.Of(r)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.all == nil {
-		n.all = map[about]*notice{}
+		n.all = map[about]map[string]*notice{}
 	}
-	one := n.all[what]
-	if one == nil && len(n.all) >= maxNotices {
+	if n.all[what] == nil && len(n.all) >= maxNotices {
 		what = about{kind: what.kind, why: "more than can be told apart"}
-		one = n.all[what]
+	}
+	if n.all[what] == nil {
+		n.all[what] = map[string]*notice{}
+	}
+	network := from.Network()
+	one := n.all[what][network]
+	if one == nil && len(n.all[what]) >= maxPlaces {
+		network = elsewhere
+		one = n.all[what][network]
 	}
 	if one == nil {
 		one = &notice{}
-		n.all[what] = one
+		n.all[what][network] = one
 	}
 	if one.last = n.now(); one.times == 0 {
-		one.first, one.request = one.last, scim.RequestID(r)
-		if from := door.Of(r).Address; from.IsValid() {
-			one.place = from.String()
+		one.first, one.request, one.place = one.last, scim.RequestID(r), elsewhere
+		if network != elsewhere && from.Address.IsValid() {
+			one.place = from.Address.String()
 		}
 	}
 	one.times++
@@ -97,13 +109,18 @@ func (n *notices) write(ctx context.Context, s store.Store, all bool) error {
 	now := n.now()
 	var due []store.Event
 	n.mu.Lock()
-	for what, one := range n.all {
-		again := now.Sub(one.written)
-		switch {
-		case one.times > 0 && (all || one.written.IsZero() || again >= noticeAgain || again < 0):
-			due = append(due, one.event(what))
-			one.times, one.written = 0, now
-		case one.times == 0 && again >= noticeAgain:
+	for what, places := range n.all {
+		for network, one := range places {
+			again := now.Sub(one.written)
+			switch {
+			case one.times > 0 && (all || one.written.IsZero() || again >= noticeAgain || again < 0):
+				due = append(due, one.event(what))
+				one.times, one.written = 0, now
+			case one.times == 0 && again >= noticeAgain:
+				delete(places, network)
+			}
+		}
+		if len(places) == 0 {
 			delete(n.all, what)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -199,6 +200,59 @@ func TestAFloodIsTold(t *testing.T) {
 	if found := s.events("auth.rejected"); len(n.all) != 0 || len(found) > 4+maxNotices+1 || !strings.Contains(fmt.Sprint(found), "more than can be told apart") {
 		t.Errorf("%d are remembered, %d events", len(n.all), len(found))
 	}
+}
+
+func TestRejections(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.start()
+	clock := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	n := &notices{now: func() time.Time { return clock }}
+	reject := func(from, why string) {
+		r := httptest.NewRequest("GET", "/scim/v2/Users", nil)
+		r.RemoteAddr = from
+		n.rejected(r, &auth.Refusal{Why: why})
+	}
+	written := func() (details []string) {
+		t.Helper()
+		before := len(s.events("auth.rejected"))
+		if err := n.write(context.Background(), s.bridge.store, true); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range s.events("auth.rejected")[before:] {
+			details = append(details, e.Detail)
+		}
+		slices.Sort(details)
+		return details
+	}
+	t.Run("are told apart by address", func(t *testing.T) {
+		for range 3 {
+			reject("203.0.113.1:1", "an unknown token")
+		}
+		reject("203.0.113.2:1", "an unknown token")
+		reject("[2001:db8::1]:1", "an unknown token")
+		reject("[2001:db8::2]:1", "an unknown token") // of the same network
+		want := []string{"an unknown token, from 2001:db8::1, and 1 more until 2026-11-26T12:00:00Z",
+			"an unknown token, from 203.0.113.1, and 2 more until 2026-11-26T12:00:00Z", "an unknown token, from 203.0.113.2"}
+		if got := written(); !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("from many addresses fill nothing, and hide no other kind", func(t *testing.T) {
+		for i := range 100_000 {
+			reject(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255), "another reason")
+		}
+		reject("203.0.113.9:1", "the credential is not accepted from this address")
+		got := written()
+		if len(got) != maxPlaces+2 || !strings.HasPrefix(got[maxPlaces], "another reason, from other addresses, and 99989 more") ||
+			got[maxPlaces+1] != "the credential is not accepted from this address, from 203.0.113.9" {
+			t.Errorf("%d: %q", len(got), got)
+		}
+		clock = clock.Add(time.Hour)
+		written()
+		if len(n.all) != 0 {
+			t.Errorf("%d are remembered", len(n.all))
+		}
+	})
 }
 
 // slow is a store that takes its time for an update, and does none of which nobody waits for the end.

@@ -2,10 +2,7 @@ package bridge
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,17 +13,16 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // maxAnswer bounds what a command takes into memory: a plan of a million changes.
@@ -34,46 +30,6 @@ const maxAnswer = 256 << 20
 
 // exitNeeded is the exit code of --exit-code when there is something to do.
 const exitNeeded = 3
-
-// asKey is the key that a file holds, if it is one.
-func asKey(raw []byte) (key backend.Secret, ok bool) {
-	text := strings.TrimSpace(string(raw))
-	ok = len(text) >= 32 && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
-	return backend.NewSecret(text), ok
-}
-
-// operatorKey reads the key, or makes one. Whoever can read it can decide about holds.
-func operatorKey(path string) (backend.Secret, error) {
-	raw, err := os.ReadFile(path)
-	if err == nil {
-		if key, ok := asKey(raw); ok {
-			return key, nil
-		}
-		return backend.Secret{}, fmt.Errorf("%s does not hold an operator's key; remove it, and a new one is made", path)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return backend.Secret{}, fmt.Errorf("reading the operator's key: %w", err)
-	}
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
-	}
-	key := base64.RawURLEncoding.EncodeToString(secret)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
-	}
-	err = create(path, func(tmp *os.File) error {
-		_, err := tmp.WriteString(key + "\n")
-		return err
-	})
-	if errors.Is(err, fs.ErrExist) { // another replica on this machine was faster
-		return operatorKey(path)
-	}
-	if err != nil {
-		return backend.Secret{}, fmt.Errorf("making the operator's key: %w", err)
-	}
-	return backend.NewSecret(key), nil
-}
 
 // operatorClient calls the running server, which it finds by the configuration.
 type operatorClient struct {
@@ -157,29 +113,26 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 	if err != nil {
 		return nil, fmt.Errorf("asking the server: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
-	res, err := o.client.Do(req)
+	if err := o.sign(req, body); err != nil {
+		return nil, err
+	}
+	res, err := o.do(req)
 	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
-			err = failed.Err
-		}
-		var reached *net.OpError
-		if !errors.As(err, &reached) || reached.Op != "dial" {
-			return nil, fmt.Errorf("the server at %s did not answer: %w; look at its log", o.url, err)
-		}
-		return nil, fmt.Errorf("no server answers at %s (`console.listen`): %w; start it with `scimbridge serve`", o.url, err)
+		return nil, err
 	}
 	if res.StatusCode < 300 {
 		return res.Body, nil
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
 	if res.StatusCode == http.StatusUnauthorized {
-		return nil, fmt.Errorf("the server at %s does not know the operator's key in %s: it was started with another store or configuration, or made a new key", o.url, o.keyFile)
+		return nil, o.otherKey()
 	}
-	var refusal struct{ Error string }
-	if json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&refusal) != nil || refusal.Error == "" {
+	var refusal console.HoldChanged
+	if json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&refusal) != nil || refusal.Error == "" {
 		refusal.Error = res.Status
+	}
+	if refusal.Holds != nil {
+		return nil, &changedError{refusal}
 	}
 	return nil, errors.New(refusal.Error)
 }
@@ -198,51 +151,10 @@ func ask[T any](config *string, stdout io.Writer, method string, path func(args 
 		if *asJSON {
 			return printJSON(stdout, answer)
 		}
-		return show(stdout, answer)
-	}
-}
-
-func holdCommand(config *string, stdout io.Writer) *cobra.Command {
-	c := &cobra.Command{Use: "hold", Short: "Removals, and groups that took a bound name, that wait for a decision", Args: noArgs,
-		Example: "  scimbridge hold list\n  scimbridge hold approve vt-6",
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
-	var asJSON bool
-	list := &cobra.Command{Use: "list", Example: "  scimbridge hold list --json", Short: "Show what is held and why", Args: noArgs,
-		RunE: ask(config, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
-	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.AddCommand(list)
-	for word, what := range map[string]string{
-		"approve": "Let what is held go, as far as it is still not wanted; bind the name to a group that took it",
-		"reject":  "Leave the grants where they are; the bridge gives up owning them. A group that took a name gives nothing",
-	} {
-		decided := new(bool)
-		decide := &cobra.Command{Use: word + " ID", Short: what, Example: "  scimbridge hold " + word + " vt-6", Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
-			RunE: ask(config, stdout, http.MethodPost, func(args []string) string { return "/api/holds/" + url.PathEscape(args[0]) + "/" + word }, decided,
-				func(w io.Writer, a map[string]string) error {
-					said := map[string]string{"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and are the bridge's no more",
-						"approve pin": "approved; the name is bound to this group, and its people get what the rules give", "reject pin": "rejected; the group gives nothing until it takes the name again",
-						"approve no_target": "approved; its grants count as gone with the target", "reject no_target": "rejected; the grants are the bridge's no more"}
-					_, err := fmt.Fprintf(w, "hold %s: %s\n", a["id"], cmp.Or(said[word+" "+a["why"]], said[word]))
-					return err
-				})}
-		decide.ValidArgsFunction = completeHolds(config)
-		decide.Flags().BoolVar(decided, "json", false, "print JSON")
-		c.AddCommand(decide)
-	}
-	return c
-}
-
-// completeHolds lets the shell complete the ids of the holds there are, with what they are about.
-func completeHolds(config *string) cobra.CompletionFunc {
-	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		var ids []cobra.Completion
-		var holds []delivery.Hold
-		if o, err := newOperatorClient(*config); len(args) == 0 && err == nil && o.call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
-			for _, h := range holds {
-				ids = append(ids, cobra.CompletionWithDesc(h.ID, h.Target+": "+delivery.WhyHeld(h.Why)))
-			}
+		if answer, err = legible.Value(answer); err != nil {
+			return fmt.Errorf("reading the server's answer: %w", err)
 		}
-		return ids, cobra.ShellCompDirectiveNoFileComp
+		return show(stdout, answer)
 	}
 }
 
@@ -252,68 +164,6 @@ func oneArg(what string) cobra.PositionalArgs {
 			return usageError{fmt.Errorf("needs %s", what)}
 		}
 		return nil
-	}
-}
-
-func showHolds(w io.Writer, holds []delivery.Hold) error {
-	if len(holds) == 0 {
-		_, err := fmt.Fprintln(w, "nothing is held")
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tBACKEND\tTARGET\tPEOPLE\tSINCE\tWHY")
-	for _, h := range holds {
-		people := map[string]bool{}
-		for _, g := range h.Grants {
-			people[g.Account] = true
-		}
-		n := len(people)
-		if h.Group != nil {
-			n = h.Group.Members
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, n, moment(h.Since), delivery.WhyHeld(h.Why))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	footer := map[bool]string{}
-	for _, h := range holds {
-		if h.Group != nil {
-			showHeldGroup(w, h)
-			footer[true] = "\nscimbridge hold approve ID binds the name to the group that has it now; scimbridge hold reject ID keeps the group out until it takes the name again."
-			continue
-		}
-		footer[false] = "\nscimbridge hold approve ID lets them go; scimbridge hold reject ID leaves them where they are."
-		fmt.Fprintf(w, "\n%s would take:\n", h.ID)
-		for i, g := range h.Grants {
-			if i == 10 {
-				fmt.Fprintf(w, "  … and %d more; --json shows all\n", len(h.Grants)-i)
-				break
-			}
-			fmt.Fprintf(w, "  %s from %s\n", g.Role, g.Person)
-		}
-	}
-	for _, group := range []bool{false, true} {
-		if footer[group] != "" {
-			fmt.Fprintln(w, footer[group])
-		}
-	}
-	return nil
-}
-
-// showHeldGroup says which group took whose name, and what accepting it would give to how many.
-func showHeldGroup(w io.Writer, h delivery.Hold) {
-	g := h.Group
-	bound := fmt.Sprintf("the group %s, which is deleted", g.Bound)
-	switch {
-	case g.Bound == "":
-		bound = "a group of another identity provider"
-	case g.Became != "":
-		bound = fmt.Sprintf("the group %s, which is called %q now", g.Bound, g.Became)
-	}
-	fmt.Fprintf(w, "\n%s: the group %q (%s) of %s has a name that is bound to %s.\n", h.ID, g.Name, g.ID, g.IdP, bound)
-	for _, target := range slices.Sorted(maps.Keys(g.Gives)) {
-		fmt.Fprintf(w, "  its %d member(s) would get %s on %s\n", g.Members, strings.Join(g.Gives[target], ", "), target)
 	}
 }
 

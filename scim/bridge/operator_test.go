@@ -13,7 +13,10 @@ import (
 )
 
 // fixConsole gives the console an address that commands can find.
-func (s *setup) fixConsole() {
+func (s *setup) fixConsole() { s.fix("console") }
+
+// fix gives a listener an address that is known before the start.
+func (s *setup) fix(listener string) string {
 	s.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -23,7 +26,8 @@ func (s *setup) fixConsole() {
 	if err := l.Close(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.edit("console: {listen: 127.0.0.1:0}", "console: {listen: "+address+"}")
+	s.edit(listener+": {listen: 127.0.0.1:0}", listener+": {listen: "+address+"}")
+	return address
 }
 
 // edit changes the configuration.

@@ -42,7 +42,7 @@ func TestARenameHandsOutNothing(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &holds); err != nil || code != 0 || len(holds) != 1 || holds[0].Why != "pin" {
 		t.Fatalf("%d %v %s", code, err, out)
 	}
-	id := holds[0].ID
+	id := strings.TrimSuffix(holds[0].ID, "."+holds[0].Digest)
 	led := ""
 	for _, line := range s.trail("type initiator detail request") {
 		if request, ok := strings.CutPrefix(line, "hold entra "+id+" pin "); ok {
@@ -57,7 +57,7 @@ func TestARenameHandsOutNothing(t *testing.T) {
 		code int
 		want string
 	}{
-		{"hold list", 0, id + `: the group "vt admins" (` + canteen + `) of entra has a name that is bound to the group ` + admins + `, which is called "VT Admins (old)" now.`},
+		{"hold list", 0, holds[0].ID + `: the group "vt admins" (` + canteen + `) of entra has a name that is bound to the group ` + admins + `, which is called "VT Admins (old)" now.`},
 		{"hold list", 0, "its 1 member(s) would get USER_ROLE_GROUP_ADMIN on acme"},
 		{"status --exit-code", 3, "vt: 1 hold(s) wait for a decision"},
 		{"plan --exit-code", 3, "held on acme: USER_ROLE_GROUP_ADMIN for the 1 member(s) of vt admins: the name is bound to another group"},
@@ -75,7 +75,7 @@ func TestARenameHandsOutNothing(t *testing.T) {
 	rename(canteen, "VT Admins")
 	s.eventually("held once more", nobody)
 	_, out = s.command("hold", "list", "--json")
-	if err := json.Unmarshal([]byte(out), &holds); err != nil || len(holds) != 1 || holds[0].ID == id {
+	if err := json.Unmarshal([]byte(out), &holds); err != nil || len(holds) != 1 || holds[0].Is(id) {
 		t.Fatalf("%v %s", err, out)
 	}
 	if code, out := s.command("hold", "approve", holds[0].ID); code != 0 || !strings.Contains(out, "the name is bound to this group") {

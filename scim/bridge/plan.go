@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 func planCommand(config *string, stdout io.Writer) *cobra.Command {
@@ -96,10 +97,14 @@ func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool, footer string)
 	if asJSON {
 		return printJSON(w, plan)
 	}
+	plan, err := legible.Value(plan)
+	if err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
 	for _, p := range plan {
 		showPreview(w, p)
 	}
-	_, err := fmt.Fprintln(w, footer)
+	_, err = fmt.Fprintln(w, footer)
 	return err
 }
 
@@ -153,6 +158,10 @@ func showPreview(w io.Writer, p delivery.Preview) {
 	for _, h := range p.Held {
 		if h.Group != "" {
 			fmt.Fprintf(w, "  held on %s: %s for the %d member(s) of %s: %s\n", h.Target, h.Role, h.Members, h.Group, delivery.WhyHeld(h.Why))
+			continue
+		}
+		if h.PermissionSet {
+			fmt.Fprintf(w, "  held on %s: permission set %s from every user of it: %s\n", h.Target, h.Role, delivery.WhyHeld(h.Why))
 			continue
 		}
 		fmt.Fprintf(w, "  held on %s: %s from %s: %s\n", h.Target, h.Role, h.Person, delivery.WhyHeld(h.Why))

@@ -15,11 +15,13 @@ import (
 var allowed = map[string][]string{
 	"":                             {"scim/bridge"},
 	"scim/bridge":                  {"*"},
-	"scim":                         {"store", "scim/auth", "scim/door", "scim/filter", "scim/patch"},
-	"scim/patch":                   {"scim/filter"},
+	"scim":                         {"store", "scim/auth", "scim/door", "scim/filter", "scim/legible", "scim/patch", "scim/value"},
+	"scim/patch":                   {"scim/filter", "scim/legible", "scim/value"},
+	"scim/value":                   {"scim/filter"},
+	"scim/legible":                 {},
 	"scim/filter":                  {},
 	"scim/auth":                    {},
-	"scim/console":                 {"store", "store/audit", "backend", "mapping/delivery"},
+	"scim/console":                 {"store", "store/audit", "backend", "mapping/delivery", "scim/auth", "scim/legible"},
 	"scim/door":                    {},
 	"scim/canary":                  {}, // for tests
 	"mapping/delivery":             {"store", "mapping", "backend"},

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // watchEvery is how often `status --watch` looks.
@@ -38,8 +40,11 @@ func statusCommand(config *string, stdout io.Writer) *cobra.Command {
 		if asJSON {
 			return needed, printJSON(stdout, s)
 		}
+		if s, err = legible.Value(s); err != nil {
+			return needed, fmt.Errorf("reading the server's answer: %w", err)
+		}
 		if watch {
-			fmt.Fprint(stdout, "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // the screen from its beginning
+			fmt.Fprint(legible.Raw(stdout), "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // the screen from its beginning
 		}
 		return needed, showStatus(stdout, s, time.Now())
 	}
@@ -90,10 +95,29 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 		fmt.Fprintf(w, "\n%d request(s) without a valid credential in the last hour\n", s.Refused)
 	}
 	soon(w, s, now)
+	for _, p := range s.IdentityProviders {
+		showProvider(w, p)
+	}
 	for _, b := range s.Backends {
 		showNeeds(w, b)
 	}
 	return nil
+}
+
+// showProvider says what requests of an identity provider may have meant otherwise.
+func showProvider(w io.Writer, p console.ProviderStatus) {
+	if o := p.Omitted; o != nil {
+		fmt.Fprintf(w, "\n%s: %s\n", p.Name, omissionWords(*o))
+	}
+	if u := p.UnknownMembers; u.Members > 0 {
+		fmt.Fprintf(w, "\n%s: %d member(s) of %d group(s) are no users, the most of %q: scimbridge group show NAME\n", p.Name, u.Members, u.Groups, u.Largest[0].Name)
+	}
+}
+
+// omissionWords says which key decides what a PUT without members means.
+func omissionWords(o console.OmissionStatus) string {
+	return fmt.Sprintf("%d PUT(s) left out the members of a group that has some, from %s to %s: they stay. If the client means an empty group, set %s: clear",
+		o.Count, moment(o.First), moment(o.Last), o.Key)
 }
 
 // showNeeds says what there is to know of a backend beside the numbers.
@@ -115,6 +139,9 @@ func showNeeds(w io.Writer, b console.BackendStatus) {
 			words = ": " + words
 		}
 		note("%d blocked: %s%s", b.Blocked[reason], reason, words)
+	}
+	for _, limit := range slices.Sorted(maps.Keys(b.OverLimit)) {
+		note("over the limit: %s on %s: what exceeds it is held", limit, strings.Join(b.OverLimit[limit], ", "))
 	}
 	if b.Holds > 0 {
 		note("%d hold(s) wait for a decision: scimbridge hold list", b.Holds)

@@ -220,6 +220,9 @@ func (v *validation) idp(name string, c IdPConfig) {
 	case !c.calls():
 		v.warn(path, "has no token: it cannot call")
 	}
+	if put := c.PutWithoutMembers; !slices.Contains([]string{"", "keep", "clear"}, put) {
+		v.bad(append(slices.Clone(path), "put_without_members"), "%q is not one of keep, clear", clip(put))
+	}
 	for i, t := range c.Tokens {
 		v.token(append(slices.Clone(path), "tokens", strconv.Itoa(i)), name, t)
 	}
@@ -303,6 +306,9 @@ func (v *validation) backend(name string, c *BackendConfig) {
 		v.bad(at("call_timeout"), "must be positive")
 	} else if c.StragglerWindow < c.CallTimeout {
 		v.warn(at("straggler_window"), "is shorter than call_timeout: a call would be read back while it may still be under way")
+	}
+	if c.AccountCache <= 0 {
+		v.bad(at("account_cache"), "must be positive")
 	}
 	if u := c.UpdateRole; c.Kind == "riskcloud" {
 		if !strings.HasPrefix(u.Path, "/") || !strings.Contains(u.Path, "{role}") {
@@ -404,6 +410,7 @@ func (v *validation) mappings(c *Config) {
 		v.pointless(c, rule, m)
 		v.unpinned(c, rule, m)
 	}
+	v.unowned(c)
 	v.conflicts(c)
 	_, err := c.rules(v)
 	for _, e := range unjoin(err) {

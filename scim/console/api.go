@@ -3,8 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -41,6 +40,10 @@ type ProviderStatus struct {
 	Requests    int64         `json:"requests_last_hour"`
 	Failed      int64         `json:"failed_last_hour"`
 	Tokens      []TokenStatus `json:"tokens"`
+
+	Ignored        []IgnoredAttribute `json:"ignored_attributes,omitempty"`  // since the start
+	Omitted        *OmissionStatus    `json:"put_without_members,omitempty"` // PUTs that left members out
+	UnknownMembers UnknownStatus      `json:"members_without_user"`
 }
 
 // TokenStatus is a token by the beginning of its hash, a client by its id, or whom a signed token named.
@@ -53,20 +56,22 @@ type TokenStatus struct {
 
 // BackendStatus is one backend. Times are absent where there is none.
 type BackendStatus struct {
-	Name          string         `json:"name"`
-	Kind          string         `json:"kind"`
-	Mode          string         `json:"mode"`
-	State         string         `json:"state"`
-	Reason        string         `json:"reason,omitempty"`
-	Pending       int            `json:"pending"`
-	Blocked       map[string]int `json:"blocked"`       // people by reason
-	BlockedUsers  int            `json:"blocked_users"` // each counted once
-	Held          int            `json:"held"`
-	Holds         int            `json:"holds"`
-	OldestPending time.Time      `json:"oldest_pending,omitzero"`
-	OldestRemoval time.Time      `json:"oldest_removal,omitzero"` // pending or blocked
-	PausedUntil   time.Time      `json:"paused_until,omitzero"`
-	Leader        *LeaderStatus  `json:"leader,omitempty"` // where replicas share the store
+	Name         string         `json:"name"`
+	Kind         string         `json:"kind"`
+	Mode         string         `json:"mode"`
+	State        string         `json:"state"`
+	Reason       string         `json:"reason,omitempty"`
+	Pending      int            `json:"pending"`
+	Blocked      map[string]int `json:"blocked"`       // people by reason
+	BlockedUsers int            `json:"blocked_users"` // each counted once
+	Held         int            `json:"held"`
+	Holds        int            `json:"holds"`
+	// OverLimit lists, by limit, the targets on which changes are held because they exceed it.
+	OverLimit     map[string][]string `json:"over_limit,omitempty"`
+	OldestPending time.Time           `json:"oldest_pending,omitzero"`
+	OldestRemoval time.Time           `json:"oldest_removal,omitzero"` // pending or blocked
+	PausedUntil   time.Time           `json:"paused_until,omitzero"`
+	Leader        *LeaderStatus       `json:"leader,omitempty"` // where replicas share the store
 }
 
 // NeedsSomebody says whether the backend waits for a human.
@@ -83,30 +88,20 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("POST /api/plan", c.plan)
 	mux.HandleFunc("POST /api/reload", c.reload)
 	mux.HandleFunc("GET /api/explain", c.explain)
+	mux.HandleFunc("GET /api/group", c.group)
 	mux.HandleFunc("GET /api/backup", c.stream("application/octet-stream", copyTime, func() writing { return c.Backup }))
 	mux.HandleFunc("GET /api/export", c.stream("application/jsonl", copyTime, func() writing { return c.Export }))
 	mux.HandleFunc("GET /api/audit", c.auditExport)
 	mux.HandleFunc("GET /api/audit/verify", c.auditVerify)
 	mux.HandleFunc("POST /api/resume", c.resume)
 	mux.HandleFunc("POST /api/{action}", c.act)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(c.Key.Reveal()))
-		if c.Key.IsZero() || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
-			if c.Rejected != nil {
-				c.Rejected(r)
-			}
-			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file beside the store")
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return c.withKey(mux)
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client went away: nobody to tell
+	_ = json.NewEncoder(legible.NewWriter(w)).Encode(v) // the client went away
 }
 
 func refuse(w http.ResponseWriter, status int, text string) {
@@ -121,7 +116,12 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 		for _, name := range c.providers(tx) {
 			d := tx.Directory(name)
 			last, requests, failed := c.Traffic.lately(name, now)
-			s.IdentityProviders = append(s.IdentityProviders, ProviderStatus{name, d.UserCount(), d.GroupCount(), last, requests, failed, c.tokens(tx, name)})
+			unknown, err := c.Metrics.unknown.status(tx, name)
+			if err != nil {
+				return err
+			}
+			s.IdentityProviders = append(s.IdentityProviders, ProviderStatus{name, d.UserCount(), d.GroupCount(), last, requests, failed, c.tokens(tx, name),
+				c.Ignored.most(name), c.Omitted.status(tx, name), unknown})
 		}
 		_, s.Refused, _ = c.Traffic.lately("", now)
 		for _, b := range c.Backends {
@@ -220,13 +220,18 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	}
 	s.Blocked, s.BlockedUsers = waiting.counts(), waiting.people()
 	if held {
-		s.Held, _, err = heldPeople(tx, b.Name)
+		all, err := readHeld(tx, b.Name)
+		if err != nil {
+			return s, err
+		}
+		s.Held, s.OverLimit = all.people, all.over
 	}
+	strangers, err := delivery.HeldByPin(tx, b.Name)
 	if err != nil {
 		return s, err
 	}
-	strangers, err := delivery.HeldByPin(tx, b.Name)
-	s.Held += strangers
+	ends, over, err := delivery.HeldEnds(tx, b.Name)
+	s.Held, s.OverLimit = s.Held+strangers+ends, overLimit(s.OverLimit, over)
 	return s, err
 }
 
@@ -245,21 +250,49 @@ func (c *Console) countHolds(ctx context.Context, backends []BackendStatus) erro
 }
 
 func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
+	all, err := c.showHolds(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+		return
+	}
+	answer(w, http.StatusOK, all)
+}
+
+// showHolds lists the holds of all backends, the oldest first.
+func (c *Console) showHolds(ctx context.Context) ([]delivery.Hold, error) {
 	all := []delivery.Hold{}
 	for _, b := range c.Backends {
-		holds, err := b.Engine.Holds(r.Context())
+		holds, err := b.Engine.ShowHolds(ctx)
 		if err != nil {
-			refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
-			return
+			return nil, err
 		}
 		all = append(all, holds...)
 	}
 	slices.SortStableFunc(all, func(a, b delivery.Hold) int { return a.Since.Compare(b.Since) })
-	answer(w, http.StatusOK, all)
+	return all, nil
+}
+
+// HoldChanged is the answer to a decision about a hold that is not what was listed: with the holds as they are now.
+type HoldChanged struct {
+	Error string          `json:"error"`
+	Holds []delivery.Hold `json:"holds"`
+}
+
+// holdChanged refuses a decision about a hold that is not what was listed.
+func (c *Console) holdChanged(w http.ResponseWriter, r *http.Request) {
+	all, err := c.showHolds(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+		return
+	}
+	answer(w, http.StatusConflict, HoldChanged{"the hold is not what was listed, and nothing was decided: read the list as it is now, and decide by an id of it", all})
 }
 
 func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 	id, decision, request := r.PathValue("id"), r.PathValue("decision"), uuid.NewString()
+	if digest := r.URL.Query().Get("digest"); digest != "" { // in place of an id with its digest
+		id += "." + digest
+	}
 	w.Header().Set("X-Request-Id", request)
 	for _, b := range c.Backends {
 		why, do := whyOf(r.Context(), b.Engine, id), b.Engine.Approve
@@ -275,6 +308,8 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case errors.Is(err, delivery.ErrNoHold):
 			continue
+		case errors.Is(err, delivery.ErrChanged):
+			c.holdChanged(w, r)
 		case errors.Is(err, delivery.ErrProtected):
 			refuse(w, http.StatusConflict, "the configuration protects this person: take them out of `protect` or `own_account` and restart, or reject the hold")
 		case err != nil:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -19,6 +20,7 @@ type Engine interface {
 	Health() (state, reason string)
 	PausedUntil() time.Time
 	Holds(ctx context.Context) ([]delivery.Hold, error)
+	ShowHolds(ctx context.Context) ([]delivery.Hold, error) // to an operator, who decides about what is listed
 	Approve(ctx context.Context, id, actor, request string) error
 	Reject(ctx context.Context, id, actor, request string) error
 	Retry(ctx context.Context) error
@@ -48,6 +50,10 @@ type Console struct {
 	Tokens   []Token
 	Signing  []string // the identity providers that sign tokens
 	Traffic  *Traffic // nil: nobody notes it
+	Ignored  *Ignored
+	Omitted  *Omissions
+	// Grants says what the rules in force make of a group; nil: nothing is said.
+	Grants func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant
 	// Plan computes what would be done under a proposed file, which errors call by its name, or (nil) under the rules in force;
 	// Reload reads the configuration again. Their errors are for the operator.
 	Plan   func(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error)
@@ -59,6 +65,8 @@ type Console struct {
 	BrokeOff       func(path string, err error) // is told why a copy of the store or of the audit trail broke off; nil: nobody is
 	Rejected       func(r *http.Request)        // is told of a call to the operator API without its key; nil: nobody is
 	Resume         func(ctx context.Context) (stoodBy bool, err error)
+
+	challenger *auth.Challenger
 }
 
 // Handler serves /, /healthz, /readyz, /metrics and, with the operator's key, /api.
@@ -68,6 +76,8 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", c.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /{$}", first)
+	c.challenger = &auth.Challenger{Now: c.Now}
+	mux.HandleFunc("GET /api/challenge", c.challenge)
 	mux.Handle("/api/", c.api())
 	return http.NewCrossOriginProtection().Handler(headers(mux))
 }
@@ -106,6 +116,9 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	}{"ok", map[string]backendState{}, nil}
 	for _, b := range c.Backends {
 		state, reason := b.Engine.Health()
+		if state != delivery.Following { // which replica delivers is shown below, too
+			reason = "" // it may name targets, and the client has shown no credential
+		}
 		body.Backends[b.Name] = backendState{state, reason}
 	}
 	select {

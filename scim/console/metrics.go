@@ -19,7 +19,11 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	calls    *prometheus.CounterVec
 	drift    *prometheus.CounterVec
+	repaired *prometheus.CounterVec
 	delivery prometheus.Histogram
+	ignored  *prometheus.CounterVec
+	omitted  *prometheus.CounterVec
+	unknown  *unknownMembers
 }
 
 // NewMetrics registers everything, with the gauges of every backend at 0 from the start.
@@ -32,18 +36,36 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 			Help: "Calls made to a backend, by outcome."}, []string{"backend", "operation", "outcome"}),
 		drift: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scimbridge_drift_total",
 			Help: "Differences between a backend and the ledger found by a resync."}, []string{"backend", "kind"}),
+		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scimbridge_repaired_total",
+			Help: "Grants that differed from the directory without a mark, found by a resync: each is a defect of the bridge."}, []string{"backend"}),
 		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scimbridge_delivery_seconds",
 			Help:    "From the answer to the identity provider to the answer of the backend.",
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}}),
+		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scimbridge_ignored_attributes_total",
+			Help: "Attributes of SCIM requests that had no effect: the schemas do not know them."}, []string{"idp", "resource"}),
+		omitted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scimbridge_put_without_members_total",
+			Help: "PUTs that left out the members of a group that has some, from an identity provider that sends them at other times."}, []string{"idp"}),
+		unknown: &unknownMembers{store: s, now: time.Now, many: manyRows},
 	}
 	for _, b := range backends {
 		for _, kind := range []string{"missing", "foreign"} {
 			m.drift.WithLabelValues(b, kind)
 		}
+		m.repaired.WithLabelValues(b)
 	}
-	m.registry.MustRegister(m.requests, m.calls, m.drift, m.delivery, &workCollector{store: s, backends: backends, now: time.Now, many: manyRows},
+	m.registry.MustRegister(m.requests, m.calls, m.drift, m.repaired, m.delivery, m.ignored, m.omitted, m.unknown,
+		&workCollector{store: s, backends: backends, now: time.Now, many: manyRows},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// LogDropped adds the metric of the lines of the log that were dropped; nil: none ever is.
+func (m *Metrics) LogDropped(read func() float64) {
+	if read == nil {
+		read = func() float64 { return 0 }
+	}
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "scimbridge_log_dropped_total",
+		Help: "Lines of the log that were dropped, because its reader is too slow or gone."}, read))
 }
 
 // Request counts a SCIM request.
@@ -62,6 +84,25 @@ func (m *Metrics) Delivered(d time.Duration) { m.delivery.Observe(d.Seconds()) }
 // Drift counts a difference that a resync found.
 func (m *Metrics) Drift(backend, kind string) { m.drift.WithLabelValues(backend, kind).Inc() }
 
+// Repaired counts a difference between directory and ledger that nothing had marked.
+func (m *Metrics) Repaired(backend string) { m.repaired.WithLabelValues(backend).Inc() }
+
+// Providers lets the counters of identity providers begin at 0.
+func (m *Metrics) Providers(names []string) {
+	for _, idp := range names {
+		m.ignored.WithLabelValues(idp, "User")
+		m.omitted.WithLabelValues(idp)
+	}
+}
+
+// IgnoredAttributes counts attributes of a request that had no effect.
+func (m *Metrics) IgnoredAttributes(idp, resource string, n int) {
+	m.ignored.WithLabelValues(idp, resource).Add(float64(n))
+}
+
+// PutWithoutMembers counts a PUT that left the members of a group out.
+func (m *Metrics) PutWithoutMembers(idp string) { m.omitted.WithLabelValues(idp).Inc() }
+
 // workCollector reads the gauges from the store at each scrape: they are what is there, not what was counted.
 type workCollector struct {
 	store    store.Store
@@ -78,7 +119,8 @@ type census struct {
 	at      time.Time
 	read    int // rows
 	held    int
-	blocked map[string]int // by reason
+	over    map[string][]string // by limit: see heldGrants
+	blocked map[string]int      // by reason
 }
 
 const (
@@ -90,15 +132,17 @@ const (
 var (
 	pendingDesc = prometheus.NewDesc("scimbridge_pending_changes", "Changes not yet delivered; 0 is converged.", []string{"backend"}, nil)
 	heldDesc    = prometheus.NewDesc("scimbridge_held_changes", "Changes held until an operator decides.", []string{"backend"}, nil)
+	overDesc    = prometheus.NewDesc("scimbridge_over_limit", "Targets on which changes are held because a limit is exceeded.", []string{"backend", "limit"}, nil)
 	blockedDesc = prometheus.NewDesc("scimbridge_blocked_users", "People whose change waits for somebody.", []string{"backend", "reason"}, nil)
 )
 
 // reasons exist from the start at 0, so that an alert on them is never without data.
-var reasons = []string{"no_account", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "forbidden", "not_shown"}
+var reasons = []string{"no_account", "no_address", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "forbidden", "not_shown"}
 
 func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- pendingDesc
 	ch <- heldDesc
+	ch <- overDesc
 	ch <- blockedDesc
 }
 
@@ -123,8 +167,15 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 			if err != nil {
 				return err
 			}
+			ends, over, err := delivery.HeldEnds(tx, b)
+			if err != nil {
+				return err
+			}
 			gauge(pendingDesc, pending, b)
-			gauge(heldDesc, people.held+strangers, b)
+			gauge(heldDesc, people.held+strangers+ends, b)
+			for _, limit := range delivery.Limits {
+				gauge(overDesc, len(overLimit(people.over, over)[limit]), b, limit)
+			}
 			for _, r := range reasons {
 				people.blocked[r] += 0
 			}
@@ -148,11 +199,12 @@ func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMa
 	last, now := c.taken[backend], c.now()
 	if age := now.Sub(last.at); last.read <= c.many || age < 0 || age >= countAgain {
 		last = census{at: now, blocked: map[string]int{}}
-		var err error
 		if heldMarks > 0 {
-			if last.held, last.read, err = heldPeople(tx, backend); err != nil {
+			held, err := readHeld(tx, backend)
+			if err != nil {
 				return last, err
 			}
+			last.held, last.over, last.read = held.people, held.over, held.read
 		}
 		if blockedMarks > 0 {
 			waiting := blocked{}
@@ -179,7 +231,7 @@ func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMa
 		last.blocked = map[string]int{}
 	}
 	if heldMarks == 0 {
-		last.held = 0
+		last.held, last.over = 0, nil
 	}
 	return last, nil
 }

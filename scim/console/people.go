@@ -3,7 +3,9 @@ package console
 import (
 	"errors"
 	"maps"
+	"slices"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -89,17 +91,45 @@ func (b blocked) counts() map[string]int {
 	return out
 }
 
-// heldPeople counts those of whom something is held, on each target: a person may be marked more than once. It says how much it read.
-func heldPeople(tx store.Tx, backend string) (n, read int, err error) {
+// heldGrants is what the ledger says of holds.
+type heldGrants struct {
+	people int                 // accounts of which something is held, on each target: an account may be marked more than once
+	over   map[string][]string // by limit: the targets on which it holds something
+	read   int                 // entries
+}
+
+// overLimit adds the targets on which off-boardings that take away no role are held.
+func overLimit(held map[string][]string, ends []string) map[string][]string {
+	out := map[string][]string{}
+	for limit, targets := range held {
+		out[limit] = slices.Clone(targets)
+	}
+	for _, t := range ends {
+		if !slices.Contains(out[delivery.LimitOffboardings], t) {
+			out[delivery.LimitOffboardings] = append(out[delivery.LimitOffboardings], t)
+		}
+	}
+	return out
+}
+
+// readHeld reads the holds of a backend.
+func readHeld(tx store.Tx, backend string) (out heldGrants, err error) {
+	out.over = map[string][]string{}
 	last := [2]string{}
 	for e, err := range tx.Ledger(backend).Entries("", "") {
 		if err != nil {
-			return 0, 0, err
+			return out, err
 		}
-		read++
-		if at := [2]string{e.Target, e.Account}; e.Hold != "" && at != last { // entries of an account stand together
-			n, last = n+1, at
+		out.read++
+		if e.Hold == "" {
+			continue
+		}
+		if slices.Contains(delivery.Limits, e.Why) && !slices.Contains(out.over[e.Why], e.Target) {
+			out.over[e.Why] = append(out.over[e.Why], e.Target)
+		}
+		if at := [2]string{e.Target, e.Account}; at != last { // entries of an account stand together
+			out.people, last = out.people+1, at
 		}
 	}
-	return n, read, nil
+	return out, nil
 }

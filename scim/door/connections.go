@@ -1,23 +1,43 @@
 package door
 
 import (
+	"context"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
 )
 
-// connections counts those that are open.
+// showWithin is how long the server waits, in all, for the first good credential of a connection:
+// for its TLS handshake, its headers, and a body that holds the credential.
+const showWithin = 5 * time.Second
+
+// lastWords is how long a connection without a good credential stays open after an answer, at
+// least: the client must be able to read it.
+const lastWords = time.Second
+
+// goodFor is how long, at least, an address that showed a good credential counts as one that did.
+const goodFor = 24 * time.Hour
+
+// connections are those that are open.
 type connections struct {
-	mu      sync.Mutex
-	all     int
-	from    map[netip.Addr]int
-	refused int       // since the last report
-	told    time.Time // when that was
+	mu        sync.Mutex
+	all       int
+	from      map[netip.Addr]int
+	strangers map[netip.Addr][]*conn // without a good credential, the oldest first; not those of known addresses
+	strange   int                    // how many those are
+	known     recent                 // addresses that showed a good credential lately
+	refused   int                    // since the last report
+	told      time.Time              // when that was
 }
 
-// Listener accepts no more connections than there may be, in all and from one address; those beyond are closed at once. A proxy's are not
-// counted as one address: everybody comes from there.
+// Listener accepts at most Connections connections, and PerAddress of one address. A connection has
+// five seconds to show a good credential. Those that have not may be three quarters of all; a
+// further one takes the place of the oldest of the address with the most of them, so that no
+// number of silent connections keeps out a client with a good credential. A quarter is left for
+// addresses that showed one lately. A proxy's connections are not counted by their address.
 func (d *Door) Listener(l net.Listener) net.Listener { return &listener{l, d} }
 
 type listener struct {
@@ -32,50 +52,243 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := addressOf(c.RemoteAddr().String())
-		if l.door.enter(from) {
-			return &conn{Conn: c, leave: sync.OnceFunc(func() { l.door.leave(from) })}, nil
+		in := &conn{Conn: c, door: l.door, from: addressOf(c.RemoteAddr().String()), end: l.door.Now().Add(showWithin)}
+		if l.door.enter(in) {
+			return in, nil
 		}
-		_ = c.Close() // there is nobody to tell
+		_ = c.Close() // the client learns no more than that
 	}
 }
 
-// conn is counted until it is closed.
+// conn is counted until it is closed, and closed when it shows no good credential in time.
 type conn struct {
 	net.Conn
-	leave func()
+	door *Door
+	from netip.Addr
+	end  time.Time // by then it must have shown a good credential
+	once sync.Once
+
+	mu     sync.Mutex
+	proven bool
+	busy   int // requests that the server works on without waiting for the client
+	timer  *time.Timer
 }
 
-// Close closes it and counts it no more.
+// Close closes the connection and gives its place away.
 func (c *conn) Close() error {
-	defer c.leave()
+	defer c.once.Do(func() {
+		c.mu.Lock()
+		c.timer.Stop()
+		c.mu.Unlock()
+		c.door.leave(c)
+	})
 	return c.Conn.Close()
 }
 
-func (d *Door) enter(from netip.Addr) bool {
-	c, key := &d.conns, subscriber(from)
+// start lets the clock run.
+func (c *conn) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	many := d.PerAddress > 0 && c.from[key] >= d.PerAddress && !within(d.Proxies, from)
-	if many || d.Connections > 0 && c.all >= d.Connections {
-		c.refused++
-		if now := d.Now(); d.Refused != nil && now.Sub(c.told) >= time.Minute {
-			d.Refused(c.refused)
-			c.refused, c.told = 0, now
+	c.timer = time.AfterFunc(showWithin, func() { _ = c.Close() })
+}
+
+// prove ends the time limit: the connection has shown a good credential.
+func (c *conn) prove() {
+	c.mu.Lock()
+	first := !c.proven
+	c.proven = true
+	c.timer.Stop()
+	c.mu.Unlock()
+	c.door.proved(c, first)
+}
+
+// work stops the clock while the server, and not the client, is what a request waits for.
+func (c *conn) work() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy++
+	c.timer.Stop()
+}
+
+// await lets the clock run again, for at least so long.
+func (c *conn) await(least time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy--; c.busy == 0 && !c.proven {
+		c.timer.Reset(max(least, c.end.Sub(c.door.Now())))
+	}
+}
+
+type connKey struct{}
+
+// ConnContext is for http.Server: it lets Handler find the connection of a request.
+func (d *Door) ConnContext(ctx context.Context, c net.Conn) context.Context {
+	if over, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
+		c = over.NetConn()
+	}
+	if ours, ok := c.(*conn); ok {
+		return context.WithValue(ctx, connKey{}, ours)
+	}
+	return ctx
+}
+
+// connOf finds the connection of a request; nil where no Listener of a door accepted it.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
+}
+
+// isProven says whether the connection has shown a good credential, or is none of a door's.
+func (c *conn) isProven() bool {
+	if c == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.proven
+}
+
+// awaited is a body for which the server waits: the clock of its connection runs meanwhile.
+type awaited struct {
+	io.ReadCloser
+	conn *conn
+}
+
+func (b *awaited) Read(p []byte) (int, error) {
+	b.conn.await(0)
+	defer b.conn.work()
+	return b.ReadCloser.Read(p)
+}
+
+// enter takes a connection in, if need be in the place of another.
+func (d *Door) enter(in *conn) bool {
+	evicted, entered := d.admitConn(in)
+	if evicted != nil {
+		_ = evicted.Close() // it had its time
+	}
+	return entered
+}
+
+func (d *Door) admitConn(in *conn) (evicted *conn, entered bool) {
+	c, key := &d.conns, subscriber(in.from)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	proxy := within(d.Proxies, in.from)
+	known := proxy || c.known.has(key, d.Now())
+	if d.PerAddress > 0 && c.from[key] >= d.PerAddress && !proxy {
+		d.refuse()
+		return nil, false
+	}
+	if d.Connections > 0 && (c.all >= d.Connections || !known && c.strange >= max(1, d.Connections*3/4)) {
+		d.refuse() // this one, or the one in whose place it comes
+		if evicted = c.oldest(); evicted == nil {
+			return nil, false
 		}
-		return false
+		c.forget(evicted)
 	}
 	c.all++
 	c.from[key]++
-	return true
+	if !known {
+		c.strange++
+		c.strangers[key] = append(c.strangers[key], in)
+	}
+	in.start()
+	return evicted, true
 }
 
-func (d *Door) leave(from netip.Addr) {
-	c, key := &d.conns, subscriber(from)
+// refuse counts a connection that was not let in, or had to go, and reports once a minute.
+func (d *Door) refuse() {
+	c := &d.conns
+	c.refused++
+	if now := d.Now(); d.Refused != nil && now.Sub(c.told) >= time.Minute {
+		d.Refused(c.refused)
+		c.refused, c.told = 0, now
+	}
+}
+
+// oldest finds the oldest connection of the address that has the most without a good credential.
+func (c *connections) oldest() *conn {
+	var most []*conn
+	for _, all := range c.strangers {
+		if len(all) > len(most) || len(all) == len(most) && len(all) > 0 && all[0].end.Before(most[0].end) {
+			most = all
+		}
+	}
+	if most == nil {
+		return nil
+	}
+	return most[0]
+}
+
+// forget takes a connection from the strangers; it stays counted until it is closed.
+func (c *connections) forget(gone *conn) bool {
+	key := subscriber(gone.from)
+	for i, one := range c.strangers[key] {
+		if one == gone {
+			c.strange--
+			c.strangers[key] = append(c.strangers[key][:i], c.strangers[key][i+1:]...)
+			if len(c.strangers[key]) == 0 {
+				delete(c.strangers, key)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// proved notes that a connection, and so its address, has shown a good credential.
+func (d *Door) proved(in *conn, first bool) {
+	c, now := &d.conns, d.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.known.add(subscriber(in.from), now)
+	if first {
+		c.forget(in)
+	}
+}
+
+func (d *Door) leave(gone *conn) {
+	c, key := &d.conns, subscriber(gone.from)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forget(gone)
 	c.all--
 	if c.from[key]--; c.from[key] == 0 {
 		delete(c.from, key)
+	}
+}
+
+// recent remembers addresses for goodFor at least, and for twice as long at most. When there are
+// too many, the older half is forgotten.
+type recent struct {
+	young, old map[netip.Addr]bool
+	turned     time.Time
+}
+
+func (r *recent) has(a netip.Addr, now time.Time) bool {
+	r.turn(now)
+	return r.young[a] || r.old[a]
+}
+
+func (r *recent) add(a netip.Addr, now time.Time) {
+	r.turn(now)
+	if r.young[a] {
+		return
+	}
+	if len(r.young) >= maxAddresses {
+		r.young, r.old, r.turned = nil, r.young, now
+	}
+	if r.young == nil {
+		r.young = map[netip.Addr]bool{}
+	}
+	r.young[a] = true
+}
+
+func (r *recent) turn(now time.Time) {
+	switch age := now.Sub(r.turned); {
+	case age >= 2*goodFor:
+		r.young, r.old, r.turned = nil, nil, now
+	case age >= goodFor:
+		r.young, r.old, r.turned = nil, r.young, now
 	}
 }

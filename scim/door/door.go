@@ -73,7 +73,7 @@ func (d *Door) Init() *Door {
 		}
 	}
 	d.delayed = make(chan struct{}, maxDelayed)
-	d.conns = connections{from: map[netip.Addr]int{}}
+	d.conns = connections{from: map[netip.Addr]int{}, strangers: map[netip.Addr][]*conn{}}
 	return d
 }
 
@@ -82,8 +82,18 @@ type Visitor struct {
 	Address  netip.Addr
 	Flood    bool // Failed found that it is one of too many: not worth a line in a log
 	door     *Door
-	unclear  bool // a proxy named an address that is none
+	conn     *conn       // nil: no listener of a door accepted it
+	answer   http.Header // of this request
+	unclear  bool        // a proxy named an address that is none
 	verified []*x509.Certificate
+}
+
+// Network is what the limits count the visitor's address by; "" if there is none.
+func (v *Visitor) Network() string {
+	if !v.Address.IsValid() {
+		return ""
+	}
+	return subscriber(v.Address).String()
 }
 
 type visitorKey struct{}
@@ -96,11 +106,20 @@ func Of(r *http.Request) *Visitor {
 	return &Visitor{Address: addressOf(r.RemoteAddr)}
 }
 
-// Handler finds out for every request from where it comes.
+// Handler finds out for every request from where it comes. An answer on a connection that has shown
+// no good credential, this one included, is its last.
 func (d *Door) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := &Visitor{door: d}
+		v := &Visitor{door: d, conn: connOf(r), answer: w.Header()}
 		v.Address, v.unclear = d.address(r)
+		if !v.conn.isProven() {
+			v.last()
+			v.conn.work()
+			defer v.conn.await(lastWords)
+			if r.Body != nil && r.Body != http.NoBody {
+				r.Body = &awaited{r.Body, v.conn}
+			}
+		}
 		if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 			v.verified = r.TLS.PeerCertificates[:1]
 		}
@@ -132,6 +151,7 @@ func (v *Visitor) Admit(idp string) error {
 	case len(p.Certificates) > 0 && !slices.ContainsFunc(v.verified, p.pins):
 		return &Refusal{Status: http.StatusForbidden, Detail: "the credential is accepted only over a connection with its client certificate"}
 	}
+	v.prove()
 	now := d.Now()
 	if l := d.providers[idp]; l != nil {
 		if after := take(l, now); after > 0 {
@@ -144,10 +164,26 @@ func (v *Visitor) Admit(idp string) error {
 	return nil
 }
 
-// Failed counts a wrong credential, before it is answered 401. Beyond the limit it waits a while, if not too many wait already.
+// last makes the answer the last of its connection.
+func (v *Visitor) last() { v.answer.Set("Connection", "close") }
+
+// prove keeps the connection: it has shown a good credential.
+func (v *Visitor) prove() {
+	if v.conn != nil {
+		v.conn.prove()
+		v.answer.Del("Connection")
+	}
+}
+
+// Failed counts a wrong credential, before it is answered 401 and the connection ends. Beyond the
+// limit it waits a while, if not too many wait already.
 func (v *Visitor) Failed(ctx context.Context) {
 	d := v.door
-	if d == nil || take(d.failures.of(v.Address), d.Now()) == 0 {
+	if d == nil {
+		return
+	}
+	v.last()
+	if take(d.failures.of(v.Address), d.Now()) == 0 {
 		return
 	}
 	v.Flood = true

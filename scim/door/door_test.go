@@ -247,7 +247,7 @@ func TestConnections(t *testing.T) {
 		all, perAddress, admit int
 		proxies                []netip.Prefix
 	}{
-		{"one address", 100, 3, 3, nil}, {"all", 4, 10, 4, nil}, {"a proxy", 6, 3, 6, prefixes(t, "127.0.0.0/8")},
+		{"one address", 100, 3, 3, nil}, {"a proxy", 6, 3, 6, prefixes(t, "127.0.0.0/8")},
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -15,7 +15,8 @@ type comparison struct {
 	attr Attribute
 	sub  *Attribute // what of attr is compared, nil for attr itself
 	op   fp.CompareOperator
-	want any // string, bool, float64 or time.Time, by the type of what is compared; nil for null and for pr
+	null bool // the literal is null without quotes, for eq or ne: no value, or the text want
+	want any  // string, bool, float64 or time.Time, by the type of what is compared; nil for pr, and for null where there is no text
 }
 
 // comparison checks e. A complex attribute stands for its sub-attribute value (E06, E07).
@@ -28,15 +29,21 @@ func (sc scope) comparison(e *fp.AttributeExpression) (comparison, error) {
 	if c.op == fp.PR {
 		return c, nil
 	}
-	if e.CompareValue == nil {
-		if c.op != fp.EQ && c.op != fp.NE {
-			return c, errorf("%q cannot be compared with null by %s", clip(pathOf(e.AttributePath)), c.op)
-		}
-		return c, nil
-	}
 	target := attr
 	if sub != nil {
 		target = *sub
+	}
+	literal := Text(e.CompareValue)
+	if word, bare := e.CompareValue.(Word); bare && word.IsNull() {
+		switch {
+		case equality(c.op):
+			if c.null = true; target.textual() {
+				c.want = literal
+			}
+			return c, nil
+		case !substring(c.op) || !target.textual():
+			return c, errorf("%q cannot be compared with null by %s", clip(pathOf(e.AttributePath)), c.op)
+		}
 	}
 	if target.Type == typeComplex {
 		value, ok := target.Sub("value")
@@ -46,49 +53,49 @@ func (sc scope) comparison(e *fp.AttributeExpression) (comparison, error) {
 		c.sub, target = &value, value
 	}
 	var ok bool
-	if c.want, ok = operand(target.Type, e.Operator, e.CompareValue); !ok {
+	if c.want, ok = operand(target.Type, e.Operator, literal); !ok {
 		return c, errorf("%q is a %s: it cannot be compared with this value by %s", clip(pathOf(e.AttributePath)), target.Type, c.op)
 	}
 	return c, nil
 }
 
+func equality(op fp.CompareOperator) bool  { return op == fp.EQ || op == fp.NE }
+func substring(op fp.CompareOperator) bool { return op == fp.CO || op == fp.SW || op == fp.EW }
+
 // operand converts the literal of a filter for a comparison by op with an attribute of type typ, if the two go together.
-func operand(typ string, op fp.CompareOperator, literal any) (any, bool) {
-	equality := op == fp.EQ || op == fp.NE
-	substring := op == fp.CO || op == fp.SW || op == fp.EW
+func operand(typ string, op fp.CompareOperator, literal string) (any, bool) {
 	switch typ {
 	case typeBoolean:
 		b, ok := boolean(literal)
-		return b, ok && equality
+		return b, ok && equality(op)
 	case typeDecimal, typeInteger:
 		f, ok := numeric(literal)
-		return f, ok && !substring
+		return f, ok && !substring(op)
 	case typeDateTime:
-		if substring {
-			return text(literal), true
+		if substring(op) {
+			return literal, true
 		}
 		t, ok := instant(literal)
 		return t, ok
 	case typeBinary:
-		return text(literal), equality || substring
+		return literal, equality(op) || substring(op)
 	}
-	return text(literal), true
+	return literal, true
 }
 
 // holds evaluates the comparison. Of several values any one may satisfy it; no value at all is unequal to every literal, equal to
 // null, and satisfies nothing else.
 func (c comparison) holds(from any) bool {
 	v := member(from, c.attr)
-	switch {
-	case c.op == fp.PR:
+	if c.op == fp.PR {
 		return c.any(v, present)
-	case c.want == nil:
-		return c.any(v, present) == (c.op == fp.NE)
 	}
-	if c.op == fp.NE && !c.any(v, present) {
-		return true
+	if c.op == fp.EQ && c.null || c.op == fp.NE && !c.null {
+		if !c.any(v, present) {
+			return true
+		}
 	}
-	return c.any(v, c.satisfied)
+	return (c.want != nil || c.op == fp.NE) && c.any(v, c.satisfied)
 }
 
 // any says whether f holds for one of the values that the comparison is about.
@@ -135,7 +142,12 @@ func present(v any) bool {
 
 // satisfied compares one value.
 func (c comparison) satisfied(have any) bool {
+	if c.null && !present(have) {
+		return false
+	}
 	switch want := c.want.(type) {
+	case nil: // ne null
+		return true
 	case bool:
 		b, ok := boolean(have)
 		return ok && ordered(c.op, boolOrder(b, want))
@@ -224,6 +236,9 @@ func numeric(v any) (float64, bool) {
 		f, err := v.Float64()
 		return f, err == nil
 	case string:
+		if !json.Valid([]byte(v)) { // Inf, NaN and 0x10 are no numbers
+			return 0, false
+		}
 		f, err := strconv.ParseFloat(v, 64)
 		return f, err == nil
 	}
@@ -245,7 +260,7 @@ func instant(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// text is a literal or a value as a string.
+// text is a value as a string.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:

@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"strconv"
 	"strings"
 
 	fp "github.com/scim2/filter-parser/v2"
@@ -15,6 +14,9 @@ type Term struct {
 
 // Equality returns the terms "attr eq literal" that every match of e satisfies, for choosing an index: e is such a term or a
 // conjunction that contains some. It is nil if there are none. A candidate found by a term must still pass [Match].
+//
+// The value is the literal as it was written; null without quotes, which may mean no value, makes
+// no term.
 //
 // Of attr[sub eq "x"] it returns attr.sub eq "x". A path is as the filter has it: "members eq x" has the path "members".
 func Equality(e fp.Expression) []Term {
@@ -31,14 +33,8 @@ func appendTerms(terms []Term, parent string, e fp.Expression) []Term {
 	case *fp.ValuePath:
 		terms = appendTerms(terms, pathOf(e.AttributePath)+".", e.ValueFilter)
 	case *fp.AttributeExpression:
-		if e.Operator != fp.EQ {
-			break
-		}
-		switch v := e.CompareValue.(type) {
-		case string:
-			terms = append(terms, Term{strings.ToLower(parent + pathOf(e.AttributePath)), v})
-		case int: // an identifier of digits without quotes
-			terms = append(terms, Term{strings.ToLower(parent + pathOf(e.AttributePath)), strconv.Itoa(v)})
+		if word, bare := e.CompareValue.(Word); e.Operator == fp.EQ && !(bare && word.IsNull()) {
+			terms = append(terms, Term{strings.ToLower(parent + pathOf(e.AttributePath)), Text(e.CompareValue)})
 		}
 	}
 	return terms

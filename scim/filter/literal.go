@@ -1,89 +1,104 @@
 package filter
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// literal reads a string, a number, true, false, null or a word without quotes, which counts as a string (E03). A whole number
-// becomes an int, another one a float64, as in the library's tree.
+// Word is a literal without quotes, as it was written. Against a text it is that text (E03);
+// against an attribute of another type it is the boolean, number or date of that form.
+type Word string
+
+// IsNull says whether w is null in any letter case: no value or, where the attribute has a text,
+// that text.
+func (w Word) IsNull() bool { return strings.EqualFold(string(w), "null") }
+
+// Text returns a literal of the syntax tree, a string or a [Word], as it was written.
+func Text(literal any) string {
+	if w, ok := literal.(Word); ok {
+		return string(w)
+	}
+	s, _ := literal.(string)
+	return s
+}
+
+// literal reads a string or a word for the syntax tree.
 func (p *parser) literal() (any, error) {
-	if p.peek() == '"' {
-		return p.quoted()
+	text, bare, err := p.text()
+	if bare {
+		return Word(text), err
+	}
+	return text, err
+}
+
+// text reads a string between quotes of either kind, or a word without quotes.
+func (p *parser) text() (text string, bare bool, err error) {
+	if c := p.peek(); c == '"' || c == '\'' {
+		text, err = p.quoted(c)
+		return text, false, err
 	}
 	start := p.pos
-	for p.pos < len(p.in) && !strings.ContainsRune(" ()[]\"", rune(p.in[p.pos])) && p.in[p.pos] >= 0x20 {
+	for p.pos < len(p.in) && !endsWord(p.in[p.pos]) {
 		p.pos++
 	}
-	word := p.in[start:p.pos]
-	switch {
-	case word == "":
-		return nil, p.unexpected("a value")
-	case strings.EqualFold(word, "true"):
-		return true, nil
-	case strings.EqualFold(word, "false"):
-		return false, nil
-	case strings.EqualFold(word, "null"):
-		return nil, nil
-	case word[0] == '-' || isDigit(word[0]):
-		return number(word), nil
+	text = p.in[start:p.pos]
+	if err = checkWord(text); err == nil && p.peek() == '"' {
+		err = errorf("a double quote stands inside a value that does not begin with one: write the whole value in quotes")
 	}
-	return word, nil
+	if err == nil && text == "" {
+		err = p.unexpected("a value")
+	}
+	return text, true, err
 }
 
-// number is what word means if JSON calls it a number, else word itself: identifiers such as 00aa-1 come without quotes, too.
-func number(word string) any {
-	if !json.Valid([]byte(word)) {
-		return word
-	}
-	if strings.ContainsAny(word, ".eE") {
-		if f, err := strconv.ParseFloat(word, 64); err == nil {
-			return f
-		}
-		return word
-	}
-	if n, err := strconv.Atoi(word); err == nil {
-		return n
-	}
-	return word
+func endsWord(c byte) bool {
+	return c <= ' ' || c == '(' || c == ')' || c == '[' || c == ']' || c == '"'
 }
 
-// quoted reads a JSON string and decodes its escapes.
-func (p *parser) quoted() (string, error) {
+// quoted reads a string and decodes its escapes: those of JSON, and \' between single quotes.
+func (p *parser) quoted(quote byte) (string, error) {
 	p.pos++
 	start := p.pos
 	for p.pos < len(p.in) {
 		switch c := p.in[p.pos]; {
-		case c == '"':
+		case c == quote:
 			s := p.in[start:p.pos]
 			p.pos++
-			return s, nil
+			return s, p.afterString()
 		case c == '\\':
-			return p.escaped(start)
+			return p.escaped(start, quote)
 		case c < 0x20:
 			return "", errorf("a string contains the control character %#02x", c)
 		}
 		p.pos++
 	}
-	return "", errorf("a string is not closed")
+	return "", notClosed()
+}
+
+func notClosed() error {
+	return errorf("a string is not closed: it must end with the quote with which it begins")
 }
 
 // escaped continues quoted at the first backslash.
-func (p *parser) escaped(start int) (string, error) {
+func (p *parser) escaped(start int, quote byte) (string, error) {
 	out := []byte(p.in[start:p.pos])
 	for p.pos < len(p.in) {
 		c := p.in[p.pos]
 		p.pos++
 		switch {
-		case c == '"':
-			return string(out), nil
+		case c == quote:
+			return string(out), p.afterString()
 		case c < 0x20:
 			return "", errorf("a string contains the control character %#02x", c)
 		case c != '\\':
 			out = append(out, c)
+			continue
+		}
+		if quote == '\'' && p.peek() == quote {
+			p.pos++
+			out = append(out, quote)
 			continue
 		}
 		r, err := p.escape()
@@ -92,7 +107,16 @@ func (p *parser) escaped(start int) (string, error) {
 		}
 		out = utf8.AppendRune(out, r)
 	}
-	return "", errorf("a string is not closed")
+	return "", notClosed()
+}
+
+// afterString refuses text directly after a string, as in 'O'Neil': what the string should have
+// been is unknown.
+func (p *parser) afterString() error {
+	if c := p.peek(); p.done() || c == ' ' || c == ')' || c == ']' {
+		return nil
+	}
+	return errorf(`text follows directly after a closing quote: write a quote inside a string with a backslash`)
 }
 
 // escape reads what follows a backslash. Half of a surrogate pair becomes U+FFFD, as in encoding/json.

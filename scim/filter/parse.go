@@ -53,7 +53,7 @@ func ParsePath(s string) (fp.Path, error) {
 	return path, nil
 }
 
-// checkLimits looks at the length, the encoding and the nesting of s without parsing it. Parentheses in strings do not nest.
+// checkLimits looks at the length and the encoding of s; the parser counts how deep it nests.
 func checkLimits(s string) error {
 	if len(s) > MaxLength {
 		return errorf("the filter has %d bytes, more than the %d that are allowed", len(s), MaxLength)
@@ -61,30 +61,34 @@ func checkLimits(s string) error {
 	if !utf8.ValidString(s) {
 		return errorf("the filter is not valid UTF-8")
 	}
-	depth, quoted := 0, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '(' || c == '[':
-			if depth++; depth > MaxDepth {
-				return errorf("the filter nests deeper than the %d levels that are allowed", MaxDepth)
-			}
-		case c == ')' || c == ']':
-			depth--
-		}
+	return nil
+}
+
+// parser is a recursive descent over in. It goes deeper only in enter, which bounds it.
+type parser struct {
+	in       string
+	pos      int
+	depth    int  // parentheses and brackets that are open
+	brackets bool // within attr[...], where another [ is wrong
+}
+
+// enter skips the parenthesis or bracket that the caller has seen.
+func (p *parser) enter() error {
+	p.pos++
+	if p.depth++; p.depth > MaxDepth {
+		return errorf("the filter nests deeper than the %d levels that are allowed", MaxDepth)
 	}
 	return nil
 }
 
-// parser is a recursive descent over in. Its depth is bounded because checkLimits has seen the input.
-type parser struct {
-	in       string
-	pos      int
-	brackets bool // within attr[...], where another [ is wrong
+// leave expects the parenthesis or bracket that closes what enter opened.
+func (p *parser) leave(c byte) error {
+	p.depth--
+	if p.skipSpace(); p.peek() != c {
+		return p.unexpected("'" + string(c) + "'")
+	}
+	p.pos++
+	return nil
 }
 
 // disjunction = conjunction *("or" conjunction)
@@ -124,12 +128,14 @@ func (p *parser) term() (fp.Expression, error) {
 
 // group = "(" disjunction ")"
 func (p *parser) group() (fp.Expression, error) {
-	p.pos++ // the parenthesis that the caller has seen
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
 	e, err := p.disjunction()
 	if err != nil {
 		return nil, err
 	}
-	return e, p.expect(')')
+	return e, p.leave(')')
 }
 
 // comparison = attrPath operation / valuePath ["." name operation]
@@ -168,13 +174,15 @@ func (p *parser) valueFilter() (fp.Expression, error) {
 		return nil, p.unexpected("an operator")
 	}
 	p.brackets = true
-	p.pos++
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
 	e, err := p.disjunction()
 	if err != nil {
 		return nil, err
 	}
 	p.brackets = false
-	return e, p.expect(']')
+	return e, p.leave(']')
 }
 
 // operation = "pr" / operator literal
@@ -243,7 +251,7 @@ func (p *parser) attributePath() (fp.AttributePath, error) {
 	}
 	var path fp.AttributePath
 	name := token
-	if i := strings.LastIndexByte(token, ':'); i >= 0 {
+	if i := urnEnd(token); i >= 0 {
 		urn := token[:i]
 		if urn == "" || urn[0] == ':' || strings.Contains(token, "::") {
 			return fp.AttributePath{}, errorf("%q is no attribute path", clip(token))
@@ -262,6 +270,23 @@ func (p *parser) attributePath() (fp.AttributePath, error) {
 	}
 	path.AttributeName = name
 	return path, nil
+}
+
+// urnEnd returns where the URN in front of an attribute ends: at the last colon or, in a URN of the
+// IETF, at the dot that some mappings have in its place (urn:…:2.0:User.department). After a
+// version comes the name of a schema, never an attribute.
+func urnEnd(token string) int {
+	const ietf = "urn:ietf:params:scim:schemas:"
+	end := strings.LastIndexByte(token, ':')
+	if end < len(ietf) || !strings.EqualFold(token[:len(ietf)], ietf) {
+		return end
+	}
+	version := token[strings.LastIndexByte(token[:end], ':')+1 : end]
+	dot := strings.IndexByte(token[end:], '.')
+	if dot > 0 && version != "" && isDigit(version[0]) {
+		return end + dot
+	}
+	return end
 }
 
 // isName says whether s is an attribute name; $ref is one.
@@ -338,14 +363,6 @@ func (p *parser) peek() byte {
 		return 0
 	}
 	return p.in[p.pos]
-}
-
-func (p *parser) expect(c byte) error {
-	if p.skipSpace(); p.peek() != c {
-		return p.unexpected("'" + string(c) + "'")
-	}
-	p.pos++
-	return nil
 }
 
 func (p *parser) unexpected(wanted string) error {

@@ -23,6 +23,9 @@ func show(e fp.Expression) string {
 		if e.Operator == fp.PR {
 			return pathOf(e.AttributePath) + " pr"
 		}
+		if word, bare := e.CompareValue.(Word); bare {
+			return fmt.Sprintf("%s %s %s", pathOf(e.AttributePath), e.Operator, word)
+		}
 		return fmt.Sprintf("%s %s %#v", pathOf(e.AttributePath), e.Operator, e.CompareValue)
 	}
 	return fmt.Sprintf("%T", e)
@@ -49,15 +52,15 @@ func TestParse(t *testing.T) {
 		{"value path with three terms and a group", `emails[type eq "a" or (value pr and not (primary eq true))]`, `emails[(type eq "a" or (value pr and notprimary eq true))]`},
 		{"E04", `emails[type eq "work"].value eq "u@x"`, `emails[(type eq "work" and value eq "u@x")]`},
 		{"E05", `emails[primary eq true].value eq "u@x" and active eq true`, `(emails[(primary eq true and value eq "u@x")] and active eq true)`},
-		{"E03 without quotes", `externalId eq jyoung`, `externalId eq "jyoung"`},
-		{"E03 in a group", `(externalId eq jyoung)`, `externalId eq "jyoung"`},
-		{"identifier that starts with a digit", `id eq 00aa-1`, `id eq "00aa-1"`},
-		{"identifier with leading zeros", `id eq 007`, `id eq "007"`},
-		{"identifier of more digits than an int has", `id eq 117923456789012345678`, `id eq "117923456789012345678"`},
-		{"boolean", `active eq TRUE`, `active eq true`},
-		{"null", `title eq null`, `title eq <nil>`},
+		{"E03 without quotes", `externalId eq jyoung`, `externalId eq jyoung`},
+		{"E03 in a group", `(externalId eq jyoung)`, `externalId eq jyoung`},
+		{"identifier that starts with a digit", `id eq 00aa-1`, `id eq 00aa-1`},
+		{"identifier with leading zeros", `id eq 007`, `id eq 007`},
+		{"identifier of more digits than an int has", `id eq 117923456789012345678`, `id eq 117923456789012345678`},
+		{"boolean", `active eq TRUE`, `active eq TRUE`},
+		{"null", `title eq Null`, `title eq Null`},
 		{"whole number", `n ge -12`, `n ge -12`},
-		{"fraction", `n lt 1.5e2`, `n lt 150`},
+		{"fraction", `n lt 1.5e2`, `n lt 1.5e2`},
 		{"escaped quote", `userName eq "o\"brien\\"`, `userName eq "o\"brien\\"`},
 		{"escapes", `a eq "\/\b\f\n\r\t"`, `a eq "/\b\f\n\r\t"`},
 		{"code point of either case", `a eq "\u017C\u017c"`, `a eq "żż"`},
@@ -156,7 +159,11 @@ func TestEquality(t *testing.T) {
 		{`externalId eq 12`, []Term{{"externalid", "12"}}},
 		{`a eq "x" or b eq "y"`, nil},
 		{`not (a eq "x")`, nil},
-		{`a ne "x" and b eq null and c eq true`, nil},
+		{`externalId eq 1e3 and title eq False`, []Term{{"externalid", "1e3"}, {"title", "False"}}},
+		{`userName eq 'X'`, []Term{{"username", "X"}}},
+		{`urn:ietf:params:scim:schemas:core:2.0:User.userName eq X`, []Term{{"urn:ietf:params:scim:schemas:core:2.0:user:username", "X"}}},
+		{`a eq "null"`, []Term{{"a", "null"}}},
+		{`a ne "x" and b eq null`, nil},
 	} {
 		e, err := Parse(tt.in)
 		if err != nil {

@@ -115,6 +115,10 @@ func (a Attribute) folded(s string) string {
 	return a.fold(s)
 }
 
+// textual says whether the values of a are texts: a literal without quotes is compared with them as
+// it was written.
+func (a Attribute) textual() bool { return a.Type == typeString || a.Type == typeReference }
+
 // HasValue says whether a is complex with a sub-attribute value, which is what a comparison without a sub-attribute is about.
 func (a Attribute) HasValue() bool {
 	if a.Type != typeComplex {

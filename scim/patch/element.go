@@ -101,12 +101,16 @@ func describe(a filter.Attribute, e fp.Expression, m map[string]any) bool {
 		if !ok || e.Operator != fp.EQ || sub.MultiValued {
 			return false
 		}
+		if word, bare := e.CompareValue.(filter.Word); bare && word.IsNull() {
+			return false
+		}
+		literal := filter.Text(e.CompareValue)
 		if sub.Type == "boolean" {
-			m[sub.Name], ok = booleanOf(e.CompareValue)
+			m[sub.Name], ok = booleanOf(literal)
 			return ok
 		}
-		m[sub.Name], ok = e.CompareValue.(string)
-		return ok && sub.Type == "string"
+		m[sub.Name] = literal
+		return sub.Type == "string"
 	}
 	return false
 }

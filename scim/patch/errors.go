@@ -10,9 +10,6 @@ import (
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
-// echoLimit is how many bytes of a name an error or the list of ignored attributes repeats.
-const echoLimit = 60
-
 // fail is base, one of the library's errors, with a text of its own.
 func fail(base scim.ScimError, format string, args ...any) error {
 	base.Detail = fmt.Sprintf(format, args...)
@@ -30,7 +27,7 @@ func wrong(path string, err error) error {
 
 // givenTwice refuses a request that gives an attribute twice.
 func givenTwice(path string) error {
-	return fail(scim.ScimErrorInvalidSyntax, "%s: is given twice", clip(withoutFilters(path)))
+	return fail(scim.ScimErrorInvalidSyntax, "%s: is given twice", value.Clip(withoutFilters(path)))
 }
 
 // tooMany refuses a request for its number of operations.
@@ -52,19 +49,4 @@ func at(i int, err error) error {
 		return e
 	}
 	return err
-}
-
-// clip shortens s to echoLimit bytes, at a rune boundary.
-func clip(s string) string {
-	if len(s) <= echoLimit {
-		return s
-	}
-	end := 0
-	for i := range s {
-		if i > echoLimit-len("…") {
-			break
-		}
-		end = i
-	}
-	return s[:end] + "…"
 }

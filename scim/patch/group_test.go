@@ -80,6 +80,7 @@ func TestMembersInAText(t *testing.T) {
 		{`"[]"`, "", "", "clear"},
 		{`[{"value":" []"}]`, "refused", "refused", "refused"},
 		{`"[x"`, "refused", "refused", "refused"},
+		{`"\"x\""`, "refused", "refused", "refused"},
 		{`"{\"value\":\"x\",\"Value\":\"y\"}"`, "refused", "refused", "refused"},
 	} {
 		for verb, want := range map[string]string{"add": tt.add, "remove": tt.remove, "replace": tt.replace} {

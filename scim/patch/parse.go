@@ -169,6 +169,8 @@ func (rd *reader) byKey(verb verb, key string, given value.JSON) error {
 	}
 	t, err := rd.locate(path)
 	switch {
+	case err != nil && rd.hasFilter(path):
+		return err
 	case err != nil || !t.located:
 		return rd.unknownKey(path)
 	case ignorableInValue(t):
@@ -225,7 +227,7 @@ func (rd *reader) extension(verb verb, urn string, given value.JSON) error {
 		return rd.byKey(verb, urn+":"+key.Text(), inner)
 	})
 	if err == nil && known == 0 && unknown != "" {
-		return fail(errors.ScimErrorInvalidValue, "%s:%s: no such attribute, and the value has no other", urn, clip(unknown))
+		return fail(errors.ScimErrorInvalidValue, "%s:%s: no such attribute, and the value has no other", urn, value.Clip(unknown))
 	}
 	return err
 }
@@ -293,7 +295,7 @@ func (rd *reader) emit(op Operation) error {
 // ignore notes what has no effect.
 func (rd *reader) ignore(path string) {
 	if len(rd.change.Ignored) < maxIgnored {
-		rd.change.Ignored = append(rd.change.Ignored, clip(path))
+		rd.change.Ignored = append(rd.change.Ignored, value.Clip(path))
 	}
 }
 

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"math/rand/v2"
@@ -13,14 +14,16 @@ import (
 
 // TestRowsAgainstModel compares the row operations with a plain reading of the same requests over a set of members.
 func TestRowsAgainstModel(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 2))
+	for range 5000 {
 		want := map[string]bool{"a": true, "b": true, "c": true}
 		got := maps.Clone(want)
 		var operations []string
 		for range 1 + rng.IntN(6) {
 			ids := pickIDs(rng)
-			list := `["` + strings.Join(ids, `","`) + `"]`
+			list := spell(rng, ids)
 			switch rng.IntN(5) {
 			case 0:
 				operations = append(operations, `{"op":"add","path":"members","value":`+list+`}`)
@@ -33,8 +36,10 @@ func TestRowsAgainstModel(t *testing.T) {
 					delete(want, id)
 				}
 			case 2:
-				operations = append(operations, `{"op":"remove","path":"members[value eq \"`+ids[0]+`\"]"}`)
-				delete(want, ids[0])
+				operations = append(operations, `{"op":"remove","path":"`+filterOf(rng, ids)+`"}`)
+				for _, id := range ids {
+					delete(want, id)
+				}
 			case 3:
 				operations = append(operations, `{"op":"replace","value":{"members":`+list+`}}`)
 				clear(want)
@@ -57,6 +62,50 @@ func TestRowsAgainstModel(t *testing.T) {
 			t.Fatalf("%v\n got %v\nwant %v", operations, got, want)
 		}
 	}
+}
+
+// spell writes members in one of the forms that clients have for them.
+func spell(rng *rand.Rand, ids []string) string {
+	elements := make([]string, len(ids), len(ids)+1)
+	for i, id := range ids {
+		elements[i] = [...]string{`"` + id + `"`, `{"value":"` + id + `"}`, `{"Value":["` + id + `"],"display":"x"}`, quoted(`{"value":"` + id + `"}`)}[rng.IntN(4)]
+	}
+	if rng.IntN(4) == 0 {
+		elements = append(elements, [...]string{`null`, `{"value":null}`, `{"value":""}`, `{}`}[rng.IntN(4)])
+	}
+	list := `[` + strings.Join(elements, ",") + `]`
+	if len(elements) == 1 && rng.IntN(2) == 0 {
+		list = elements[0]
+	}
+	for range rng.IntN(2) {
+		list = [...]string{`{"members":` + list + `}`, `[{"MEMBERS":` + list + `}]`}[rng.IntN(2)]
+	}
+	if rng.IntN(4) == 0 && list[0] != '"' {
+		list = quoted(list)
+	}
+	return list
+}
+
+// quoted writes a JSON text as a JSON string.
+func quoted(text string) string {
+	b, _ := json.Marshal(text) // of a text: cannot fail
+	return string(b)
+}
+
+// filterOf is a path of the members ids, in one of the forms in which a client may write it.
+func filterOf(rng *rand.Rand, ids []string) string {
+	conditions := make([]string, len(ids))
+	for i, id := range ids {
+		quote := []string{`\"`, `'`, ``}[rng.IntN(3)]
+		conditions[i] = []string{"value eq ", "VALUE  EQ "}[rng.IntN(2)] + quote + id + quote
+	}
+	filter := strings.Join(conditions, []string{" or ", "  OR "}[rng.IntN(2)])
+	if rng.IntN(4) == 0 {
+		filter = "(" + filter + ")"
+	} else if len(ids) == 1 && rng.IntN(4) == 0 {
+		filter = `display eq \"x\" and ` + filter
+	}
+	return []string{"members", "Members ", "urn:ietf:params:scim:schemas:core:2.0:Group:members", "urn:ietf:params:scim:schemas:core:2.0:Group.members"}[rng.IntN(4)] + "[" + filter + "]"
 }
 
 func pickIDs(rng *rand.Rand) []string {
@@ -184,9 +233,18 @@ func FuzzParse(f *testing.F) {
 	for _, operation := range []string{
 		`{"op":"Remove","path":"members","value":[{"$ref":null,"value":"f648"}]}`,
 		`{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}`,
+		`{"op":"remove","path":"members[value eq 'a' or value eq O'Neil or value eq “b”]"}`,
+		`{"op":"remove","path":"members[display eq 'a' and value eq 1e3].display"}`,
+		`{"op":"add","path":"phoneNumbers[type eq 1e3 and primary eq TRUE].value","value":"1"}`,
+		`{"op":"replace","path":"emails[type eq &quot;work&quot;].value","value":"x"}`,
+		`{"op":"replace","value":{"` + enterprise + `.department":"R","emails[type eq 'work'].value":"x","name[given` + "`" + `x]":"y"}}`,
 		`{"op":"remove","path":"members[type eq \"User\"]"},{"op":"add","path":"members","value":"a"}`,
 		`{"op":"replace","path":null,"value":{"id":"g","members":[],"displayName":"g"}}`,
 		`{"op":"remove","path":"members"}`,
+		`{"op":"add","path":"members","value":{"members":["a",{"value":null}]}}`,
+		`{"op":"replace","value":"{\"members\":[{\"value\":[7]}],\"displayName\":[true]}"}`,
+		`{"op":"add","path":"emails","value":{"emails":[{"value":"a@x","primary":["True"]},{"address":null}]}}`,
+		`{"op":"remove","path":"memebers","value":["a"]}`,
 	} {
 		f.Add(message(operation))
 	}

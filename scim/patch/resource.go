@@ -75,7 +75,7 @@ func (rd *reader) unknownPath(path string) error {
 		return nil
 	}
 	nearest, _ := rd.nearest(name)
-	return fail(errors.ScimErrorInvalidPath, "%s: no such attribute of a %s; did you mean %s?", clip(name), rd.Schema.Core.Name.Value(), nearest)
+	return fail(errors.ScimErrorInvalidPath, "%s: no such attribute of a %s; did you mean %s?", value.Clip(name), rd.Schema.Core.Name.Value(), nearest)
 }
 
 // unknownKey answers a key of a value or of a whole resource: clients send attributes of their own with groups, too, so only what
@@ -83,7 +83,7 @@ func (rd *reader) unknownPath(path string) error {
 func (rd *reader) unknownKey(path string) error {
 	name := withoutFilters(path)
 	if nearest, slips := rd.nearest(name); rd.Rows != "" && !isURN(name) && slips <= maxSlips {
-		return fail(errors.ScimErrorInvalidValue, "%s: no such attribute of a %s; did you mean %s?", clip(name), rd.Schema.Core.Name.Value(), nearest)
+		return fail(errors.ScimErrorInvalidValue, "%s: no such attribute of a %s; did you mean %s?", value.Clip(name), rd.Schema.Core.Name.Value(), nearest)
 	}
 	rd.ignore(name)
 	return nil

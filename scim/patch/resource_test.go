@@ -79,7 +79,7 @@ func TestReadReplacementRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := readReplacement(tt.body, users())
 			wantError(t, err, tt.want)
-			if !strings.Contains(err.Error(), strings.TrimSuffix(clip(tt.detail), "…")) {
+			if !strings.Contains(err.Error(), strings.TrimSuffix(value.Clip(tt.detail), "…")) {
 				t.Errorf("error %q, want %q", err, tt.detail)
 			}
 		})

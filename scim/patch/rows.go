@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/elimity-com/scim/errors"
-	fp "github.com/scim2/filter-parser/v2"
 
+	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
@@ -62,91 +62,60 @@ func (rd *reader) rows(verb verb, rest string, given value.JSON) error {
 	return nil
 }
 
-// rowsByFilter reads an operation on members[…]. Only removing makes sense there: the parts of a member are immutable.
+// rowsByFilter reads an operation on members[…], or on a part of members. Only a remove makes
+// sense: the parts of a member are immutable.
 func (rd *reader) rowsByFilter(verb verb, rest string) error {
-	path := rd.Rows + rest
-	if handled, err := rd.partOfRow(verb, rest); handled {
-		return err
+	part, chosen := rest, selection{}
+	if rest[0] == '[' {
+		end := strings.LastIndexByte(rest, ']') + 1 // the name of a part has no bracket
+		if end == 0 {
+			end = len(rest)
+		}
+		var err error
+		if chosen, err = rd.selection(rest[:end]); err != nil {
+			return err
+		}
+		part = rest[end:]
 	}
-	if verb != remove {
-		return fail(errors.ScimErrorInvalidPath, "%s: a path with a filter takes only a remove; add and replace name %s in the value", clip(withoutFilters(path)), rd.Rows)
-	}
-	if id, ok := valueFilter(rest); ok {
-		return rd.removeByValue(path, id)
-	}
-	t, err := rd.locate(path)
 	switch {
-	case err != nil:
-		return err
-	case !t.located || t.sub != nil || t.match == nil:
-		return fail(errors.ScimErrorInvalidPath, "%s: expected %s or %s[filter]", clip(withoutFilters(path)), rd.Rows, rd.Rows)
-	}
-	if ids, ok := alternatives(nil, t.match); ok {
-		return rd.removeByValue(path, ids...)
+	case part != "":
+		return rd.partOfRow(part)
+	case verb != remove:
+		return fail(errors.ScimErrorInvalidPath, "%s[…]: a path with a filter takes only a remove; add and replace name %s in the value", rd.Rows, rd.Rows)
+	case chosen.match == nil:
+		return rd.removeByValue(chosen.ids)
 	}
 	if rd.matching++; rd.matching > maxMatching {
 		return fail(errors.ScimErrorInvalidFilter, "%s: expected at most %d removals whose filter is more than value eq", rd.Rows, maxMatching)
 	}
-	rd.emitRows(RowOp{Kind: RemoveMatching, Match: t.match, attr: t.attr})
+	rd.emitRows(RowOp{Kind: RemoveMatching, Match: chosen.match, attr: chosen.attr})
 	return nil
 }
 
 // maxMatching is how many removals of a request may look at every row of the group.
 const maxMatching = 20
 
-// partOfRow reads an operation on a part of rows, such as members[value eq "x"].display. What is not kept is no loss; the others
-// are immutable.
-func (rd *reader) partOfRow(verb verb, rest string) (handled bool, err error) {
-	dot := strings.LastIndexByte(rest, '.')
-	if dot < 0 || strings.ContainsAny(rest[dot:], `]"`) {
-		return false, nil
+// partOfRow reads an operation on a part of rows, such as members[value eq "x"].display. A display
+// is not kept, so that nothing is lost; the other parts are immutable.
+func (rd *reader) partOfRow(part string) error {
+	switch name := strings.ToLower(part); name {
+	case ".display", ".displayname":
+		rd.ignore(rd.Rows + part)
+		return nil
+	case ".value", ".type", ".$ref":
+		return fail(errors.ScimErrorMutability, "%s%s: is immutable", rd.Rows, name)
 	}
-	switch name := strings.ToLower(rest[dot+1:]); name {
-	case "display", "displayname":
-		rd.ignore(rd.Rows + rest)
-		return true, nil
-	case "value", "type", "$ref":
-		return true, fail(errors.ScimErrorMutability, "%s.%s: is immutable", rd.Rows, name)
-	}
-	return false, nil
+	return fail(errors.ScimErrorInvalidPath, "%s: expected %s, %s[filter] or a sub-attribute of them", rd.Rows, rd.Rows, rd.Rows)
 }
 
-func (rd *reader) removeByValue(path string, ids ...string) error {
+func (rd *reader) removeByValue(ids []string) error {
 	for _, id := range ids {
 		if !isRowValue(id) {
-			return fail(errors.ScimErrorInvalidValue, "%s: the filter does not name a value of %s", clip(withoutFilters(path)), rd.Rows)
+			return fail(errors.ScimErrorInvalidValue, "%s[…]: the filter has a value that %s cannot have", rd.Rows, rd.Rows)
 		}
 	}
 	rd.emitRows(RowOp{Kind: RemoveRows, Values: ids})
 	return nil
-}
-
-// valueFilter recognises [value eq "x"], of which a request may have thousands, without the general parser.
-func valueFilter(s string) (id string, ok bool) {
-	const head, tail = `[value eq "`, `"]`
-	if len(s) < len(head)+len(tail) || !strings.EqualFold(s[:len(head)], head) || s[len(s)-len(tail):] != tail {
-		return "", false
-	}
-	id = s[len(head) : len(s)-len(tail)]
-	return id, !strings.ContainsAny(id, `"\`)
-}
-
-// alternatives returns the values of value eq "a" or value eq "b" or …, if that is all that e says.
-func alternatives(ids []string, e fp.Expression) ([]string, bool) {
-	switch e := e.(type) {
-	case *fp.AttributeExpression:
-		id, isString := e.CompareValue.(string)
-		if e.Operator == fp.EQ && isString && strings.EqualFold(e.AttributePath.AttributeName, "value") {
-			return append(ids, id), true
-		}
-	case *fp.LogicalExpression:
-		if e.Operator == fp.OR {
-			if ids, ok := alternatives(ids, e.Left); ok {
-				return alternatives(ids, e.Right)
-			}
-		}
-	}
-	return nil, false
 }
 
 // saysNothing is the number of elements of null.
@@ -155,9 +124,9 @@ const saysNothing = -1
 // rowValues reads the values of rows from a list of them or from a single one (E42), as JSON, as a JSON text, or wrapped in an
 // object that names the rows again. n is how many elements were given, those without a value among them.
 func (rd *reader) rowValues(given value.JSON) (values []string, n int, err error) {
-	given, f := value.Expand(given)
+	given, f := expandRows(given)
 	if inner, ok := value.Wrapped(rd.Rows, given); ok && f == nil {
-		given, f = value.Expand(inner)
+		given, f = expandRows(inner)
 	}
 	switch {
 	case f != nil:
@@ -185,6 +154,16 @@ func (rd *reader) rowValues(given value.JSON) (values []string, n int, err error
 	return values, n, err
 }
 
+// expandRows reads a JSON text as what it holds. A UUID in braces is none.
+func expandRows(given value.JSON) (value.JSON, *value.Fault) {
+	if given.IsText() && len(given) < 50 {
+		if _, odd := BareUUID(given.Text()); odd {
+			return given, nil
+		}
+	}
+	return value.Expand(given)
+}
+
 func appendValue(values []string, id string) []string {
 	if id == "" {
 		return values
@@ -195,7 +174,7 @@ func appendValue(values []string, id string) []string {
 // rowValue reads one value: {"value": "x"} with other keys, of which nothing is kept, or "x" (E42). One without a value is no
 // element: "".
 func rowValue(element value.JSON) (string, *value.Fault) {
-	element, f := value.Expand(element)
+	element, f := expandRows(element)
 	switch {
 	case f != nil:
 		return "", f
@@ -255,19 +234,15 @@ func checkRowValue(id string) *value.Fault {
 	return &value.Fault{What: fmt.Sprintf("expected an id of at most %d bytes without control characters, got another string", maxRowValue)}
 }
 
-// isRowValue says whether id can be the value of a row: not blank, not huge, without control characters, and not a JSON list or
-// object written as text, which would add or keep a member of that name where it should have named others.
+// isRowValue says whether id can be the value of a row: not blank, not huge, without control characters, and not a JSON list,
+// object or string written as text, which would add or keep a member of that name where it should have named others.
 func isRowValue(id string) bool {
 	trimmed := strings.TrimSpace(id)
-	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' {
-		return false
+	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' || trimmed[0] == '"' {
+		_, odd := BareUUID(id) // a UUID in braces is no object
+		return odd
 	}
-	for i := range len(id) {
-		if id[i] < 0x20 || id[i] == 0x7f {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(id, legible.Unsafe)
 }
 
 // emitRows keeps op. A run of additions or of removals becomes one operation.

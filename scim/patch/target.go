@@ -7,6 +7,7 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 
 	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // target is what a path names: an attribute, perhaps some of its elements, perhaps a sub-attribute of them.
@@ -56,11 +57,11 @@ func (r Resource) locate(path string) (target, error) {
 	name := parsed.AttributePath.SubAttribute
 	if parsed.SubAttribute != nil {
 		if name != nil {
-			return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a sub-attribute of a sub-attribute", clip(withoutFilters(path)))
+			return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a sub-attribute of a sub-attribute", value.Clip(withoutFilters(path)))
 		}
 		name = parsed.SubAttribute
 	} else if name != nil && t.match != nil {
-		return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a filter on a sub-attribute", clip(withoutFilters(path)))
+		return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a filter on a sub-attribute", value.Clip(withoutFilters(path)))
 	}
 	if name != nil {
 		sub, ok := attr.Sub(*name)
@@ -81,11 +82,23 @@ func (r Resource) locate(path string) (target, error) {
 	return t, nil
 }
 
+// hasFilter says whether path has a filter on an attribute of the schema. One that cannot be read is
+// no unknown attribute.
+func (r Resource) hasFilter(path string) bool {
+	name, _, found := strings.Cut(path, "[")
+	if !found {
+		return false
+	}
+	t, err := r.locate(strings.TrimSpace(name))
+	return err == nil && t.located
+}
+
 // withoutCoreURN strips the URN of the core schema from a path: urn:…:Group:members is members.
+// Some mappings have a dot for the last colon.
 func (r Resource) withoutCoreURN(path string) string {
-	urn := r.Schema.Core.ID
-	if len(path) > len(urn) && path[len(urn)] == ':' && strings.EqualFold(path[:len(urn)], urn) {
-		return path[len(urn)+1:]
+	n := len(r.Schema.Core.ID)
+	if len(path) > n && (path[n] == ':' || path[n] == '.') && strings.EqualFold(path[:n], r.Schema.Core.ID) {
+		return path[n+1:]
 	}
 	return path
 }

@@ -5,8 +5,8 @@
 // a number for a text. POST, PUT and PATCH read values here and nowhere else, so they understand the same. It knows nothing of
 // operations, paths and resources: that is package patch.
 //
-//	json.go    JSON, a checked value: Parse, its kinds, its elements and its members
-//	check.go   the checker behind Parse
+//	check.go   Parse: the one check of a JSON text
+//	json.go    JSON, a checked value: its kind, its elements, its members
 //	read.go    Reader: a value by the schema
 //	repair.go  what clients are known to send although the RFC has it otherwise
 //	fault.go   Fault: which attribute is wrong, what was expected, what was there

@@ -31,15 +31,15 @@ func Expected(what string, got JSON) *Fault { return fault("expected %s, got %s"
 // Unknown is the fault of an object in which the schema knows nothing; known is what it has.
 func Unknown(key string, known ...string) *Fault {
 	f := fault("no such attribute; expected %s", strings.Join(known, ", "))
-	f.Path = clip(key)
+	f.Path = Clip(key)
 	return f
 }
 
 // echoLimit is how many bytes of a name an error repeats.
 const echoLimit = 60
 
-// clip shortens a name to echoLimit bytes, at a rune boundary.
-func clip(s string) string {
+// Clip shortens a name that an error or a log repeats to echoLimit bytes, at a rune boundary.
+func Clip(s string) string {
 	if len(s) <= echoLimit {
 		return s
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // MaxDepth is how deep the JSON of a request may nest.
@@ -14,24 +13,6 @@ const MaxDepth = 64
 // JSON is one JSON value without space around it that [Parse] has checked: valid, UTF-8, no key twice in an object. It shares
 // the bytes that it was parsed from. The methods of a list, an object or a text may only be called where it is one.
 type JSON []byte
-
-// Parse checks that text is one JSON value that nests at most depth levels, has no key twice in an object and is UTF-8. Keys
-// are the same if strings.EqualFold says so, as for encoding/json: what a repeated key means depends on who reads it. The error
-// completes a sentence that begins with what text is: "is not valid JSON".
-func Parse(text []byte, depth int) (JSON, error) {
-	if !utf8.Valid(text) {
-		return nil, errNotUTF8
-	}
-	text = bytes.Trim(text, space)
-	c := checker{in: text, levels: depth}
-	if err := c.document(); err != nil {
-		return nil, err
-	}
-	return JSON(text), nil
-}
-
-// space is what RFC 8259 section 2 calls whitespace, and nothing that Unicode adds.
-const space = " \t\r\n"
 
 // IsNull, IsText, IsList, IsObject and IsBool say what a value is. An absent value, nil, is none of them.
 func (v JSON) IsNull() bool   { return len(v) > 0 && v[0] == 'n' }
@@ -155,8 +136,8 @@ func (v JSON) Fields(f func(key, value JSON) error) error {
 // Get returns the value of a key of an object, compared without regard to letter case; nil if it is absent.
 func (v JSON) Get(name string) JSON { return v.Pick(name)[0] }
 
-// Pick returns the values of up to three keys of an object, as Get does.
-func (v JSON) Pick(names ...string) (picked [3]JSON) {
+// Pick returns the values of up to five keys of an object, as Get does.
+func (v JSON) Pick(names ...string) (picked [5]JSON) {
 	_ = v.Fields(func(key, value JSON) error {
 		for i, name := range names {
 			if key.Is(name) {

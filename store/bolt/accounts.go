@@ -23,6 +23,10 @@ func encodeLink(key []byte, l store.Link) []byte {
 	e.string(l.Key)
 	e.string(l.Account)
 	e.time(l.Seen)
+	if l.Changed || l.Made { // a record without them is as it was before there were any
+		e.bool(l.Changed)
+		e.bool(l.Made)
+	}
 	return e.seal(key)
 }
 
@@ -32,6 +36,9 @@ func decodeLink(key, record []byte) (l store.Link, err error) {
 		return l, fmt.Errorf("link: %w", err)
 	}
 	l.IdP, l.User, l.Key, l.Account, l.Seen = d.string(), d.string(), d.string(), d.string(), d.time()
+	if d.more() {
+		l.Changed, l.Made = d.bool(), d.bool()
+	}
 	return l, d.end(key)
 }
 
@@ -148,6 +155,17 @@ func (a *accounts) Cached(target, key string) (store.CachedAccount, error) {
 		return store.CachedAccount{}, fmt.Errorf("cached account on %q: %w", target, store.ErrNotFound)
 	}
 	return decodeCached(k, record)
+}
+
+func (a *accounts) CachedOn(target string) iter.Seq2[store.CachedAccount, error] {
+	return func(yield func(store.CachedAccount, error) bool) {
+		for k, v := range a.tx.scan(a.bucket(accCached), makeKey(target), 0) {
+			c, err := decodeCached(k, v)
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (a *accounts) PutCached(c store.CachedAccount) error {

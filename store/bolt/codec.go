@@ -116,6 +116,9 @@ func (d *decoder) end(key []byte) error {
 	return nil
 }
 
+// more says whether something is left to read: what a later version appends is not in older records.
+func (d *decoder) more() bool { return !d.bad && d.s != "" }
+
 func (d *decoder) fail() {
 	d.bad = true
 	d.s = ""

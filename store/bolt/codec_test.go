@@ -207,6 +207,9 @@ func FuzzRecord(f *testing.F) {
 			return p
 		}
 		user := row[store.User]{store.User{ID: a, UserName: b, ExternalID: c, Emails: emails, Active: yes, Attributes: cloneRaw([]byte(c)), Version: n, Created: when, Modified: time.Time{}}, n}
+		if yes {
+			user.val.Original = []string{a, b, c}
+		}
 		u, err := decodeUser(key, payload(encodeUser(key, user)))
 		same("user", user, u, err)
 		group := row[store.Group]{store.Group{ID: a, DisplayName: b, ExternalID: c, Attributes: cloneRaw([]byte(a)), Version: n, Created: when, Modified: when}, n}
@@ -216,10 +219,10 @@ func FuzzRecord(f *testing.F) {
 		m, err := decodeMark(key, encodeMark(key, mark))
 		same("mark", mark, m, err)
 		entry := store.Entry{Target: a, Account: b, Role: c, Key: a, State: store.EntryState(n % 3), Wanted: yes, Open: !yes, Attempt: n, Doubt: when, Since: when, Adopted: yes, Note: b,
-			Missed: int(int32(sec)), MaybeGone: yes, Hold: c, Why: a, HeldSince: when, Approved: !yes}
+			Missed: int(int32(sec)), MaybeGone: yes, Hold: c, Why: a, HeldSince: when, Approved: !yes, Borrowed: yes}
 		e, err := decodeEntry(key, encodeEntry(key, entry))
 		same("entry", entry, e, err)
-		link := store.Link{IdP: a, User: b, Key: c, Account: a, Seen: when}
+		link := store.Link{IdP: a, User: b, Key: c, Account: a, Seen: when, Changed: yes, Made: n%2 == 0}
 		l, err := decodeLink(key, encodeLink(key, link))
 		same("link", link, l, err)
 		cached := store.CachedAccount{Target: a, Key: b, ID: c, Status: a, Seen: when}
@@ -229,4 +232,27 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("the key of %q is read as %q, %v", a, part, ok)
 		}
 	})
+}
+
+// What a version before wrote is read, with nothing in the fields that are new since.
+func TestRecordsOfBefore(t *testing.T) {
+	key, when := []byte("k"), time.Unix(1_700_000_000, 5).UTC()
+	link := newRecord(128)
+	for _, v := range []string{"idp", "user", "value", "account"} {
+		link.string(v)
+	}
+	link.time(when)
+	got, err := decodeLink(key, link.seal(key))
+	if want := (store.Link{IdP: "idp", User: "user", Key: "value", Account: "account", Seen: when}); err != nil || got != want {
+		t.Errorf("link: %+v, %v", got, err)
+	}
+	entry := store.Entry{Target: "t", Account: "a", Role: "r", State: store.Present, MaybeGone: true}
+	before, after := encodeEntry(key, entry), entry
+	after.Borrowed = true
+	if now := encodeEntry(key, after); len(now) != len(before)+1 {
+		t.Errorf("an entry has %d bytes, %d if something is borrowed", len(before), len(now))
+	}
+	if got, err := decodeEntry(key, before); err != nil || got != entry {
+		t.Errorf("entry: %+v, %v", got, err)
+	}
 }

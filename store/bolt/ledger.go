@@ -38,6 +38,9 @@ func encodeEntry(key []byte, en store.Entry) []byte {
 	e.time(en.HeldSince)
 	e.bool(en.Approved)
 	e.bool(en.MaybeGone)
+	if en.Borrowed { // a record without it is as it was before there was any
+		e.bool(true)
+	}
 	return e.seal(key)
 }
 
@@ -52,6 +55,9 @@ func decodeEntry(key, record []byte) (en store.Entry, err error) {
 	en.Doubt, en.Sent, en.Since = d.time(), d.time(), d.time()
 	en.Adopted, en.Note, en.Missed = d.bool(), d.string(), int(d.int())
 	en.Hold, en.Why, en.HeldSince, en.Approved, en.MaybeGone = d.string(), d.string(), d.time(), d.bool(), d.bool()
+	if d.more() {
+		en.Borrowed = d.bool()
+	}
 	if en.State > store.Absent {
 		d.fail()
 	}

@@ -48,6 +48,12 @@ func encodeUser(key []byte, r row[store.User]) []byte {
 		e.uint(u.Version)
 		e.time(u.Created)
 		e.time(u.Modified)
+		if len(u.Original) > 0 { // a record without it is as it was before there was any
+			e.uint(uint64(len(u.Original)))
+			for _, v := range u.Original {
+				e.string(v)
+			}
+		}
 	})
 }
 
@@ -67,6 +73,12 @@ func decodeUser(key, payload []byte) (r row[store.User], err error) {
 	}
 	u.Active, u.Version = d.bool(), d.uint()
 	u.Created, u.Modified = d.time(), d.time()
+	if d.more() {
+		u.Original = make([]string, d.length())
+		for i := range u.Original {
+			u.Original[i] = d.string()
+		}
+	}
 	u.Attributes = attributes
 	return r, d.end(key)
 }

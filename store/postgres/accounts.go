@@ -14,7 +14,7 @@ type accounts struct {
 	name string
 }
 
-const linkColumns = `idp, usr, account, whole, key, seen`
+const linkColumns = `idp, usr, account, whole, key, seen, changed, made`
 
 // linkID is a link with its place in the order.
 type linkID struct {
@@ -25,7 +25,7 @@ type linkID struct {
 func scanLink(r pgx.CollectableRow) (l linkID, err error) {
 	var whole []string
 	var seen *int64
-	err = r.Scan(&l.IdP, &l.User, &l.Account, &whole, &l.Key, &seen)
+	err = r.Scan(&l.IdP, &l.User, &l.Account, &whole, &l.Key, &seen, &l.Changed, &l.Made)
 	l.idp, l.user = l.IdP, l.User
 	unshorten(whole, &l.IdP, &l.User, &l.Account)
 	l.Key, l.Seen = plain(l.Key), moment(seen)
@@ -52,9 +52,9 @@ func (a *accounts) PutLink(l store.Link) error {
 	a.write()
 	b, err := a.makeBackend(a.name)
 	if err == nil {
-		_, err = a.exec(`INSERT INTO links (backend, `+linkColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (backend, idp, usr) DO UPDATE SET account = $4, whole = $5, key = $6, seen = $7`,
-			b, key(l.IdP), key(l.User), key(l.Account), wholes(l.IdP, l.User, l.Account), text(l.Key), nanos(l.Seen))
+		_, err = a.exec(`INSERT INTO links (backend, `+linkColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			ON CONFLICT (backend, idp, usr) DO UPDATE SET account = $4, whole = $5, key = $6, seen = $7, changed = $8, made = $9`,
+			b, key(l.IdP), key(l.User), key(l.Account), wholes(l.IdP, l.User, l.Account), text(l.Key), nanos(l.Seen), l.Changed, l.Made)
 	}
 	if err != nil {
 		return fmt.Errorf("put link: %w", err)
@@ -127,14 +127,9 @@ func (a *accounts) Cached(target, name string) (store.CachedAccount, error) {
 	var c store.CachedAccount
 	found := false
 	if err == nil && b != 0 {
-		c, found, err = one(a.tx, func(r pgx.CollectableRow) (c store.CachedAccount, err error) {
-			var whole []string
-			var seen *int64
-			err = r.Scan(&c.Target, &c.Key, &whole, &c.ID, &c.Status, &seen)
-			unshorten(whole, &c.Target, &c.Key)
-			c.ID, c.Status, c.Seen = plain(c.ID), plain(c.Status), moment(seen)
-			return c, err
-		}, `SELECT target, key, whole, id, status, seen FROM cached_accounts WHERE backend = $1 AND target = $2 AND key = $3`, b, key(target), key(name))
+		var row cachedID
+		row, found, err = one(a.tx, scanCached, `SELECT `+cachedColumns+` FROM cached_accounts WHERE backend = $1 AND target = $2 AND key = $3`, b, key(target), key(name))
+		c = row.CachedAccount
 	}
 	if err == nil && !found {
 		err = store.ErrNotFound
@@ -143,6 +138,52 @@ func (a *accounts) Cached(target, name string) (store.CachedAccount, error) {
 		return store.CachedAccount{}, fmt.Errorf("cached account on %q: %w", target, err)
 	}
 	return c, nil
+}
+
+const cachedColumns = `target, key, whole, id, status, seen`
+
+// cachedID is a cached account with its place in the order.
+type cachedID struct {
+	store.CachedAccount
+	key string
+}
+
+func scanCached(r pgx.CollectableRow) (c cachedID, err error) {
+	var whole []string
+	var seen *int64
+	err = r.Scan(&c.Target, &c.Key, &whole, &c.ID, &c.Status, &seen)
+	c.key = c.Key
+	unshorten(whole, &c.Target, &c.Key)
+	c.ID, c.Status, c.Seen = plain(c.ID), plain(c.Status), moment(seen)
+	return c, err
+}
+
+func (a *accounts) CachedOn(target string) iter.Seq2[store.CachedAccount, error] {
+	return func(yield func(store.CachedAccount, error) bool) {
+		b, err := a.backend(a.name)
+		if err != nil {
+			yield(store.CachedAccount{}, fmt.Errorf("cached accounts: %w", err))
+		}
+		if err != nil || b == 0 {
+			return
+		}
+		list := pages(func(last *cachedID, limit int) ([]cachedID, error) {
+			after := ""
+			if last != nil {
+				after = last.key
+			}
+			return query(a.tx, scanCached, `SELECT `+cachedColumns+` FROM cached_accounts WHERE backend = $1 AND target = $2 AND key >= $3 AND (key > $3 OR $4) ORDER BY key LIMIT $5`,
+				b, key(target), after, last == nil, limit)
+		})
+		for c, err := range list {
+			if err != nil {
+				err = fmt.Errorf("cached accounts: %w", err)
+			}
+			if !yield(c.CachedAccount, err) {
+				return
+			}
+		}
+	}
 }
 
 func (a *accounts) PutCached(c store.CachedAccount) error {

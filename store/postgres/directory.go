@@ -41,7 +41,7 @@ type row[T any] struct {
 
 // userColumns and groupColumns are read by scanUser and scanGroup, of tables u or g and n, their names.
 const (
-	userColumns = `u.id, u.place, coalesce(n.whole, n.value), u.user_name, u.external_id, u.active, u.attributes, u.version, u.created, u.modified,
+	userColumns = `u.id, u.place, coalesce(n.whole, n.value), u.user_name, u.external_id, u.active, u.attributes, u.version, u.created, u.modified, u.original,
 		array(SELECT address FROM user_emails e WHERE e.user_id = u.id ORDER BY ordinal)`
 	groupColumns = `g.id, g.place, coalesce(n.whole, n.value), g.display_name, g.external_id, g.attributes, g.version, g.created, g.modified`
 )
@@ -50,8 +50,9 @@ func scanUser(r pgx.CollectableRow) (u row[store.User], err error) {
 	var version int64
 	var created, modified *int64
 	v := &u.val
-	err = r.Scan(&u.id, &u.place, &v.ID, &v.UserName, &v.ExternalID, &v.Active, &v.Attributes, &version, &created, &modified, &v.Emails)
+	err = r.Scan(&u.id, &u.place, &v.ID, &v.UserName, &v.ExternalID, &v.Active, &v.Attributes, &version, &created, &modified, &v.Original, &v.Emails)
 	v.ID, v.UserName, v.ExternalID, v.Emails = plain(v.ID), plain(v.UserName), plain(v.ExternalID), plains(v.Emails)
+	v.Original = plains(v.Original)
 	v.Version, v.Created, v.Modified = uint64(version), moment(created), moment(modified)
 	return u, err
 }
@@ -254,10 +255,10 @@ func (d *directory) PutUser(u store.User) error {
 	if err != nil {
 		return fmt.Errorf("put user %q: %w", u.ID, err)
 	}
-	args := []any{id, idp, u.Active, int64(u.Version), nanos(u.Created), nanos(u.Modified), text(u.UserName), folded, text(u.ExternalID), key(u.ExternalID), attributes(u.Attributes)}
-	_, err = d.exec(`INSERT INTO users (id, idp, active, version, created, modified, user_name, folded, external_id, external_key, attributes)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-		ON CONFLICT (id) DO UPDATE SET active = $3, version = $4, created = $5, modified = $6, user_name = $7, folded = $8, external_id = $9, external_key = $10, attributes = $11`, args...)
+	args := []any{id, idp, u.Active, int64(u.Version), nanos(u.Created), nanos(u.Modified), text(u.UserName), folded, text(u.ExternalID), key(u.ExternalID), attributes(u.Attributes), texts(u.Original)}
+	_, err = d.exec(`INSERT INTO users (id, idp, active, version, created, modified, user_name, folded, external_id, external_key, attributes, original)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		ON CONFLICT (id) DO UPDATE SET active = $3, version = $4, created = $5, modified = $6, user_name = $7, folded = $8, external_id = $9, external_key = $10, attributes = $11, original = $12`, args...)
 	if err == nil && !slices.Equal(emails, texts(u.Emails)) {
 		err = d.putEmails(idp, id, len(emails), u.Emails)
 	}

@@ -15,7 +15,7 @@ type ledger struct {
 	name string
 }
 
-const entryColumns = `target, account, role, whole, key, state, wanted, open, adopted, maybe_gone, approved, attempt, missed, doubt, sent, since, held_since, note, hold, why`
+const entryColumns = `target, account, role, whole, key, state, wanted, open, adopted, maybe_gone, approved, attempt, missed, doubt, sent, since, held_since, note, hold, why, borrowed`
 
 // entryID is an entry with its place in the order.
 type entryID struct {
@@ -28,7 +28,7 @@ func scanEntry(r pgx.CollectableRow) (e entryID, err error) {
 	var attempt int64
 	var doubt, sent, since, held *int64
 	err = r.Scan(&e.Target, &e.Account, &e.Role, &whole, &e.Key, &e.State, &e.Wanted, &e.Open, &e.Adopted, &e.MaybeGone, &e.Approved, &attempt, &e.Missed,
-		&doubt, &sent, &since, &held, &e.Note, &e.Hold, &e.Why)
+		&doubt, &sent, &since, &held, &e.Note, &e.Hold, &e.Why, &e.Borrowed)
 	e.target, e.account, e.role = e.Target, e.Account, e.Role
 	unshorten(whole, &e.Target, &e.Account, &e.Role)
 	unshorten(nil, &e.Key, &e.Note, &e.Hold, &e.Why)
@@ -122,11 +122,11 @@ func (l *ledger) PutEntry(e store.Entry) error {
 	}
 	b, err := l.makeBackend(l.name)
 	if err == nil {
-		_, err = l.exec(`INSERT INTO entries (backend, `+entryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+		_, err = l.exec(`INSERT INTO entries (backend, `+entryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 			ON CONFLICT (backend, target, account, role) DO UPDATE SET key = $6, state = $7, wanted = $8, open = $9, adopted = $10, maybe_gone = $11, approved = $12,
-				attempt = $13, missed = $14, doubt = $15, sent = $16, since = $17, held_since = $18, note = $19, hold = $20, why = $21`,
+				attempt = $13, missed = $14, doubt = $15, sent = $16, since = $17, held_since = $18, note = $19, hold = $20, why = $21, borrowed = $22`,
 			b, key(e.Target), key(e.Account), key(e.Role), wholes(e.Target, e.Account, e.Role), text(e.Key), int16(e.State), e.Wanted, e.Open, e.Adopted, e.MaybeGone, e.Approved,
-			int64(e.Attempt), e.Missed, nanos(e.Doubt), nanos(e.Sent), nanos(e.Since), nanos(e.HeldSince), text(e.Note), text(e.Hold), text(e.Why))
+			int64(e.Attempt), e.Missed, nanos(e.Doubt), nanos(e.Sent), nanos(e.Since), nanos(e.HeldSince), text(e.Note), text(e.Hold), text(e.Why), e.Borrowed)
 	}
 	if err != nil {
 		return fmt.Errorf("put ledger entry: %w", err)

@@ -200,9 +200,11 @@ func hotDirectory(tx store.Tx) error {
 	_, err := d.IsMember("group-5", "user-1")
 	_, err2 := d.MemberCount("group-5")
 	_, err3 := d.Place("group-5")
+	_, err4 := d.Existing("group-5", "user-5", "stranger")
+	_, err5 := d.UnknownMembers()
 	d.UserCount()
 	d.GroupCount()
-	return errors.Join(err, err2, err3, drained(d.Members("group-1")), drained(d.GroupsOf("user-5")))
+	return errors.Join(err, err2, err3, err4, err5, drained(d.Members("group-1")), drained(d.GroupsOf("user-5")))
 }
 
 func hotWork(tx store.Tx) error {

@@ -29,6 +29,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"members", testMembers},
 		{"member that becomes a user", testMemberBecomesUser},
 		{"member that is a group", testMemberIsGroup},
+		{"existing ids", testExisting},
+		{"unknown members", testUnknownMembers},
 		{"deleting", testDeleting},
 		{"order and skip", testOrder},
 		{"identity providers apart", testApart},

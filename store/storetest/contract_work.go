@@ -216,12 +216,13 @@ func testLedger(t *testing.T, s store.Store) {
 
 func testAccounts(t *testing.T, s store.Store) {
 	one := store.Link{IdP: "idp", User: "u", Key: "u@example.com", Account: "acc", Seen: at(1)}
-	two := store.Link{IdP: "idp2", User: "u", Key: "u@example.com", Account: "acc", Seen: at(2)}
+	two := store.Link{IdP: "idp2", User: "u", Key: "u@example.com", Account: "acc", Seen: at(2), Changed: true, Made: true}
 	none := store.Link{IdP: "idp", User: "v", Key: "v@example.com"}
 	cached := store.CachedAccount{Target: "t", Key: "k", ID: "id", Status: "active", Seen: at(3)}
 	update(t, s, func(tx store.Tx) error {
 		a := tx.Accounts(backend)
-		return errors.Join(a.PutLink(one), a.PutLink(two), a.PutLink(none), a.PutCached(cached), a.PutCached(store.CachedAccount{Key: "k"}))
+		return errors.Join(a.PutLink(one), a.PutLink(two), a.PutLink(none), a.PutCached(cached), a.PutCached(store.CachedAccount{Key: "k"}),
+			a.PutCached(store.CachedAccount{Target: "t", Key: "j", ID: "other"}), a.PutCached(store.CachedAccount{Target: "tt", Key: "k"}))
 	})
 	linked := func(account string, want ...store.Link) {
 		t.Helper()
@@ -248,6 +249,9 @@ func testAccounts(t *testing.T, s store.Store) {
 		same(t, "cached without target", c, store.CachedAccount{Key: "k"})
 		_, notHere := tx.Accounts("other").Cached("t", "k")
 		is(t, "of another backend", notHere, store.ErrNotFound)
+		same(t, "cached on a target", list(t, a.CachedOn("t")), []store.CachedAccount{{Target: "t", Key: "j", ID: "other"}, cached})
+		same(t, "cached on no target", list(t, a.CachedOn("")), []store.CachedAccount{{Key: "k"}})
+		same(t, "cached elsewhere", len(list(t, tx.Accounts("other").CachedOn("t"))), 0)
 		return errors.Join(err, err2, err3)
 	})
 	one.Account, none.Account, two.Seen = "moved", "moved", at(30)

@@ -240,6 +240,7 @@ func (md *modelDir) compare(t *testing.T, idp string, d store.Directory) error {
 		}
 		same(t, "members of "+id, ms, want)
 	}
+	same(t, idp+" unknown members", unknownOf(t, d), md.unknown())
 	for v, groups := range of {
 		got := groupIDs(list(t, d.GroupsOf(v)))
 		slices.Sort(got)
@@ -247,6 +248,20 @@ func (md *modelDir) compare(t *testing.T, idp string, d store.Directory) error {
 		same(t, "groups of "+v, got, groups)
 	}
 	return nil
+}
+
+// unknown counts the members that are neither a user nor a group, by group.
+func (md *modelDir) unknown() map[string]int {
+	out := map[string]int{}
+	for g, members := range md.members {
+		for v := range members {
+			_, isUser := md.users[v]
+			if _, isGroup := md.groups[v]; !isUser && !isGroup {
+				out[g]++
+			}
+		}
+	}
+	return out
 }
 
 func (m *model) compareBackend(t *testing.T, b string, tx store.Tx) error {
@@ -306,6 +321,7 @@ func (m *model) compareBackend(t *testing.T, b string, tx store.Tx) error {
 			return err
 		}
 		same(t, "cached", got, c)
+		same(t, "cached on its target", slices.Contains(list(t, tx.Accounts(b).CachedOn(k[1])), c), true)
 	}
 	return nil
 }

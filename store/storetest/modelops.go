@@ -66,6 +66,9 @@ func opPutUser(r *rand.Rand) op {
 		Version: r.Uint64N(100), Created: at(r.Int64N(1000)), Modified: at(r.Int64N(1000)),
 		Attributes: json.RawMessage(`{"n":` + strconv.Itoa(r.IntN(100)) + `}`),
 	}
+	if r.IntN(3) == 0 {
+		u.Original = []string{named(r, "name", 14), "", named(r, "x", 5)}
+	}
 	for range r.IntN(3) {
 		u.Emails = append(u.Emails, folded(r, "mail", 6))
 	}
@@ -279,7 +282,7 @@ func opEntry(r *rand.Rand) op {
 	id := someEntry(r)
 	e := store.Entry{
 		Target: id.target, Account: id.account, Role: id.role, Key: named(r, "k", 9), State: store.EntryState(r.IntN(3)), Wanted: r.IntN(2) == 0,
-		Open: r.IntN(2) == 0, Attempt: r.Uint64N(1000), Sent: at(r.Int64N(99)), Adopted: r.IntN(2) == 0, Note: named(r, "note", 3),
+		Open: r.IntN(2) == 0, Attempt: r.Uint64N(1000), Sent: at(r.Int64N(99)), Adopted: r.IntN(2) == 0, Borrowed: r.IntN(3) == 0, Note: named(r, "note", 3),
 	}
 	return func(tx store.Tx, m *model) error {
 		m.entries[id] = e
@@ -317,6 +320,9 @@ func opLink(r *rand.Rand) op {
 	l := store.Link{IdP: id[1], User: id[2], Key: named(r, "k", 5), Seen: at(r.Int64N(99))}
 	if r.IntN(4) > 0 {
 		l.Account = named(r, "a", 4)
+	}
+	if l.Changed = r.IntN(3) == 0; l.Changed {
+		l.Made = r.IntN(2) == 0
 	}
 	return func(tx store.Tx, m *model) error {
 		m.links[id] = l

@@ -98,6 +98,41 @@ func (s *Server) AddPerson(email string) string {
 	return id
 }
 
+// Account makes an active user with an id of the caller's choice, or gives one another address.
+func (s *Server) Account(id, email string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.people[id]; p != nil {
+		p.email = email
+		return
+	}
+	s.people[id] = &person{email: email, status: "Active"}
+}
+
+// DeleteAccount ends a user, who then has no role.
+func (s *Server) DeleteAccount(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.people, id)
+	for _, r := range s.roles {
+		delete(r.users, id)
+	}
+}
+
+// RolesOf returns the roles of a user, sorted.
+func (s *Server) RolesOf(id string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []string{}
+	for name, r := range s.roles {
+		if r.users[id] {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // AddTarget makes a role if it does not exist.
 func (s *Server) AddTarget(id string) {
 	s.mu.Lock()

@@ -99,6 +99,43 @@ func (s *Server) AddPerson(email string) string {
 	return id
 }
 
+// Account makes an account with an id of the caller's choice, or gives one another address.
+func (s *Server) Account(id, email string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.people[id]; !ok {
+		s.order = append(s.order, id)
+	}
+	s.people[id] = email
+}
+
+// DeleteAccount ends an account and all its memberships.
+func (s *Server) DeleteAccount(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.people, id)
+	s.order = slices.DeleteFunc(s.order, func(o string) bool { return o == id })
+	for _, g := range s.groups {
+		delete(g, id)
+	}
+}
+
+// RolesOf returns "group role" for every role an account holds, sorted.
+func (s *Server) RolesOf(id string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []string{}
+	for group, members := range s.groups {
+		if m := members[id]; m != nil {
+			for role := range m.roles {
+				out = append(out, group+" "+role)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // AddTarget makes a group if it does not exist.
 func (s *Server) AddTarget(id string) {
 	s.mu.Lock()

@@ -1,0 +1,169 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// adminsAgain is how long after a last administrator was held the target is read again, and after
+// each such read.
+const adminsAgain = 30 * time.Second
+
+// readShare is the largest share of time, one in so many, that reading a target again may take: a
+// large group has many pages.
+const readShare = 10
+
+// window is a time that began at a moment.
+type window struct {
+	began time.Time
+	lasts time.Duration
+}
+
+// recheckAt plans the next read of a target on which a last administrator is held, unless one is
+// planned.
+func (w *Worker) recheckAt(target string, after time.Duration) {
+	if _, planned := w.admins[target]; !planned && w.admins != nil {
+		w.admins[target] = window{w.now(), after}
+	}
+}
+
+// adminsAt returns when recheckAdmins has something to do again; zero: never by itself.
+func (w *Worker) adminsAt() (at time.Time) {
+	if w.mode() != Sync {
+		return at
+	}
+	for target, again := range w.admins {
+		t := again.began.Add(again.lasts)
+		for _, later := range []time.Time{w.pausedUntil(target), w.lag} { // until then no read is trusted
+			if later.After(t) {
+				t = later
+			}
+		}
+		at = earlier(at, t)
+	}
+	return at
+}
+
+// recheckAdmins reads the targets on which a last administrator is held. If another one is there
+// now, the hold dissolves: an off-boarding may wait for it.
+func (w *Worker) recheckAdmins(ctx context.Context) error {
+	if w.Backend.Traits().AdminRole == "" || w.mode() != Sync {
+		return nil
+	}
+	distrusted := w.lag.After(w.now())
+	if w.admins == nil {
+		if err := w.findHeldAdmins(ctx); err != nil {
+			return err
+		}
+	}
+	for _, target := range slices.Sorted(maps.Keys(w.admins)) {
+		if again := w.admins[target]; within(w.now(), again.began, again.lasts) || distrusted || !w.pausedUntil(target).IsZero() {
+			continue
+		}
+		began := w.now()
+		err := w.recheckTarget(ctx, target)
+		switch {
+		case errors.Is(err, errUrgent): // after the off-boarding
+			return nil
+		case err != nil && !w.failed(target, err):
+			return err
+		}
+		if _, held := w.admins[target]; held {
+			now := w.now()
+			w.admins[target] = window{now, max(adminsAgain, readShare*now.Sub(began))}
+		}
+	}
+	return nil
+}
+
+// findHeldAdmins finds, once after the start, the targets on which a last administrator is held.
+func (w *Worker) findHeldAdmins(ctx context.Context) error {
+	found := map[string]window{}
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		for e, err := range tx.Ledger(w.Name).Entries("", "") {
+			if err != nil {
+				return err
+			}
+			if e.Why == whyLastAdmin {
+				found[e.Target] = window{w.now(), adminsAgain}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("looking for held administrators: %w", err)
+	}
+	w.admins = found
+	return nil
+}
+
+// recheckTarget reads a target, and has the held administrators visited if another one is there.
+func (w *Worker) recheckTarget(ctx context.Context, target string) error {
+	role, held := w.Backend.Traits().AdminRole, map[string]*account{}
+	var b *brakes
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		clear(held)
+		b = &brakes{worker: w, target: target, begun: map[string]map[string]bool{}, lately: map[string]map[string]bool{}}
+		for e, err := range tx.Ledger(w.Name).Entries(target, "") {
+			switch {
+			case err != nil:
+				return err
+			case e.Why == whyLastAdmin:
+				held[e.Account] = &account{Account: backend.Account{ID: e.Account}}
+			case e.State == store.Unknown && !e.Wanted:
+				note(b.begun, e)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("looking for held administrators: %w", err)
+	}
+	if len(held) == 0 {
+		delete(w.admins, target)
+		return nil
+	}
+	var seen backend.Observation
+	err = w.patiently(ctx, func(ctx context.Context) (err error) {
+		seen, err = w.Backend.Observe(ctx, target)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("looking for another administrator: %w", err)
+	}
+	w.succeeded(target)
+	if !seen.Complete || seen.Partial || len(seen.Members) == 0 || !b.adminRemains(role, seen, held) {
+		return nil
+	}
+	return w.revisit(ctx, target, slices.Sorted(maps.Keys(held)))
+}
+
+// revisit marks accounts, those that are off-boarded first.
+func (w *Worker) revisit(ctx context.Context, target string, accounts []string) error {
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		for _, id := range accounts {
+			a, touch := &account{Account: backend.Account{ID: id}}, tx.Work(w.Name).Touch
+			if err := w.load(tx, target, id, a); err != nil {
+				return err
+			}
+			if a.offboarded {
+				touch = tx.Work(w.Name).Hurry
+			}
+			if err := touch(target, w.now(), store.Origin{}, store.Subject{Account: id}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("marking administrators whose hold may be over: %w", err)
+	}
+	return nil
+}

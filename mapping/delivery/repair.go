@@ -1,0 +1,263 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Each resync compares the desired grants of everybody with the ledger. A difference that has no mark is a defect of the bridge:
+// it is marked, counted and logged, so that no role stays wrong.
+
+// netPass is the comparison that is under way: users first, then the accounts of the ledger, in bounded parts.
+type netPass struct {
+	idps     []string // still to be read; nil: not begun
+	begun    bool
+	after    uint64 // place of the last user that was read
+	accounts []spot // of the ledger, still to be read
+	ledger   bool   // accounts is filled
+	logged   int
+}
+
+const (
+	netPart  = 500 // users or accounts in one View
+	netParts = 8   // Views in one round: what is due has its turn in between
+	netLines = 20  // defects that are logged one by one
+)
+
+// defect is a subject whose grants on a target are wrong, and that nothing marks.
+type defect struct {
+	target  string
+	subject store.Subject
+}
+
+// repair goes on with the comparison.
+func (w *Worker) repair(ctx context.Context) error {
+	if w.net != nil && w.mode() == Observe {
+		w.net = nil
+	}
+	for range netParts {
+		if w.net == nil || w.somebodyLeaves(ctx) {
+			return nil
+		}
+		if err := w.repairPart(ctx); err != nil {
+			return fmt.Errorf("comparing directory and ledger: %w", err)
+		}
+	}
+	return nil
+}
+
+func (w *Worker) repairPart(ctx context.Context) error {
+	var defects []defect
+	next := *w.net
+	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
+		next, defects = *w.net, nil
+		if !next.begun {
+			next.begun, next.idps = true, tx.IdPs()
+		}
+		switch {
+		case len(next.idps) > 0:
+			defects, err = w.wrongUsers(tx, &next)
+		case !next.ledger:
+			next.ledger = true
+			next.accounts, err = w.ledgerAccounts(tx)
+		default:
+			n := min(netPart, len(next.accounts))
+			defects, err = w.wrongAccounts(tx, next.accounts[:n])
+			next.accounts = next.accounts[n:]
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.markDefects(ctx, defects, &next); err != nil {
+		return err
+	}
+	w.net = &next
+	if next.ledger && len(next.accounts) == 0 {
+		w.net = nil
+	}
+	return nil
+}
+
+// wrongUsers reads a part of the users and returns those who lack something without a mark.
+func (w *Worker) wrongUsers(tx store.Tx, n *netPass) (out []defect, err error) {
+	idp, read := n.idps[0], 0
+	dir := tx.Directory(idp)
+	last := ""
+	for u, err := range dir.Users(store.From{AfterPlace: n.after}) {
+		if err != nil {
+			return nil, err
+		}
+		last = u.ID
+		more, err := w.lacks(tx, store.Subject{IdP: idp, User: u.ID}, u)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+		if read++; read == netPart {
+			n.after, err = dir.Place(last)
+			return out, err
+		}
+	}
+	n.idps, n.after = n.idps[1:], 0
+	return out, nil
+}
+
+// lacks lists the targets on which a user should have something that the ledger does not say, and that nothing marks.
+func (w *Worker) lacks(tx store.Tx, s store.Subject, u store.User) (out []defect, err error) {
+	if !u.Active {
+		return nil, nil
+	}
+	var groups []store.Group
+	for g, err := range tx.Directory(s.IdP).GroupsOf(s.User) {
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, g)
+	}
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	link, err := tx.Accounts(w.Name).Link(s.IdP, s.User)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	missing := map[string]bool{}
+	for _, g := range w.rules(tx).Desired(s.IdP, u, groups) {
+		if g.Target.Backend != w.Name || missing[g.Target.Target] {
+			continue
+		}
+		right := false
+		if link.Account != "" && link.Key == w.key(u) {
+			e, err := tx.Ledger(w.Name).Entry(g.Target.Target, link.Account, g.Role)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			right = err == nil && e.State == store.Present
+			c, err := tx.Accounts(w.Name).Cached(w.listing(g.Target.Target), link.Key)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			right = right && (err != nil || c.ID == link.Account) // what the vendor showed is taken in
+		}
+		if right {
+			continue
+		}
+		missing[g.Target.Target] = true
+		marked, err := w.marked(tx, g.Target.Target, store.Subject{Account: link.Account}, s)
+		if err != nil {
+			return nil, err
+		}
+		if !marked {
+			out = append(out, defect{g.Target.Target, s})
+		}
+	}
+	return out, nil
+}
+
+// ledgerAccounts lists what the ledger has entries of.
+func (w *Worker) ledgerAccounts(tx store.Tx) (out []spot, err error) {
+	for e, err := range tx.Ledger(w.Name).Entries("", "") {
+		if err != nil {
+			return nil, err
+		}
+		if s := (spot{e.Target, e.Account}); len(out) == 0 || out[len(out)-1] != s {
+			out = append(out, s)
+		}
+	}
+	targets, err := w.named(tx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(targets)
+	for _, t := range slices.Compact(targets) {
+		out = append(out, spot{t, store.TargetItself})
+	}
+	return out, nil
+}
+
+// wrongAccounts returns those accounts that have something that is not wanted, or targets without the permission sets that are,
+// without a mark.
+func (w *Worker) wrongAccounts(tx store.Tx, accounts []spot) (out []defect, err error) {
+	sets := slices.ContainsFunc(w.inForce().Of(w.Name), func(r mapping.Rule) bool { return len(r.PermissionSets) > 0 })
+	for _, s := range accounts {
+		if s.account == store.TargetItself && !sets {
+			continue
+		}
+		a := &account{Account: backend.Account{ID: s.account}}
+		if err := w.load(tx, s.target, s.account, a); err != nil {
+			return nil, err
+		}
+		a.decide(w.now(), w.Straggler)
+		wrong := w.mode() == Sync && (len(a.back) > 0 || slices.ContainsFunc(a.remove, func(role string) bool { return a.mine[role].Hold == "" }))
+		if s.account == store.TargetItself {
+			wrong = len(a.add) > 0 || w.mode() == Sync && len(a.remove) > 0
+		}
+		if !wrong {
+			continue
+		}
+		marked, err := w.marked(tx, s.target, store.Subject{Account: s.account}, a.people...)
+		if err != nil {
+			return nil, err
+		}
+		if !marked {
+			out = append(out, defect{s.target, store.Subject{Account: s.account}})
+		}
+	}
+	return out, nil
+}
+
+// marked says whether a mark will have the grants of an account, or of its users, looked at on a target.
+func (w *Worker) marked(tx store.Tx, target string, account store.Subject, users ...store.Subject) (bool, error) {
+	work := tx.Work(w.Name)
+	subjects := append([]store.Subject{{}}, users...)
+	if account.Account != "" {
+		subjects = append(subjects, account)
+	}
+	for _, at := range []string{target, store.Everywhere} {
+		for _, s := range subjects {
+			if _, err := work.Mark(at, s); err == nil || !errors.Is(err, store.ErrNotFound) {
+				return err == nil, err
+			}
+		}
+		for m, err := range work.Marks(at) { // events name users of whom nothing else says that they are marked
+			if err != nil || m.Subject.Event != 0 {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// markDefects marks what nothing had marked.
+func (w *Worker) markDefects(ctx context.Context, defects []defect, n *netPass) error {
+	if len(defects) == 0 {
+		return nil
+	}
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		for _, d := range defects {
+			if err := tx.Work(w.Name).Touch(d.target, w.now(), w.byResync(), d.subject); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range defects {
+		w.Repaired()
+		if n.logged++; n.logged <= netLines {
+			w.Log.Warn("defect: grants differ from the directory and nothing had marked that; they are delivered now, please report it", "backend", w.Name,
+				"target", d.target, "identity_provider", d.subject.IdP, "user", d.subject.User, "account", label(d.subject.Account))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,18 @@
+package bridge
+
+import "github.com/scimbridge/scimbridge/scim/console"
+
+// clearsMembers says whether a PUT of a group that leaves `members` out empties it.
+func (b *Bridge) clearsMembers(idp string) bool {
+	return b.Config.IdentityProviders[idp].clearsMembers()
+}
+
+// watchOmissions counts PUTs that leave `members` out and keep them, and warns of them.
+func (b *Bridge) watchOmissions(metrics *console.Metrics) {
+	b.omissions.Keeps = func(idp string) bool { return !b.clearsMembers(idp) }
+	b.omissions.Counted = metrics.PutWithoutMembers
+	b.omissions.Warn = func(idp, key string, times int64) {
+		b.Log.Warn("PUT of a group without members: they stay, as configured; if the client means an empty group, set the key to clear",
+			"idp", idp, "key", key, "times", times)
+	}
+}

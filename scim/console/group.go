@@ -1,0 +1,96 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// maxUnknownShown is how many members that are no users are shown of a group.
+const maxUnknownShown = 20
+
+// GroupStatus is one group of one directory, and what rules make of it.
+type GroupStatus struct {
+	IdP        string `json:"identity_provider"`
+	ID         string `json:"id"`
+	Name       string `json:"display_name"`
+	ExternalID string `json:"external_id,omitempty"`
+	Members    int    `json:"members"`
+	Users      int    `json:"users"`
+	Groups     int    `json:"groups"` // members that are groups: their members count for nothing here
+	// Unknown counts the members that are neither; Examples are some of their values.
+	Unknown  int                   `json:"members_without_user"`
+	Examples []string              `json:"members_without_user_examples"`
+	Grants   []delivery.GroupGrant `json:"grants"`
+}
+
+// group shows the groups that have a displayName or an id, in every directory.
+func (c *Console) group(w http.ResponseWriter, r *http.Request) {
+	name, all := r.URL.Query().Get("name"), []GroupStatus{}
+	if name == "" {
+		refuse(w, http.StatusBadRequest, "name a group")
+		return
+	}
+	err := c.Store.View(r.Context(), func(tx store.Tx) error {
+		all = all[:0]
+		for _, idp := range tx.IdPs() {
+			groups, err := findGroups(tx.Directory(idp), name)
+			if err != nil {
+				return err
+			}
+			for _, g := range groups {
+				one, err := c.groupStatus(tx, idp, g)
+				if err != nil {
+					return err
+				}
+				all = append(all, one)
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+	case len(all) == 0:
+		refuse(w, http.StatusNotFound, "no identity provider has sent such a group; name a displayName or an id")
+	default:
+		answer(w, http.StatusOK, all)
+	}
+}
+
+func findGroups(d store.Directory, name string) ([]store.Group, error) {
+	g, err := d.Group(name)
+	switch {
+	case err == nil:
+		return []store.Group{g}, nil
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	return d.FindGroups(store.ByDisplayName, name)
+}
+
+func (c *Console) groupStatus(tx store.Tx, idp string, g store.Group) (GroupStatus, error) {
+	s := GroupStatus{IdP: idp, ID: g.ID, Name: g.DisplayName, ExternalID: g.ExternalID, Examples: []string{}, Grants: []delivery.GroupGrant{}}
+	for m, err := range tx.Directory(idp).Members(g.ID) {
+		if err != nil {
+			return s, err
+		}
+		s.Members++
+		switch {
+		case m.User:
+			s.Users++
+		case m.Group:
+			s.Groups++
+		default:
+			if s.Unknown++; s.Unknown <= maxUnknownShown {
+				s.Examples = append(s.Examples, m.Value)
+			}
+		}
+	}
+	if c.Grants != nil {
+		s.Grants = c.Grants(tx, idp, g)
+	}
+	return s, nil
+}

@@ -1,0 +1,146 @@
+package console
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// omissionsEvery is how often PUTs that leave members out are written and logged, for each identity
+// provider.
+const omissionsEvery = time.Hour
+
+// Omissions counts PUTs of groups that leave `members` out, from identity providers that also send
+// PUTs with members: such a client may mean an empty list. The first and the last are kept in the
+// store, which is written at most once an hour, in the transaction of the PUT. The zero value is
+// ready once Keeps is set; its methods may be called concurrently.
+type Omissions struct {
+	Keeps   func(idp string) bool               // whether such a PUT leaves the members as they are
+	Counted func(idp string)                    // is called for each; nil: nothing is
+	Warn    func(idp, key string, counts int64) // is called at most once an hour for an identity provider; nil: nothing is
+
+	mu      sync.Mutex
+	sends   map[string]bool  // identity providers of which the store knows that they send members
+	pending map[string]int64 // counted since the last write
+}
+
+// OmissionStatus is what the store knows of one identity provider, and what this process has
+// counted since.
+type OmissionStatus struct {
+	Count int64     `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"` // up to an hour behind
+	Key   string    `json:"key"`  // of the configuration, to be set to `clear` if an empty group is meant
+}
+
+// omitted is the record in the store.
+type omitted struct {
+	Sends time.Time `json:"sends,omitzero"` // the first PUT with members
+	First time.Time `json:"first,omitzero"` // PUTs without
+	Last  time.Time `json:"last,omitzero"`
+	Count int64     `json:"count"`
+}
+
+func omissionSetting(idp string) string { return "put_members/" + idp }
+
+// omissionKey names the key of the configuration.
+func omissionKey(idp string) string { return "identity_providers." + idp + ".put_without_members" }
+
+func readOmitted(tx store.Tx, idp string) omitted {
+	var o omitted
+	if json.Unmarshal(tx.Setting(omissionSetting(idp)), &o) != nil {
+		return omitted{} // none yet; a record that cannot be read is as good as none
+	}
+	return o
+}
+
+func (o omitted) write(tx store.Tx, idp string) error {
+	raw, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	return tx.SetSetting(omissionSetting(idp), raw)
+}
+
+// Put notes, in its transaction, a PUT that gives the members of a group or leaves them out of a
+// group that has some. What it returns must run after the commit, unless it is nil.
+func (o *Omissions) Put(tx store.Tx, idp string, leftOut bool, at time.Time) (committed func(), err error) {
+	if leftOut {
+		return o.leftOut(tx, idp, at)
+	}
+	o.mu.Lock()
+	known := o.sends[idp]
+	o.mu.Unlock()
+	if known {
+		return nil, nil
+	}
+	if record := readOmitted(tx, idp); record.Sends.IsZero() {
+		record.Sends = at
+		err = record.write(tx, idp)
+	}
+	return func() { o.learn(idp) }, err
+}
+
+func (o *Omissions) learn(idp string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sends == nil {
+		o.sends = map[string]bool{}
+	}
+	o.sends[idp] = true
+}
+
+func (o *Omissions) leftOut(tx store.Tx, idp string, at time.Time) (committed func(), err error) {
+	record := readOmitted(tx, idp)
+	if record.Sends.IsZero() {
+		return nil, nil
+	}
+	if since := at.Sub(record.Last); since >= 0 && since < omissionsEvery {
+		return func() { o.count(idp, 1) }, nil
+	}
+	if record.First.IsZero() {
+		record.First = at
+	}
+	pending := o.counted(idp)
+	record.Last = at
+	record.Count += pending + 1
+	return func() {
+		o.count(idp, -pending)
+		if o.Warn != nil {
+			o.Warn(idp, omissionKey(idp), record.Count)
+		}
+	}, record.write(tx, idp)
+}
+
+// count counts one PUT, and changes by how much the count in the store is behind.
+func (o *Omissions) count(idp string, behind int64) {
+	o.mu.Lock()
+	if o.pending == nil {
+		o.pending = map[string]int64{}
+	}
+	o.pending[idp] += behind
+	o.mu.Unlock()
+	if o.Counted != nil {
+		o.Counted(idp)
+	}
+}
+
+func (o *Omissions) counted(idp string) int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.pending[idp]
+}
+
+// status returns nil if there is nothing to say of an identity provider.
+func (o *Omissions) status(tx store.Tx, idp string) *OmissionStatus {
+	if o == nil || o.Keeps == nil || !o.Keeps(idp) {
+		return nil
+	}
+	record := readOmitted(tx, idp)
+	if record.Count == 0 {
+		return nil
+	}
+	return &OmissionStatus{Count: record.Count + o.counted(idp), First: record.First, Last: record.Last, Key: omissionKey(idp)}
+}

@@ -1,0 +1,51 @@
+package filter
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxValues is how many values a list of conditions may name.
+const MaxValues = 10_000
+
+// Values reads [name eq a or name eq b or …], of which a request may have thousands, or one with
+// thousands of values: such a list may be longer than [MaxLength], and no tree is made of it. ok is
+// false if s is anything else. The error is an *[Error].
+func Values(s, name string) (values []string, ok bool, err error) {
+	if s == "" || s[0] != '[' || !utf8.ValidString(s) {
+		return nil, false, nil
+	}
+	p := parser{in: s, pos: 1}
+	for p.condition(name) {
+		value, _, err := p.text()
+		switch {
+		case err != nil:
+			return nil, false, err
+		case len(values) == MaxValues:
+			return nil, false, errorf("the path names more than %d values: name the rest in another operation", MaxValues)
+		}
+		values = append(values, value)
+		if p.skipSpace(); p.peek() == ']' {
+			p.pos++
+			return values, p.done(), nil
+		}
+		if !p.keyword("or") {
+			break
+		}
+	}
+	return nil, false, nil
+}
+
+// condition skips "name eq", and says whether that is what comes next.
+func (p *parser) condition(name string) bool {
+	p.skipSpace()
+	if !strings.EqualFold(p.word(), name) || p.peek() != ' ' {
+		return false
+	}
+	p.skipSpace()
+	if !strings.EqualFold(p.word(), "eq") {
+		return false
+	}
+	p.skipSpace()
+	return true
+}
