@@ -18,6 +18,7 @@ type measured struct {
 	store.Store
 	most  int
 	total int
+	fails func(tx store.Tx) error // nil: nothing fails
 }
 
 func (m *measured) Update(ctx context.Context, fn func(store.Tx) error) error {
@@ -26,6 +27,11 @@ func (m *measured) Update(ctx context.Context, fn func(store.Tx) error) error {
 		before := m.rows(tx)
 		if err := fn(tx); err != nil {
 			return err
+		}
+		if m.fails != nil {
+			if err := m.fails(tx); err != nil {
+				return err
+			}
 		}
 		after := m.rows(tx)
 		kinds := map[byte]int{}
@@ -128,5 +134,87 @@ func TestParts(t *testing.T) {
 				t.Errorf("a transaction changed %d users, of %d changes in all", m.most, m.total)
 			}
 		})
+	}
+}
+
+// A crash while a hold is recorded lets nothing go that was to be held, however little of it is left.
+func TestHoldInParts(t *testing.T) {
+	const users = 2*part + 5
+	m := &measured{}
+	w := newWorld(t, admins)
+	m.Store = w.store
+	w.config = func(d *delivery.Worker) { d.Store, d.BatchSize = m, part }
+	w.restart()
+	w.group("okta", "Admins")
+	all := make([]string, users)
+	w.update(func(tx store.Tx) error {
+		d := tx.Directory("okta")
+		for i := range users {
+			id := fmt.Sprintf("u%05d", i)
+			email := id + "@example.com"
+			all[i] = id
+			w.vendor.people[email] = "a" + id
+			if err := d.PutUser(store.User{ID: id, UserName: email, Emails: []string{email}, Active: true, Attributes: []byte(`{}`)}); err != nil {
+				return err
+			}
+		}
+		_, err := d.AddMembers("Admins", all...)
+		return err
+	})
+	sweep := func() {
+		w.update(func(tx store.Tx) error {
+			return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{})
+		})
+		w.pass(time.Minute)
+	}
+	sweep()
+	given := w.roles()
+	w.update(func(tx store.Tx) error {
+		_, err := tx.Directory("okta").RemoveMembers("Admins", all[:users-1]...)
+		return err
+	})
+	m.fails = func(tx store.Tx) error {
+		held := 0
+		for e, err := range tx.Ledger("vt").Entries("", "") {
+			if err != nil {
+				return err
+			}
+			if e.Hold != "" {
+				held++
+			}
+		}
+		if held > 2*part {
+			return store.ErrFull
+		}
+		return nil
+	}
+	w.update(func(tx store.Tx) error {
+		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{})
+	})
+	for failed := false; !failed; {
+		w.clock = w.clock.Add(time.Second)
+		_, err := w.worker.RunOnce(t.Context())
+		failed = err != nil
+	}
+	m.fails = nil
+	w.restart()
+	w.pass(10 * time.Minute)
+	if w.roles() != given {
+		t.Error("roles are gone that were to be held")
+	}
+	held := 0
+	err := w.store.View(t.Context(), func(tx store.Tx) error {
+		for e, err := range tx.Ledger("vt").Entries("", "") {
+			if err != nil {
+				return err
+			}
+			if e.Hold != "" {
+				held++
+			}
+		}
+		return nil
+	})
+	if err != nil || held != users-1 {
+		t.Errorf("%d of %d are held: %v", held, users-1, err)
 	}
 }
