@@ -62,23 +62,12 @@ func (w *Worker) seeWhatIsThere(ctx context.Context, t dueTarget, borrowers []*a
 	if err != nil {
 		return fmt.Errorf("looking at what an account has: %w", err)
 	}
-	var disowned grants
-	err = w.Store.View(ctx, func(tx store.Tx) (err error) {
-		disowned, err = w.disowned(tx, t.name)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("looking at what an account has: %w", err)
-	}
 	now := w.now()
 	for _, a := range borrowers {
 		a.there = map[string]bool{}
 		for _, role := range a.newlyBorrowed() {
 			has, tells := seen.Has(a.ID, role)
 			switch {
-			case disowned.has(a.ID, role):
-				a.there[role] = true
-				continue
 			case !tells && seen.Complete && len(seen.Members) > 0: // the vendor does not show it
 				continue
 			case a.recent: // what a call of ours changed a read may not show yet

@@ -45,6 +45,8 @@
 //	   ▲                              │ └──rejected──▶ (deleted: disowned)
 //	   └────────wanted again──────────┘
 //
+// A hold of a protected account, or of the last administrator, is over when its reason is: see recheck.go.
+//
 // A resync compares the ledger with what is there: present and twice not seen is unknown, and given again.
 //
 // Over a store that several replicas share a Candidate takes the lease of a backend and makes a Worker for each term. A

@@ -149,7 +149,7 @@ func (w *Worker) wakeEnd(tx store.Tx, h heldEnd, by store.Origin) error {
 }
 
 // reviewEnds decides of each account that is to be ended whether it may be: nothing is held for accounts whose users are back, one
-// whose link is young waits, and one to which nobody came but by a changed value is held.
+// whose link is young waits, and one that was found by a changed value only is held.
 func (w *Worker) reviewEnds(ctx context.Context, target string, v *visitWork) error {
 	var all []heldEnd
 	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -271,8 +271,8 @@ func (w *Worker) stillTheirs(ctx context.Context, target string, a *account) (bo
 	return !shown || now.ID == a.ID, nil
 }
 
-// isTheirs is stillTheirs by the cache; current says whether that is young enough. An account that the listing does not show is nobody
-// else's.
+// isTheirs is stillTheirs by the cache; current says whether that is young enough. An account that the listing does not show
+// belongs to no other user.
 func (w *Worker) isTheirs(ctx context.Context, target string, a *account) (theirs, current bool, err error) {
 	listing := w.listing(target)
 	err = w.Store.View(ctx, func(tx store.Tx) error {

@@ -431,7 +431,9 @@ func TestHoldOfAnotherReason(t *testing.T) {
 	w.leaveAll(0, 1)
 	w.pass(time.Minute)
 	w.hold("max_removals", 1)
-	w.update(func(tx store.Tx) error { return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"}) })
+	w.update(func(tx store.Tx) error {
+		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"})
+	})
 	w.pass(time.Minute)
 	w.deactivate("okta", "u0")
 	w.everywhere("okta", "u0")

@@ -145,7 +145,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// apply writes a change of the cache and marks the users whom it concerns.
+// apply writes a change of the cache and marks the users that it concerns.
 func (w *Worker) apply(tx store.Tx, target string, c cacheChange, visited map[store.Subject]bool) error {
 	accounts := tx.Accounts(w.Name)
 	var err error
@@ -274,8 +274,8 @@ func (w *Worker) disputed(tx store.Tx, target string, p *person, id string) (boo
 	return false, nil
 }
 
-// withhold takes out of a visit what is wanted only for users of whom it is not known well enough that they are the account.
-// It returns those of them whom nothing marks: they are to be looked up.
+// withhold takes out of a visit what is wanted only for users whose account is not known well enough. It returns those users that
+// have no mark: they must be looked up.
 func (w *Worker) withhold(tx store.Tx, target string, v *visitWork, a *account) (unsure []store.Subject, err error) {
 	listing, admin, sure := w.listing(target), w.Backend.Traits().AdminRole, map[string]bool{}
 	for _, l := range a.links {
@@ -325,6 +325,47 @@ func (w *Worker) lookUpAgain(ctx context.Context, target string, users []store.M
 	})
 	if err != nil {
 		return fmt.Errorf("marking who is to be looked up: %w", err)
+	}
+	return nil
+}
+
+// markFormer marks the account that a user has no longer, and the user, wherever it has something.
+func (w *Worker) markFormer(tx store.Tx, p *person, now time.Time) error {
+	s, old := p.mark.Subject, p.link.Account
+	targets, err := tx.Ledger(w.Name).TargetsOf(old)
+	if err != nil {
+		return err
+	}
+	ends, err := w.endsOf(tx, old)
+	if err != nil {
+		return err
+	}
+	touch := tx.Work(w.Name).Touch
+	if !p.exists {
+		touch = tx.Work(w.Name).Hurry
+		if w.offboards() {
+			targets = append(targets, p.mark.Target)
+		}
+	}
+	for _, t := range slices.Concat(targets, ends) {
+		if err := touch(t, now, p.mark.Origin, store.Subject{Account: old}); err != nil {
+			return err
+		}
+	}
+	if !p.exists {
+		return nil
+	}
+	places, err := w.placesOf(tx, s, old)
+	if err != nil {
+		return err
+	}
+	for _, t := range places {
+		if t == p.mark.Target { // where they are being worked on
+			continue
+		}
+		if err := tx.Work(w.Name).Touch(t, now, p.mark.Origin, s); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -119,6 +119,18 @@ func TestMovedAddress(t *testing.T) {
 	}
 }
 
+// What one target's list shows counts for the others, though theirs is young and says otherwise.
+func TestMovedAddressBeforeYoungLists(t *testing.T) {
+	w := moving(t, false, 0)
+	w.renamed(0)
+	w.user("okta", "new", "new@example.com", true)
+	w.vendor.people["new@example.com"] = "n"
+	w.join("okta", "new", "Admins")
+	w.pass(time.Minute) // without waiting for another try
+	w.expect("acme/a1=ADMIN acme/a2=ADMIN acme/n=ADMIN acme/v0=ADMIN beta/a1=ADMIN beta/a2=ADMIN beta/v0=ADMIN")
+	w.expectCounts("pending 0, blocked 0, held 0")
+}
+
 // Only past the greatest age, and before an administrator's role is given, is the vendor asked again who a user is.
 func TestAccountCache(t *testing.T) {
 	others := mapping.Rule{Groups: []string{"Others"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}}
@@ -308,22 +320,22 @@ func TestChangedValue(t *testing.T) {
 	})
 	t.Run("one without an account comes by a changed value, too", func(t *testing.T) {
 		w := mallory(t, false)
-		w.user("okta", "n", "nobody@example.com", true)
+		w.user("okta", "n", "none@example.com", true)
 		w.join("okta", "n", "Betas")
 		w.pass(5 * time.Minute)
 		w.user("okta", "n", "partner@example.com", true)
 		w.pass(5 * time.Minute)
-		w.user("okta", "n", "nobody@example.com", true)
+		w.user("okta", "n", "none@example.com", true)
 		w.pass(5 * time.Minute)
 		w.expect(withPartner)
 	})
 	t.Run("so does one who changed it before any group gave anything", func(t *testing.T) {
 		w := mallory(t, false)
-		w.user("okta", "n", "nobody@example.com", true)
+		w.user("okta", "n", "none@example.com", true)
 		w.user("okta", "n", "partner@example.com", true)
 		w.join("okta", "n", "Betas")
 		w.pass(5 * time.Minute)
-		w.user("okta", "n", "nobody@example.com", true)
+		w.user("okta", "n", "none@example.com", true)
 		w.pass(5 * time.Minute)
 		w.expect(withPartner)
 	})

@@ -355,47 +355,6 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 	return accounts.PutLink(l)
 }
 
-// markFormer marks the account that a user has no longer, and the user, wherever it has something.
-func (w *Worker) markFormer(tx store.Tx, p *person, now time.Time) error {
-	s, old := p.mark.Subject, p.link.Account
-	targets, err := tx.Ledger(w.Name).TargetsOf(old)
-	if err != nil {
-		return err
-	}
-	ends, err := w.endsOf(tx, old)
-	if err != nil {
-		return err
-	}
-	touch := tx.Work(w.Name).Touch
-	if !p.exists {
-		touch = tx.Work(w.Name).Hurry
-		if w.offboards() {
-			targets = append(targets, p.mark.Target)
-		}
-	}
-	for _, t := range slices.Concat(targets, ends) {
-		if err := touch(t, now, p.mark.Origin, store.Subject{Account: old}); err != nil {
-			return err
-		}
-	}
-	if !p.exists {
-		return nil
-	}
-	places, err := w.placesOf(tx, s, old)
-	if err != nil {
-		return err
-	}
-	for _, t := range places {
-		if t == p.mark.Target { // where they are being worked on
-			continue
-		}
-		if err := tx.Work(w.Name).Touch(t, now, p.mark.Origin, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // noAccount is why a user waits whom the vendor does not show; noAddress, why no account is asked for, either.
 const (
 	noAccount = "no_account"

@@ -227,7 +227,7 @@ func (w *Worker) marked(tx store.Tx, target string, account store.Subject, users
 				return err == nil, err
 			}
 		}
-		for m, err := range work.Marks(at) { // events name users of whom nothing else says that they are marked
+		for m, err := range work.Marks(at) { // an event names its users, which have no marks of their own
 			if err != nil || m.Subject.Event != 0 {
 				return err == nil, err
 			}

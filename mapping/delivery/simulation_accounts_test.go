@@ -171,8 +171,8 @@ func (s *simulation) drop(id string) {
 	}
 }
 
-// mend lets everybody have an account again.
-func (s *simulation) mend() {
+// restore lets every user have an account again.
+func (s *simulation) restore() {
 	for i := range simPeople {
 		if s.account(simEmail(i)) == "" {
 			s.make(i)

@@ -191,7 +191,7 @@ func (s *simulation) run() {
 	}
 	s.mu.Lock()
 	s.faults = false
-	s.mend()
+	s.restore()
 	s.mu.Unlock()
 	for range 12 { // calm: stragglers end, resyncs repair, the operator approves
 		time.Sleep(5 * time.Minute)

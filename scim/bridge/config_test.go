@@ -113,7 +113,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	s.vt.Fail(vtsimulator.Fault{Status: 503, HTML: true}, vtsimulator.Fault{Status: 429, RetryAfter: "0"}, vtsimulator.Fault{Status: 400, Code: "BadRequestError"})
 	group := s.group("VT Admins", s.user("ada@example.com"), s.user("nobody@example.com"))
 	s.eventually("", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
-	s.must(400, "PATCH", "/Groups/"+group, `{"Operations":[{"op":"add","path":"members","value":[{"value":7,"display":"ada@example.com"}]}]}`)
+	s.must(400, "PATCH", "/Groups/"+group, `{"Operations":[{"op":"add","path":"members","value":[{"value":{},"display":"ada@example.com"}]}]}`)
 	if status, _ := s.send("wrong", "GET", "/Users?token="+oktaToken, ""); status != 401 {
 		t.Errorf("a token in the address: %d", status)
 	}

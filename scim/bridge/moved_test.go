@@ -74,7 +74,7 @@ func TestMovedAddress(t *testing.T) {
 	}
 }
 
-// A user who sets their address to a partner's takes nothing from the partner, whatever follows.
+// A user who sets their address to a partner's takes nothing from the partner.
 func TestPartnersAddress(t *testing.T) {
 	for _, profile := range profiles {
 		for _, end := range []string{"set back", "deactivated", "deleted"} {
