@@ -6,12 +6,12 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -79,6 +79,8 @@ type Call struct {
 	Header    map[string]Secret
 	Changes   bool // it changes something: the journal is told
 	List      bool // the answer may be 64 MiB, not 4
+	// Read reads the body of a success in place of Answer.Body, which would hold all of it at once; nil: Answer.Body has it.
+	Read func(io.Reader) error
 }
 
 // Answer is a success: a status of 200, 201 or 204, and its body.
@@ -152,24 +154,35 @@ func (c *Caller) do(ctx context.Context, call Call) (Answer, error) {
 }
 
 func (c *Caller) roundTrip(req *http.Request, call Call, connected *atomic.Bool) (Answer, error) {
-	doing, bound := call.Doing, maxAnswer
+	doing, bound, elements := call.Doing, maxAnswer, maxElements
 	if call.List {
-		bound = maxList
+		bound, elements = maxList, maxListed
 	}
 	res, err := c.client.Do(req)
 	if err != nil {
 		return Answer{}, &Error{Kind: Transient, Doing: doing, Unsent: !connected.Load(), Err: plain(err)}
 	}
 	defer func() { _ = res.Body.Close() }() // read as far as it matters
-	body, err := io.ReadAll(io.LimitReader(res.Body, int64(bound)+1))
-	if err != nil {
-		return Answer{}, &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: errors.New("the answer ended early")}
+	failed := func(err error) error {
+		return &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: err}
 	}
-	if len(body) > bound {
-		return Answer{}, &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: fmt.Errorf("the answer is larger than %d MiB", bound>>20)}
+	from := &bounded{from: res.Body, bytes: bound, most: bound, elements: elements}
+	success := slices.Contains([]int{http.StatusOK, http.StatusCreated, http.StatusNoContent}, res.StatusCode) // others promise that something will be done, or speak of a part
+	if success && call.Read != nil {
+		if err := call.Read(from); from.exceeded != nil {
+			return Answer{}, failed(from.exceeded)
+		} else if err != nil {
+			return Answer{}, failed(errors.New("the answer is not what it should be"))
+		}
+		return Answer{Status: res.StatusCode}, nil
 	}
-	switch res.StatusCode {
-	case http.StatusOK, http.StatusCreated, http.StatusNoContent: // others promise that something will be done, or speak of a part
+	body, err := io.ReadAll(from)
+	switch {
+	case from.exceeded != nil:
+		return Answer{}, failed(from.exceeded)
+	case err != nil:
+		return Answer{}, failed(errors.New("the answer ended early"))
+	case success:
 		return Answer{res.StatusCode, body}, nil
 	}
 	return Answer{Status: res.StatusCode}, c.refusal(res, body, doing)

@@ -36,8 +36,9 @@ type Config struct {
 
 // Client implements backend.Backend.
 type Client struct {
-	caller backend.Caller
-	config Config
+	caller   backend.Caller
+	config   Config
+	unusable backend.Unusable
 
 	tokens sync.Mutex // held while a token is made: one at a time
 	token  backend.Secret
@@ -139,12 +140,21 @@ func refused(code string) error {
 
 // list reads a list that comes as a plain array or in pages: {"content": [...], "number", "last", "totalPages"}, or
 // {"content": [...], "page": {"totalPages"}} as in version 2. It says of how many the pages speak, 0 if they do not: one that changes
-// while it is read may hold fewer.
-func list[T any](ctx context.Context, c *Client, operation, doing, path string) (out []T, total int, err error) {
+// while it is read may hold fewer. What keep refuses makes the list unusable.
+func list[T any](ctx context.Context, c *Client, operation, doing, path string, keep func(T) bool) (out []T, total int, err error) {
+	err = c.unusable.Read(path, c.caller.Now, func() error {
+		out, total, err = listOnce(ctx, c, operation, doing, path, keep)
+		return err
+	})
+	return out, total, err
+}
+
+func listOnce[T any](ctx context.Context, c *Client, operation, doing, path string, keep func(T) bool) (out []T, total int, err error) {
 	var earlier []byte
 	size := 0
 	for n := range maxPages {
-		call := backend.Call{Operation: operation, Doing: doing, Method: http.MethodGet, Path: path, List: true}
+		p := page[T]{keep: keep}
+		call := backend.Call{Operation: operation, Doing: doing, Method: http.MethodGet, Path: path, List: true, Read: p.read}
 		if n > 0 {
 			call.Path = fmt.Sprintf("%s?page=%d", path, n)
 		}
@@ -152,27 +162,16 @@ func list[T any](ctx context.Context, c *Client, operation, doing, path string) 
 		if err != nil {
 			return nil, 0, err
 		}
-		var plain []T
-		if n == 0 && json.Unmarshal(a.Body, &plain) == nil && plain != nil {
-			return plain, 0, nil
+		if n == 0 && p.plain {
+			return p.content, 0, nil
 		}
-		var page struct {
-			Content []T   `json:"content"`
-			Number  *int  `json:"number"`
-			Last    *bool `json:"last"`
-			counts
-			Page counts `json:"page"`
-		}
-		if json.Unmarshal(a.Body, &page) != nil || page.Content == nil {
-			return nil, 0, unclear(doing, a.Status)
-		}
-		pages, empty := max(page.Pages, page.Page.Pages), len(page.Content) == 0
-		if size += len(a.Body); size > maxPaged || page.Number != nil && *page.Number != n || empty && n+1 < pages || n > 0 && bytes.Equal(a.Body, earlier) {
+		pages, empty := max(p.Pages, p.page.Pages), p.elements == 0
+		if size += p.size; p.plain || size > maxPaged || p.number != nil && *p.number != n || empty && n+1 < pages || n > 0 && bytes.Equal(p.sum, earlier) {
 			return nil, 0, unclear(doing, a.Status) // also when a vendor that knows no pages says the same again, over and over
 		}
-		earlier = a.Body
-		out, total = append(out, page.Content...), max(total, page.Elements, page.Page.Elements)
-		if page.Last != nil && *page.Last || page.Last == nil && n+1 >= pages || empty {
+		earlier = p.sum
+		out, total = append(out, p.content...), max(total, p.Elements, p.page.Elements)
+		if p.last != nil && *p.last || p.last == nil && n+1 >= pages || empty {
 			return out, total, nil
 		}
 	}
@@ -207,15 +206,12 @@ type role struct {
 
 // listUsers reads everybody; whole says whether it is evidence of who is missing.
 func (c *Client) listUsers(ctx context.Context) (users map[string]user, whole bool, err error) {
-	all, total, err := list[user](ctx, c, "list_users", "listing people", "/api/v1/users")
+	all, total, err := list(ctx, c, "list_users", "listing people", "/api/v1/users", func(u user) bool { return u.ID != "" })
 	if err != nil {
 		return nil, false, backend.Unread(err, backend.Rejected, backend.Missing)
 	}
 	users = make(map[string]user, len(all))
 	for _, u := range all {
-		if u.ID == "" { // nobody: then it is not the list that it should be
-			return nil, false, unclear("listing people", http.StatusOK)
-		}
 		users[u.ID] = u
 	}
 	return users, len(users) > 0 && len(users) >= total, nil
@@ -250,7 +246,7 @@ func rather(a, b backend.Account) bool {
 }
 
 func (c *Client) role(ctx context.Context, id string) (role, bool, error) {
-	all, total, err := list[role](ctx, c, "list_roles", "reading roles", "/api/v1/roles")
+	all, total, err := list(ctx, c, "list_roles", "reading roles", "/api/v1/roles", func(role) bool { return true })
 	if err != nil {
 		return role{}, false, backend.Unread(err, backend.Rejected, backend.Missing)
 	}

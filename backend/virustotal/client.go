@@ -28,7 +28,10 @@ type Config struct {
 }
 
 // Client implements backend.Backend.
-type Client struct{ caller backend.Caller }
+type Client struct {
+	caller   backend.Caller
+	unusable backend.Unusable
+}
 
 var _ backend.Backend = (*Client)(nil)
 
@@ -92,6 +95,14 @@ func (p page) next() (cursor string, known bool) {
 // listing unbelievable. The cursor is put into an address of our own: no link of an answer is followed. The listing is not whole if
 // somebody in it may not be seen, or if it was to hold more than it does: it may have changed while it was read.
 func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values, each func(item)) (whole bool, err error) {
+	err = c.unusable.Read(call.Path+"?"+query.Encode(), c.caller.Now, func() error {
+		whole, err = c.allPages(ctx, call, query, each)
+		return err
+	})
+	return whole, err
+}
+
+func (c *Client) allPages(ctx context.Context, call backend.Call, query url.Values, each func(item)) (whole bool, err error) {
 	path, items, cursors := call.Path, 0, map[string]bool{}
 	read := listing{people: map[string]bool{}}
 	for range maxPages {

@@ -16,30 +16,9 @@ import (
 // because their grant is wanted again or their reason is gone.
 func (b *brakes) commit(ctx context.Context, v *visitWork) error {
 	w := b.worker
-	changed, created := false, map[string]openHold{}
-	for _, a := range v.accounts {
-		for role, e := range a.mine {
-			changed = changed || e.Hold != "" && b.held[a][role] != e.Why || a.keeps(role, e)
-		}
-		for role, why := range b.held[a] {
-			changed = changed || a.mine[role].Why != why
-		}
-	}
-	ids := map[string]openHold{}
-	if changed {
-		err := w.Store.Update(ctx, func(tx store.Tx) error {
-			shown, err := w.shown(tx)
-			if err != nil {
-				return err
-			}
-			ids, created = maps.Clone(b.open), map[string]openHold{}
-			maps.DeleteFunc(ids, func(_ string, h openHold) bool { return slices.Contains(shown, h.id) }) // meanwhile
-			return b.write(tx, v, ids, created)
-		})
-		if err != nil {
-			return fmt.Errorf("recording what is held: %w", err)
-		}
-		b.exceeded(created)
+	joined, err := b.writeParts(ctx, v, b.changed(v))
+	if err != nil {
+		return fmt.Errorf("recording what is held: %w", err)
 	}
 	for a, roles := range b.held {
 		if slices.Contains(slices.Collect(maps.Values(roles)), whyLastAdmin) {
@@ -50,11 +29,73 @@ func (b *brakes) commit(ctx context.Context, v *visitWork) error {
 		for role, why := range roles {
 			a.park, a.reason = store.Held, a.mine[role].Hold
 			if a.reason == "" {
-				a.reason = ids[why].id
+				a.reason = joined[a][why].id
 			}
 		}
 	}
 	return nil
+}
+
+// changed lists the accounts of which a hold begins or ends, in their order.
+func (b *brakes) changed(v *visitWork) (ids []string) {
+	for id, a := range v.accounts {
+		changed := false
+		for role, e := range a.mine {
+			changed = changed || e.Hold != "" && b.held[a][role] != e.Why || a.keeps(role, e)
+		}
+		for role, why := range b.held[a] {
+			changed = changed || a.mine[role].Why != why
+		}
+		if changed {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// holdingKey names the setting that says that a hold of very many removals is being recorded in parts: what a crash leaves of them
+// is no small number that max_removals allows, but held, too.
+func holdingKey(name, target string) string { return "holding/" + name + "/" + target }
+
+// writeParts is write in parts. It returns the holds that each of the accounts may have joined.
+func (b *brakes) writeParts(ctx context.Context, v *visitWork, ids []string) (joined map[*account]map[string]openHold, err error) {
+	w, open, created := b.worker, maps.Clone(b.open), map[string]openHold{}
+	joined = map[*account]map[string]openHold{}
+	key := holdingKey(w.Name, b.target)
+	if len(ids) > sweepChunk {
+		if err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(key, []byte("yes")) }); err != nil {
+			return nil, err
+		}
+	}
+	for last := 0; last < len(ids); {
+		part := ids[last:min(last+sweepChunk, len(ids))]
+		last += len(part)
+		var ours, fresh map[string]openHold
+		err := w.Store.Update(ctx, func(tx store.Tx) error {
+			shown, err := w.shown(tx)
+			if err != nil {
+				return err
+			}
+			ours, fresh = maps.Clone(open), maps.Clone(created)
+			maps.DeleteFunc(ours, func(_ string, h openHold) bool { return slices.Contains(shown, h.id) }) // meanwhile
+			if last == len(ids) && tx.Setting(key) != nil {
+				if err := tx.SetSetting(key, nil); err != nil {
+					return err
+				}
+			}
+			return b.write(tx, v, part, ours, fresh)
+		})
+		if err != nil {
+			return nil, err
+		}
+		open, created = ours, fresh
+		for _, id := range part {
+			joined[v.accounts[id]] = ours
+		}
+	}
+	b.exceeded(created)
+	return joined, nil
 }
 
 // keeps says whether a grant that was to be removed, or was let go, is wanted again: the next
@@ -66,9 +107,9 @@ func (a *account) keeps(role string, e store.Entry) bool {
 
 // write records holds that begin or end. A removal joins an open hold, or one that is created for
 // all of its reason.
-func (b *brakes) write(tx store.Tx, v *visitWork, open, created map[string]openHold) error {
+func (b *brakes) write(tx store.Tx, v *visitWork, ids []string, open, created map[string]openHold) error {
 	w, now, released := b.worker, b.worker.now(), map[string]bool{}
-	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+	for _, id := range ids {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(a.mine)) {
 			e, why, held := a.mine[role], b.held[a][role], false

@@ -69,7 +69,7 @@ func (b *brakes) limitRemovals() {
 			all[a.ID], planned = true, true
 		}
 	}
-	if !planned || len(all) <= l.allows(b.base(l.Window)) {
+	if !planned || !b.broken && len(all) <= l.allows(b.base(l.Window)) {
 		return
 	}
 	for _, a := range b.ordinary {

@@ -246,10 +246,11 @@ func original(u store.User) store.User {
 // account they had is marked wherever it holds something: an e-mail change is a revoke and a grant.
 func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people []*person, found map[string]backend.Account) error {
 	now := w.now()
-	var settled, former []store.Mark
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		settled, former = nil, nil
+	idle, former := map[*person]bool{}, map[*person]store.Mark{}
+	err := inParts(ctx, w.Store, bySubject(people), func(tx store.Tx, people []*person) error {
 		for _, p := range people {
+			delete(idle, p) // it may run more than once
+			delete(former, p)
 			id := p.account(found)
 			var err error
 			if p.blocked, err = w.disputed(tx, target, p, id); err != nil {
@@ -263,7 +264,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 			if old := p.link.Account; old != "" && old != id {
 				m, err := tx.Work(w.Name).Mark(target, store.Subject{Account: old})
 				if err == nil {
-					former = append(former, m)
+					former[p] = m
 				} else if !errors.Is(err, store.ErrNotFound) {
 					return err
 				}
@@ -277,7 +278,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 					return err
 				}
 			case id == "":
-				settled = append(settled, p.mark)
+				idle[p] = true
 			}
 		}
 		return nil
@@ -285,8 +286,10 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 	if err != nil {
 		return fmt.Errorf("remembering who is who: %w", err)
 	}
-	v.idle = append(v.idle, settled...)
 	for _, p := range people {
+		if idle[p] {
+			v.idle = append(v.idle, p.mark)
+		}
 		if id := p.account(found); id != "" {
 			a := v.account(id)
 			a.marks = append(a.marks, p.mark)
@@ -295,7 +298,11 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 			}
 		}
 	}
-	for _, m := range former { // what they had goes in this visit, not in the next
+	for _, p := range people { // what they had goes in this visit, not in the next
+		m, had := former[p]
+		if !had {
+			continue
+		}
 		a := v.account(m.Subject.Account)
 		if !slices.Contains(a.marks, m) {
 			a.marks = append(a.marks, m)
@@ -361,15 +368,21 @@ const noTarget = "no_target"
 func (w *Worker) blockTarget(ctx context.Context, target string) error {
 	w.Log.Warn("the backend has no such target; what concerns it waits", "backend", w.Name, "target", target)
 	w.health.at(target, noTarget, "the backend has no such target")
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		marks, _, err := w.marksOf(tx, dueTarget{name: target})
-		for _, m := range marks {
-			if err := w.block(tx, m, noTarget, longestRetry); err != nil {
-				return err
-			}
-		}
+	var all []store.Mark
+	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
+		all, _, err = w.marksOf(tx, dueTarget{name: target})
 		return err
 	})
+	if err == nil {
+		err = inParts(ctx, w.Store, all, func(tx store.Tx, marks []store.Mark) error {
+			for _, m := range marks {
+				if err := w.block(tx, m, noTarget, longestRetry); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("parking what concerns a missing target: %w", err)
 	}

@@ -125,37 +125,7 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 		w.Log.Warn("a listing without people, or not a whole one, is no evidence of anything", "backend", w.Name, "target", target)
 		return nil
 	}
-	again := false
-	var strangers map[foreignGrant]bool
-	err = w.Store.Update(ctx, func(tx store.Tx) error {
-		again = false
-		clear(w.found)
-		known := map[string]map[string]bool{}
-		var ours []store.Entry
-		for e, err := range tx.Ledger(w.Name).Entries(target, "") {
-			if err != nil {
-				return err
-			}
-			if known[e.Account] == nil {
-				known[e.Account] = map[string]bool{}
-			}
-			known[e.Account][e.Role] = true
-			ours = append(ours, e)
-		}
-		for _, e := range ours {
-			more, err := w.miss(tx, seen, e)
-			if err != nil {
-				return err
-			}
-			again = again || more
-		}
-		more, all, err := w.foreign(tx, target, seen, known)
-		again, strangers = again || more, all
-		if err != nil {
-			return err
-		}
-		return w.lookForMissing(tx, target)
-	})
+	again, strangers, err := w.differences(ctx, target, seen)
 	if err != nil {
 		return fmt.Errorf("comparing a target: %w", err)
 	}
@@ -167,28 +137,102 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 		}
 		w.looks[target] = w.now().Add(wait)
 	}
-	w.countDrift()
 	return nil
 }
 
-// lookForMissing lets those be looked for now who have no account on the target as far as we know.
-func (w *Worker) lookForMissing(tx store.Tx, target string) error {
-	var without []store.Mark
-	for m, err := range tx.Work(w.Name).Marks(target) {
+// differences notes what is seen on a target and not in the ledger, or the other way round, in parts.
+func (w *Worker) differences(ctx context.Context, target string, seen backend.Observation) (again bool, strangers map[foreignGrant]bool, err error) {
+	known := map[string]map[string]bool{}
+	var missed []store.Entry
+	err = w.Store.View(ctx, func(tx store.Tx) error {
+		clear(known)
+		missed = nil
+		for e, err := range tx.Ledger(w.Name).Entries(target, "") {
+			if err != nil {
+				return err
+			}
+			if known[e.Account] == nil {
+				known[e.Account] = map[string]bool{}
+			}
+			known[e.Account][e.Role] = true
+			if has, tells := seen.Has(e.Account, e.Role); tells && !has || e.Missed > 0 {
+				missed = append(missed, e)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return false, nil, err
+	}
+	for part := range slices.Chunk(missed, sweepChunk) {
+		more, err := w.missPart(ctx, seen, part)
 		if err != nil {
-			return err
+			return false, nil, err
 		}
-		if m.State == store.Blocked && (m.Reason == noAccount || m.Reason == noAddress) {
-			without = append(without, m)
-		}
+		again = again || more
 	}
-	for _, m := range without {
-		m.NotBefore = w.now()
-		if _, err := tx.Work(w.Name).Park(m); err != nil {
-			return err
-		}
+	more, strangers, err := w.foreign(ctx, target, seen, known)
+	if err != nil {
+		return false, nil, err
 	}
-	return nil
+	return again || more, strangers, w.lookForMissing(ctx, target)
+}
+
+// missPart notes for some entries whether they are seen.
+func (w *Worker) missPart(ctx context.Context, seen backend.Observation, entries []store.Entry) (again bool, err error) {
+	clear(w.found)
+	err = w.Store.Update(ctx, func(tx store.Tx) error {
+		again = false
+		clear(w.found)
+		for _, e := range entries {
+			now, err := tx.Ledger(w.Name).Entry(e.Target, e.Account, e.Role)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			more, err := w.miss(tx, seen, now)
+			if err != nil {
+				return err
+			}
+			again = again || more
+		}
+		return nil
+	})
+	if err == nil {
+		w.countDrift()
+	}
+	return again, err
+}
+
+// lookForMissing lets those be looked for now who have no account on the target as far as we know.
+func (w *Worker) lookForMissing(ctx context.Context, target string) error {
+	var without []store.Mark
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		without = nil
+		for m, err := range tx.Work(w.Name).Marks(target) {
+			if err != nil {
+				return err
+			}
+			if m.State == store.Blocked && (m.Reason == noAccount || m.Reason == noAddress) {
+				without = append(without, m)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return inParts(ctx, w.Store, without, func(tx store.Tx, part []store.Mark) error {
+		for _, m := range part {
+			m.NotBefore = w.now()
+			if _, err := tx.Work(w.Name).Park(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // miss notes whether a grant of ours is seen. again: it is not, for the first time.
@@ -239,34 +283,51 @@ func (w *Worker) missing(tx store.Tx, seen backend.Observation, e store.Entry) e
 	return tx.Work(w.Name).Touch(e.Target, w.now(), w.byResync(), subject...)
 }
 
-// foreign goes through what is seen and not in the ledger: whatever that is, and whether it is to be removed.
-func (w *Worker) foreign(tx store.Tx, target string, seen backend.Observation, known map[string]map[string]bool) (again bool, strangers map[foreignGrant]bool, err error) {
-	disowned, err := w.stillDisowned(tx, target, seen, known)
+// foreign goes through the grants that are seen and not in the ledger, and says of each whether it must be revoked.
+func (w *Worker) foreign(ctx context.Context, target string, seen backend.Observation, known map[string]map[string]bool) (again bool, strangers map[foreignGrant]bool, err error) {
+	var disowned grants
+	err = w.Store.Update(ctx, func(tx store.Tx) (err error) {
+		disowned, err = w.stillDisowned(tx, target, seen, known)
+		return err
+	})
 	if err != nil {
 		return false, nil, err
 	}
 	t := mapping.Target{Backend: w.Name, Target: target}
 	roles := w.inForce().Roles(t)
-	groups, err := allGroups(tx)
-	if err != nil {
-		return false, nil, err
+	var all []foreignGrant
+	for _, id := range slices.Sorted(maps.Keys(seen.Holders)) {
+		for _, role := range seen.Holders[id] {
+			if _, managed := roles[role]; managed && !known[id][role] && !disowned.has(id, role) && !w.mayLag(target, id) {
+				all = append(all, foreignGrant{target, id, role})
+			}
+		}
 	}
 	strangers = map[foreignGrant]bool{}
-	speaks := w.authoritative(tx, target, groups)
-	for id, holds := range seen.Holders {
-		for _, role := range holds {
-			remove, managed := roles[role]
-			if !managed || known[id][role] || disowned.has(id, role) || w.mayLag(target, id) {
-				continue
-			}
-			g := foreignGrant{target, id, role}
-			suspect, err := w.stranger(tx, g, seen.Members[id].Key, remove && speaks(role))
+	for part := range slices.Chunk(all, sweepChunk) {
+		err := w.Store.Update(ctx, func(tx store.Tx) error {
+			clear(w.found)
+			groups, err := allGroups(tx)
 			if err != nil {
-				return again, nil, err
+				return err
 			}
-			strangers[g] = suspect
-			again = again || suspect && !w.suspects[g]
+			speaks := w.authoritative(tx, target, groups)
+			for _, g := range part {
+				suspect, err := w.stranger(tx, g, seen.Members[g.account].Key, roles[g.role] && speaks(g.role))
+				if err != nil {
+					return err
+				}
+				strangers[g] = suspect
+			}
+			return nil
+		})
+		if err != nil {
+			return false, nil, err
 		}
+		w.countDrift()
+	}
+	for g, suspect := range strangers {
+		again = again || suspect && !w.suspects[g]
 	}
 	return again, strangers, nil
 }

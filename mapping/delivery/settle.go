@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,36 +191,59 @@ func (w *Worker) idle(ctx context.Context, target string, v *visitWork) error {
 	if len(quiet)+len(v.idle) == 0 {
 		return nil
 	}
-	var done []store.Mark
-	over := false // nothing concerns the target any more
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		done, over = nil, false
-		for _, m := range v.idle {
+	err := inParts(ctx, w.Store, v.idle, func(tx store.Tx, marks []store.Mark) error {
+		for _, m := range marks {
 			if _, err := tx.Work(w.Name).Settle(m); err != nil {
 				return err
 			}
 		}
-		for _, a := range quiet {
-			marks, err := w.settle(tx, target, a)
-			if err != nil {
-				return err
-			}
-			done = append(done, marks...)
-		}
-		if !w.health.tells(target) {
-			return nil
-		}
+		return nil
+	})
+	if err == nil {
+		err = w.settleQuiet(ctx, target, quiet)
+	}
+	if err != nil {
+		return fmt.Errorf("settling marks: %w", err)
+	}
+	if !w.health.tells(target) {
+		return nil
+	}
+	over := false // nothing concerns the target any more
+	err = w.Store.View(ctx, func(tx store.Tx) error {
 		targets, err := w.targets(tx)
 		over = !slices.Contains(targets, target)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("settling marks: %w", err)
+		return fmt.Errorf("looking whether a target is over: %w", err)
 	}
 	if over {
 		w.health.at(target, "ok", "")
 	}
-	w.observe(done)
+	return nil
+}
+
+// settleQuiet settles accounts for which there is no call to make, and reports what went after each part.
+func (w *Worker) settleQuiet(ctx context.Context, target string, quiet []*account) error {
+	slices.SortFunc(quiet, func(a, b *account) int { return cmp.Compare(a.ID, b.ID) })
+	for part := range slices.Chunk(quiet, sweepChunk) {
+		var done []store.Mark
+		err := w.Store.Update(ctx, func(tx store.Tx) error {
+			done = nil
+			for _, a := range part {
+				marks, err := w.settle(tx, target, a)
+				if err != nil {
+					return err
+				}
+				done = append(done, marks...)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		w.observe(done)
+	}
 	return nil
 }
 

@@ -191,13 +191,11 @@ func (w *Worker) takeApart(ctx context.Context, m store.Mark) error {
 
 // instead marks the subjects in the place of one mark.
 func (w *Worker) instead(ctx context.Context, m store.Mark, subjects []store.Subject) error {
-	for chunk := range slices.Chunk(subjects, sweepChunk) {
-		err := w.Store.Update(ctx, func(tx store.Tx) error {
-			return tx.Work(w.Name).Touch(m.Target, m.Since, m.Origin, chunk...)
-		})
-		if err != nil {
-			return fmt.Errorf("sweeping a target: %w", err)
-		}
+	err := inParts(ctx, w.Store, subjects, func(tx store.Tx, part []store.Subject) error {
+		return tx.Work(w.Name).Touch(m.Target, m.Since, m.Origin, part...)
+	})
+	if err != nil {
+		return fmt.Errorf("sweeping a target: %w", err)
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		_, err := tx.Work(w.Name).Settle(m)
@@ -278,10 +276,10 @@ func (w *Worker) recover(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil || len(open)+len(asleep) == 0 {
+	if err != nil {
 		return err
 	}
-	return w.Store.Update(ctx, func(tx store.Tx) error {
+	err = inParts(ctx, w.Store, open, func(tx store.Tx, open []store.Entry) error {
 		for _, e := range open {
 			if e.Open {
 				e.Open, e.State, e.Note = false, store.Unknown, "interrupted"
@@ -294,6 +292,12 @@ func (w *Worker) recover(ctx context.Context) error {
 				return err
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return inParts(ctx, w.Store, asleep, func(tx store.Tx, asleep []store.Mark) error {
 		for _, m := range asleep {
 			if err := tx.Work(w.Name).Touch(m.Target, now, store.Origin{}, m.Subject); err != nil {
 				return err
@@ -342,18 +346,30 @@ func (w *Worker) Remap(ctx context.Context) error {
 	w.remapped.Store(rules)
 	want := fmt.Sprintf("%s %s %s %q %q", rules.Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
 	now := w.now()
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
+	var used []string // which the worker alone changes
+	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
+		if string(tx.Setting(setting)) != want {
+			used, err = w.used(tx)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("listing what a changed mapping concerns: %w", err)
+	}
+	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		if string(tx.Setting(setting)) == want {
 			return nil
 		}
 		if err := errors.Join(unbind(tx, rules, w.Name), bindAll(tx, rules, w.Name, now)); err != nil {
 			return err
 		}
-		targets, err := w.targets(tx)
+		targets, err := w.named(tx)
 		if err != nil {
 			return err
 		}
-		for _, t := range targets {
+		targets = append(targets, used...)
+		slices.Sort(targets)
+		for _, t := range slices.Compact(targets) {
 			if err := tx.Work(w.Name).Touch(t, now, store.Origin{Initiator: byRules, At: now}, store.Subject{}); err != nil {
 				return err
 			}
@@ -384,12 +400,20 @@ func (w *Worker) named(tx store.Tx) ([]string, error) {
 	return out, nil
 }
 
-// targets are those that are named, and those the ledger has.
+// targets returns those that are named, and those in use.
 func (w *Worker) targets(tx store.Tx) ([]string, error) {
 	out, err := w.named(tx)
 	if err != nil {
 		return nil, err
 	}
+	used, err := w.used(tx)
+	out = append(out, used...)
+	slices.Sort(out)
+	return slices.Compact(out), err
+}
+
+// used returns the targets of the ledger and of marks. It reads all of both.
+func (w *Worker) used(tx store.Tx) (out []string, err error) {
 	for e, err := range tx.Ledger(w.Name).Entries("", "") {
 		if err != nil {
 			return nil, err

@@ -47,6 +47,9 @@ func TestModel(t *testing.T) {
 				if err != nil {
 					return nil, err
 				}
+				if seed%2 == 1 { // most changes are large
+					s.part = 1
+				}
 				return s, s.Check()
 			}, seed)
 		})

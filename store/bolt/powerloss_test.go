@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,11 +49,16 @@ func TestPowerLoss(t *testing.T) {
 	if s.db.NoSync || s.db.NoGrowSync {
 		t.Fatal("without syncs there is no order in which pages reach the disk")
 	}
-	var before, after []byte
+	s.part = 16
+	var mu sync.Mutex
+	var crashes []crash
 	s.commitHook = func(tx *bbolt.Tx) error {
-		before = content(t, path)
+		c := crash{before: content(t, path), least: lastChange(t, s)}
 		err := tx.Commit()
-		after = content(t, path)
+		c.after, c.most = content(t, path), lastChange(t, s)
+		mu.Lock()
+		crashes = append(crashes, c)
+		mu.Unlock()
 		return err
 	}
 	const commits = 100
@@ -61,8 +67,12 @@ func TestPowerLoss(t *testing.T) {
 		if err := s.Update(context.Background(), powerChange(r, n)); err != nil {
 			t.Fatal(err)
 		}
+		mu.Lock()
+		these := crashes // the parts of a large change are commits of their own
+		crashes = nil
+		mu.Unlock()
 		for range images / commits {
-			image, least, most := crashImage(r, before, after, n)
+			image, least, most := these[r.IntN(len(these))].image(r)
 			survived(t, filepath.Join(dir, "crash.db"), image, least, most)
 			tried++
 		}
@@ -114,8 +124,15 @@ func powerChange(r *rand.Rand, n int) func(store.Tx) error {
 	}
 }
 
-// crashImage is a disk in the middle of commit n, and the least and the most changes that must be there.
-func crashImage(r *rand.Rand, before, after []byte, n int) (image []byte, least, most int) {
+// crash is a commit at which the power fails: the file before and after it, with the last change that is in it.
+type crash struct {
+	before, after []byte
+	least, most   int
+}
+
+// image is a disk in the middle of the commit, and the least and the most changes that must be there.
+func (c crash) image(r *rand.Rand) (image []byte, least, most int) {
+	before, after := c.before, c.after
 	size := max(len(before), len(after))
 	image = make([]byte, size)
 	copy(image, before)
@@ -143,9 +160,23 @@ func crashImage(r *rand.Rand, before, after []byte, n int) (image []byte, least,
 		}
 	}
 	if data {
-		return image, n - 1, n - 1
+		return image, c.least, c.least
 	}
-	return image, n - 1, n
+	return image, c.least, c.most
+}
+
+// lastChange is the number of the last change that is there.
+func lastChange(t *testing.T, s *Store) (n int) {
+	err := s.View(context.Background(), func(tx store.Tx) (err error) {
+		if v := tx.Setting("n"); v != nil {
+			n, err = strconv.Atoi(string(v))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return n
 }
 
 // survived opens an image and looks for what was acknowledged.
@@ -167,18 +198,8 @@ func survived(t *testing.T, path string, image []byte, least, most int) {
 	if err := s.Check(); err != nil {
 		t.Errorf("change %d to %d: %v", least, most, err)
 	}
-	got := -1
-	err = s.View(context.Background(), func(tx store.Tx) error {
-		v := tx.Setting("n")
-		if v == nil {
-			got = 0
-			return nil
-		}
-		var err error
-		got, err = strconv.Atoi(string(v))
-		return err
-	})
-	if err != nil || got < least || got > most {
-		t.Errorf("change %d is the last one, want %d to %d (%v)", got, least, most, err)
+	got := lastChange(t, s)
+	if got < least || got > most {
+		t.Errorf("change %d is the last one, want %d to %d", got, least, most)
 	}
 }

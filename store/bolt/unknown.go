@@ -52,7 +52,7 @@ func (d *directory) countUnknown() (map[number]int, error) {
 			if s.names[at].is != nameOfNothing {
 				continue
 			}
-			for g, err := range d.linked(dirMemberOf, first+number(at)) {
+			for g, err := range d.groupsOf(first + number(at)) {
 				if err != nil {
 					return nil, err
 				}

@@ -1,0 +1,55 @@
+package backend
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// firstPause is how long a list whose answer was unusable is not read again; each further one doubles it, up to longestPause.
+const (
+	firstPause   = time.Second
+	longestPause = 5 * time.Minute
+)
+
+// Unusable remembers lists that a vendor answered with something else, such as one that exceeds every limit. Reading one costs much,
+// and every target may ask for it: until its pause is over all are given the same failure. The zero value is usable.
+type Unusable struct {
+	mu    sync.Mutex
+	lists map[string]pausedList
+}
+
+type pausedList struct {
+	until time.Time
+	tries int
+	err   *Error
+}
+
+// Read reads a list, unless it is paused.
+func (u *Unusable) Read(name string, now func() time.Time, read func() error) error {
+	u.mu.Lock()
+	was := u.lists[name]
+	u.mu.Unlock()
+	if was.err != nil && now().Before(was.until) {
+		again := *was.err
+		again.Unsent = true
+		return &again
+	}
+	err := read()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != Transient || e.Status < 200 || e.Status > 299 {
+		delete(u.lists, name)
+		return err
+	}
+	pause := firstPause
+	for range min(was.tries, 10) {
+		pause *= 2
+	}
+	if u.lists == nil {
+		u.lists = map[string]pausedList{}
+	}
+	u.lists[name] = pausedList{now().Add(min(pause, longestPause)), was.tries + 1, e}
+	return err
+}
