@@ -80,12 +80,12 @@ func TestValues(t *testing.T) {
 
 		{"an unknown key in an element", "emails", `[{"address":"n@x"}]`, `400 emails[0].address: no such attribute; expected value, display, type, primary`},
 		{"an unknown key in an object", "emails", `{"address":"n@x"}`, `400 emails.address: no such attribute`},
-		{"an unknown key beside a label", "emails", `[{"email":"n@x","type":"work"}]`, `400 emails[0].email: no such attribute`},
-		{"an unknown key beside a display", "emails", `[{"email":"n@x","display":"N"}]`, `400 emails[0].email: no such attribute`},
-		{"an unknown key beside the type of an address", "addresses", `[{"city":"N","type":"work"}]`, `400 addresses[0].city: no such attribute`},
-		{"an unknown key beside an empty value", "emails", `[{"value":"","address":"n@x"}]`, `400 emails[0].address: no such attribute`},
+		{"an unknown key next to a label", "emails", `[{"email":"n@x","type":"work"}]`, `400 emails[0].email: no such attribute`},
+		{"an unknown key next to a display", "emails", `[{"email":"n@x","display":"N"}]`, `400 emails[0].email: no such attribute`},
+		{"an unknown key next to the type of an address", "addresses", `[{"city":"N","type":"work"}]`, `400 addresses[0].city: no such attribute`},
+		{"an unknown key next to an empty value", "emails", `[{"value":"","address":"n@x"}]`, `400 emails[0].address: no such attribute`},
 		{"an empty extension", extension, `{}`, ``},
-		{"an unknown key beside the value", "emails", `[{"value":"n@x","label":"L"}]`, `[{"value":"n@x"}]`},
+		{"an unknown key next to the value", "emails", `[{"value":"n@x","label":"L"}]`, `[{"value":"n@x"}]`},
 		{"an unknown key in a name", "name", `{"first":"N"}`, `400 name.first: no such attribute`},
 		{"an unknown key in an address", "addresses", `[{"city":"N"}]`, `400 addresses[0].city: no such attribute`},
 		{"an unknown key in an extension", extension, `{"shoe":1}`, `400 ` + extension},
@@ -202,10 +202,10 @@ func TestMembersValues(t *testing.T) {
 		{"a value in a list of one", `[{"value":["u3"]}]`, none, "[-u3]", "[-g -l -m -n]"},
 		{"a number", `[{"value":7}]`, "[+7]", none, "[+7 -g -l -m -n -u3]"},
 		{"another key", `[{"id":"u3"}]`, refused, refused, refused},
-		{"another key beside the value", `[{"value":"u3","id":"x"}]`, none, "[-u3]", "[-g -l -m -n]"},
+		{"another key next to the value", `[{"value":"u3","id":"x"}]`, none, "[-u3]", "[-g -l -m -n]"},
 		{"a value that is an empty list", `{"value":[]}`, none, refused, refused},
 		{"a text with a byte order mark", asText("\ufeff[\"u3\"]"), none, "[-u3]", "[-g -l -m -n]"},
-		{"wrapped beside another key", `{"members":["u3"],"displayName":"x"}`, refused, refused, refused},
+		{"wrapped next to another key", `{"members":["u3"],"displayName":"x"}`, refused, refused, refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for verb, want := range map[string]string{"add": c.add, "Remove": c.remove, "replace": c.replace} {

@@ -475,7 +475,7 @@ func TestAPausedRuleMovesNothing(t *testing.T) {
 	w.expect("acme/a1=ADMIN acme/a2=ADMIN")
 }
 
-// The permission sets of a paused rule stay, whatever happens to the rule, its groups and its members meanwhile.
+// The permission sets of a paused rule stay while the rule, its groups and its members change.
 func TestPausedRule(t *testing.T) {
 	fixed := admins
 	fixed.PermissionSets = []string{"ps1"}

@@ -303,7 +303,7 @@ func (w *Worker) RulesChanged() {
 	w.Nudge()
 }
 
-// Resync asks whoever delivers for a comparison with what is there, at once. It may be called from
+// Resync asks the worker for a comparison with the vendor, at once. It may be called from
 // any goroutine.
 func (w *Worker) Resync(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.resyncAsked(), []byte("yes")) })

@@ -271,7 +271,7 @@ func TestPermissionSetLimit(t *testing.T) {
 		w.pass(time.Minute)
 		w.hold("max_removals", 1)
 	})
-	t.Run("users whom the vendor only counts", func(t *testing.T) {
+	t.Run("users that the vendor only counts", func(t *testing.T) {
 		w := begin(t, 1, 3)
 		w.config = func(d *delivery.Worker) {
 			d.Backend, d.MaxRemovals = &counting{w.vendor, 4}, delivery.Limit{Count: 3, Window: time.Hour}

@@ -22,7 +22,7 @@ type account struct {
 	people      []store.Subject            // who are bound to it
 	links       []store.Link               // by which
 	wants       map[store.Subject][]string // the roles that each of them is to have
-	firm        map[string]bool            // roles that somebody is to have who did not come by a changed value
+	firm        map[string]bool            // roles that a user must have who did not come by a changed value
 	there       map[string]bool            // roles that it had before they were asked for
 	back        []string                   // roles that were borrowed and are given back
 	causes      map[string][]string        // by role: see because
@@ -144,7 +144,7 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	return v, w.invite(ctx, t, people, found)
 }
 
-// findAgain puts what a listing shows in the place of what the cache said before. Of those whom a complete one does not show it
+// findAgain puts what a listing shows in the place of what the cache said before. Of the users that a complete one does not show it
 // notes whether their account is shown under another value.
 func findAgain(people []*person, found map[string]backend.Account, whole bool) {
 	shown := map[string]bool{}
@@ -355,7 +355,7 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 	return accounts.PutLink(l)
 }
 
-// noAccount is why a user waits whom the vendor does not show; noAddress, why no account is asked for, either.
+// noAccount is why a user waits that the vendor does not show; noAddress, why no account is asked for, either.
 const (
 	noAccount = "no_account"
 	noAddress = "no_address"

@@ -24,13 +24,13 @@ type simWorld struct {
 	groups  []string
 	target  map[string]string // of each group
 
-	people  map[string]string // account -> address
-	lists   []simList         // of people
-	made    int               // accounts
-	moved   map[string]bool   // accounts whose address, or existence, changed
-	swapped map[string]bool   // accounts that were those of several people
-	gone    []int             // people who have no account now
-	mended  int               // by the net
+	people   map[string]string // account -> address
+	lists    []simList         // of people
+	made     int               // accounts
+	moved    map[string]bool   // accounts whose address, or existence, changed
+	swapped  map[string]bool   // accounts that were those of several people
+	gone     []int             // people who have no account now
+	repaired int               // by the net
 }
 
 // simList is who had which address from a moment on.
@@ -121,7 +121,7 @@ func (s *simulation) listed() map[string]string {
 func (p *process) repaired() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mended++
+	p.repaired++
 	p.tell("the net repaired something")
 }
 

@@ -86,7 +86,7 @@ func (w *Worker) everywhere(ctx context.Context, m store.Mark) error {
 			}
 		}
 		if err := w.forgetUnlinked(tx, m.Subject); err != nil {
-			return fmt.Errorf("forgetting somebody without an account: %w", err)
+			return fmt.Errorf("forgetting a user without an account: %w", err)
 		}
 		_, err = tx.Work(w.Name).Settle(m)
 		return err

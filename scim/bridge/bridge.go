@@ -35,7 +35,7 @@ type Bridge struct {
 	Log    *slog.Logger
 	// LogDropped reads how many lines of the log were dropped; nil: none ever is.
 	LogDropped func() float64
-	Journal    func(backend string) backend.Journal // nil: nobody listens
+	Journal    func(backend string) backend.Journal // nil: none
 	Version    string
 	Path       string           // of the configuration, to read it again; "": it cannot be
 	Now        func() time.Time // nil: time.Now

@@ -175,7 +175,7 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 	return nil
 }
 
-// concerned counts the users whom the decision about a hold concerns.
+// concerned counts the users that the decision about a hold concerns.
 func concerned(h delivery.Hold) int {
 	accounts, users := map[string]bool{}, 0
 	for _, g := range h.Grants {

@@ -146,7 +146,7 @@ func (rd *reader) byPath(verb verb, path string, given value.JSON) error {
 	return rd.attribute(verb, t, given)
 }
 
-// checkUnused reads the value of a remove that takes all of t away whatever the value is. One of which nothing is known names
+// checkUnused reads the value of a remove that takes all of t away for any value. One of which nothing is known names
 // something that the client wants to go, and it would not be that.
 func (rd *reader) checkUnused(t target, given value.JSON) error {
 	scratch := newReader(rd.Resource)

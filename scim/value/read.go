@@ -13,7 +13,7 @@ const MaxElements = 500
 
 // Reader reads values by the schema. The zero value works.
 type Reader struct {
-	// Ignored is called with what is accepted without effect: a sub-attribute that the schema does not know beside others
+	// Ignored is called with what is accepted without effect: a sub-attribute that the schema does not know next to others
 	// that it knows; nil: nothing is.
 	Ignored func(path string)
 }
@@ -152,7 +152,7 @@ func (o *object) read(given JSON) *Fault {
 		return f
 	}
 	v, named := o.to["value"]
-	if o.unknown != "" && (!o.known || named && v == nil) { // also beside a value that is empty
+	if o.unknown != "" && (!o.known || named && v == nil) { // also next to an empty value
 		return Unknown(o.unknown, o.attr.SubNames()...)
 	}
 	return nil
