@@ -30,7 +30,7 @@ type simWorld struct {
 	moved    map[string]bool   // accounts whose address, or existence, changed
 	swapped  map[string]bool   // accounts that were those of several people
 	gone     []int             // people who have no account now
-	repaired int               // by the net
+	byNet    int               // repairs
 }
 
 // simList is who had which address from a moment on.
@@ -121,7 +121,7 @@ func (s *simulation) listed() map[string]string {
 func (p *process) repaired() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.repaired++
+	p.byNet++
 	p.tell("the net repaired something")
 }
 

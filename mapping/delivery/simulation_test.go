@@ -504,8 +504,8 @@ func (s *simulation) compare() {
 			wrong = append(wrong, fmt.Sprintf("%+v is missing", g))
 		}
 	}
-	if s.repaired > 0 {
-		wrong = append(wrong, fmt.Sprintf("the net repaired %d", s.repaired))
+	if s.byNet > 0 {
+		wrong = append(wrong, fmt.Sprintf("the net repaired %d", s.byNet))
 	}
 	if s.violation != "" {
 		wrong = append(wrong, s.violation)
