@@ -24,13 +24,13 @@ type simWorld struct {
 	groups  []string
 	target  map[string]string // of each group
 
-	people   map[string]string // account -> address
-	lists    []simList         // of people
-	made     int               // accounts
-	moved    map[string]bool   // accounts whose address, or existence, changed
-	swapped  map[string]bool   // accounts that were those of several people
-	gone     []int             // people who have no account now
-	byNet    int               // repairs
+	people  map[string]string // account -> address
+	lists   []simList         // of people
+	made    int               // accounts
+	moved   map[string]bool   // accounts whose address, or existence, changed
+	swapped map[string]bool   // accounts that were those of several people
+	gone    []int             // people who have no account now
+	byNet   int               // repairs
 }
 
 // simList is who had which address from a moment on.
