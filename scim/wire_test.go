@@ -44,8 +44,8 @@ func corpus(t *testing.T) []exchange {
 		}
 		out = append(out, x)
 	}
-	if len(out) != 86 {
-		t.Fatalf("%d lines; the corpus has 86", len(out))
+	if len(out) != 94 {
+		t.Fatalf("%d lines; the corpus has 94", len(out))
 	}
 	return out
 }
