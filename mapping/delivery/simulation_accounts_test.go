@@ -29,7 +29,6 @@ type simWorld struct {
 	made    int               // accounts
 	moved   map[string]bool   // accounts whose address, or existence, changed
 	swapped map[string]bool   // accounts that were those of several people
-	gone    []int             // people who have no account now
 	byNet   int               // repairs
 }
 
