@@ -90,6 +90,7 @@ type Worker struct {
 	lists   chan struct{} // see oneList
 	flights map[string]*flight
 	failure error                    // of a flight that ended
+	busy    bool                     // something was under way when the last round ended
 	visits  map[string]time.Time     // when work on a target last began or ended
 	ending  map[string]chan struct{} // see claimEnd
 	left    int                      // targets that are due and for which there was no room
@@ -275,7 +276,7 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 			w.failure = nil
 			return next, err
 		}
-		if !w.flying() {
+		if !w.busy {
 			return next, nil
 		}
 		select {
@@ -324,6 +325,7 @@ func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.
 		}
 		next = earlier(next, again)
 	}
+	w.busy = len(w.flights) > 0
 	if took := w.Steady() - began; took > longRound {
 		w.rest = w.now().Add(4 * took)
 	}
