@@ -42,6 +42,7 @@ type Caller struct {
 	Throttle func(code string, now time.Time) time.Time
 
 	client *http.Client
+	queue  *queue // for Limiter
 }
 
 // Init prepares a caller whose fields are set.
@@ -62,12 +63,13 @@ func (c *Caller) Init() {
 	if c.Limiter == nil {
 		c.Limiter = c.Rate.Limiter()
 	}
+	c.queue = newQueue(c.Limiter)
 	c.client = &http.Client{Transport: c.Transport, Timeout: c.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// Ready returns when the rate limit would let a call through.
-func (c *Caller) Ready(ctx context.Context) error { return ready(ctx, c.Limiter) }
+// Ready returns when the rate limit would let a call through: see WithPlace.
+func (c *Caller) Ready(ctx context.Context) error { return c.queue.wait(ctx, false) }
 
 // Call is one call to a vendor.
 type Call struct {
@@ -118,7 +120,7 @@ func (c *Caller) do(ctx context.Context, call Call) (Answer, error) {
 	unsent := func(err error) error {
 		return &Error{Kind: Transient, Doing: call.Doing, Unsent: true, Err: plain(err)}
 	}
-	if err := c.Limiter.Wait(ctx); err != nil {
+	if err := c.queue.wait(ctx, true); err != nil {
 		return Answer{}, unsent(err)
 	}
 	var body []byte

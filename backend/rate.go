@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -38,21 +37,3 @@ func (r Rate) Limiter() *rate.Limiter {
 
 // Spend takes what a limiter would let through at once: somebody else may have made those calls a moment ago.
 func Spend(l *rate.Limiter) { l.AllowN(time.Now(), int(l.Tokens())) }
-
-// ready waits until a call could begin, without beginning one.
-func ready(ctx context.Context, l *rate.Limiter) error {
-	for l.Limit() != rate.Inf {
-		missing := 1 - l.Tokens()
-		if missing <= 0 {
-			break
-		}
-		t := time.NewTimer(time.Duration(missing / float64(l.Limit()) * float64(time.Second)))
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
-		case <-t.C:
-		}
-	}
-	return ctx.Err()
-}

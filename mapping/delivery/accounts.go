@@ -24,9 +24,11 @@ func (w *Worker) invite(ctx context.Context, t dueTarget, people []*person, foun
 		return nil
 	}
 	target, asked := t.name, false
-	without := slices.DeleteFunc(slices.Clone(people), func(p *person) bool { return !p.desired || p.blocked || !address(p.key) || p.account(found) != "" })
+	without := slices.DeleteFunc(slices.Clone(people), func(p *person) bool {
+		return !p.desired || p.blocked || p.stale || !address(p.key) || p.account(found) != ""
+	})
 	for i, p := range without {
-		if w.remapAsked.Load() || asked && !t.urgent && w.somebodyLeaves(ctx) {
+		if f := flightOf(ctx); w.otherRules(f) || asked && !t.urgent && w.waitsFor(ctx, f) {
 			return w.askLater(ctx, target, without[i:])
 		}
 		fresh, err := w.noteInvitation(ctx, target, p)
@@ -187,37 +189,43 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 		if a.left = a.left || w.untouchable(a) != ""; !a.leaves() || kept[id] {
 			continue
 		}
-		if err := w.mayEnd(ctx, target, a); err != nil {
-			return err
-		}
-		if a.left || a.later || a.unfinished {
+		release, claimed := w.claimEnd(target, id)
+		if !claimed {
+			a.later = true
 			continue
 		}
-		if err := w.limitEnd(ctx, target, a); err != nil {
-			return err
-		}
-		if a.park == store.Held {
-			continue
-		}
-		theirs, err := w.stillTheirs(ctx, target, a)
-		if err == nil && !theirs {
-			w.Log.Warn("an account that was to be ended is another user's by now; it is left alone", "backend", w.Name, "target", target, "account", label(a.ID))
-			a.left = true
-			continue
-		}
-		if err == nil {
-			lingering, cancel := w.linger(ctx)
-			err = w.Backend.Offboard(lingering, target, a.Account)
-			cancel()
-		}
-		if err == nil {
-			err = w.noteEnd(ctx, target, a)
-		}
-		if err = w.notEnded(target, a, err); err != nil {
+		err := w.endOne(ctx, target, a)
+		release()
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// endOne ends a membership or account if nothing keeps it.
+func (w *Worker) endOne(ctx context.Context, target string, a *account) error {
+	if err := w.mayEnd(ctx, target, a); err != nil || a.left || a.later || a.unfinished {
+		return err
+	}
+	if err := w.limitEnd(ctx, target, a); err != nil || a.park == store.Held {
+		return err
+	}
+	theirs, err := w.stillTheirs(ctx, target, a)
+	if err == nil && !theirs {
+		w.Log.Warn("an account that was to be ended is another user's by now; it is left alone", "backend", w.Name, "target", target, "account", label(a.ID))
+		a.left = true
+		return nil
+	}
+	if err == nil {
+		lingering, cancel := w.linger(ctx)
+		err = w.Backend.Offboard(lingering, target, a.Account)
+		cancel()
+	}
+	if err == nil {
+		err = w.noteEnd(ctx, target, a)
+	}
+	return w.notEnded(target, a, err)
 }
 
 // leaves says whether the account is to be ended and has nothing else to be done for it.

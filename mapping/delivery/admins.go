@@ -22,7 +22,11 @@ func (b *brakes) keepAnAdmin(ctx context.Context) error {
 	if len(losing)+len(replaced) == 0 || len(b.holders[role])-len(losing) >= wholeTeam {
 		return nil
 	}
-	seen, err := w.Backend.Observe(ctx, b.target)
+	var seen backend.Observation
+	err := w.patiently(ctx, func(ctx context.Context) (err error) {
+		seen, err = w.Backend.Observe(ctx, b.target)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("looking for another admin: %w", err)
 	}

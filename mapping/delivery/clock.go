@@ -34,6 +34,8 @@ func (w *Worker) jumped(ctx context.Context) error {
 	w.Log.Warn("the clock was set; windows that were open begin anew", "backend", w.Name, "by", by)
 	w.ahead.Store(ahead)
 	clear(w.pauses)
+	clear(w.visits)
+	w.rest = time.Time{}
 	for target := range w.looks { // what is to be compared still is
 		w.looks[target] = w.now().Add(secondLook)
 	}

@@ -15,7 +15,7 @@ import (
 // deliver makes one call: the open attempt is committed before it, the outcome after it. A rejected batch is
 // halved until the offending entry stands alone. The error is one of the store or of ctx.
 func (w *Worker) deliver(ctx context.Context, s step) error {
-	if until := w.pausedUntil(s.delta.Target); !until.IsZero() {
+	if !w.pausedUntil(s.delta.Target).IsZero() || w.untilEnded(ctx, s) || s.fenced(ctx) {
 		s.leave()
 		return nil
 	}

@@ -1,23 +1,52 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// dueTarget is a target to visit now; an urgent one for those who leave, and for nobody else.
+// dueTarget is a target to visit now; an urgent one for off-boardings only.
 type dueTarget struct {
-	name   string
-	urgent bool
-	oldest time.Time
+	name    string
+	urgent  bool
+	oldest  time.Time
+	failed  bool // the last call failed
+	missing bool // the vendor does not have it
+	fresh   bool // the ledger has nothing of it: it may not exist
 }
 
-// gather finds the targets that are due, those with urgent marks first, then the one with the oldest work, and when the
-// next one will be. A target is due when its oldest mark has waited BatchWait, a batch is full, or somebody leaves.
+// deferred is how long a target that may not answer lets others pass that came to wait later.
+const deferred = time.Minute
+
+// rank orders the targets that are due: off-boardings first, of each those last that failed last time; then by how long
+// they have waited since they were last worked on.
+func (w *Worker) rank(a, b dueTarget) int {
+	class := func(t dueTarget) int {
+		switch {
+		case t.urgent && !t.failed:
+			return 0
+		case t.urgent:
+			return 1
+		}
+		return 2
+	}
+	since := func(t dueTarget) time.Time {
+		at := later(t.oldest, w.visits[t.name])
+		if t.failed || t.missing || t.fresh {
+			at = at.Add(deferred)
+		}
+		return at
+	}
+	return cmp.Or(cmp.Compare(class(a), class(b)), since(a).Compare(since(b)), a.oldest.Compare(b.oldest), strings.Compare(a.name, b.name))
+}
+
+// gather finds the targets that are due, in the order of rank, and when the next one will be. A target is due when its oldest mark has waited BatchWait, a batch is full, or somebody leaves.
 func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, err error) {
 	type state struct {
 		dueTarget
@@ -49,8 +78,18 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 			}
 			t.ready++
 			t.urgent = t.urgent || m.Urgent && m.State == store.Pending
+			t.missing = t.missing || m.State == store.Blocked && m.Reason == noTarget
 			if m.Since.Before(t.oldest) {
 				t.oldest = m.Since
+			}
+		}
+		for name, t := range targets {
+			t.failed, t.fresh = w.pauses[name].fails > 0, name != store.Everywhere
+			for _, err := range tx.Ledger(w.Name).Entries(name, "") {
+				if t.fresh = false; err != nil {
+					return fmt.Errorf("gathering marks: %w", err)
+				}
+				break
 			}
 		}
 		return nil
@@ -67,18 +106,7 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 			due = append(due, t.dueTarget)
 		}
 	}
-	slices.SortFunc(due, func(a, b dueTarget) int {
-		if a.urgent != b.urgent {
-			return map[bool]int{true: -1, false: 1}[a.urgent]
-		}
-		return a.oldest.Compare(b.oldest)
-	})
-	if n := slices.IndexFunc(due, func(t dueTarget) bool { return !t.urgent }); n > 0 {
-		due = due[:n] // the others after them
-	}
-	if len(due) > 0 {
-		next = now
-	}
+	slices.SortFunc(due, w.rank)
 	return due, next, nil
 }
 

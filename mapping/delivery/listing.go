@@ -222,7 +222,12 @@ func (w *Worker) refresh(ctx context.Context, target string) error {
 
 // list reads the accounts of a target and takes them in. whole: the listing is complete.
 func (w *Worker) list(ctx context.Context, target string, keys []string, how func(context.Context, func(context.Context) error) error, visited map[store.Subject]bool) (found map[string]backend.Account, whole bool, err error) {
-	err = how(ctx, func(ctx context.Context) (err error) {
+	err = how(ctx, func(ctx context.Context) error {
+		release, err := w.oneList(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
 		found, err = w.Backend.Resolve(ctx, target, keys)
 		if whole = !errors.Is(err, backend.ErrPartial); !whole {
 			return nil

@@ -5,64 +5,85 @@ import (
 	"errors"
 )
 
-// errUrgent ends a listing, which may take minutes, because somebody leaves.
-var errUrgent = errors.New("somebody leaves: the listing is put off")
+// errUrgent ends a listing, which may take minutes, because of an off-boarding.
+var errUrgent = errors.New("an off-boarding waits: the listing is postponed")
 
-// maxPutOff is how often in a row listings are put off before one is read to its end all the same.
+// maxPutOff is how often in a row listings of a target are postponed before one is read to its end.
 const maxPutOff = 3
 
-// patiently runs a read that may take long. If somebody who leaves waits, or comes to wait meanwhile, it ends with errUrgent;
-// nothing is lost by that, since it is begun again.
+// patiently runs a read that may take long. If an off-boarding waits for it, or comes to wait
+// meanwhile, it ends with errUrgent; nothing is lost by that, since it is begun again.
 func (w *Worker) patiently(ctx context.Context, read func(context.Context) error) error {
-	if w.putOff >= maxPutOff {
-		w.putOff = 0
+	f := flightOf(ctx)
+	if f == nil || f.urgent {
 		return read(ctx)
 	}
-	if w.somebodyLeaves(ctx) {
-		w.putOff++
+	if w.putOff[f.name] >= maxPutOff {
+		delete(w.putOff, f.name)
+		return read(ctx)
+	}
+	if w.waitsFor(ctx, f) {
+		w.putOff[f.name]++
 		return errUrgent
 	}
 	limited, cancel := context.WithCancelCause(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		w.watch(limited, cancel)
-	}()
+	defer cancel(nil)
+	f.preempt = cancel
 	err := read(limited)
-	cancel(nil)
-	<-watched
+	f.preempt = nil
 	if errors.Is(context.Cause(limited), errUrgent) {
-		w.putOff++
+		w.putOff[f.name]++
 		return errUrgent
 	}
-	w.putOff = 0
+	delete(w.putOff, f.name)
 	return err
 }
 
-// watch cancels when somebody leaves. The nudges that it takes are given back: there may be other work behind them.
-func (w *Worker) watch(ctx context.Context, cancel context.CancelCauseFunc) {
-	taken := false
-	defer func() {
-		if taken {
-			w.Nudge()
+// waitsFor reports whether an off-boarding waits for a flight to end.
+func (w *Worker) waitsFor(ctx context.Context, f *flight) bool {
+	due, _, err := w.gather(ctx)
+	if err != nil {
+		return false
+	}
+	for _, t := range due {
+		if w.blocks(f, t) {
+			return true
 		}
-	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.nudge:
-			taken = true
-			if w.somebodyLeaves(ctx) {
-				cancel(errUrgent)
-				return
+	}
+	return false
+}
+
+// blocks reports whether a flight is in the way of an off-boarding: it is on the same target, or reads
+// what all targets share.
+func (w *Worker) blocks(f *flight, t dueTarget) bool {
+	if !t.urgent {
+		return false
+	}
+	if t.name == f.name {
+		return true
+	}
+	return w.flights[t.name] == nil && (w.Targets == 1 || w.Backend.Traits().OneListing)
+}
+
+// preemptFor ends the reads that are in the way of off-boardings, and lets calls that are pass others.
+func (w *Worker) preemptFor(due []dueTarget) {
+	for _, t := range due {
+		for _, f := range w.flights {
+			if f.urgent || !w.blocks(f, t) {
+				continue
+			}
+			if f.preempt != nil {
+				f.preempt(errUrgent)
+			}
+			if f.name == t.name {
+				f.place.Set((&flight{dueTarget: t}).urgency())
 			}
 		}
 	}
 }
 
-// somebodyLeaves says whether there is a target to visit now for somebody who leaves.
-func (w *Worker) somebodyLeaves(ctx context.Context) bool {
+// urgentDue reports whether an off-boarding waits.
+func (w *Worker) urgentDue(ctx context.Context) bool {
 	due, _, err := w.gather(ctx)
-	return err == nil && len(due) > 0 && due[0].urgent
+	return err == nil && len(due) > 0 && due[0].urgent && w.flights[due[0].name] == nil
 }

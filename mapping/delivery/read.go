@@ -76,6 +76,7 @@ type person struct {
 	found   string   // account id
 	renamed bool     // a complete listing shows the account of the link under another value
 	blocked bool     // another account of theirs has the roles: see disputed
+	stale   bool     // their link has changed since it was read: the mark stays for the next visit
 }
 
 // read turns the marks of a target into accounts to look at. Whoever should have something and is not yet known
@@ -251,8 +252,14 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 		for _, p := range people {
 			delete(idle, p) // it may run more than once
 			delete(former, p)
+			fresh, err := tx.Accounts(w.Name).Link(p.mark.Subject.IdP, p.mark.Subject.User)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			if p.stale = fresh.Account != p.link.Account || fresh.Key != p.link.Key; p.stale {
+				continue
+			}
 			id := p.account(found)
-			var err error
 			if p.blocked, err = w.disputed(tx, target, p, id); err != nil {
 				return err
 			} else if p.blocked {
@@ -287,6 +294,12 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 		return fmt.Errorf("remembering who is who: %w", err)
 	}
 	for _, p := range people {
+		if p.stale {
+			continue
+		}
+		if old := p.link.Account; old != "" && old != p.account(found) {
+			w.moves(target, old, p.account(found))
+		}
 		if idle[p] {
 			v.idle = append(v.idle, p.mark)
 		}

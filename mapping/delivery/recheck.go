@@ -34,7 +34,7 @@ func (w *Worker) recheckAt(target string, after time.Duration) {
 	}
 }
 
-// adminsAt returns when recheckAdmins has something to do again; zero: never by itself.
+// adminsAt returns when a target will be due for recheck that is not now; zero: never by itself.
 func (w *Worker) adminsAt() (at time.Time) {
 	if w.mode() != Sync {
 		return at
@@ -46,39 +46,48 @@ func (w *Worker) adminsAt() (at time.Time) {
 				t = later
 			}
 		}
-		at = earlier(at, t)
+		if t.After(w.now()) {
+			at = earlier(at, t)
+		}
 	}
 	return at
 }
 
-// recheckAdmins reads the targets on which a last administrator is held. If another one is there
-// now, the hold dissolves: an off-boarding may wait for it.
-func (w *Worker) recheckAdmins(ctx context.Context) error {
+// recheckAdmins lists the targets to read now on which a last administrator is held. If another one
+// is there, the hold dissolves: an off-boarding may wait for it.
+func (w *Worker) recheckAdmins(ctx context.Context) (due []string, err error) {
 	if w.Backend.Traits().AdminRole == "" || w.mode() != Sync {
-		return nil
+		return nil, nil
 	}
-	distrusted := w.lag.After(w.now())
 	if w.admins == nil {
 		if err := w.findHeldAdmins(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	if w.lag.After(w.now()) {
+		return nil, nil
+	}
 	for _, target := range slices.Sorted(maps.Keys(w.admins)) {
-		if again := w.admins[target]; within(w.now(), again.began, again.lasts) || distrusted || !w.pausedUntil(target).IsZero() {
-			continue
+		if again := w.admins[target]; !within(w.now(), again.began, again.lasts) && w.pausedUntil(target).IsZero() {
+			due = append(due, target)
 		}
-		began := w.now()
-		err := w.recheckTarget(ctx, target)
-		switch {
-		case errors.Is(err, errUrgent): // after the off-boarding
-			return nil
-		case err != nil && !w.failed(target, err):
-			return err
-		}
-		if _, held := w.admins[target]; held {
-			now := w.now()
-			w.admins[target] = window{now, max(adminsAgain, readShare*now.Sub(began))}
-		}
+	}
+	return due, nil
+}
+
+// recheck reads a target on which a last administrator is held.
+func (w *Worker) recheck(ctx context.Context, f *flight) error {
+	began := w.now()
+	err := w.recheckTarget(ctx, f.name)
+	switch {
+	case errors.Is(err, errUrgent): // after the off-boarding
+		return nil
+	case err != nil && !w.failed(f.name, err):
+		return err
+	}
+	if _, held := w.admins[f.name]; held {
+		now := w.now()
+		w.admins[f.name] = window{now, max(adminsAgain, readShare*now.Sub(began))}
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (w *Worker) repair(ctx context.Context) error {
 		w.net = nil
 	}
 	for range netParts {
-		if w.net == nil || w.somebodyLeaves(ctx) {
+		if w.net == nil || w.urgentDue(ctx) {
 			return nil
 		}
 		if err := w.repairPart(ctx); err != nil {

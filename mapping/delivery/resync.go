@@ -25,7 +25,7 @@ const secondLook = 5 * time.Second
 // foreignGrant is what a resync saw and no group gives.
 type foreignGrant struct{ target, account, role string }
 
-// look compares what is there with the ledger where that is due: everything every ResyncEvery, and a target again shortly
+// look takes commands and plans what is to be compared with the ledger: everything every ResyncEvery, and a target again shortly
 // after a mismatch, because one read proves nothing.
 func (w *Worker) look(ctx context.Context) error {
 	resync, retry, err := w.obey(ctx)
@@ -52,33 +52,39 @@ func (w *Worker) look(ctx context.Context) error {
 		w.resyncBegan, w.net = now, &netPass{}
 		w.planResync(now, w.ResyncEvery)
 	}
-	if err := w.repair(ctx); err != nil {
-		return err
-	}
+	return w.repair(ctx)
+}
+
+// dueLooks lists the targets to compare now.
+func (w *Worker) dueLooks() (out []string) {
 	for _, target := range slices.Sorted(maps.Keys(w.looks)) {
-		if w.looks[target].After(now) || !w.pausedUntil(target).IsZero() {
-			continue
+		if !w.looks[target].After(w.now()) && w.pausedUntil(target).IsZero() {
+			out = append(out, target)
 		}
-		delete(w.looks, target)
-		err := w.compare(ctx, target)
-		switch {
-		case err == nil:
-			w.succeeded(target)
-		case errors.Is(err, errUrgent):
-			w.looks[target] = now // after them
-			return nil
-		case backend.KindOf(err) == backend.Missing && isBackend(err):
-			w.health.at(target, noTarget, "the backend has no such target") // its marks find out by themselves
-		case !w.failed(target, err):
-			w.looks[target] = now.Add(longestWithoutStore) // it was asked for
-			if ctx.Err() != nil || ends(err) {
-				return err
-			}
-			w.Log.Warn("a comparison cannot be stored, will be tried again", "backend", w.Name, "target", target, "error", err)
-			return nil // nothing is open: what is to be delivered has its turn, and then the other comparisons
-		default:
-			w.looks[target] = now.Add(secondLook)
+	}
+	return out
+}
+
+// compareOne compares a target, and plans to do so again if that failed.
+func (w *Worker) compareOne(ctx context.Context, f *flight) error {
+	target, now := f.name, w.now()
+	delete(w.looks, target)
+	err := w.compare(ctx, target)
+	switch {
+	case err == nil:
+		w.succeeded(target)
+	case errors.Is(err, errUrgent):
+		w.looks[target] = now // after it
+	case backend.KindOf(err) == backend.Missing && isBackend(err):
+		w.health.at(target, noTarget, "the backend has no such target") // its marks find out by themselves
+	case !w.failed(target, err):
+		w.looks[target] = now.Add(longestWithoutStore) // it was asked for
+		if ctx.Err() != nil || ends(err) {
+			return err
 		}
+		w.Log.Warn("a comparison cannot be stored, will be tried again", "backend", w.Name, "target", target, "error", err)
+	default:
+		w.looks[target] = now.Add(secondLook)
 	}
 	return nil
 }
@@ -90,18 +96,18 @@ func (w *Worker) planResync(now time.Time, after time.Duration) {
 	}
 }
 
-// lookAt is when look has something to do again; zero: never by itself.
+// lookAt is when there is something to compare again that is not due now; zero: never by itself.
 func (w *Worker) lookAt() time.Time {
-	at := w.resyncAt
+	at, now := w.resyncAt, w.now()
 	if w.net != nil {
-		return w.now()
+		return now
 	}
 	for target, t := range w.looks {
 		if p := w.pausedUntil(target); p.After(t) {
 			t = p
 		}
-		if at.IsZero() || t.Before(at) {
-			at = t
+		if t.After(now) {
+			at = earlier(at, t)
 		}
 	}
 	return at

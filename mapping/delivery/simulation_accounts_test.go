@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ type simWorld struct {
 	one     bool   // the vendor has one list of accounts for all targets
 	admin   string // the role that administers a target
 	age     time.Duration
+	many    bool // targets
+	stuck   bool // three of four of these hang: every call takes until its deadline
 	moves   bool // accounts are made again, renamed, swapped
 	partner bool // users may have a partner's address
 	groups  []string
@@ -50,7 +53,7 @@ func newSimWorld(rnd *rand.Rand, seed uint64) *simWorld {
 	for name, r := range simGroups {
 		w.target[name] = r.Target
 	}
-	if seed%16 == 5 {
+	if w.many = seed%16 == 5; w.many {
 		for i := range simMany {
 			name := fmt.Sprintf("Team %03d", i)
 			w.target[name] = fmt.Sprintf("t%03d", i)
@@ -90,6 +93,11 @@ func (w *simWorld) account(address string) string {
 		}
 	}
 	return ""
+}
+
+// hangs says whether every call to a target takes until its deadline now.
+func (w *simWorld) hangs(target string) bool {
+	return w.stuck && strings.HasPrefix(target, "t") && !strings.HasSuffix(target, "0") && !strings.HasSuffix(target, "5")
 }
 
 // exists says whether the vendor has an account; a target's own settings always exist.

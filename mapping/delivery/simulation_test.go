@@ -190,7 +190,7 @@ func (s *simulation) run() {
 		s.change()
 	}
 	s.mu.Lock()
-	s.faults = false
+	s.faults, s.stuck = false, false
 	s.restore()
 	s.mu.Unlock()
 	for range 12 { // calm: stragglers end, resyncs repair, the operator approves
@@ -374,6 +374,9 @@ func (s *simulation) change() {
 	defer s.mu.Unlock()
 	i, kind := s.rnd.IntN(simPeople), s.rnd.IntN(40)
 	group := s.groups[s.rnd.IntN(len(s.groups))]
+	if s.many && s.chance(10) {
+		s.stuck = !s.stuck
+	}
 	switch kind {
 	case 0, 1:
 		s.edit(i)

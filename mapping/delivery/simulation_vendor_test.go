@@ -20,25 +20,35 @@ func (p *process) Traits() backend.Traits {
 
 func (p *process) Ready(ctx context.Context) error { return ctx.Err() }
 
-func (p *process) read(ctx context.Context) error {
+func (p *process) read(ctx context.Context, target string) error {
 	if happens, survives := p.step(); !happens || !survives {
 		return errCrashed
 	}
+	wait := time.Duration(20+p.random(300)) * time.Millisecond
+	p.mu.Lock()
+	hangs := p.hangs(target)
+	p.mu.Unlock()
+	if hangs {
+		wait = simTimeout
+	}
 	select {
-	case <-time.After(time.Duration(20+p.random(300)) * time.Millisecond):
+	case <-time.After(wait):
 	case <-ctx.Done():
 		return &backend.Error{Kind: backend.Transient, Doing: "reading"}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.faults && p.chance(10) {
+	if hangs || p.faults && p.chance(10) {
 		return &backend.Error{Kind: backend.Transient, Doing: "reading", Status: 503}
 	}
 	return nil
 }
 
-func (p *process) Resolve(ctx context.Context, _ string, _ []string) (map[string]backend.Account, error) {
-	if err := p.read(ctx); err != nil {
+func (p *process) Resolve(ctx context.Context, target string, _ []string) (map[string]backend.Account, error) {
+	if p.one {
+		target = ""
+	}
+	if err := p.read(ctx, target); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
@@ -64,7 +74,7 @@ func (p *process) Invite(context.Context, string, string) error { return nil }
 func (p *process) Offboard(context.Context, string, backend.Account) error { return nil }
 
 func (p *process) Observe(ctx context.Context, target string) (backend.Observation, error) {
-	if err := p.read(ctx); err != nil {
+	if err := p.read(ctx, target); err != nil {
 		return backend.Observation{}, err
 	}
 	p.mu.Lock()
@@ -135,6 +145,9 @@ func (p *process) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, 
 	dice, wait := 100, time.Duration(20+p.rnd.IntN(500))*time.Millisecond
 	if p.faults {
 		dice = p.rnd.IntN(100)
+	}
+	if p.hangs(d.Target) {
+		dice = 7
 	}
 	if dice < 8 { // a timeout: it takes effect later
 		p.later(d, late)

@@ -233,18 +233,30 @@ func (w *Worker) eachMember(tx store.Tx, of func(idp string, g store.Group) bool
 // Start is the first round: every attempt without an outcome is in doubt, and if the rules are not those that
 // the last run delivered, every target they concern may be wrong.
 func (w *Worker) Start(ctx context.Context) (time.Time, error) {
+	return w.start(ctx, w.RunOnce)
+}
+
+func (w *Worker) start(ctx context.Context, round func(context.Context) (time.Time, error)) (time.Time, error) {
+	if err := w.startOver(ctx); err != nil {
+		return time.Time{}, err
+	}
+	return round(ctx)
+}
+
+// startOver is Start without the round.
+func (w *Worker) startOver(ctx context.Context) error {
+	w.take()
+	defer w.give()
+	w.failure = nil
 	if err := w.recover(ctx); err != nil {
-		return time.Time{}, fmt.Errorf("recovering open attempts: %w", err)
+		return fmt.Errorf("recovering open attempts: %w", err)
 	}
 	if err := w.Remap(ctx); err != nil {
-		return time.Time{}, err
+		return err
 	}
 	w.planResync(w.now(), cmp.Or(w.ResyncFirst, w.ResyncEvery))
 	w.health.set("ok", "")
-	if err := w.heed(ctx); err != nil {
-		return time.Time{}, err
-	}
-	return w.RunOnce(ctx)
+	return w.heed(ctx)
 }
 
 // recover puts in doubt what was under way when the last process ended. Moments that it wrote may be of a clock that was

@@ -24,7 +24,8 @@ const (
 )
 
 // Worker delivers to one backend. Its fields are set before Run and not changed afterwards; Run and RunOnce are
-// called from one goroutine, Nudge and Health from any.
+// called from one goroutine, Nudge and Health from any. What it remembers is reached by the goroutine that has
+// the turn: see flight.
 type Worker struct {
 	Name    string
 	Store   store.Store
@@ -35,6 +36,7 @@ type Worker struct {
 
 	BatchSize    int           // people in one call
 	BatchWait    time.Duration // how long to gather before calling
+	Targets      int           // worked on at once; 0: eight, 1: one after the other
 	RetryInitial time.Duration
 	RetryMax     time.Duration
 	CallTimeout  time.Duration // deadline of one call, which the backend keeps; a stop waits as long
@@ -81,7 +83,18 @@ type Worker struct {
 	foreigners map[foreignGrant]bool
 	found      map[string]map[foreignGrant]bool
 	forbidden  map[string]int // refusals in a row, by target
-	putOff     int            // listings in a row, for somebody who leaves
+	putOff     map[string]int // listings in a row that were postponed for off-boardings, by target
+
+	turn    chan struct{} // see flight
+	landed  chan struct{} // a flight has ended
+	lists   chan struct{} // see oneList
+	flights map[string]*flight
+	failure error                    // of a flight that ended
+	busy    bool                     // something was under way when the last round ended
+	visits  map[string]time.Time     // when work on a target last began or ended
+	ending  map[string]chan struct{} // see claimEnd
+	left    int                      // targets that are due and for which there was no room
+	rest    time.Time                // no round begins before: gathering takes long
 
 	refreshed   map[string]time.Time // listings, and when they were last read
 	resyncBegan time.Time
@@ -119,7 +132,14 @@ func (w *Worker) Init() *Worker {
 		w.AccountCache = time.Hour
 	}
 	w.refreshed = map[string]time.Time{}
-	w.nudge = make(chan struct{}, 1)
+	if w.Targets == 0 {
+		w.Targets = targetsAtOnce
+	}
+	w.nudge, w.landed = make(chan struct{}, 1), make(chan struct{}, 1)
+	w.turn, w.lists = make(chan struct{}, 1), make(chan struct{}, 1)
+	w.flights, w.visits, w.ending = map[string]*flight{}, map[string]time.Time{}, map[string]chan struct{}{}
+	w.putOff = map[string]int{}
+	w.Backend = vendor{w.Backend, w}
 	w.forbidden = map[string]int{}
 	w.pauses, w.looks = map[string]pause{}, map[string]time.Time{}
 	w.touched, w.taken, w.unread = map[spot]time.Time{}, map[foreignGrant]time.Time{}, map[foreignGrant]time.Time{}
@@ -163,7 +183,12 @@ func (w *Worker) Health() (state, reason string) {
 // Run delivers until ctx ends. What a call leaves open then is in doubt at the next start and read back. The
 // error is one of the store that ends all work; nil after ctx ended.
 func (w *Worker) Run(ctx context.Context) error {
-	work, fails := w.Start, 0
+	ctx, cancel := context.WithCancel(ctx)
+	defer w.land()
+	defer cancel()
+	again := func(ctx context.Context) (time.Time, error) { return w.round(ctx, nil) }
+	start := func(ctx context.Context) (time.Time, error) { return w.start(ctx, again) }
+	work, fails := start, 0
 	for {
 		next, err := work(ctx)
 		switch {
@@ -175,13 +200,10 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.Log.Warn("delivery: round ended early, will be tried again", "backend", w.Name, "error", err)
 			fails++
 			next = w.now().Add(min(w.backoff(fails), longestWithoutStore))
-			work = w.Start // an outcome may not have been recorded: what is open is in doubt
+			work = start // an outcome may not have been recorded: what is open is in doubt
 		default:
 			fails = 0
-			work = w.RunOnce // nothing is sent before the start has succeeded
-			if err := w.tell(ctx); err != nil {
-				w.Log.Warn("how the backend is doing is not noted, will be tried again", "backend", w.Name, "error", err)
-			}
+			work = again // nothing is sent before the start has succeeded
 		}
 		if !w.sleep(ctx, next) {
 			return nil
@@ -197,7 +219,8 @@ func ends(err error) bool {
 // longestWithoutStore is how far apart rounds are while the store fails.
 const longestWithoutStore = 30 * time.Second
 
-// sleep waits for the moment, a nudge or the end, and reports whether to go on. A zero moment waits for ever.
+// sleep waits for the moment, a nudge, a flight that ends or the end, and reports whether to go on. A zero
+// moment waits indefinitely. It waits at least for as long as the worker rests.
 func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
 	var due <-chan time.Time
 	if !until.IsZero() {
@@ -209,15 +232,70 @@ func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
 	case <-ctx.Done():
 		return false
 	case <-w.nudge:
+	case <-w.landed:
 	case <-due:
+	}
+	if rest := w.rest.Sub(w.now()); rest > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(rest, longestRest)):
+		}
 	}
 	return ctx.Err() == nil
 }
 
-// RunOnce is the whole algorithm. It works on every target that is due and returns when to look again (zero: when
-// something is marked). An error is one of the store or of ctx; failures of the backend are remembered with the
-// work they concern.
+// A worker whose rounds take longer than longRound spends a fifth of its time on them, and rests for
+// longestRest at most.
+const (
+	longRound   = 10 * time.Millisecond
+	longestRest = time.Second
+)
+
+// land waits for all that is under way.
+func (w *Worker) land() {
+	for w.flying() {
+		<-w.landed
+	}
+}
+
+func (w *Worker) flying() bool {
+	w.take()
+	defer w.give()
+	return len(w.flights) > 0
+}
+
+// RunOnce works once on every target that is due, and returns when that is done. next is when there is something
+// to do again (zero: when something is marked). An error is one of the store or of ctx; failures of the backend
+// are remembered with the work they concern.
 func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
+	visited := map[string]bool{}
+	for {
+		next, err = w.round(ctx, visited)
+		if err != nil {
+			w.land()
+			w.failure = nil
+			return next, err
+		}
+		if !w.busy {
+			return next, nil
+		}
+		select {
+		case <-w.landed:
+		case <-w.nudge:
+		case <-time.After(slowCall):
+		}
+	}
+}
+
+// round is the loop: it does what is due for the whole backend, and begins work on targets that are due while there
+// is room. It does not wait for them. Those that are visited are not visited again.
+func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.Time, err error) {
+	w.take()
+	defer w.give()
+	if err, w.failure = w.failure, nil; err != nil {
+		return time.Time{}, err
+	}
+	began := w.Steady()
 	if err := w.jumped(ctx); err != nil { // somebody set the clock
 		return time.Time{}, err
 	}
@@ -227,59 +305,122 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 			return time.Time{}, err
 		}
 	}
-	if err := w.look(ctx); err != nil { // compare with what is there, where that is due
+	if err := w.look(ctx); err != nil { // commands, and what a resync compares
 		return time.Time{}, err
 	}
-	if err := w.recheckAdmins(ctx); err != nil { // holds whose reason may be gone
+	rechecks, err := w.recheckAdmins(ctx) // holds whose reason may be gone
+	if err != nil {
 		return time.Time{}, err
 	}
-	targets, next, err := w.gather(ctx) // those with somebody who leaves first
+	targets, next, err := w.gather(ctx)
+	if err != nil {
+		return next, err
+	}
+	w.preemptFor(targets)
 	next = earlier(earlier(next, w.lookAt()), w.adminsAt())
-	for _, t := range targets {
-		if w.remapAsked.Load() {
-			return w.now(), nil
+	if w.launchAll(ctx, targets, rechecks, visited) {
+		again := w.now()
+		if visited == nil {
+			again = again.Add(slowCall)
 		}
-		if err == nil {
-			err = w.Backend.Ready(ctx) // what arrives while the rate limit makes us wait joins the batch
-		}
-		if err != nil {
-			return next, err
-		}
-		work, err := w.read(ctx, t) // marks of the target, people resolved to accounts
-		if err == nil {
-			err = w.verify(ctx, t, work) // doubt whose window has passed
-		}
-		if err == nil {
-			err = w.compute(ctx, t.name, work) // desired against ledger, in one View
-		}
-		if err == nil {
-			err = w.borrow(ctx, t, work) // what came, or goes, with a changed value
-		}
-		if err == nil {
-			err = w.brake(ctx, t.name, work) // what must not go without an operator
-		}
-		if err == nil {
-			err = w.offboard(ctx, t.name, work) // what somebody who left has beyond roles
-		}
-		if err != nil {
-			if err := w.setBack(ctx, t.name, err); err != nil {
-				return next, err
+		next = earlier(next, again)
+	}
+	w.busy = len(w.flights) > 0
+	if took := w.Steady() - began; took > longRound {
+		w.rest = w.now().Add(4 * took)
+	}
+	return next, w.noteCondition(ctx)
+}
+
+// noteCondition is tell, for which no round fails.
+func (w *Worker) noteCondition(ctx context.Context) error {
+	if err := w.tell(ctx); err != nil && ends(err) {
+		return err
+	} else if err != nil {
+		w.Log.Warn("how the backend is doing is not noted, will be tried again", "backend", w.Name, "error", err)
+	}
+	return nil
+}
+
+// launchAll begins work while there is room: off-boardings, then comparisons, then all other marks. left: there is more.
+func (w *Worker) launchAll(ctx context.Context, targets []dueTarget, rechecks []string, visited map[string]bool) (left bool) {
+	launch := func(kind string, f *flight, work func(context.Context, *flight) error) {
+		switch {
+		case w.flights[f.name] != nil: // when it lands there is another round
+		case visited[kind+f.name], !w.room(f):
+			left = true
+		default:
+			if visited != nil {
+				visited[kind+f.name] = true
 			}
-			continue
+			w.launch(ctx, f, work)
 		}
-		steps := w.plan(t.name, work) // removals first
-		if err := w.idle(ctx, t.name, work); err != nil {
-			return next, err
+	}
+	for _, t := range targets {
+		if t.urgent {
+			launch("urgent ", &flight{dueTarget: t}, w.deliverTo)
 		}
-		for i, s := range steps {
-			if w.interrupted(ctx, t, i, len(targets)) { // somebody leaves, or others have waited long enough
-				s.leave()
-			} else if err := w.deliver(ctx, s); err != nil {
-				return next, err
+	}
+	for _, target := range rechecks {
+		launch("recheck ", &flight{dueTarget: dueTarget{name: target}, reads: true}, w.recheck)
+	}
+	for _, target := range w.dueLooks() {
+		launch("compare ", &flight{dueTarget: dueTarget{name: target}, reads: true}, w.compareOne)
+	}
+	w.left = 0
+	for _, t := range targets {
+		if !t.urgent {
+			launch("", &flight{dueTarget: t}, w.deliverTo)
+			if w.flights[t.name] == nil {
+				w.left++
 			}
 		}
 	}
-	return next, err
+	return left
+}
+
+// deliverTo is the whole algorithm for one target.
+func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
+	t := f.dueTarget
+	if !f.everywhere() {
+		if err := w.Backend.Ready(ctx); err != nil { // what arrives while the rate limit makes us wait joins the batch
+			return err
+		}
+	}
+	if !f.urgent && w.otherRules(f) {
+		return nil
+	}
+	work, err := w.read(ctx, t) // marks of the target, people resolved to accounts
+	if err == nil {
+		err = w.verify(ctx, t, work) // doubt whose window has passed
+	}
+	if err == nil {
+		err = w.compute(ctx, t.name, work) // desired against ledger, in one View
+	}
+	if err == nil {
+		err = w.borrow(ctx, t, work) // what came, or goes, with a changed value
+	}
+	if err == nil {
+		err = w.brake(ctx, t.name, work) // what must not go without an operator
+	}
+	if err == nil {
+		err = w.offboard(ctx, t.name, work) // what somebody who left has beyond roles
+	}
+	if err != nil {
+		return w.setBack(ctx, t.name, err)
+	}
+	steps := w.plan(t.name, work) // removals first
+	if err := w.idle(ctx, t.name, work); err != nil {
+		return err
+	}
+	for i, s := range steps {
+		if w.interrupted(ctx, f, i) { // an off-boarding waits, or others have waited long enough
+			s.leave()
+		} else if err := w.deliver(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setBack deals with a failure before anything was sent: a target that does not exist is parked, any other failure of the
@@ -296,18 +437,18 @@ func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 	return err
 }
 
+// otherRules reports whether other rules are in force, or are to be, than when a flight began.
+func (w *Worker) otherRules(f *flight) bool { return w.remapAsked.Load() || w.inForce() != f.rules }
+
 // interrupted says whether the rest of a visit is left for the next one.
-func (w *Worker) interrupted(ctx context.Context, t dueTarget, done, targets int) bool {
-	if t.urgent { // whoever leaves does so under any rules
+func (w *Worker) interrupted(ctx context.Context, f *flight, done int) bool {
+	if f.urgent { // an off-boarding is one under any rules
 		return false
 	}
-	if w.remapAsked.Load() {
+	if w.otherRules(f) {
 		return true
 	}
-	if done == 0 {
-		return false
-	}
-	if targets > 1 && done*w.BatchSize >= w.visit() {
+	if w.left > 0 && done*w.BatchSize >= w.visit() {
 		return true
 	}
 	urgent := 0
@@ -315,7 +456,7 @@ func (w *Worker) interrupted(ctx context.Context, t dueTarget, done, targets int
 		urgent = tx.Work(w.Name).Urgent()
 		return nil
 	})
-	return err == nil && urgent > 0
+	return err == nil && urgent > 0 && w.waitsFor(ctx, f)
 }
 
 // earlier is the earlier of two moments; zero is never.

@@ -289,7 +289,7 @@ func (w *world) restart() {
 	w.t.Helper()
 	w.worker = &delivery.Worker{
 		Name: "vt", Store: w.store, Backend: w.vendor, Rules: func() *mapping.Rules { return w.rules }, Mode: delivery.Sync,
-		BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
+		Targets: 1, BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
 		CallTimeout: 30 * time.Second, Straggler: 75 * time.Second,
 		MaxRemovals: delivery.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Percent: 30, Window: time.Hour},
 		Now: w.now, Jitter: func() float64 { return 0 }, Log: canary.Log(w.t),
