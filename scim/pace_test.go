@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ import (
 // membership.
 type slow struct {
 	store.Store
-	listed *int
+	listed *atomic.Int64
 }
 
 func (s slow) View(ctx context.Context, fn func(store.Tx) error) error {
@@ -28,7 +29,7 @@ func (s slow) View(ctx context.Context, fn func(store.Tx) error) error {
 
 type slowTx struct {
 	store.Tx
-	listed *int
+	listed *atomic.Int64
 }
 
 func (t slowTx) Directory(idp string) store.Directory {
@@ -37,7 +38,7 @@ func (t slowTx) Directory(idp string) store.Directory {
 
 type slowDirectory struct {
 	store.Directory
-	listed *int
+	listed *atomic.Int64
 }
 
 func (d slowDirectory) Users(from store.From) iter.Seq2[store.User, error] {
@@ -48,10 +49,10 @@ func (d slowDirectory) Members(group string) iter.Seq2[store.Member, error] {
 	return slowed(d.Directory.Members(group), d.listed)
 }
 
-func slowed[T any](all iter.Seq2[T, error], listed *int) iter.Seq2[T, error] {
+func slowed[T any](all iter.Seq2[T, error], listed *atomic.Int64) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for one, err := range all {
-			*listed++
+			listed.Add(1)
 			time.Sleep(time.Second / 10)
 			if !yield(one, err) {
 				return
@@ -62,7 +63,7 @@ func slowed[T any](all iter.Seq2[T, error], listed *int) iter.Seq2[T, error] {
 
 func TestListTakesTooLong(t *testing.T) {
 	const many = 1000
-	listed := 0
+	var listed atomic.Int64
 	within(t, scim.Server{}, func(s store.Store) store.Store { return slow{s, &listed} }, func(t *testing.T, s store.Store, send sender) {
 		err := s.Update(t.Context(), func(tx store.Tx) error {
 			d, members := tx.Directory("acme"), []string{}
@@ -105,7 +106,7 @@ func TestListTakesTooLong(t *testing.T) {
 
 func TestListOfAClientThatLeft(t *testing.T) {
 	const many = 1000
-	listed := 0
+	var listed atomic.Int64
 	within(t, scim.Server{ScanTime: time.Hour}, func(s store.Store) store.Store { return slow{s, &listed} }, func(t *testing.T, s store.Store, send sender) {
 		err := s.Update(t.Context(), func(tx store.Tx) error {
 			members := []string{}
@@ -126,19 +127,19 @@ func TestListOfAClientThatLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range []string{"/Users?filter=title%20pr", "/Users?sortBy=title", "/Groups?filter=members.value%20co%20%22zzz%22", "/Groups/g"} {
-			listed = 0
+			listed.Store(0)
 			ctx, leave := context.WithTimeout(t.Context(), 5*time.Second)
 			send(ctx, acmeToken, "GET", path, nil)
 			leave()
-			if listed > 100 {
-				t.Errorf("%s: %d more were read after the client had left", path, listed-50)
+			if n := listed.Load(); n > 100 {
+				t.Errorf("%s: %d more were read after the client had left", path, n-50)
 			}
 		}
 	})
 }
 
 func TestHeavyListsTakeTurns(t *testing.T) {
-	listed := 0
+	var listed atomic.Int64
 	within(t, scim.Server{ScanTime: time.Hour}, func(s store.Store) store.Store { return slow{s, &listed} }, func(t *testing.T, s store.Store, send sender) {
 		err := s.Update(t.Context(), func(tx store.Tx) error {
 			for _, idp := range []string{"acme", "other"} {
