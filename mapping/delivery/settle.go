@@ -122,7 +122,7 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 	}
 	for _, l := range links {
 		s := store.Subject{IdP: l.IdP, User: l.User}
-		by, err := w.originFor(work, target, m, l, len(links) > 1)
+		by, err := w.originFor(work, target, m, s)
 		if err != nil {
 			return err
 		}
@@ -144,13 +144,13 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 	return err
 }
 
-// originFor returns the origin of an account's mark for a user of the account. A request that may be about another user, who
-// shares the account or had it before, is not passed on; a mark that the user has already keeps its own origin.
-func (w *Worker) originFor(work store.Work, target string, m store.Mark, l store.Link, shared bool) (store.Origin, error) {
-	if !shared && !l.Seen.After(m.Origin.At) {
+// originFor returns the origin that an account's mark gives to the mark of a user of the account. A request may be about a
+// user who had the account before, so it is not passed on: a mark that the user has already keeps its own origin.
+func (w *Worker) originFor(work store.Work, target string, m store.Mark, s store.Subject) (store.Origin, error) {
+	if m.Origin.Request == "" {
 		return m.Origin, nil
 	}
-	_, err := work.Mark(target, store.Subject{IdP: l.IdP, User: l.User})
+	_, err := work.Mark(target, s)
 	if errors.Is(err, store.ErrNotFound) {
 		return w.byResync(), nil
 	}

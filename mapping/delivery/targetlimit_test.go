@@ -114,9 +114,18 @@ func TestMissingTargets(t *testing.T) {
 			m := newManyTargets(t, "USER_ROLE_SCAN", "t0")
 			m.settled()
 			m.junk(50)
+			began := time.Now()
 			time.Sleep(2 * time.Hour)
 			_, before := m.asked()
-			time.Sleep(10 * time.Hour)
+			for last := before; time.Since(began) < 4*time.Hour; {
+				time.Sleep(time.Minute)
+				_, now := m.asked()
+				if now-last > 7 {
+					t.Fatalf("%d calls in a minute for targets that do not exist; a tenth of 60 is their share", now-last)
+				}
+				last = now
+			}
+			time.Sleep(8 * time.Hour)
 			if _, after := m.asked(); after-before > 50*11 {
 				t.Errorf("%d calls in ten hours for 50 targets that do not exist, at most one an hour is expected", after-before)
 			}
