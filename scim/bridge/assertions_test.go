@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -97,11 +98,11 @@ func reopened(t *testing.T, was store.Shared, s *setup) store.Shared {
 	if s.given != nil {
 		return was
 	}
-	c, _, err := LoadConfig(s.path)
+	c, _, err := config.Load(s.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := c.Store.open(t.Context())
+	again, err := openStore(t.Context(), c.Store)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,15 +13,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/audit"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
-
-// AuditConfig says for how long the audit trail is kept; 0: for ever.
-type AuditConfig struct {
-	Retention Duration `yaml:"retention"`
-}
 
 // startSealer chains the audit trail. It is stopped after everything that appends to it.
 func (b *Bridge) startSealer() {
@@ -36,11 +32,11 @@ func (b *Bridge) startSealer() {
 	})
 }
 
-func auditCommand(config *string, stdout io.Writer) *cobra.Command {
+func auditCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "audit", Short: "Who got which role when, and whether the record of it is whole", Args: noArgs,
 		Example: "  scimbridge audit export --person ada@example.com\n  scimbridge audit verify",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(auditVerifyCommand(config, stdout), auditExportCommand(config, stdout))
+	c.AddCommand(auditVerifyCommand(configFile, stdout), auditExportCommand(configFile, stdout))
 	return c
 }
 
@@ -58,13 +54,13 @@ func withStore(file string, do func(store.Store) error) error {
 	return errors.Join(do(s), s.Close())
 }
 
-func auditVerifyCommand(config *string, stdout io.Writer) *cobra.Command {
+func auditVerifyCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var head, file string
 	var p printed
 	c := p.flag(&cobra.Command{Use: "verify", Short: "Check that no event of the audit trail was changed, removed, added or moved", Args: noArgs,
 		Example: "  scimbridge audit verify --head 9c0f…   # a head that was noted earlier\n  scimbridge audit verify --store /backup/scimbridge.db",
 		RunE: func(c *cobra.Command, _ []string) error {
-			report, err := verifyTrail(c.Context(), *config, file, head)
+			report, err := verifyTrail(c.Context(), *configFile, file, head)
 			if err != nil {
 				return err
 			}
@@ -81,7 +77,7 @@ func auditVerifyCommand(config *string, stdout io.Writer) *cobra.Command {
 	return c
 }
 
-func verifyTrail(ctx context.Context, config, file, head string) (report audit.Report, err error) {
+func verifyTrail(ctx context.Context, configFile, file, head string) (report audit.Report, err error) {
 	if file != "" {
 		err = withStore(file, func(s store.Store) error {
 			report, err = audit.Verify(ctx, s, head)
@@ -89,7 +85,7 @@ func verifyTrail(ctx context.Context, config, file, head string) (report audit.R
 		})
 		return report, err
 	}
-	o, err := newOperatorClient(config)
+	o, err := newOperatorClient(configFile)
 	if err != nil {
 		return report, err
 	}
@@ -119,7 +115,7 @@ func reportWords(r audit.Report) string {
 	return words + fmt.Sprintf("head of place %d (note it where nobody who can change the store can change it):\n  %s\n", r.Place, r.Head)
 }
 
-func auditExportCommand(config *string, stdout io.Writer) *cobra.Command {
+func auditExportCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var f audit.Filter
 	var since, until, from string
 	var p printed
@@ -128,16 +124,16 @@ func auditExportCommand(config *string, stdout io.Writer) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			now := time.Now()
 			if f.Since, err = momentOf(since, now); err != nil {
-				return usageError{fmt.Errorf("--since %q %w", clip(since), err)}
+				return usageError{fmt.Errorf("--since %q %w", legible.Clip(since), err)}
 			}
 			if f.Until, err = momentOf(until, now); err != nil {
-				return usageError{fmt.Errorf("--until %q %w", clip(until), err)}
+				return usageError{fmt.Errorf("--until %q %w", legible.Clip(until), err)}
 			}
 			write := func(to io.Writer) error {
 				if from != "" {
 					return withStore(from, func(s store.Store) error { return audit.Export(c.Context(), s, f, to) })
 				}
-				return fetch(c.Context(), *config, "/api/audit?"+console.AuditQuery(f).Encode(), to)
+				return fetch(c.Context(), *configFile, "/api/audit?"+console.AuditQuery(f).Encode(), to)
 			}
 			if len(args) == 0 {
 				return write(stdout)

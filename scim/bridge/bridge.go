@@ -20,6 +20,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/door"
 	"github.com/scimbridge/scimbridge/store"
@@ -31,7 +32,7 @@ const grace = 10 * time.Second
 // Bridge is one running instance: the SCIM listener, the console's, one worker per backend. Fields are set before
 // Start.
 type Bridge struct {
-	Config *Config
+	Config *config.Config
 	Log    *slog.Logger
 	// LogDropped reads how many lines of the log were dropped; nil: none ever is.
 	LogDropped func() float64
@@ -134,7 +135,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := b.serve(handler); err != nil {
 		return err
 	}
-	key, err := operatorKey(b.Config.Store.keyFile())
+	key, err := operatorKey(b.Config.Store.OperatorKeyFile())
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (b *Bridge) startRules() (*mapping.Rules, []byte, error) {
 	if b.Path != "" {
 		return b.readRules()
 	}
-	rules, err := b.Config.rules(nil)
+	rules, err := b.Config.Rules()
 	return rules, nil, err
 }
 
@@ -259,7 +260,7 @@ func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metr
 	return w
 }
 
-func limit(l RemovalsLimit) delivery.Limit {
+func limit(l config.RemovalsLimit) delivery.Limit {
 	return delivery.Limit{Count: l.Count, Percent: l.Percent, Window: time.Duration(l.Window)}
 }
 
@@ -297,14 +298,14 @@ func listed(credentials []auth.Credential, issuer *auth.Issuer) []console.Token 
 // signing are the identity providers that sign tokens.
 func (b *Bridge) signing() (names []string) {
 	for name, c := range b.Config.IdentityProviders {
-		if c.JWT.configured() {
+		if c.JWT.Configured() {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-func credentials(idp string, tokens []TokenConfig) ([]auth.Credential, error) {
+func credentials(idp string, tokens []config.Token) ([]auth.Credential, error) {
 	var all []auth.Credential
 	for _, t := range tokens {
 		value, err := t.Secret.Value()
@@ -324,7 +325,7 @@ func credentials(idp string, tokens []TokenConfig) ([]auth.Credential, error) {
 func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observed func(idp, method, resource string, code int), metrics *console.Metrics) http.Handler {
 	public := b.Config.Server.PublicURL
 	if public == "" {
-		public = b.Config.Server.scheme() + b.Config.Server.Listen + "/scim/v2"
+		public = b.Config.Server.Scheme() + b.Config.Server.Listen + "/scim/v2"
 	}
 	s := &scim.Server{
 		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.clock(), Observed: observed, Rejected: b.notices.rejected,
@@ -402,7 +403,7 @@ func (b *Bridge) onStop(name string, stop func(context.Context) error) {
 }
 
 // URL is where SCIM is served on this machine.
-func (b *Bridge) URL() string { return b.Config.Server.scheme() + b.scim.Addr().String() + "/scim/v2" }
+func (b *Bridge) URL() string { return b.Config.Server.Scheme() + b.scim.Addr().String() + "/scim/v2" }
 
 // ConsoleURL is where the console is served.
 func (b *Bridge) ConsoleURL() string { return "http://" + b.console.Addr().String() }

@@ -20,6 +20,7 @@ import (
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
 	"github.com/scimbridge/scimbridge/scim/canary"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -53,7 +54,7 @@ func TestCanaries(t *testing.T) {
 	for _, p := range []string{"ada", "grace", "linus", "margaret"} {
 		s.person(p + "@example.com")
 	}
-	c, warnings, err := LoadConfig(s.path)
+	c, warnings, err := config.Load(s.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +222,7 @@ func TestCanaries(t *testing.T) {
 		}
 	}
 	s.watch()
-	key, err := os.ReadFile(c.Store.keyFile())
+	key, err := os.ReadFile(c.Store.OperatorKeyFile())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
@@ -50,7 +51,7 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 		}
 	}
 	write("Before")
-	config, _, err := LoadConfig(file)
+	configFile, _, err := config.Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 	}()
 	var log strings.Builder
 	s := &refusing{Store: opened}
-	b := &Bridge{Config: config, Path: file, Log: slog.New(slog.NewTextHandler(io.MultiWriter(&log, t.Output()), nil)), store: s, replicas: &replicas{}}
+	b := &Bridge{Config: configFile, Path: file, Log: slog.New(slog.NewTextHandler(io.MultiWriter(&log, t.Output()), nil)), store: s, replicas: &replicas{}}
 	ask := func(word string) {
 		t.Helper()
 		if err := opened.Update(t.Context(), func(tx store.Tx) error { return tx.SetSetting(reloadAsked, []byte(word)) }); err != nil {

@@ -15,6 +15,7 @@ import (
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	"github.com/scimbridge/scimbridge/backend/virustotal"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
@@ -33,7 +34,7 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 	if err != nil {
 		return nil, err
 	}
-	way, err := c.outgoing()
+	way, err := c.Outgoing.Read()
 	if err != nil {
 		return nil, err
 	}
@@ -45,17 +46,17 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 		caller.Journal = b.Journal(name)
 	}
 	secrets := map[string]backend.Secret{}
-	for key, s := range map[string]Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token} {
+	for key, s := range map[string]config.Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token} {
 		if s.IsZero() {
 			continue
 		}
 		v, err := s.Value()
-		if err != nil && !c.simulated() {
+		if err != nil && !c.Simulated() {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 		secrets[key] = v
 	}
-	if c.simulated() {
+	if c.Simulated() {
 		if caller.URL, err = b.simulate(name, c); err != nil {
 			return nil, err
 		}
@@ -69,7 +70,7 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 		client, err = riskcloud.New(riskcloud.Config{Caller: caller, ClientID: secrets["client_id"], ClientSecret: secrets["client_secret"],
 			Token: secrets["token"], UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
 	}
-	if err == nil && c.simulated() && b.People == nil {
+	if err == nil && c.Simulated() && b.People == nil {
 		client = openHouse{Backend: client, vendor: b.standIns[name]}
 	}
 	return client, err
@@ -105,13 +106,8 @@ func (o openHouse) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcom
 	return o.Backend.Apply(ctx, d)
 }
 
-func (c *BackendConfig) simulated() bool {
-	kind, _, _ := strings.Cut(c.URL, ":")
-	return kind == "simulated"
-}
-
 // simulate starts a stand-in that knows b.People and stops with the bridge.
-func (b *Bridge) simulate(name string, c *BackendConfig) (string, error) {
+func (b *Bridge) simulate(name string, c *config.Backend) (string, error) {
 	_, profile, _ := strings.Cut(c.URL, ":")
 	var s standIn
 	if c.Kind == "virustotal" {
@@ -146,7 +142,7 @@ func (b *Bridge) simulate(name string, c *BackendConfig) (string, error) {
 
 // simulatedTargets are the roles that a simulated Risk Cloud has from the start: those the rules name.
 func (b *Bridge) simulatedTargets(name string) []string {
-	rules, err := b.Config.rules(nil)
+	rules, err := b.Config.Rules()
 	if err != nil {
 		return nil
 	}

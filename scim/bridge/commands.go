@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
@@ -76,16 +77,16 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	var config string
-	root.PersistentFlags().StringVar(&config, "config", "config.yaml", "configuration file")
+	var configFile string
+	root.PersistentFlags().StringVar(&configFile, "config", "config.yaml", "configuration file")
 	root.AddCommand(
-		serveCommand(&config, stderr, now), checkCommand(&config, stdout, stderr), demoCommand(stdout, stderr),
-		tokenCommand(stdout), versionCommand(stdout), holdCommand(&config, stdout), groupCommand(&config, stdout), statusCommand(&config, stdout),
-		planCommand(&config, stdout), explainCommand(&config, stdout), reloadCommand(&config, stdout),
-		doctorCommand(&config, stdout), backupCommand(&config, stdout), restoreCommand(&config, stdout), resumeCommand(&config, stdout),
-		exportCommand(&config, stdout), importCommand(&config, os.Stdin, stdout), migrateCommand(&config, stdout), auditCommand(&config, stdout), measureCommand(&config, stdout, stderr),
-		actionCommand(&config, stdout, "resync", "Compare the backends with the ledger now", "compare with what is there"),
-		actionCommand(&config, stdout, "retry", "Try again at once what is blocked or waits", "try again"))
+		serveCommand(&configFile, stderr, now), checkCommand(&configFile, stdout, stderr), demoCommand(stdout, stderr),
+		tokenCommand(stdout), versionCommand(stdout), holdCommand(&configFile, stdout), groupCommand(&configFile, stdout), statusCommand(&configFile, stdout),
+		planCommand(&configFile, stdout), explainCommand(&configFile, stdout), reloadCommand(&configFile, stdout),
+		doctorCommand(&configFile, stdout), backupCommand(&configFile, stdout), restoreCommand(&configFile, stdout), resumeCommand(&configFile, stdout),
+		exportCommand(&configFile, stdout), importCommand(&configFile, os.Stdin, stdout), migrateCommand(&configFile, stdout), auditCommand(&configFile, stdout), measureCommand(&configFile, stdout, stderr),
+		actionCommand(&configFile, stdout, "resync", "Compare the backends with the ledger now", "compare with what is there"),
+		actionCommand(&configFile, stdout, "retry", "Try again at once what is blocked or waits", "try again"))
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" { // of the library, which takes the name of a shell it does not know for a call for help
@@ -101,12 +102,12 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 
 func noArgs(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command or argument %q", clip(args[0]))}
+		return usageError{fmt.Errorf("unknown command or argument %q", legible.Clip(args[0]))}
 	}
 	return nil
 }
 
-func serveCommand(config *string, stderr io.Writer, now func() time.Time) *cobra.Command {
+func serveCommand(configFile *string, stderr io.Writer, now func() time.Time) *cobra.Command {
 	var level string
 	c := &cobra.Command{
 		Use: "serve", Example: "  scimbridge serve --config /etc/scimbridge/config.yaml", Short: "Run the server until interrupted", Args: noArgs,
@@ -117,14 +118,14 @@ func serveCommand(config *string, stderr io.Writer, now func() time.Time) *cobra
 				return usageError{err}
 			}
 			defer lines.Close()
-			conf, warnings, err := LoadConfig(*config)
+			conf, warnings, err := config.Load(*configFile)
 			if err != nil {
 				return err
 			}
 			for _, w := range warnings {
 				log.Warn("configuration: " + w)
 			}
-			return serve(c.Context(), &Bridge{Config: conf, Log: log, LogDropped: lines.Dropped, Version: version(), Path: *config, Now: now})
+			return serve(c.Context(), &Bridge{Config: conf, Log: log, LogDropped: lines.Dropped, Version: version(), Path: *configFile, Now: now})
 		},
 	}
 	c.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
@@ -172,14 +173,14 @@ type checked struct {
 	Advice   []string `json:"recommendations"`
 }
 
-func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
+func checkCommand(configFile *string, stdout, stderr io.Writer) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "check", Example: "  scimbridge check --config new.yaml", Short: "Validate the configuration, offline", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			c, warnings, err := LoadConfig(*config)
+			c, warnings, err := config.Load(*configFile)
 			if asJSON {
-				return errors.Join(err, printChecked(stdout, *config, c, warnings, err))
+				return errors.Join(err, printChecked(stdout, *configFile, c, warnings, err))
 			}
 			for _, w := range warnings {
 				fmt.Fprintln(stderr, "warning: "+w)
@@ -187,11 +188,11 @@ func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, a := range c.advice {
+			for _, a := range c.Recommendations() {
 				fmt.Fprintln(stderr, "recommendation: "+a)
 			}
 			_, err = fmt.Fprintf(stdout, "%s is fine: %d identity provider(s), %d backend(s), %d mapping(s)\n",
-				*config, len(c.IdentityProviders), len(c.Backends), len(c.Mappings))
+				*configFile, len(c.IdentityProviders), len(c.Backends), len(c.Mappings))
 			return err
 		},
 	}
@@ -199,12 +200,12 @@ func checkCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
 	return c
 }
 
-func printChecked(w io.Writer, file string, c *Config, warnings []string, err error) error {
+func printChecked(w io.Writer, file string, c *config.Config, warnings []string, err error) error {
 	out := checked{File: file, Problems: []string{}, Warnings: append([]string{}, warnings...), Advice: []string{}}
 	if c != nil {
-		out.Advice = append(out.Advice, c.advice...)
+		out.Advice = append(out.Advice, c.Recommendations()...)
 	}
-	var wrong *ConfigError
+	var wrong *config.Error
 	switch {
 	case errors.As(err, &wrong):
 		out.Problems = wrong.Problems

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/scim/config"
 )
 
 // TestExampleStarts starts config.example.yaml as it is, but for the addresses and the place of the store, and tries it
@@ -26,7 +27,7 @@ func TestExampleStarts(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := LoadConfig(path)
+	c, warnings, err := config.Load(path)
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v %v", warnings, err)
 	}
@@ -101,7 +102,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := newSetup(t, "strict", "batch: {size: 5, wait: 10ms}, retry: {initial: 10ms, max: 20ms}")
 	s.person("ada@example.com")
-	c, _, err := LoadConfig(s.path)
+	c, _, err := config.Load(s.path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/archive"
 	"github.com/scimbridge/scimbridge/store/audit"
@@ -102,19 +103,19 @@ type copied struct {
 	Bytes int64  `json:"bytes"`
 }
 
-func backupCommand(config *string, stdout io.Writer) *cobra.Command {
+func backupCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var p printed
 	return p.flag(&cobra.Command{Use: "backup FILE", Short: "Copy the store of the running server into a file, as it is at one moment", Args: oneArg("the file to write"),
 		Example: "  scimbridge backup /backup/scimbridge-$(date +%F).db",
 		RunE: func(c *cobra.Command, args []string) error {
-			conf, err := whereabouts(*config)
+			conf, err := config.LoadEndpoints(*configFile)
 			if err != nil {
 				return err
 			}
-			if conf.Store.Driver == driverPostgres {
+			if conf.Store.Driver == config.DriverPostgres {
 				return errNoFile
 			}
-			size, err := fetchInto(c.Context(), *config, "/api/backup", args[0], verify)
+			size, err := fetchInto(c.Context(), *configFile, "/api/backup", args[0], verify)
 			if err != nil {
 				return err
 			}
@@ -122,15 +123,15 @@ func backupCommand(config *string, stdout io.Writer) *cobra.Command {
 		}})
 }
 
-func exportCommand(config *string, stdout io.Writer) *cobra.Command {
+func exportCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var p printed
 	return p.flag(&cobra.Command{Use: "export [FILE]", Short: "Write directory, ledger, id map and audit trail of the running server as JSON lines", Args: atMostOne,
 		Example: "  scimbridge export | jq 'select(.kind==\"event\") | .event'\n  scimbridge export everything.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return fetch(c.Context(), *config, "/api/export", stdout)
+				return fetch(c.Context(), *configFile, "/api/export", stdout)
 			}
-			size, err := fetchInto(c.Context(), *config, "/api/export", args[0], func(string) error { return nil })
+			size, err := fetchInto(c.Context(), *configFile, "/api/export", args[0], func(string) error { return nil })
 			if err != nil {
 				return err
 			}
@@ -146,8 +147,8 @@ func atMostOne(_ *cobra.Command, args []string) error {
 }
 
 // fetch streams an answer of the running server.
-func fetch(ctx context.Context, config, path string, to io.Writer) error {
-	o, err := newOperatorClient(config)
+func fetch(ctx context.Context, configFile, path string, to io.Writer) error {
+	o, err := newOperatorClient(configFile)
 	if err != nil {
 		return err
 	}
@@ -178,9 +179,9 @@ func (k *keeper) Write(p []byte) (n int, err error) {
 }
 
 // fetchInto is fetch into a file that does not exist and that is there only when it is whole, and good.
-func fetchInto(ctx context.Context, config, path, file string, good func(file string) error) (size int64, err error) {
+func fetchInto(ctx context.Context, configFile, path, file string, good func(file string) error) (size int64, err error) {
 	err = create(file, func(tmp *os.File) error {
-		if err := fetch(ctx, config, path, tmp); err != nil {
+		if err := fetch(ctx, configFile, path, tmp); err != nil {
 			return err
 		}
 		if size, err = tmp.Seek(0, io.SeekCurrent); err != nil {
@@ -236,19 +237,19 @@ func verify(file string) error {
 	return nil
 }
 
-func restoreCommand(config *string, stdout io.Writer) *cobra.Command {
+func restoreCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var p printed
 	return p.flag(&cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the store; the server then only observes until `scimbridge resume`", Args: oneArg("the backup to put back"),
 		Example: "  scimbridge restore /backup/scimbridge-2026-11-24.db",
 		RunE: func(_ *cobra.Command, args []string) error {
-			conf, err := whereabouts(*config)
+			conf, err := config.LoadEndpoints(*configFile)
 			if err != nil {
 				return err
 			}
-			if conf.Store.Driver == driverPostgres {
+			if conf.Store.Driver == config.DriverPostgres {
 				return errNoFile
 			}
-			return putBack(*config, args[0], stdout, &p, func(tmp string) error {
+			return putBack(*configFile, args[0], stdout, &p, func(tmp string) error {
 				from, err := os.Open(args[0])
 				if err != nil {
 					return fmt.Errorf("reading the backup: %w", err)
@@ -266,7 +267,7 @@ func restoreCommand(config *string, stdout io.Writer) *cobra.Command {
 		}})
 }
 
-func importCommand(config *string, stdin io.Reader, stdout io.Writer) *cobra.Command {
+func importCommand(configFile *string, stdin io.Reader, stdout io.Writer) *cobra.Command {
 	var p printed
 	return p.flag(&cobra.Command{Use: "import FILE", Short: "Make the store of what `scimbridge export` wrote (- reads standard input); the server then only observes until `scimbridge resume`",
 		Args: oneArg("the export to read, or - for standard input"), Example: "  scimbridge import everything.jsonl",
@@ -280,18 +281,18 @@ func importCommand(config *string, stdin io.Reader, stdout io.Writer) *cobra.Com
 				defer func() { _ = f.Close() }() // only read
 				from = f
 			}
-			conf, err := whereabouts(*config)
+			conf, err := config.LoadEndpoints(*configFile)
 			if err != nil {
 				return err
 			}
-			if conf.Store.Driver == driverPostgres {
+			if conf.Store.Driver == config.DriverPostgres {
 				found, err := importInto(c.Context(), conf.Store, from)
 				if err != nil {
 					return fmt.Errorf("%s cannot be put back: %w", args[0], err)
 				}
 				return found.say(stdout, &p)
 			}
-			return putBack(*config, args[0], stdout, &p, func(tmp string) error {
+			return putBack(*configFile, args[0], stdout, &p, func(tmp string) error {
 				s, err := bolt.Open(tmp, bolt.Options{})
 				if err != nil {
 					return err
@@ -302,8 +303,8 @@ func importCommand(config *string, stdin io.Reader, stdout io.Writer) *cobra.Com
 }
 
 // putBack makes the store of the configuration, which must not exist, out of a copy, and notes that it is one.
-func putBack(config, source string, stdout io.Writer, p *printed, fill func(tmp string) error) (err error) {
-	c, err := whereabouts(config)
+func putBack(configFile, source string, stdout io.Writer, p *printed, fill func(tmp string) error) (err error) {
+	c, err := config.LoadEndpoints(configFile)
 	if err != nil {
 		return err
 	}

@@ -85,17 +85,17 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 	server := httptest.NewServer(answersChallenges(t, key, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<10)) }))
 	defer server.Close()
 	dir := t.TempDir()
-	config, file := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "copy.db")
+	configFile, file := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "copy.db")
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write(config, "console: {listen: "+server.Listener.Addr().String()+"}\nstore: {path: "+filepath.Join(dir, "s.db")+"}\n")
+	write(configFile, "console: {listen: "+server.Listener.Addr().String()+"}\nstore: {path: "+filepath.Join(dir, "s.db")+"}\n")
 	write(filepath.Join(dir, "s.db.operator-key"), key)
 	var out strings.Builder
-	if code := Main([]string{"backup", "--config", config, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was thrown away; try again") {
+	if code := Main([]string{"backup", "--config", configFile, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was thrown away; try again") {
 		t.Errorf("%d %s", code, out.String())
 	}
 	if left, err := filepath.Glob(file + "*"); err != nil || len(left) > 0 {
@@ -113,8 +113,8 @@ func TestAServerThatBreaksOff(t *testing.T) {
 	server := httptest.NewServer(c.Handler())
 	defer server.Close()
 	dir := t.TempDir()
-	config := filepath.Join(dir, "config.yaml")
-	for name, text := range map[string]string{config: "console: {listen: " + server.Listener.Addr().String() + "}\nstore: {path: " + filepath.Join(dir, "s.db") + "}\n", filepath.Join(dir, "s.db.operator-key"): strings.Repeat("k", 43)} {
+	configFile := filepath.Join(dir, "config.yaml")
+	for name, text := range map[string]string{configFile: "console: {listen: " + server.Listener.Addr().String() + "}\nstore: {path: " + filepath.Join(dir, "s.db") + "}\n", filepath.Join(dir, "s.db.operator-key"): strings.Repeat("k", 43)} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestAServerThatBreaksOff(t *testing.T) {
 		{[]string{"backup", filepath.Join(dir, "copy.db")}, "save it with pg_dump"},
 	} {
 		var out strings.Builder
-		if code := Main(append(step.command, "--config", config), &out, &out); code != 1 || !strings.Contains(out.String(), step.want) || strings.Contains(out.String(), "start it with") {
+		if code := Main(append(step.command, "--config", configFile), &out, &out); code != 1 || !strings.Contains(out.String(), step.want) || strings.Contains(out.String(), "start it with") {
 			t.Errorf("%s: %d %s", step.command, code, out.String())
 		}
 	}

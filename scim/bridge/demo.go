@@ -21,6 +21,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -76,27 +77,27 @@ func (d *demo) printf(format string, args ...any) { fmt.Fprintf(d.out, format, a
 
 func (d *demo) start(ctx context.Context, dir string) error {
 	d.tokens = map[string]string{}
-	idps := map[string]IdPConfig{}
+	idps := map[string]config.IdentityProvider{}
 	for _, idp := range []string{"okta", "entra"} {
 		token, hash, err := auth.NewToken(rand.Reader)
 		if err != nil {
 			return fmt.Errorf("making a token: %w", err)
 		}
 		d.tokens[idp] = token
-		idps[idp] = IdPConfig{Tokens: []TokenConfig{{Secret: Secret{text: backend.NewSecret(hash)}}}}
+		idps[idp] = config.IdentityProvider{Tokens: []config.Token{{Secret: config.NewSecret(hash)}}}
 	}
-	simulated := func(kind string) *BackendConfig {
-		c := defaultBackend()
-		c.Kind, c.URL, c.Mode, c.RateLimit, c.Batch.Wait = kind, "simulated", "sync", "50/s", Duration(300*time.Millisecond)
-		c.CallTimeout, c.StragglerWindow = Duration(5*time.Second), Duration(10*time.Second)
+	simulated := func(kind string) *config.Backend {
+		c := config.DefaultBackend()
+		c.Kind, c.URL, c.Mode, c.RateLimit, c.Batch.Wait = kind, "simulated", "sync", "50/s", config.Duration(300*time.Millisecond)
+		c.CallTimeout, c.StragglerWindow = config.Duration(5*time.Second), config.Duration(10*time.Second)
 		return &c
 	}
 	d.bridge = &Bridge{
-		Config: &Config{
-			Server: ServerConfig{Listen: "127.0.0.1:0"}, Console: ConsoleConfig{Listen: "127.0.0.1:0"},
-			Store:             StoreConfig{Driver: "bolt", Path: filepath.Join(dir, "scimbridge.db")},
+		Config: &config.Config{
+			Server: config.Server{Listen: "127.0.0.1:0"}, Console: config.Console{Listen: "127.0.0.1:0"},
+			Store:             config.Store{Driver: "bolt", Path: filepath.Join(dir, "scimbridge.db")},
 			IdentityProviders: idps,
-			Backends:          map[string]*BackendConfig{"virustotal": simulated("virustotal"), "riskcloud": simulated("riskcloud")},
+			Backends:          map[string]*config.Backend{"virustotal": simulated("virustotal"), "riskcloud": simulated("riskcloud")},
 			Mappings:          demoMappings,
 		},
 		Log:     slog.New(slog.NewTextHandler(d.err, &slog.HandlerOptions{Level: slog.LevelWarn})),

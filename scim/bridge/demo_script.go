@@ -1,5 +1,7 @@
 package bridge
 
+import "github.com/scimbridge/scimbridge/scim/config"
+
 // The demo plays the shapes of recorded requests: the comment at each names the shape. Names in braces stand for
 // ids that the server gave.
 
@@ -17,9 +19,9 @@ type demoRequest struct {
 
 var demoPeople = []string{"ada@example.com", "grace@example.com", "linus@example.com"}
 
-var demoMappings = []MappingConfig{
-	{Group: names{"VT Admins"}, Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_GROUP_ADMIN"}},
-	{Group: names{"VT Analysts"}, Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_PRIVATE_SCANNING"}},
+var demoMappings = []config.Rule{
+	{Group: config.Names{"VT Admins"}, Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_GROUP_ADMIN"}},
+	{Group: config.Names{"VT Analysts"}, Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_PRIVATE_SCANNING"}},
 	{Match: "^risk-(?P<role>[A-Za-z0-9]+)$", Backend: "riskcloud", Target: "${role}"},
 }
 

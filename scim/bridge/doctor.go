@@ -27,6 +27,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend/riskcloud"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -46,13 +47,13 @@ type diagnosis struct {
 	Rules []string `json:"rules,omitempty"` // those that name the target: "line 12: mappings.3"
 }
 
-func doctorCommand(config *string, stdout io.Writer) *cobra.Command {
+func doctorCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	var canary string
 	c := &cobra.Command{Use: "doctor", Short: "Try the configured backends with reads, and look at store, clock and certificates", Args: noArgs,
 		Example: "  scimbridge doctor\n  scimbridge doctor --canary-role 7Zq3kD   (a Risk Cloud role that nothing depends on)",
 		RunE: func(c *cobra.Command, _ []string) error {
-			d := &doctor{file: *config, show: func(diagnosis) error { return nil }}
+			d := &doctor{file: *configFile, show: func(diagnosis) error { return nil }}
 			if !asJSON {
 				d.show = func(one diagnosis) error { return showDiagnosis(stdout, one) }
 			}
@@ -84,7 +85,7 @@ func showDiagnosis(w io.Writer, d diagnosis) error {
 }
 
 type doctor struct {
-	config *Config
+	config *config.Config
 	file   string                // where it was read
 	rules  *mapping.Rules        // with their lines; nil until they are read
 	show   func(diagnosis) error // as it is found: a vendor may take a while
@@ -94,22 +95,15 @@ type doctor struct {
 
 // load reads the configuration. A secret that is not at hand is a finding, and keeps nothing else from being examined.
 func (d *doctor) load() error {
-	data, err := readBounded(d.file)
+	c, absent, warnings, err := config.LoadWithoutSecrets(d.file)
 	if err != nil {
 		return err
-	}
-	c, v, err := examineConfig(d.file, data)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(v.problems, func(p problem) bool { return !p.absent }) {
-		return v.err(d.file)
 	}
 	d.config = c
-	for _, p := range v.problems {
-		d.say("configuration", bad(p.text, "give it to `scimbridge serve`, which does not start without it, and to the doctor"))
+	for _, problem := range absent {
+		d.say("configuration", bad(problem, "give it to `scimbridge serve`, which does not start without it, and to the doctor"))
 	}
-	for _, w := range slices.Concat(v.warnings, c.advice) {
+	for _, w := range slices.Concat(warnings, c.Recommendations()) {
 		d.say("configuration", backend.Finding{Level: backend.Note, What: w})
 	}
 	return nil
@@ -163,12 +157,12 @@ func bad(what, remedy string) backend.Finding {
 
 // look examines this machine.
 func (d *doctor) look(ctx context.Context) {
-	if d.config.Store.Driver == driverPostgres {
+	if d.config.Store.Driver == config.DriverPostgres {
 		d.say("store", databaseOf(ctx, d.config.Store)...)
 	} else {
 		d.say("store", diskOf(d.config.Store.Path)...)
 	}
-	d.say("store", keyOf(d.config.Store.keyFile())...)
+	d.say("store", keyOf(d.config.Store.OperatorKeyFile())...)
 	if cert := d.config.Server.TLS; cert.CertFile != "" {
 		d.say("server.tls", certificateOf(cert, time.Now()))
 	}
@@ -182,7 +176,7 @@ func (d *doctor) look(ctx context.Context) {
 
 // ask has the running server say what its directory, and what it met at the vendors, make of the rules of the file.
 func (d *doctor) ask(ctx context.Context) {
-	file, err := readBounded(d.file)
+	file, err := config.ReadFile(d.file)
 	if err != nil || len(d.config.Mappings) == 0 {
 		return
 	}
@@ -243,7 +237,7 @@ func keyOf(path string) []backend.Finding {
 }
 
 // certificateOf says whether the server's certificate is good, and for how long.
-func certificateOf(c TLSConfig, now time.Time) backend.Finding {
+func certificateOf(c config.TLS, now time.Time) backend.Finding {
 	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 	if err != nil {
 		return bad("the certificate cannot be read: "+err.Error(), "see that cert_file and key_file belong together")
@@ -266,7 +260,7 @@ func lasts(what string, leaf *x509.Certificate, now time.Time) backend.Finding {
 }
 
 // running asks a server that may be running how it is.
-func running(ctx context.Context, c *Config) backend.Finding {
+func running(ctx context.Context, c *config.Config) backend.Finding {
 	res, err := (&http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}).Do(request(ctx, "http://"+c.Console.Listen+"/readyz"))
 	if err != nil {
 		return backend.Finding{Level: backend.Note, What: "no server answers on " + c.Console.Listen + ": what it has counted is not shown", Remedy: "scimbridge serve"}
@@ -298,15 +292,15 @@ func (d *doctor) backends(ctx context.Context, canary string) {
 	tried := canary == ""
 	for _, name := range slices.Sorted(maps.Keys(d.config.Backends)) {
 		c := d.config.Backends[name]
-		if c.simulated() {
+		if c.Simulated() {
 			d.say(name, backend.Finding{Level: backend.Note, What: "it is simulated: nothing is changed at a vendor", Remedy: "set `url` when you are ready"})
 			continue
 		}
 		client, err := b.client(name, console.NewMetrics(nil, nil))
-		way, wayErr := c.outgoing()
+		way, wayErr := c.Outgoing.Read()
 		if err := cmp.Or(err, wayErr); err != nil {
 			finding := bad(err.Error(), "scimbridge check")
-			if errors.As(err, new(absentError)) {
+			if errors.As(err, new(config.AbsentError)) {
 				finding = untried(err)
 			}
 			d.say(name, finding)
@@ -345,7 +339,7 @@ func (d *doctor) examine(ctx context.Context, name string, client backend.Backen
 // pinAdministrators recommends pin for rules that give by name what is an administrator's role by the name that only Risk Cloud knows.
 func pinAdministrators(found []backend.Finding, name string, rules *mapping.Rules) (out []backend.Finding) {
 	for _, f := range found {
-		if f.Target == "" || f.Level == backend.Problem || !administers(f.What) {
+		if f.Target == "" || f.Level == backend.Problem || !config.LooksLikeAdmin(f.What) {
 			continue
 		}
 		for _, r := range rules.Naming(mapping.Target{Backend: name, Target: f.Target}) {
@@ -390,7 +384,7 @@ func (d *doctor) connection(ctx context.Context, address string, way backend.Out
 }
 
 // tryCanary finds out how the tenant wants a role to be updated.
-func tryCanary(ctx context.Context, rc *riskcloud.Client, role string, c *BackendConfig) backend.Finding {
+func tryCanary(ctx context.Context, rc *riskcloud.Client, role string, c *config.Backend) backend.Finding {
 	way, err := rc.FindUpdate(ctx, role)
 	if err != nil {
 		return bad("role "+role+": "+err.Error(), "the bridge cannot change roles before this is mended")

@@ -19,27 +19,27 @@ import (
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
-func holdCommand(config *string, stdout io.Writer) *cobra.Command {
+func holdCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "hold", Short: "Removals, and groups that took a bound name, that wait for a decision", Args: noArgs,
 		Example: "  scimbridge hold list\n  scimbridge hold approve vt-6.9b1f0c5e7a2d4436",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var asJSON bool
 	list := &cobra.Command{Use: "list", Example: "  scimbridge hold list --json", Short: "Show what is held and why", Args: noArgs,
-		RunE: ask(config, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
+		RunE: ask(configFile, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.AddCommand(list)
 	for word, what := range map[string]string{
 		"approve": "Approve a hold: revoke the listed grants that are still unwanted; bind the name to a group that took it",
 		"reject":  "Leave the grants where they are; the bridge gives up owning them. A group that took a name gives nothing",
 	} {
-		d := &decision{config: config, stdout: stdout, word: word}
+		d := &decision{configFile: configFile, stdout: stdout, word: word}
 		decide := &cobra.Command{Use: word + " ID", Short: what, Example: "  scimbridge hold " + word + " vt-6.9b1f0c5e7a2d4436",
 			Long: what + ".\n\nThe id that `scimbridge hold list` prints stands for what was listed: a hold that has changed since is refused with\n" +
 				"the list as it is now. An id without the part after the dot means the hold as it is: the command shows it and decides\n" +
 				"about exactly that.",
 			Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
 			RunE: func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) }}
-		decide.ValidArgsFunction = completeHolds(config)
+		decide.ValidArgsFunction = completeHolds(configFile)
 		decide.Flags().BoolVar(&d.asJSON, "json", false, "print JSON")
 		c.AddCommand(decide)
 	}
@@ -48,16 +48,16 @@ func holdCommand(config *string, stdout io.Writer) *cobra.Command {
 
 // decision is a run of `hold approve` or `hold reject`.
 type decision struct {
-	config *string
-	stdout io.Writer
-	word   string
-	asJSON bool
+	configFile *string
+	stdout     io.Writer
+	word       string
+	asJSON     bool
 }
 
 // run decides about a hold as it was listed or, if the id says nothing of the content, as it is
 // shown now.
 func (d *decision) run(ctx context.Context, id string) error {
-	o, err := newOperatorClient(*d.config)
+	o, err := newOperatorClient(*d.configFile)
 	if err != nil {
 		return err
 	}
@@ -120,11 +120,11 @@ var decisionWords = map[string]string{
 
 // completeHolds lets the shell complete the ids of the holds, without what pins their content: the
 // command then shows it.
-func completeHolds(config *string) cobra.CompletionFunc {
+func completeHolds(configFile *string) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
 		var holds []delivery.Hold
-		if o, err := newOperatorClient(*config); len(args) == 0 && err == nil && o.call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
+		if o, err := newOperatorClient(*configFile); len(args) == 0 && err == nil && o.call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
 			for _, h := range holds {
 				ids = append(ids, cobra.CompletionWithDesc(strings.TrimSuffix(h.ID, "."+h.Digest), h.Target+": "+delivery.WhyHeld(h.Why)))
 			}

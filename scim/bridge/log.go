@@ -135,7 +135,7 @@ func lastWords(w io.Writer, text string) {
 func logger(w io.Writer, level string) (*slog.Logger, *spool, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, nil, fmt.Errorf("--log-level %q is not one of debug, info, warn, error", clip(level))
+		return nil, nil, fmt.Errorf("--log-level %q is not one of debug, info, warn, error", legible.Clip(level))
 	}
 	s := newSpool(w)
 	return slog.New(slog.NewJSONHandler(legible.NewWriter(s), &slog.HandlerOptions{Level: l})), s, nil

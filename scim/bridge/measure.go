@@ -13,17 +13,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
-func measureCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
+func measureCommand(configFile *string, stdout, stderr io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "measure", Short: "Measure this program on this machine", Args: noArgs, Example: "  scimbridge measure scale --help",
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(measureScaleCommand(config, stdout, stderr))
+	c.AddCommand(measureScaleCommand(configFile, stdout, stderr))
 	return c
 }
 
-func measureScaleCommand(config *string, stdout, stderr io.Writer) *cobra.Command {
+func measureScaleCommand(configFile *string, stdout, stderr io.Writer) *cobra.Command {
 	m := measurement{progress: stderr}
 	var file string
 	var asJSON bool
@@ -35,7 +36,7 @@ is removed at the end; the store of --config must be empty, and keeps what it wa
 Everybody is in one group of all, in one of ten large groups, and in others that are chosen at random.`,
 		Example: "  scimbridge measure scale --users 100000\n  scimbridge measure scale --users 1000000 --store /data/scale.db --json\n  scimbridge measure scale --users 10000 --config postgres.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := m.defaults(); err != nil {
+			if err := m.setDefaults(); err != nil {
 				return usageError{err}
 			}
 			dir, err := os.MkdirTemp("", "scimbridge-measure-")
@@ -43,12 +44,12 @@ Everybody is in one group of all, in one of ten large groups, and in others that
 				return fmt.Errorf("measuring: %w", err)
 			}
 			defer func() { _ = os.RemoveAll(dir) }() // of temporary files
-			m.dir, m.store = dir, StoreConfig{Driver: driverBolt, Path: filepath.Join(dir, "scale.db")}
+			m.dir, m.store = dir, config.Store{Driver: config.DriverBolt, Path: filepath.Join(dir, "scale.db")}
 			switch {
 			case file != "":
 				m.store.Path = file
 			case c.Flags().Changed("config"):
-				conf, err := whereabouts(*config)
+				conf, err := config.LoadEndpoints(*configFile)
 				if err != nil {
 					return err
 				}
@@ -78,12 +79,12 @@ type measurement struct {
 	users, groups, memberships int
 	clients                    int
 	each                       time.Duration
-	store                      StoreConfig
+	store                      config.Store
 	dir                        string // for temporary files
 	progress                   io.Writer
 }
 
-func (m *measurement) defaults() error {
+func (m *measurement) setDefaults() error {
 	if m.groups == 0 {
 		m.groups = max(100, m.users/100)
 	}
@@ -152,7 +153,7 @@ func (m *measurement) run(ctx context.Context) (*measured, error) {
 	if err := m.fill(ctx, found); err != nil {
 		return nil, fmt.Errorf("filling the store: %w", err)
 	}
-	if info, err := os.Stat(m.store.Path); err == nil && m.store.Driver == driverBolt {
+	if info, err := os.Stat(m.store.Path); err == nil && m.store.Driver == config.DriverBolt {
 		found.Size.File = info.Size()
 	}
 	if err := m.serve(ctx, found); err != nil {

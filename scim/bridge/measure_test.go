@@ -1,15 +1,19 @@
 package bridge
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/scimbridge/scimbridge/scim/config"
+)
 
 // What is measured is the server, and not the limits that it has for everybody else.
 func TestTheMeasuredServerIsNotLimited(t *testing.T) {
-	m := measurement{dir: t.TempDir(), store: StoreConfig{Driver: driverBolt, Path: "scale.db"}, clients: 500}
+	m := measurement{dir: t.TempDir(), store: config.Store{Driver: config.DriverBolt, Path: "scale.db"}, clients: 500}
 	file, err := m.config("sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := LoadConfig(file)
+	c, warnings, err := config.Load(file)
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v, %v", warnings, err)
 	}

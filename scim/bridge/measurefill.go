@@ -83,7 +83,7 @@ func (m *measurement) groupsOf(user int) []int {
 
 // fill makes the directory. The store must not hold anything yet.
 func (m *measurement) fill(ctx context.Context, found *measured) (err error) {
-	s, err := m.store.open(ctx)
+	s, err := openStore(ctx, m.store)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/config"
 )
 
 // startsMeasured is how many times the server is started: the time in the middle counts.
@@ -42,13 +43,13 @@ func (m *measurement) serve(ctx context.Context, found *measured) error {
 	if err != nil {
 		return err
 	}
-	config, err := m.config(hash)
+	configFile, err := m.config(hash)
 	if err != nil {
 		return err
 	}
 	var took []float64
 	for n := range startsMeasured {
-		s, err := launch(ctx, config)
+		s, err := launch(ctx, configFile)
 		if err != nil {
 			return err
 		}
@@ -71,13 +72,13 @@ func (m *measurement) serve(ctx context.Context, found *measured) error {
 func (m *measurement) config(hash string) (string, error) {
 	storeConfig := map[string]string{"driver": m.store.Driver, "key_file": filepath.Join(m.dir, "operator-key")}
 	switch {
-	case m.store.Driver == driverPostgres && m.store.DSN.literal():
+	case m.store.Driver == config.DriverPostgres && m.store.DSN.Literal():
 		dsn, err := m.store.DSN.Value()
 		if err != nil {
 			return "", err
 		}
 		storeConfig["dsn"] = dsn.Reveal()
-	case m.store.Driver == driverPostgres:
+	case m.store.Driver == config.DriverPostgres:
 		storeConfig["dsn"] = m.store.DSN.String()
 	default:
 		path, err := filepath.Abs(m.store.Path)
@@ -100,12 +101,12 @@ func (m *measurement) config(hash string) (string, error) {
 }
 
 // launch starts the server and waits until it takes requests.
-func launch(ctx context.Context, config string) (*served, error) {
+func launch(ctx context.Context, configFile string) (*served, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s := &served{cmd: exec.CommandContext(ctx, exe, "serve", "--config", config, "--log-level", "info")}
+	s := &served{cmd: exec.CommandContext(ctx, exe, "serve", "--config", configFile, "--log-level", "info")}
 	log, err := s.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

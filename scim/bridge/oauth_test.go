@@ -20,7 +20,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -253,23 +252,6 @@ func TestSigningKeysStay(t *testing.T) {
 		}
 		if status, got := s.askToken("grant_type=client_credentials&client_id=job&client_secret=example-token-for-trying-out-only"); status != 200 || got.Token == "" {
 			t.Errorf("%s: %d %+v", back, status, got)
-		}
-	}
-}
-
-// Both forms of the audience are seen in Entra's assertions.
-func TestWhatATenantStandsFor(t *testing.T) {
-	got := JWTConfig{Tenant: tenantID, AppID: appID, Subject: objectID}.federated()
-	if got.Issuer != "https://login.microsoftonline.com/"+tenantID+"/v2.0" || strings.Join(got.Audience, " ") != "api://"+appID+" "+appID ||
-		got.JWKSURL != "https://login.microsoftonline.com/"+tenantID+"/discovery/v2.0/keys" || got.Claims["tid"] != tenantID {
-		t.Errorf("%+v", got)
-	}
-	if got := (OAuthConfig{}).lifetime(); got != time.Hour || got < auth.MinLifetime || got > auth.MaxLifetime {
-		t.Errorf("%v", got)
-	}
-	for d, want := range map[time.Duration]string{time.Minute: "1m", 6 * time.Hour: "6h", 90 * time.Second: "1m30s", 10 * time.Second: "10s", 100 * time.Minute: "1h40m", 0: "0s"} {
-		if got := Duration(d).String(); got != want {
-			t.Errorf("%v: %q", d, got)
 		}
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -43,7 +43,7 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 
 // newOperatorClient finds the running server by its configuration.
 func newOperatorClient(file string) (*operatorClient, error) {
-	c, err := whereabouts(file)
+	c, err := config.LoadEndpoints(file)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	raw, err := os.ReadFile(c.Store.keyFile())
+	raw, err := os.ReadFile(c.Store.OperatorKeyFile())
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("reading the operator's key, which only the user may read whom the server runs as; run the command as that user: %w", err)
 	}
@@ -63,25 +63,10 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	}
 	key, ok := asKey(raw)
 	if !ok {
-		return nil, fmt.Errorf("%s does not hold an operator's key; remove it and restart the server, which makes a new one", c.Store.keyFile())
+		return nil, fmt.Errorf("%s does not hold an operator's key; remove it and restart the server, which makes a new one", c.Store.OperatorKeyFile())
 	}
-	return &operatorClient{keyFile: c.Store.keyFile(), url: "http://" + net.JoinHostPort(host, port), key: key,
+	return &operatorClient{keyFile: c.Store.OperatorKeyFile(), url: "http://" + net.JoinHostPort(host, port), key: key,
 		client: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}, CheckRedirect: stay}}, nil
-}
-
-// whereabouts reads of a configuration no more than where the server and the store are: the secrets need not be at hand, and
-// mistakes elsewhere do not matter.
-func whereabouts(file string) (*Config, error) {
-	data, err := readBounded(file)
-	if err != nil {
-		return nil, err
-	}
-	c := defaults()
-	var problems *yaml.TypeError
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(c); err != nil && !errors.As(err, &problems) {
-		return nil, &ConfigError{file, []string{unreadable(err, data, nil)}}
-	}
-	return c, nil
 }
 
 func (o *operatorClient) call(ctx context.Context, method, path string, into any) error {
@@ -138,9 +123,9 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 }
 
 // ask is one call to the running server, whose answer is printed as it is or by show.
-func ask[T any](config *string, stdout io.Writer, method string, path func(args []string) string, asJSON *bool, show func(io.Writer, T) error) func(*cobra.Command, []string) error {
+func ask[T any](configFile *string, stdout io.Writer, method string, path func(args []string) string, asJSON *bool, show func(io.Writer, T) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		o, err := newOperatorClient(*config)
+		o, err := newOperatorClient(*configFile)
 		if err != nil {
 			return err
 		}
@@ -167,7 +152,7 @@ func oneArg(what string) cobra.PositionalArgs {
 	}
 }
 
-func actionCommand(config *string, stdout io.Writer, word, short, asked string) *cobra.Command {
+func actionCommand(configFile *string, stdout io.Writer, word, short, asked string) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: word + " [BACKEND]", Short: short, Example: "  scimbridge " + word + " virustotal", Args: func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {
@@ -175,7 +160,7 @@ func actionCommand(config *string, stdout io.Writer, word, short, asked string) 
 		}
 		return nil
 	},
-		RunE: ask(config, stdout, http.MethodPost, func(args []string) string {
+		RunE: ask(configFile, stdout, http.MethodPost, func(args []string) string {
 			path := "/api/" + word
 			if len(args) == 1 {
 				path += "?backend=" + url.QueryEscape(args[0])
@@ -187,15 +172,15 @@ func actionCommand(config *string, stdout io.Writer, word, short, asked string) 
 			_, err := fmt.Fprintf(w, "%s: asked to %s\n", strings.Join(a.Backends, ", "), asked)
 			return err
 		})}
-	c.ValidArgsFunction = completeBackends(config)
+	c.ValidArgsFunction = completeBackends(configFile)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
 // completeBackends lets the shell complete the names of the backends in the configuration.
-func completeBackends(config *string) cobra.CompletionFunc {
+func completeBackends(configFile *string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		c, err := whereabouts(*config)
+		c, err := config.LoadEndpoints(*configFile)
 		if err != nil || len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -203,11 +188,11 @@ func completeBackends(config *string) cobra.CompletionFunc {
 	}
 }
 
-func resumeCommand(config *string, stdout io.Writer) *cobra.Command {
+func resumeCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "resume", Short: "Let the server deliver again after a restore or an import", Args: noArgs,
 		Example: "  scimbridge plan && scimbridge resume",
-		RunE: ask(config, stdout, http.MethodPost, func([]string) string { return "/api/resume" }, &asJSON, func(w io.Writer, a map[string]string) error {
+		RunE: ask(configFile, stdout, http.MethodPost, func([]string) string { return "/api/resume" }, &asJSON, func(w io.Writer, a map[string]string) error {
 			words := "what is wanted is delivered from now on, under the usual brakes"
 			if a["state"] == "unchanged" {
 				words = "the server was not standing by: it delivers already, and nothing was changed"

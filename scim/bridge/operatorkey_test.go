@@ -20,7 +20,7 @@ import (
 // operatorKeyOf is the key of a setup, and where it is.
 func (s *setup) operatorKeyOf() (key, path string) {
 	s.t.Helper()
-	path = s.bridge.Config.Store.keyFile()
+	path = s.bridge.Config.Store.OperatorKeyFile()
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		s.t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
@@ -35,29 +36,29 @@ func TestOutgoing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("TEST_PROXY", proxy.URL)
-	for text, want := range map[string]string{
-		fmt.Sprintf("{url: %s}", vendor.URL):                                       "the certificate of the other side is not trusted",
-		fmt.Sprintf("{url: %s, ca_file: %s}", vendor.URL, ca):                      "",
-		"{url: http://vendor.invalid/proxied, proxy: env:TEST_PROXY}":              "",
-		fmt.Sprintf("{url: http://vendor.invalid/proxied, proxy: %s}", vendor.URL): "not trusted",
-		"{url: http://169.254.169.254}":                                            "not called",
+	outgoing := func(ca, proxy string) config.Outgoing {
+		return config.Outgoing{CAFile: ca, Proxy: config.NewSecret(proxy)}
+	}
+	for name, c := range map[string]struct {
+		url  string
+		way  config.Outgoing
+		want string
+	}{
+		"no authority":            {vendor.URL, config.Outgoing{}, "the certificate of the other side is not trusted"},
+		"an authority":            {vendor.URL, outgoing(ca, ""), ""},
+		"a proxy":                 {"http://vendor.invalid/proxied", outgoing("", "env:TEST_PROXY"), ""},
+		"a proxy of no authority": {"http://vendor.invalid/proxied", outgoing("", vendor.URL), "not trusted"},
+		"a metadata service":      {"http://169.254.169.254", config.Outgoing{}, "not called"},
 	} {
-		c := &BackendConfig{}
-		if err := yaml.Unmarshal([]byte(text), c); err != nil || len(c.problems) > 0 {
-			t.Fatalf("%s: %v %v", text, err, c.problems)
-		}
-		c.Kind, c.RateLimit = "virustotal", "1000/s"
-		if err := yaml.Unmarshal([]byte("canary-key-of-the-tests"), &c.APIKey); err != nil {
-			t.Fatal(err)
-		}
-		b := &Bridge{Config: &Config{Backends: map[string]*BackendConfig{"vt": c}}, Log: slog.New(slog.DiscardHandler), limits: map[string]*rate.Limiter{}}
+		vt := &config.Backend{Kind: "virustotal", RateLimit: "1000/s", URL: c.url, Outgoing: c.way, APIKey: config.NewSecret("canary-key-of-the-tests")}
+		b := &Bridge{Config: &config.Config{Backends: map[string]*config.Backend{"vt": vt}}, Log: slog.New(slog.DiscardHandler), limits: map[string]*rate.Limiter{}}
 		client, err := b.client("vt", console.NewMetrics(nil, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
 		o, err := client.Observe(t.Context(), "acme")
-		if want == "" && (err != nil || len(o.Members) != 1) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: %d people, %v, want %q", text, len(o.Members), err, want)
+		if c.want == "" && (err != nil || len(o.Members) != 1) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %d people, %v, want %q", name, len(o.Members), err, c.want)
 		}
 	}
 }
@@ -65,7 +66,7 @@ func TestOutgoing(t *testing.T) {
 // A configuration that is printed shows where a secret comes from, and no secret.
 func TestAPrintedConfiguration(t *testing.T) {
 	s := newSetup(t, "strict", "")
-	c, _, err := LoadConfig(s.path)
+	c, _, err := config.Load(s.path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,10 +15,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-func planCommand(config *string, stdout io.Writer) *cobra.Command {
+func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON, exitCode bool
 	var proposed string
 	c := &cobra.Command{Use: "plan", Short: "Show the exact calls that would be made now, or under other mappings", Args: noArgs,
@@ -27,11 +28,11 @@ func planCommand(config *string, stdout io.Writer) *cobra.Command {
 		var body []byte
 		if c.Flags().Changed("proposed") { // also if it is empty: a pipeline must not pass for want of a name
 			var err error
-			if body, err = readAtMost(proposed, maxConfig); err != nil {
+			if body, err = config.ReadAtMost(proposed, config.MaxSize); err != nil {
 				return fmt.Errorf("reading the proposed mappings: %w", err)
 			}
 		}
-		o, err := newOperatorClient(*config)
+		o, err := newOperatorClient(*configFile)
 		if err != nil {
 			return err
 		}
@@ -61,11 +62,11 @@ func (o *operatorClient) plan(ctx context.Context, file string, proposed []byte,
 	return o.send(ctx, http.MethodPost, "/api/plan?"+url.Values{"file": {file}}.Encode(), proposed, into)
 }
 
-func reloadCommand(config *string, stdout io.Writer) *cobra.Command {
+func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Take the mappings of the configuration file into force", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o, err := newOperatorClient(*config)
+			o, err := newOperatorClient(*configFile)
 			if err != nil {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
@@ -182,7 +183,7 @@ func showPreview(w io.Writer, p delivery.Preview) {
 	fmt.Fprintln(w)
 }
 
-func explainCommand(config *string, stdout io.Writer) *cobra.Command {
+func explainCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	var asked string
 	c := &cobra.Command{Use: "explain USER [ROLE]", Short: "Say why somebody has a role, or has not", Example: "  scimbridge explain ada@example.com USER_ROLE_GROUP_ADMIN",
@@ -192,7 +193,7 @@ func explainCommand(config *string, stdout io.Writer) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: ask(config, stdout, http.MethodGet, func(args []string) string {
+		RunE: ask(configFile, stdout, http.MethodGet, func(args []string) string {
 			q := url.Values{"user": {args[0]}}
 			if len(args) == 2 {
 				q.Set("role", args[1])
@@ -232,7 +233,7 @@ func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
 		}
 		found = found || len(y.Grants) > 0
 		if len(y.Grants) == 0 {
-			fmt.Fprintln(w, "    no rule gives "+cmp.Or(clip(asked), "anything")+" here")
+			fmt.Fprintln(w, "    no rule gives "+cmp.Or(legible.Clip(asked), "anything")+" here")
 		}
 		for _, g := range y.Grants {
 			fmt.Fprintf(w, "    %s on %s: %s\n", g.Role, g.Target, g.State)

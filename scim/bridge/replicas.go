@@ -57,14 +57,7 @@ func (b *Bridge) open(ctx context.Context) (store.Store, error) {
 	if b.given != nil {
 		return b.given, nil
 	}
-	return b.Config.Store.open(ctx)
-}
-
-// lease checks how long a lease lasts.
-func (v *validation) lease(c StoreConfig) {
-	if l := time.Duration(c.Lease); l < time.Second || l > 5*time.Minute {
-		v.bad([]string{"store", "lease"}, "%s is not from 1s to 5m", l)
-	}
+	return openStore(ctx, b.Config.Store)
 }
 
 // join makes this process known to the others, and their clock to it.

@@ -80,8 +80,8 @@ func replicasOf(t *testing.T, n int) []*setup {
 	for range n - 1 {
 		dir := t.TempDir()
 		s := &setup{t: t, vt: first.vt, rc: first.rc, vendorID: first.vendorID, path: filepath.Join(dir, "config.yaml")}
-		config := strings.ReplaceAll(string(raw), filepath.Dir(first.path), dir)
-		if err := os.WriteFile(s.path, []byte(config), 0o600); err != nil {
+		configFile := strings.ReplaceAll(string(raw), filepath.Dir(first.path), dir)
+		if err := os.WriteFile(s.path, []byte(configFile), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, s)

@@ -15,6 +15,7 @@ import (
 var allowed = map[string][]string{
 	"":                             {"scim/bridge"},
 	"scim/bridge":                  {"*"},
+	"scim/config":                  {"backend", "mapping", "store/postgres", "scim", "scim/auth", "scim/door", "scim/legible"},
 	"scim":                         {"store", "scim/auth", "scim/door", "scim/filter", "scim/legible", "scim/patch", "scim/value"},
 	"scim/patch":                   {"scim/filter", "scim/legible", "scim/value"},
 	"scim/value":                   {"scim/filter"},

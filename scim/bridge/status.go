@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -21,12 +22,12 @@ import (
 // watchEvery is how often `status --watch` looks.
 const watchEvery = 2 * time.Second
 
-func statusCommand(config *string, stdout io.Writer) *cobra.Command {
+func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON, exitCode, watch bool
 	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and what waits", Args: noArgs,
 		Example: "  scimbridge status --watch\n  scimbridge status --exit-code || echo 'somebody is needed'"}
 	once := func(c *cobra.Command) (needed bool, err error) {
-		o, err := newOperatorClient(*config)
+		o, err := newOperatorClient(*configFile)
 		if err != nil {
 			return false, err
 		}
@@ -166,7 +167,7 @@ func moment(m time.Time) string {
 func soon(w io.Writer, s console.Status, now time.Time) {
 	for _, p := range s.IdentityProviders {
 		for _, t := range p.Tokens {
-			if words := ending(t.Expires, now); words != "" {
+			if words := config.ExpiryNotice(t.Expires, now); words != "" {
 				fmt.Fprintf(w, "\n%s: %s %s\n", p.Name, t.Token, words)
 			}
 		}

@@ -10,81 +10,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/archive"
 	"github.com/scimbridge/scimbridge/store/bolt"
 	"github.com/scimbridge/scimbridge/store/postgres"
 )
 
-// The values of store.driver.
-const (
-	driverBolt     = "bolt"
-	driverPostgres = "postgres"
-)
-
-// postgresKeyFile is where the operator's key is when the store is no file that it could be beside.
-const postgresKeyFile = "data/scimbridge.operator-key"
-
-// keyFile is where the key of this machine's operators is.
-func (c StoreConfig) keyFile() string {
-	switch {
-	case c.KeyFile != "":
-		return c.KeyFile
-	case c.Driver == driverPostgres:
-		return postgresKeyFile
-	}
-	return c.Path + ".operator-key"
-}
-
 // open opens the store, whichever it is.
-func (c StoreConfig) open(ctx context.Context) (store.Store, error) {
-	if c.Driver == driverPostgres {
-		return c.openPostgres(ctx)
+func openStore(ctx context.Context, c config.Store) (store.Store, error) {
+	if c.Driver == config.DriverPostgres {
+		return openPostgres(ctx, c)
 	}
 	return bolt.Open(c.Path, bolt.Options{})
 }
 
-func (c StoreConfig) openPostgres(ctx context.Context) (*postgres.Store, error) {
+func openPostgres(ctx context.Context, c config.Store) (*postgres.Store, error) {
 	dsn, err := c.DSN.Value()
 	if err != nil {
 		return nil, fmt.Errorf("store.dsn: %w", err)
 	}
 	return postgres.Open(ctx, dsn.Reveal(), postgres.Options{})
-}
-
-// store checks what says where the state is kept.
-func (v *validation) store(c StoreConfig) {
-	switch c.Driver {
-	case driverBolt:
-		if c.Path == "" {
-			v.bad([]string{"store", "path"}, "is missing")
-		}
-		return
-	case driverPostgres:
-	default:
-		v.bad([]string{"store", "driver"}, "%q is not one of bolt, postgres", clip(c.Driver))
-		return
-	}
-	at := []string{"store", "dsn"}
-	if c.DSN.IsZero() {
-		v.bad(at, "is missing: where PostgreSQL is, as env:DATABASE_URL or file:/path")
-		return
-	}
-	dsn, err := c.DSN.Value()
-	var found postgres.Connection
-	if err == nil {
-		found, err = postgres.Parse(dsn.Reveal())
-	}
-	if err != nil {
-		v.wrong(at, err)
-		return
-	}
-	if c.DSN.literal() && found.Password {
-		v.warn(at, "has a password and is written in the file; prefer env:NAME or file:/path")
-	}
-	if !found.Verified {
-		v.warn(at, "does not verify the server's certificate: add sslmode=verify-full (and sslrootcert=FILE for an authority of your own)")
-	}
 }
 
 // errNoFile is what backup and restore say of a store that is no file.
@@ -99,16 +45,16 @@ func (noFile) Error() string {
 // Is makes it one of those that the console tells an operator.
 func (noFile) Is(target error) bool { return target == errors.ErrUnsupported }
 
-func migrateCommand(config *string, stdout io.Writer) *cobra.Command {
+func migrateCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var p printed
 	return p.flag(&cobra.Command{Use: "migrate", Short: "Bring the tables of the PostgreSQL store up to date; `serve` does it too, when it starts", Args: noArgs,
 		Example: "  scimbridge migrate --config /etc/scimbridge/config.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
-			conf, err := whereabouts(*config)
+			conf, err := config.LoadEndpoints(*configFile)
 			if err != nil {
 				return err
 			}
-			if conf.Store.Driver != driverPostgres {
+			if conf.Store.Driver != config.DriverPostgres {
 				return p.say(stdout, migrated{}, "the store is one file (store.driver: %s): there is nothing to migrate\n", conf.Store.Driver)
 			}
 			dsn, err := conf.Store.DSN.Value()
@@ -134,8 +80,8 @@ type migrated struct {
 
 // importInto reads an export into a database, which must be empty and have no replica. Should it break off, what is there is
 // marked as a copy before anything else: a server that is started on it nevertheless observes only.
-func importInto(ctx context.Context, c StoreConfig, from io.Reader) (found contents, err error) {
-	s, err := c.openPostgres(ctx)
+func importInto(ctx context.Context, c config.Store, from io.Reader) (found contents, err error) {
+	s, err := openPostgres(ctx, c)
 	if err != nil {
 		return found, err
 	}
@@ -187,14 +133,14 @@ func vacant(ctx context.Context, s store.Shared) error {
 }
 
 // databaseOf says whether a database can hold the store.
-func databaseOf(ctx context.Context, c StoreConfig) []backend.Finding {
+func databaseOf(ctx context.Context, c config.Store) []backend.Finding {
 	dsn, err := c.DSN.Value()
 	var from, to int
 	if err == nil {
 		from, to, err = postgres.Versions(ctx, dsn.Reveal())
 	}
 	switch {
-	case errors.As(err, new(absentError)):
+	case errors.As(err, new(config.AbsentError)):
 		return []backend.Finding{untried(err)}
 	case err != nil:
 		return []backend.Finding{bad(err.Error(), "see that the database is there, lets this user in, and is the primary")}

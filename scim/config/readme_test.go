@@ -1,4 +1,4 @@
-package bridge
+package config
 
 import (
 	"os"
@@ -30,7 +30,7 @@ func TestReadmeRules(t *testing.T) {
 	if err := os.WriteFile(path, []byte(head+"\n"+string(block[1])), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := LoadConfig(path)
+	c, warnings, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}

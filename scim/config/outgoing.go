@@ -1,4 +1,4 @@
-package bridge
+package config
 
 import (
 	"crypto/x509"
@@ -12,13 +12,13 @@ import (
 )
 
 // OutgoingConfig says how somebody else's server is reached.
-type OutgoingConfig struct {
+type Outgoing struct {
 	CAFile string `yaml:"ca_file"`
 	Proxy  Secret `yaml:"proxy"`
 }
 
-// outgoing reads the authority and the proxy.
-func (c OutgoingConfig) outgoing() (backend.Outgoing, error) {
+// Read returns the certificate authorities and the proxy, read from their files.
+func (c Outgoing) Read() (backend.Outgoing, error) {
 	var o backend.Outgoing
 	var err error
 	if c.CAFile != "" {
@@ -48,7 +48,7 @@ func authorities(file string) (*x509.CertPool, error) {
 }
 
 // proxy reads the address of the proxy, which may hold a password: no error repeats it.
-func (c OutgoingConfig) proxy() (*url.URL, error) {
+func (c Outgoing) proxy() (*url.URL, error) {
 	value, err := c.Proxy.Value()
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (c OutgoingConfig) proxy() (*url.URL, error) {
 }
 
 // outgoing checks how a server is reached.
-func (v *validation) outgoing(at func(...string) []string, c OutgoingConfig) {
+func (v *validation) outgoing(at func(...string) []string, c Outgoing) {
 	if c.CAFile != "" {
 		if _, err := authorities(c.CAFile); err != nil {
 			v.bad(at("ca_file"), "%v", err)
@@ -74,7 +74,7 @@ func (v *validation) outgoing(at func(...string) []string, c OutgoingConfig) {
 	switch {
 	case err != nil:
 		v.wrong(at("proxy"), err)
-	case c.Proxy.literal() && u.User != nil:
+	case c.Proxy.Literal() && u.User != nil:
 		v.warn(at("proxy"), "holds a password; prefer env:NAME or file:/path")
 	}
 }

@@ -1,14 +1,12 @@
-package bridge
+package config
 
 import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"go.yaml.in/yaml/v3"
 )
 
 // Secret is a value of the configuration that must not be seen: `env:NAME`, `file:/path` or, with a warning, the
@@ -16,7 +14,14 @@ import (
 type Secret struct {
 	source string // env:NAME or file:/path
 	text   backend.Secret
-	line   int
+}
+
+// NewSecret returns the secret that a file would write as text: env:NAME, file:/path or the value.
+func NewSecret(text string) Secret {
+	if strings.HasPrefix(text, "env:") || strings.HasPrefix(text, "file:") {
+		return Secret{source: text}
+	}
+	return Secret{text: backend.NewSecret(text)}
 }
 
 // UnmarshalYAML keeps the source; the value is read by Value.
@@ -24,12 +29,7 @@ func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.ScalarNode {
 		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: a secret is env:NAME, file:/path or a text", n.Line)}}
 	}
-	*s = Secret{line: n.Line}
-	if strings.HasPrefix(n.Value, "env:") || strings.HasPrefix(n.Value, "file:") {
-		s.source = n.Value
-	} else {
-		s.text = backend.NewSecret(n.Value)
-	}
+	*s = NewSecret(n.Value)
 	return nil
 }
 
@@ -44,7 +44,7 @@ func (s Secret) IsZero() bool { return s.source == "" && s.text.IsZero() }
 
 // String hides the value.
 func (s Secret) String() string {
-	if s.literal() {
+	if s.Literal() {
 		return s.text.String()
 	}
 	return s.source
@@ -53,26 +53,26 @@ func (s Secret) String() string {
 // GoString hides the value from %#v.
 func (s Secret) GoString() string { return s.String() }
 
-func (s Secret) literal() bool { return !s.text.IsZero() }
+func (s Secret) Literal() bool { return !s.text.IsZero() }
 
 // absentError says that a secret is not at hand here, which says nothing of the rest of a configuration.
-type absentError struct{ error }
+type AbsentError struct{ error }
 
-func (e absentError) Unwrap() error { return e.error }
+func (e AbsentError) Unwrap() error { return e.error }
 
 // Value reads the secret. Errors name the source, never the value: an absentError.
 func (s Secret) Value() (backend.Secret, error) {
 	if name, ok := strings.CutPrefix(s.source, "env:"); ok {
 		v := os.Getenv(name)
 		if v == "" {
-			return backend.Secret{}, absentError{fmt.Errorf("environment variable %s is not set", name)}
+			return backend.Secret{}, AbsentError{fmt.Errorf("environment variable %s is not set", name)}
 		}
 		return backend.NewSecret(v), nil
 	}
 	if path, ok := strings.CutPrefix(s.source, "file:"); ok {
 		v, err := secretIn(path)
 		if err != nil {
-			err = absentError{err}
+			err = AbsentError{err}
 		}
 		return v, err
 	}
@@ -80,7 +80,7 @@ func (s Secret) Value() (backend.Secret, error) {
 }
 
 func secretIn(path string) (backend.Secret, error) {
-	data, err := readAtMost(path, 64<<10)
+	data, err := ReadAtMost(path, 64<<10)
 	if err != nil {
 		return backend.Secret{}, fmt.Errorf("reading a secret: %w", err)
 	}
@@ -92,41 +92,4 @@ func secretIn(path string) (backend.Secret, error) {
 		return backend.Secret{}, fmt.Errorf("reading a secret: %s is empty", path)
 	}
 	return backend.NewSecret(v), nil
-}
-
-// TokenConfig is a bearer token: a secret, or {value, expires}.
-type TokenConfig struct {
-	Secret  Secret
-	Expires time.Time
-}
-
-// day is a date, or a moment as RFC 3339 writes it.
-type day time.Time
-
-// UnmarshalYAML reads either form.
-func (d *day) UnmarshalYAML(n *yaml.Node) error {
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, n.Value); err == nil && !t.IsZero() { // the zero time would be never
-			*d = day(t)
-			return nil
-		}
-	}
-	return wrongValue(n, "is not a date such as 2027-01-31")
-}
-
-// UnmarshalYAML reads either form.
-func (t *TokenConfig) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		return t.Secret.UnmarshalYAML(n)
-	}
-	var long struct {
-		Value   Secret `yaml:"value"`
-		Expires day    `yaml:"expires"`
-	}
-	if err := decodeStrict(n, &long); err != nil {
-		return err
-	}
-	t.Secret, t.Expires = long.Value, time.Time(long.Expires)
-	t.Secret.line = n.Line
-	return nil
 }

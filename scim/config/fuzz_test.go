@@ -1,4 +1,4 @@
-package bridge
+package config
 
 import (
 	"errors"
@@ -39,14 +39,13 @@ func FuzzConfig(f *testing.F) {
 	for _, s := range odd {
 		f.Add([]byte(s))
 	}
-	running, _, err := parseConfig("example", example)
+	running, _, err := Parse("example", example)
 	if err != nil {
 		f.Fatal(err)
 	}
-	b := &Bridge{Config: running}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, warnings, err := parseConfig("file", data)
-		var wrong *ConfigError
+		c, warnings, err := Parse("file", data)
+		var wrong *Error
 		if (err == nil) != (c != nil) || err != nil && !errors.As(err, &wrong) {
 			t.Fatalf("%v, %v", c, err)
 		}
@@ -68,11 +67,11 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 		if c != nil {
-			if _, err := c.rules(nil); err != nil {
+			if _, err := c.Rules(); err != nil {
 				t.Errorf("taken, and its rules cannot be compiled: %v", err)
 			}
 		}
-		if _, err := b.propose("proposed", data); err != nil && !errors.As(err, &wrong) {
+		if _, err := running.Propose("proposed", data); err != nil && !errors.As(err, &wrong) {
 			t.Errorf("proposed: %v", err)
 		}
 	})
@@ -127,7 +126,7 @@ func FuzzScalars(f *testing.F) {
 				t.Errorf("%q is %v, which is read as %v, %v", s, time.Duration(d), time.Duration(again), err)
 			}
 		}
-		var when day
+		var when Day
 		switch err := when.UnmarshalYAML(n); {
 		case err != nil && !strings.Contains(err.Error(), "line 7 column 3: "):
 			t.Errorf("%q: %v", s, err)
@@ -140,27 +139,27 @@ func FuzzScalars(f *testing.F) {
 // A configuration without end, such as a device, is read as far as one may be long.
 func TestEndlessFilesAreRefused(t *testing.T) {
 	const endless = "/dev/zero"
-	if _, _, err := LoadConfig(endless); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
+	if _, _, err := Load(endless); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
 		t.Error(err)
 	}
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(path, []byte("identity_providers: {okta: {tokens: [file:"+endless+"]}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := LoadConfig(path); err == nil || !strings.Contains(err.Error(), "larger than 64 KiB") {
+	if _, _, err := Load(path); err == nil || !strings.Contains(err.Error(), "larger than 64 KiB") {
 		t.Error(err)
 	}
 }
 
 // Thousands of mistakes, and thousands of rules that say the same, are told in part.
 func TestManyProblemsAreToldInPart(t *testing.T) {
-	_, warnings, err := parseConfig("file", []byte("identity_providers: {okta: {}}\nbackends: {vt: {kind: virustotal, url: simulated, mode: sync}}\nmappings:\n"+
+	_, warnings, err := Parse("file", []byte("identity_providers: {okta: {}}\nbackends: {vt: {kind: virustotal, url: simulated, mode: sync}}\nmappings:\n"+
 		strings.Repeat("  - {group: a, backend: vt, target: t, roles: [USER_ROLE_X]}\n", 3000)))
 	if err != nil || len(warnings) > 3*3000 {
 		t.Errorf("%d warnings, %v", len(warnings), err)
 	}
-	var wrong *ConfigError
-	if _, _, err = parseConfig("file", []byte(strings.Repeat("a: 1\n", 1)+"mappings:\n"+strings.Repeat("  - {nonsense: 1}\n", 10_000))); !errors.As(err, &wrong) || len(wrong.Problems) != maxProblems+1 {
+	var wrong *Error
+	if _, _, err = Parse("file", []byte(strings.Repeat("a: 1\n", 1)+"mappings:\n"+strings.Repeat("  - {nonsense: 1}\n", 10_000))); !errors.As(err, &wrong) || len(wrong.Problems) != MaxProblems+1 {
 		t.Errorf("%v", err)
 	}
 }

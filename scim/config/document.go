@@ -1,4 +1,4 @@
-package bridge
+package config
 
 import (
 	"bytes"
@@ -13,36 +13,36 @@ import (
 )
 
 // maxProblems is how many problems of one file are told: the rest mostly follows from them.
-const maxProblems = 100
+const MaxProblems = 100
 
 // decodeConfig reads a file over the defaults. What is wrong with a value is among the problems of the validation; what cannot be read
 // as a document at all is a *ConfigError.
-func decodeConfig(file string, data []byte) (*Config, *validation, error) {
+func decode(file string, data []byte) (*Config, *validation, error) {
 	var root, more yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&root); err != nil {
-		return nil, nil, &ConfigError{file, []string{unreadable(err, data, nil)}}
+		return nil, nil, &Error{file, []string{unreadable(err, data, nil)}}
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, nil, &ConfigError{file, []string{fmt.Sprintf("line %d: another document begins: a file holds one", max(1, more.Line))}}
+		return nil, nil, &Error{file, []string{fmt.Sprintf("line %d: another document begins: a file holds one", max(1, more.Line))}}
 	}
 	if top := root.Content[0]; top.Kind != yaml.MappingNode && top.Kind != yaml.AliasNode && top.ShortTag() != "!!null" {
-		return nil, nil, &ConfigError{file, []string{fmt.Sprintf("line %d: this is no configuration: that is keys such as `server:`, each with what belongs to it; see config.example.yaml", top.Line)}}
+		return nil, nil, &Error{file, []string{fmt.Sprintf("line %d: this is no configuration: that is keys such as `server:`, each with what belongs to it; see config.example.yaml", top.Line)}}
 	}
-	c, v := defaults(), newValidation(&root)
+	c, v := Default(), newValidation(&root)
 	var typed *yaml.TypeError
 	switch err := decodeStrict(root.Content[0], c); {
 	case errors.As(err, &typed):
 		v.take(typed.Errors)
 	case err != nil:
-		return nil, nil, &ConfigError{file, []string{unreadable(err, data, &root)}}
+		return nil, nil, &Error{file, []string{unreadable(err, data, &root)}}
 	}
 	return c, v, nil
 }
 
 // take adds problems that the YAML library, or a value, has told of.
 func (v *validation) take(texts []string) {
-	for _, p := range texts[:min(len(texts), maxProblems)] {
+	for _, p := range texts[:min(len(texts), MaxProblems)] {
 		text := v.located(p)
 		v.problems = append(v.problems, problem{line: lineOf(text), text: text})
 	}

@@ -1,4 +1,4 @@
-package bridge
+package config
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scimbridge/scimbridge/scim/legible"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -53,21 +54,21 @@ func walkKeys(n *yaml.Node, t reflect.Type, top bool, out *[]string) {
 				*out = append(*out, fmt.Sprintf("line %d: unknown key \"<<\": keys are not merged; write them again", key.Line))
 				continue
 			}
-			*out = append(*out, fmt.Sprintf("line %d: unknown key %q%s", key.Line, clip(key.Value), suggestion(key.Value, fields)))
+			*out = append(*out, fmt.Sprintf("line %d: unknown key %q%s", key.Line, legible.Clip(key.Value), suggestion(key.Value, fields)))
 		}
 	}
 }
 
 func suggestion(key string, fields map[string]reflect.Type) string {
-	names := slices.Sorted(maps.Keys(fields))
+	known := slices.Sorted(maps.Keys(fields))
 	for _, near := range []int{0, 1, 2} {
-		for _, f := range names {
+		for _, f := range known {
 			if strings.EqualFold(f, key) || 2*near <= len(key) && distance(f, key) == near { // of a word of two letters everything is near
 				return fmt.Sprintf("; did you mean %q?", f)
 			}
 		}
 	}
-	return "; known here: " + strings.Join(names, ", ")
+	return "; known here: " + strings.Join(known, ", ")
 }
 
 // distance is the number of single-letter edits between two short words.
@@ -89,11 +90,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "…"
-	}
-	return s
 }

@@ -1,4 +1,4 @@
-package bridge
+package config
 
 import (
 	"fmt"
@@ -8,13 +8,13 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // pointless warns of rules that no group can ever meet.
-func (v *validation) pointless(c *Config, rule []string, m MappingConfig) {
+func (v *validation) pointless(c *Config, rule []string, m Rule) {
 	at := func(key string) []string { return append(slices.Clone(rule), key) }
 	if mapping.Never(m.Match) {
 		v.warn(at("match"), "matches no name at all: this rule gives nothing")
@@ -25,16 +25,16 @@ func (v *validation) pointless(c *Config, rule []string, m MappingConfig) {
 	if scim.NeverActive(m.Where) {
 		v.warn(at("where"), "is true of no active user, and a rule gives to active ones only: this rule gives nothing")
 	}
-	if idp, known := c.IdentityProviders[m.IdP]; m.IdP != "" && known && !idp.calls() {
+	if idp, known := c.IdentityProviders[m.IdP]; m.IdP != "" && known && !idp.CanCall() {
 		v.warn(at("identity_provider"), "has no token and cannot send such a group")
 	}
 }
 
 // unpinned recommends pin for rules by which a name hands out much, and warns of names that are written in an odd way.
-func (v *validation) unpinned(c *Config, rule []string, m MappingConfig) {
+func (v *validation) unpinned(c *Config, rule []string, m Rule) {
 	for _, name := range m.Group {
 		if !mapping.Plain(name) {
-			v.warn(append(rule, "group"), "%q has a space at an end, or characters that do not show or stand for others: only a group with exactly this name is meant", clip(name))
+			v.warn(append(rule, "group"), "%q has a space at an end, or characters that do not show or stand for others: only a group with exactly this name is meant", legible.Clip(name))
 		}
 	}
 	if m.Pin || len(m.Group) == 0 && m.Match == "" {
@@ -44,7 +44,7 @@ func (v *validation) unpinned(c *Config, rule []string, m MappingConfig) {
 	for _, g := range grants {
 		why := ""
 		switch {
-		case slices.ContainsFunc(g.Roles, administers):
+		case slices.ContainsFunc(g.Roles, LooksLikeAdmin):
 			why = "gives an administrator's role to whoever is in a group of this name"
 		case g.Replace:
 			why = "replaces the roles of whoever is in a group of this name"
@@ -66,13 +66,13 @@ func (v *validation) unowned(c *Config) {
 		return
 	}
 	providers := fmt.Sprintf("a group of any of the %d identity providers (%s)", len(c.IdentityProviders),
-		clip(strings.Join(slices.Sorted(maps.Keys(c.IdentityProviders)), ", ")))
+		legible.Clip(strings.Join(slices.Sorted(maps.Keys(c.IdentityProviders)), ", ")))
 	var first, lines []string
 	for i, m := range c.Mappings {
 		path := []string{"mappings", strconv.Itoa(i), "identity_provider"}
 		switch {
 		case m.IdP != "" || m.ID != "":
-		case m.administers():
+		case m.givesAdmin():
 			v.warn(path, "is missing: %s can give this administrator's role; name the one that may", providers)
 		default:
 			lines = append(lines, strconv.Itoa(v.line(path...)))
@@ -82,7 +82,7 @@ func (v *validation) unowned(c *Config) {
 		}
 	}
 	switch {
-	case len(lines) > maxProblems:
+	case len(lines) > MaxProblems:
 		v.warn(first, "is missing, also in %d more rules: %s can give these roles; name the one that may", len(lines)-1, providers)
 	case len(lines) > 1:
 		v.warn(first, "is missing, also in the rules on lines %s: %s can give these roles; name the one that may", strings.Join(lines[1:], ", "), providers)
@@ -91,16 +91,16 @@ func (v *validation) unowned(c *Config) {
 	}
 }
 
-// administers says whether a rule gives an administrator's role.
-func (m MappingConfig) administers() bool {
+// givesAdmin reports whether a rule gives an administrator's role.
+func (m Rule) givesAdmin() bool {
 	grants, _ := m.grants()
-	return slices.ContainsFunc(grants, func(g GrantConfig) bool {
-		return administers(g.Target) || slices.ContainsFunc(g.Roles, administers)
+	return slices.ContainsFunc(grants, func(g Grant) bool {
+		return LooksLikeAdmin(g.Target) || slices.ContainsFunc(g.Roles, LooksLikeAdmin)
 	})
 }
 
-// administers says whether a role at VirusTotal, or the name of one at Risk Cloud, is an administrator's by its looks.
-func administers(role string) bool { return strings.Contains(strings.ToUpper(role), "ADMIN") }
+// LooksLikeAdmin reports whether the name of a role at a vendor suggests an administrator.
+func LooksLikeAdmin(role string) bool { return strings.Contains(strings.ToUpper(role), "ADMIN") }
 
 // given is who gives a role on a target.
 type given struct {
@@ -137,8 +137,8 @@ func (v *validation) conflicts(c *Config) {
 }
 
 // selection is the same for rules that are about the same people. Letter case does not count in names, and nowhere else.
-func (m MappingConfig) selection() string {
-	folded := func(all names) string {
+func (m Rule) selection() string {
+	folded := func(all Names) string {
 		var out []string
 		for _, name := range all {
 			out = append(out, strings.ToLower(name))
