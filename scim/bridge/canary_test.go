@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/scimbridge/scim/bridge"
 
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
@@ -59,7 +61,7 @@ func TestCanaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	canary.Clean(t, "the warnings of the configuration", strings.Join(warnings, "\n"))
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(&log, nil)), Path: s.path}
+	s.bridge = &bridge.Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(&log, nil)), Path: s.path}
 	if err := s.bridge.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +76,11 @@ func TestCanaries(t *testing.T) {
 	}
 	keys := []string{s.seed()}
 	for n := range 3 {
-		err := s.bridge.store.Update(t.Context(), func(tx store.Tx) error {
-			return errors.Join(tx.SetSetting(signingKeys, nil), tx.SetSetting(store.Private+"another", fmt.Appendf(nil, "canary-%d", n)))
+		err := s.bridge.Store().Update(t.Context(), func(tx store.Tx) error {
+			return errors.Join(tx.SetSetting(bridge.SigningKeys, nil), tx.SetSetting(store.Private+"another", fmt.Appendf(nil, "canary-%d", n)))
 		})
 		if err == nil {
-			err = s.bridge.keyring().Init(t.Context())
+			err = s.bridge.Keyring().Init(t.Context())
 		}
 		if err != nil {
 			t.Fatal(err)

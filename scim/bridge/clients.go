@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/riskcloud"
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
@@ -27,10 +29,10 @@ type standIn interface {
 	Roles(email string) []string
 }
 
-// client makes the client of a backend, and for `url: simulated` the stand-in it talks to, over real HTTP on loopback.
-func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend, error) {
+// Client makes the client of a backend, and for `url: simulated` the stand-in it talks to, over real HTTP on loopback.
+func (b *Bridge) Client(name string, metrics *console.Metrics) (backend.Backend, error) {
 	c := b.Config.Backends[name]
-	rate, err := backend.ParseRate(c.RateLimit)
+	perTime, err := backend.ParseRate(c.RateLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +40,10 @@ func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend,
 	if err != nil {
 		return nil, err
 	}
-	limiter := rate.Limiter()
+	limiter := perTime.Limiter()
+	if b.limits == nil {
+		b.limits = map[string]*rate.Limiter{}
+	}
 	b.limits[name] = limiter
 	caller := backend.Caller{URL: c.URL, Limiter: limiter, Now: b.clock(), Timeout: time.Duration(c.CallTimeout), Transport: way.Transport(),
 		Counted: func(operation, outcome string) { metrics.Call(name, operation, outcome) }}
@@ -149,8 +154,8 @@ func (b *Bridge) simulatedTargets(name string) []string {
 	return append(rules.FixedTargets(name), b.Roles...)
 }
 
-// simulatedRoles lists what a person holds at all simulated vendors: "backend target role".
-func (b *Bridge) simulatedRoles(person string) []string {
+// SimulatedRoles lists what a person holds at all simulated vendors: "backend target role".
+func (b *Bridge) SimulatedRoles(person string) []string {
 	out := []string{}
 	for name, s := range b.standIns {
 		for _, r := range s.Roles(person) {

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
@@ -31,7 +32,7 @@ func TestExampleStarts(t *testing.T) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v %v", warnings, err)
 	}
-	b := &Bridge{Config: c, Log: slog.New(slog.DiscardHandler)}
+	b := &bridge.Bridge{Config: c, Log: slog.New(slog.DiscardHandler)}
 	if err := b.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestSimulatedVendorKnowsEverybody(t *testing.T) {
 	s.group("risk-approver", s.user("grace@example.com"))
 	s.eventually("", nil)
 	for person, want := range map[string]string{"ada@example.com": "vt acme USER_ROLE_GROUP_ADMIN", "grace@example.com": "rc approver"} {
-		if got := strings.Join(s.bridge.simulatedRoles(person), ", "); got != want {
+		if got := strings.Join(s.bridge.SimulatedRoles(person), ", "); got != want {
 			t.Errorf("%s has %q", person, got)
 		}
 	}
@@ -106,7 +107,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(&log, nil))}
+	s.bridge = &bridge.Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(&log, nil))}
 	if err := s.bridge.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

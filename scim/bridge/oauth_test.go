@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/scimbridge/scim/bridge"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -189,7 +191,7 @@ func TestOneWayToTheTokenEndpoint(t *testing.T) {
 func (s *setup) kept() []byte {
 	s.t.Helper()
 	var kept []byte
-	if err := s.bridge.store.View(context.Background(), func(tx store.Tx) error { kept = tx.Setting(signingKeys); return nil }); err != nil {
+	if err := s.bridge.Store().View(context.Background(), func(tx store.Tx) error { kept = tx.Setting(bridge.SigningKeys); return nil }); err != nil {
 		s.t.Fatal(err)
 	}
 	return kept

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
@@ -21,7 +22,7 @@ func (s *setup) startLogging() *bytes.Buffer {
 		s.t.Fatal(err)
 	}
 	log := &bytes.Buffer{}
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(log, nil)), Path: s.path}
+	s.bridge = &bridge.Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(log, nil)), Path: s.path}
 	if err := s.bridge.Start(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}

@@ -44,9 +44,9 @@ func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules) ([]delivery
 	return out, nil
 }
 
-// reload takes the mappings of the configuration file into force, all of them or none, and says what they change. Other replicas
+// Reload takes the mappings of the configuration file into force, all of them or none, and says what they change. Other replicas
 // over the same store read theirs.
-func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
+func (b *Bridge) Reload(ctx context.Context) ([]delivery.Preview, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	rules, data, err := b.readRules()

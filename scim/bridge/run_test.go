@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/scimbridge/scim/bridge"
 
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
@@ -36,7 +38,7 @@ type setup struct {
 	vt       *vtsimulator.Server
 	rc       *rcsimulator.Server
 	path     string // of the configuration
-	bridge   *Bridge
+	bridge   *bridge.Bridge
 	console  string
 	scim     string
 	vendorID map[string][2]string // e-mail -> account at each vendor
@@ -95,7 +97,10 @@ func (s *setup) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.bridge = &Bridge{Config: c, Log: canary.Log(s.t), Path: s.path, given: s.given}
+	s.bridge = &bridge.Bridge{Config: c, Log: canary.Log(s.t), Path: s.path}
+	if s.given != nil {
+		s.bridge.Use(s.given)
+	}
 	if err := s.bridge.Start(context.Background()); err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"fmt"
@@ -99,24 +99,4 @@ func TestFromAFileToADatabase(t *testing.T) {
 	}
 	s.patch("/Groups/"+group, `{"op":"remove","path":"members[value eq \"`+ada+`\"]"}`)
 	s.eventually("revoked after the move", map[string]string{"ada@example.com": "", "bob@example.com": "acme GROUP_ADMIN"})
-}
-
-func TestAKeyOfTwo(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "data", "key")
-	keys := make(chan string, 8)
-	for range cap(keys) {
-		go func() {
-			key, err := operatorKey(path)
-			if err != nil {
-				t.Error(err)
-			}
-			keys <- key.Reveal()
-		}()
-	}
-	first := <-keys
-	for range cap(keys) - 1 {
-		if key := <-keys; key != first || key == "" {
-			t.Errorf("two keys: %q, %q", first, key)
-		}
-	}
 }

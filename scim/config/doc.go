@@ -15,7 +15,7 @@
 //	scalars.go    durations, sizes, names
 //	secret.go     env:NAME, file:/path or a literal
 //	token.go      a secret with its end
-//	outgoing.go   how another server is reached: its authority, a proxy
+//	transport.go  how another server is reached: its authority, a proxy
 //	sections.go   fingerprints of the parts of a file, for the audit trail
 //	validate.go   the list of problems, and where they stand
 //	network.go    who may connect

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scimbridge/scimbridge/scim/legible"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // unknownKeys lists the keys of a node that the type has no field for. It stops at types that read themselves.

@@ -10,8 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scimbridge/scimbridge/mapping"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/mapping"
 )
 
 // maxConfig bounds the file before it is parsed: aliases of YAML can expand.

@@ -5,8 +5,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/scimbridge/scimbridge/backend"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/backend"
 )
 
 // Secret is a value of the configuration that must not be seen: `env:NAME`, `file:/path` or, with a warning, the
