@@ -6,7 +6,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/console"
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -45,7 +45,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		issuer.Issued, issuer.Admit = b.notices.issued, b.admitted
 		issuer.Rejected = func(r *http.Request, why *auth.Refusal) {
 			b.notices.rejected(r, why)
-			door.Of(r).Failed(r.Context())
+			ingress.Of(r).Failed(r.Context())
 		}
 		s.Tokens = issuer
 	}

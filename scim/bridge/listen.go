@@ -15,21 +15,21 @@ import (
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 )
 
 // maxHeader bounds the request line and the headers: a filter that is far too long still gets an answer in the SCIM form.
 const maxHeader = 256 << 10
 
-// serve begins to serve SCIM. Whatever else is served there is behind the same door.
+// serve starts to serve SCIM; every path of the listener is behind the same ingress.
 func (b *Bridge) serve(h http.Handler) error {
-	d, err := b.door()
+	d, err := b.ingress()
 	if err != nil {
 		return err
 	}
 	var cert *tls.Config
 	if files := b.Config.Server.TLS; files.CertFile != "" {
-		c := &door.Certificate{CertFile: files.CertFile, KeyFile: files.KeyFile, ClientCAFile: files.ClientCAFile,
+		c := &ingress.Certificate{CertFile: files.CertFile, KeyFile: files.KeyFile, ClientCAFile: files.ClientCAFile,
 			Reloaded: func(end time.Time) { b.Log.Info("another certificate is served", "until", end) },
 			Broken: func(err error) {
 				b.Log.Warn("the files of the certificate changed and cannot be used; the one that was read last is served", "error", err)
@@ -43,24 +43,24 @@ func (b *Bridge) serve(h http.Handler) error {
 	return err
 }
 
-// door is what the configuration asks of whoever comes to server.listen. It was checked.
-func (b *Bridge) door() (*door.Door, error) {
+// ingress returns the guard of server.listen that the configuration, which was checked, describes.
+func (b *Bridge) ingress() (*ingress.Ingress, error) {
 	c := b.Config.Server
-	d := &door.Door{Connections: c.Limits.Connections, PerAddress: c.Limits.ConnectionsPerAddress, Providers: map[string]door.Provider{}, Refused: func(n int) {
+	d := &ingress.Ingress{Connections: c.Limits.Connections, PerAddress: c.Limits.ConnectionsPerAddress, Providers: map[string]ingress.Provider{}, Refused: func(n int) {
 		b.Log.Warn("connections were refused, or closed before they showed a good credential, to make room: there are too many, in all or from one address; a proxy in front belongs into trusted_proxies", "refused", n)
 	}}
 	var errs []error
-	limit := func(s string) door.Limit {
+	limit := func(s string) ingress.Limit {
 		if s == "" { // a configuration that was not read from a file
-			return door.Limit{}
+			return ingress.Limit{}
 		}
 		r, err := backend.ParseRate(s)
 		errs = append(errs, err)
-		return door.Limit{N: r.N, Per: r.Per}
+		return ingress.Limit{N: r.N, Per: r.Per}
 	}
 	prefixes := func(all []string) (out []netip.Prefix) {
 		for _, s := range all {
-			p, err := door.ParsePrefix(s)
+			p, err := ingress.ParsePrefix(s)
 			errs = append(errs, err)
 			out = append(out, p)
 		}
@@ -68,7 +68,7 @@ func (b *Bridge) door() (*door.Door, error) {
 	}
 	d.Requests, d.Failures, d.Proxies = limit(c.Limits.Requests), limit(c.Limits.Failures), prefixes(c.TrustedProxies)
 	for name, idp := range b.Config.IdentityProviders {
-		p := door.Provider{Allow: prefixes(idp.Allow), Certificates: idp.ClientCertificates, Requests: limit(config.DefaultRequests)}
+		p := ingress.Provider{Allow: prefixes(idp.Allow), Certificates: idp.ClientCertificates, Requests: limit(config.DefaultRequests)}
 		if idp.RateLimit != "" {
 			p.Requests = limit(idp.RateLimit)
 		}
@@ -80,13 +80,13 @@ func (b *Bridge) door() (*door.Door, error) {
 	return d.Init(), nil
 }
 
-// admitted asks the door about a client of the token endpoint.
+// admitted asks the ingress whether a client of the token endpoint may go on.
 func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int) {
-	err := door.Of(r).Admit(who.IdP)
+	err := ingress.Of(r).Admit(who.IdP)
 	if why := scim.NotFromThere(err, who); why != nil {
 		b.notices.rejected(r, why)
 	}
-	var refused *door.Refusal
+	var refused *ingress.Refusal
 	if errors.As(err, &refused) {
 		return refused.Status, int(refused.After / time.Second)
 	}
@@ -95,7 +95,7 @@ func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int
 
 // listen serves on an address with the timeouts that keep slow clients from holding connections; the identity
 // providers give up after 60 s themselves.
-func (b *Bridge) listen(name, address string, d *door.Door, cert *tls.Config, h http.Handler) (net.Listener, error) {
+func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Config, h http.Handler) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s.listen: %w", name, err)

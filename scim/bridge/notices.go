@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -58,7 +58,7 @@ func (n *notices) issued(r *http.Request, who auth.Identity) {
 }
 
 func (n *notices) note(r *http.Request, what about) {
-	from := door.Of(r)
+	from := ingress.Of(r)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.all == nil {

@@ -147,7 +147,7 @@ func TestFederation(t *testing.T) {
 	}
 }
 
-// Without a client there is no endpoint: what is asked for there meets the same door as everything else.
+// Without a client there is no endpoint: what is asked for there gets the same answer as every other path.
 func TestNoTokenEndpointUnlessConfigured(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.start()

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 )
 
 var (
@@ -59,7 +59,7 @@ func (v *validation) network(c *Config) {
 
 func (v *validation) prefixes(path, all []string) {
 	for i, s := range all {
-		if _, err := door.ParsePrefix(s); err != nil {
+		if _, err := ingress.ParsePrefix(s); err != nil {
 			v.bad(append(slices.Clone(path), fmt.Sprint(i)), "%v", err)
 		}
 	}

@@ -1,4 +1,4 @@
-package door
+package ingress
 
 import (
 	"context"
@@ -18,50 +18,52 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// What a wrong credential beyond the limit waits for its answer, and how many wait at a time: more are answered at once, since whoever waits
-// holds a connection.
+// failureDelay postpones the answer to a wrong credential beyond the limit. At most maxDelayed
+// requests wait at a time, because each holds a connection; others are answered at once.
 const (
 	failureDelay = time.Second
 	maxDelayed   = 64
 )
 
-// Limit is so many in any stretch of a length.
+// Limit is N in any period of length Per.
 type Limit struct {
 	N   int
 	Per time.Duration
 }
 
-// bucket lets twice as many through at once: whoever keeps the limit on average is never refused for being uneven.
+// bucket returns a limiter with a burst of twice the limit: a client that keeps the limit on average
+// is never refused for a burst.
 func (l Limit) bucket() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(l.N)/l.Per.Seconds()), 2*l.N)
 }
 
-// Provider is what an identity provider's requests must be beside having a good credential.
+// Provider is what the requests of an identity provider must meet besides a good credential.
 type Provider struct {
 	Allow        []netip.Prefix // where they come from; empty: from anywhere
 	Certificates []string       // the client's: "sha256:" and the hash of its public key, or its subject; empty: any that the connection was opened with
 	Requests     Limit          // zero: any number
 }
 
-// Door is what stands before a listener. Its fields are set before Init; then its methods may be called concurrently.
-type Door struct {
-	Proxies     []netip.Prefix // whose X-Forwarded-For is believed
+// Ingress guards a listener. Its fields are set before Init; afterwards its methods may be called
+// concurrently.
+type Ingress struct {
+	Proxies     []netip.Prefix // whose X-Forwarded-For is trusted
 	Connections int            // from all addresses; 0: any number
 	PerAddress  int            // connections from one address that is not a proxy's; 0: any number
 	Requests    Limit          // with a good credential, from one address; zero: any number
 	Failures    Limit          // with a wrong one, from one address, that are answered undelayed; zero: any number
 	Providers   map[string]Provider
 	Now         func() time.Time // nil: time.Now
-	Refused     func(n int)      // connections were refused, since it was last called; at most once a minute; nil: nobody is told
+	Refused     func(n int)      // called at most once a minute with the number of refused connections; may be nil
 
 	requests, failures *table
 	providers          map[string]*rate.Limiter
-	delayed            chan struct{}
+	delayed            chan struct{} // has one element for each request that waits
 	conns              connections
 }
 
-// Init prepares a door whose fields are set.
-func (d *Door) Init() *Door {
+// Init prepares an Ingress whose fields are set.
+func (d *Ingress) Init() *Ingress {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
@@ -73,49 +75,49 @@ func (d *Door) Init() *Door {
 		}
 	}
 	d.delayed = make(chan struct{}, maxDelayed)
-	d.conns = connections{from: map[netip.Addr]int{}, strangers: map[netip.Addr][]*conn{}}
+	d.conns = connections{from: map[netip.Addr]int{}, unproven: map[netip.Addr][]*conn{}}
 	return d
 }
 
-// Visitor is who sends a request, before and beside any credential.
-type Visitor struct {
+// Client is the sender of a request, whatever its credential.
+type Client struct {
 	Address  netip.Addr
-	Flood    bool // Failed found that it is one of too many: not worth a line in a log
-	door     *Door
-	conn     *conn       // nil: no listener of a door accepted it
+	Flood    bool // Failed counted too many from there: not worth a line in a log
+	ingress  *Ingress
+	conn     *conn       // nil: not accepted by a Listener of an Ingress
 	answer   http.Header // of this request
-	unclear  bool        // a proxy named an address that is none
+	unclear  bool        // a proxy sent an address that cannot be read
 	verified []*x509.Certificate
 }
 
-// Network is what the limits count the visitor's address by; "" if there is none.
-func (v *Visitor) Network() string {
+// Network returns what the limits count the client by; "" if its address is unknown.
+func (v *Client) Network() string {
 	if !v.Address.IsValid() {
 		return ""
 	}
 	return subscriber(v.Address).String()
 }
 
-type visitorKey struct{}
+type clientKey struct{}
 
-// Of returns the visitor who sends a request; where no door stands, one who may come in.
-func Of(r *http.Request) *Visitor {
-	if v, ok := r.Context().Value(visitorKey{}).(*Visitor); ok {
+// Of returns the client that sent a request; without an Ingress, a client that Admit accepts.
+func Of(r *http.Request) *Client {
+	if v, ok := r.Context().Value(clientKey{}).(*Client); ok {
 		return v
 	}
-	return &Visitor{Address: addressOf(r.RemoteAddr)}
+	return &Client{Address: addressOf(r.RemoteAddr)}
 }
 
-// Handler finds out for every request from where it comes. An answer on a connection that has shown
-// no good credential, this one included, is its last.
-func (d *Door) Handler(next http.Handler) http.Handler {
+// Handler adds the client to each request. A connection that has shown no good credential ends with
+// its next answer.
+func (d *Ingress) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := &Visitor{door: d, conn: connOf(r), answer: w.Header()}
+		v := &Client{ingress: d, conn: connOf(r), answer: w.Header()}
 		v.Address, v.unclear = d.address(r)
 		if !v.conn.isProven() {
 			v.last()
 			v.conn.work()
-			defer v.conn.await(lastWords)
+			defer v.conn.await(readableFor)
 			if r.Body != nil && r.Body != http.NoBody {
 				r.Body = &awaited{r.Body, v.conn}
 			}
@@ -123,11 +125,11 @@ func (d *Door) Handler(next http.Handler) http.Handler {
 		if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 			v.verified = r.TLS.PeerCertificates[:1]
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, v)))
 	})
 }
 
-// Refusal is why a request with a good credential is not served.
+// Refusal is the reason why a request with a good credential is refused.
 type Refusal struct {
 	Status int
 	Detail string
@@ -137,8 +139,8 @@ type Refusal struct {
 func (e *Refusal) Error() string { return e.Detail }
 
 // Admit decides about a request with a good credential of an identity provider. An error is a *Refusal.
-func (v *Visitor) Admit(idp string) error {
-	d := v.door
+func (v *Client) Admit(idp string) error {
+	d := v.ingress
 	if d == nil {
 		return nil
 	}
@@ -164,21 +166,21 @@ func (v *Visitor) Admit(idp string) error {
 	return nil
 }
 
-// last makes the answer the last of its connection.
-func (v *Visitor) last() { v.answer.Set("Connection", "close") }
+// last closes the connection after this answer.
+func (v *Client) last() { v.answer.Set("Connection", "close") }
 
 // prove keeps the connection: it has shown a good credential.
-func (v *Visitor) prove() {
+func (v *Client) prove() {
 	if v.conn != nil {
 		v.conn.prove()
 		v.answer.Del("Connection")
 	}
 }
 
-// Failed counts a wrong credential, before it is answered 401 and the connection ends. Beyond the
-// limit it waits a while, if not too many wait already.
-func (v *Visitor) Failed(ctx context.Context) {
-	d := v.door
+// Failed counts a wrong credential before it is answered 401 and the connection is closed. Beyond
+// the limit it waits for failureDelay, unless maxDelayed requests wait already.
+func (v *Client) Failed(ctx context.Context) {
+	d := v.ingress
 	if d == nil {
 		return
 	}
@@ -201,7 +203,7 @@ func (v *Visitor) Failed(ctx context.Context) {
 	}
 }
 
-// take takes one of a limiter, or says in how many whole seconds there will be one.
+// take uses one token of a limiter, or returns in how many whole seconds there will be one.
 func take(l *rate.Limiter, now time.Time) time.Duration {
 	if l == nil {
 		return 0
@@ -219,7 +221,7 @@ func within(all []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// pins says whether a certificate is one of the provider's.
+// pins reports whether a certificate is one of the provider's.
 func (p Provider) pins(c *x509.Certificate) bool {
 	key, subject := sha256.Sum256(c.RawSubjectPublicKeyInfo), pkix.RDNSequence{}
 	rest, err := asn1.Unmarshal(c.RawSubject, &subject) // c.Subject sorts it, and keeps one of several names

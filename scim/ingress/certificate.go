@@ -1,4 +1,4 @@
-package door
+package ingress
 
 import (
 	"crypto/sha256"
@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// lookAgain is how often the files are looked at, when somebody connects.
-const lookAgain = time.Second
+// checkEvery is how often a new connection checks the files for changes.
+const checkEvery = time.Second
 
-// Certificate is the one of the server, read again when its files change. Its fields are set before Load.
+// Certificate is the certificate of the server, read again when its files change. Its fields are set
+// before Load.
 type Certificate struct {
 	CertFile, KeyFile string
-	ClientCAFile      string                   // whoever connects must show a certificate of this authority; "": none
+	ClientCAFile      string                   // clients must show a certificate of this authority; "": none
 	Now               func() time.Time         // nil: time.Now
 	Reloaded          func(notAfter time.Time) // another one is served; may be nil
 	Broken            func(error)              // the files changed and cannot be used: what is served stays; may be nil
@@ -45,12 +46,12 @@ func (c *Certificate) Load() error {
 	return nil
 }
 
-// Config makes connections with TLS 1.2 or later, over the certificate as its files have it then.
+// Config returns a configuration for TLS 1.2 or later that always uses the current files.
 func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if now := c.Now(); now.Sub(c.looked) >= lookAgain {
+		if now := c.Now(); now.Sub(c.looked) >= checkEvery {
 			c.looked = now
 			c.refresh(now)
 		}
@@ -58,7 +59,7 @@ func (c *Certificate) Config() *tls.Config {
 	}}
 }
 
-// refresh takes what the files have now, if that is something else and can be served. It is tried once, and reported once.
+// refresh uses the files if they changed and are valid. Each change is tried and reported once.
 func (c *Certificate) refresh(now time.Time) {
 	files, err := c.read()
 	sum := files.sum()
@@ -88,7 +89,7 @@ func (c *Certificate) refresh(now time.Time) {
 	}
 }
 
-// files are what the certificate is made of.
+// files are the contents of the files of a certificate.
 type files struct{ cert, key, clients []byte }
 
 func (f files) sum() [sha256.Size]byte {

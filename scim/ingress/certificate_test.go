@@ -1,4 +1,4 @@
-package door_test
+package ingress_test
 
 import (
 	"crypto/ecdsa"
@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 )
 
 // issue makes a certificate with a name, for 127.0.0.1, by an authority or (nil) by itself.
@@ -57,7 +57,7 @@ func write(t *testing.T, path, kind string, der []byte) {
 	}
 }
 
-func writePair(t *testing.T, c *door.Certificate, pair tls.Certificate) {
+func writePair(t *testing.T, c *ingress.Certificate, pair tls.Certificate) {
 	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	if err != nil {
@@ -67,15 +67,15 @@ func writePair(t *testing.T, c *door.Certificate, pair tls.Certificate) {
 	write(t, c.KeyFile, "PRIVATE KEY", key)
 }
 
-// serve serves over the certificate; the answer is who asks, as the door sees it.
-func serve(t *testing.T, c *door.Certificate, d *door.Door) *httptest.Server {
+// serve serves over the certificate; the answer is who asks, as the ingress sees it.
+func serve(t *testing.T, c *ingress.Certificate, d *ingress.Ingress) *httptest.Server {
 	t.Helper()
 	if err := c.Load(); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewUnstartedServer(d.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var refused *door.Refusal
-		if errors.As(door.Of(r).Admit("okta"), &refused) {
+		var refused *ingress.Refusal
+		if errors.As(ingress.Of(r).Admit("okta"), &refused) {
 			w.WriteHeader(refused.Status)
 		}
 	})))
@@ -90,13 +90,13 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	var broken []error
 	reloaded := 0
-	c := &door.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), Now: func() time.Time { return now },
+	c := &ingress.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), Now: func() time.Time { return now },
 		Broken: func(err error) { broken = append(broken, err) }, Reloaded: func(time.Time) { reloaded++ }}
 	if err := c.Load(); err == nil {
 		t.Error("files that are not there")
 	}
 	writePair(t, c, issue(t, "first", now.Add(time.Hour), nil))
-	srv := serve(t, c, (&door.Door{}).Init())
+	srv := serve(t, c, (&ingress.Ingress{}).Init())
 	served := func() string {
 		t.Helper()
 		now = now.Add(time.Second)
@@ -137,7 +137,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 func TestClientCertificates(t *testing.T) {
 	dir, until := t.TempDir(), time.Now().Add(time.Hour)
 	ours, other := issue(t, "clients", until, nil), issue(t, "others", until, nil)
-	c := &door.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem")}
+	c := &ingress.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem")}
 	writePair(t, c, issue(t, "server", until, nil))
 	write(t, c.ClientCAFile, "CERTIFICATE", ours.Certificate[0])
 	okta, second, ended, foreign := issue(t, "okta", until, &ours), issue(t, "second", until, &ours), issue(t, "okta", time.Now().Add(-time.Hour), &ours), issue(t, "okta", until, &other)
@@ -150,11 +150,11 @@ func TestClientCertificates(t *testing.T) {
 		"sha256:" + strings.ToUpper(hex.EncodeToString(key[:])): {200, 403, 0, 0, 403},
 		"CN=nobody": {403, 403, 0, 0, 403},
 	} {
-		p := door.Provider{}
+		p := ingress.Provider{}
 		if pins != "" {
 			p.Certificates = []string{"CN=somebody", pins}
 		}
-		srv := serve(t, c, (&door.Door{Providers: map[string]door.Provider{"okta": p}}).Init())
+		srv := serve(t, c, (&ingress.Ingress{Providers: map[string]ingress.Provider{"okta": p}}).Init())
 		for i, shown := range []*tls.Certificate{&okta, &second, &ended, &foreign, &beside, nil} {
 			config := &tls.Config{InsecureSkipVerify: true}
 			if shown != nil { // whoever is asked for
@@ -178,10 +178,10 @@ func TestClientCertificates(t *testing.T) {
 func TestNoSessionOutlivesItsAuthority(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	before, after := issue(t, "before", now.Add(time.Hour), nil), issue(t, "after", now.Add(time.Hour), nil)
-	c := &door.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem"), Now: func() time.Time { return now }}
+	c := &ingress.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem"), Now: func() time.Time { return now }}
 	writePair(t, c, issue(t, "server", now.Add(time.Hour), nil))
 	write(t, c.ClientCAFile, "CERTIFICATE", before.Certificate[0])
-	srv := serve(t, c, (&door.Door{}).Init())
+	srv := serve(t, c, (&ingress.Ingress{}).Init())
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		config := &tls.Config{InsecureSkipVerify: true, MaxVersion: version, Certificates: []tls.Certificate{issue(t, "okta", now.Add(time.Hour), &before)}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 		get := func() (resumed bool, err error) {
@@ -212,7 +212,7 @@ func TestNoSessionOutlivesItsAuthority(t *testing.T) {
 func TestSubjectsArePinnedWhole(t *testing.T) {
 	dir, until := t.TempDir(), time.Now().Add(time.Hour)
 	ours := issue(t, "clients", until, nil)
-	c := &door.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem")}
+	c := &ingress.Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "clients.pem")}
 	writePair(t, c, issue(t, "server", until, nil))
 	write(t, c.ClientCAFile, "CERTIFICATE", ours.Certificate[0])
 	name, organisation := asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.ObjectIdentifier{2, 5, 4, 10}
@@ -236,7 +236,7 @@ func TestSubjectsArePinnedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		shown := issue(t, "client", until, &ours, raw...)
-		srv := serve(t, c, (&door.Door{Providers: map[string]door.Provider{"okta": {Certificates: []string{test.pin}}}}).Init())
+		srv := serve(t, c, (&ingress.Ingress{Providers: map[string]ingress.Provider{"okta": {Certificates: []string{test.pin}}}}).Init())
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{shown}}}}
 		res, err := client.Get(srv.URL)
 		if err != nil {

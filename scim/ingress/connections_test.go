@@ -1,4 +1,4 @@
-package door_test
+package ingress_test
 
 import (
 	"bufio"
@@ -17,7 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 )
 
 // pipes is a listener in memory, whose connections come from addresses of the test's choice.
@@ -50,13 +50,13 @@ func (p pipes) dial(from string) net.Conn {
 	return client
 }
 
-// doorstep serves behind a door, in a bubble whose clock is the test's, until the test ends. The
+// guarded serves behind an ingress, in a bubble whose clock is the test's, until the test ends. The
 // credential is in the header, or in the body of a request for a token.
-func doorstep(t *testing.T, d *door.Door) pipes {
+func guarded(t *testing.T, d *ingress.Ingress) pipes {
 	t.Helper()
 	d.Init()
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, shown := door.Of(r), r.Header.Get("Authorization")
+		v, shown := ingress.Of(r), r.Header.Get("Authorization")
 		if r.URL.Path == "/token" {
 			body, _ := io.ReadAll(r.Body)
 			shown = string(body)
@@ -145,7 +145,7 @@ func TestConnection(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := doorstep(t, &door.Door{Connections: 8, PerAddress: 8}).dial("203.0.113.1")
+				c := guarded(t, &ingress.Ingress{Connections: 8, PerAddress: 8}).dial("203.0.113.1")
 				var sent sync.WaitGroup
 				sent.Go(func() { tt.send(c) })
 				if got := lasts(c); got != tt.lasts {
@@ -158,7 +158,7 @@ func TestConnection(t *testing.T) {
 	}
 	t.Run("a wrong credential ends it, also after a good one", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			l := doorstep(t, &door.Door{})
+			l := guarded(t, &ingress.Ingress{})
 			if status, open := ask(l.dial("203.0.113.1"), get("")); status != 401 || open {
 				t.Errorf("%d, more may follow: %v", status, open)
 			}
@@ -197,7 +197,7 @@ func TestSilentConnections(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := doorstep(t, &door.Door{Connections: all, PerAddress: 8})
+				l := guarded(t, &ingress.Ingress{Connections: all, PerAddress: 8})
 				if status, _ := ask(l.dial("203.0.113.1"), get(good)); tt.known && status != 200 {
 					t.Fatal(status)
 				}
@@ -227,7 +227,7 @@ func TestSilentConnections(t *testing.T) {
 
 func TestConnectionsReserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := doorstep(t, &door.Door{Connections: 8, PerAddress: 8})
+		l := guarded(t, &ingress.Ingress{Connections: 8, PerAddress: 8})
 		var held []net.Conn
 		for range 2 {
 			c := l.dial("203.0.113.1")
@@ -259,12 +259,12 @@ func TestConnectionsReserved(t *testing.T) {
 func TestConnectionOverTLS(t *testing.T) {
 	for _, two := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP/2 %v", two), func(t *testing.T) {
-			d := (&door.Door{Connections: 8, PerAddress: 8}).Init()
+			d := (&ingress.Ingress{Connections: 8, PerAddress: 8}).Init()
 			srv := httptest.NewUnstartedServer(d.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Authorization") != "good" {
-					door.Of(r).Failed(r.Context())
+					ingress.Of(r).Failed(r.Context())
 					w.WriteHeader(http.StatusUnauthorized)
-				} else if err := door.Of(r).Admit("okta"); err != nil {
+				} else if err := ingress.Of(r).Admit("okta"); err != nil {
 					t.Error(err)
 				}
 			})))

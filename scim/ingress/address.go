@@ -1,4 +1,4 @@
-package door
+package ingress
 
 import (
 	"net/http"
@@ -9,9 +9,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// address finds where a request comes from: whoever opened the connection, or, if that is a proxy of ours, the last of those it names that
-// is none. What stands further left may have been written by anybody. unclear: one of those that count is no address.
-func (d *Door) address(r *http.Request) (a netip.Addr, unclear bool) {
+// address returns where a request comes from: the peer of the connection or, if that is a trusted
+// proxy, the last address of X-Forwarded-For that is no trusted proxy. Clients can write anything
+// further left. unclear: one of the addresses that count cannot be read.
+func (d *Ingress) address(r *http.Request) (a netip.Addr, unclear bool) {
 	a = addressOf(r.RemoteAddr)
 	var hops []string
 	for _, h := range r.Header.Values("X-Forwarded-For") {
@@ -27,7 +28,7 @@ func (d *Door) address(r *http.Request) (a netip.Addr, unclear bool) {
 	return a, false
 }
 
-// addressOf reads an address that may have a port; the zero one if it is none.
+// addressOf reads an address that may have a port; the zero Addr if it is not an address.
 func addressOf(s string) netip.Addr {
 	a, err := netip.ParseAddr(strings.Trim(s, "[]"))
 	if err != nil {
@@ -40,7 +41,8 @@ func addressOf(s string) netip.Addr {
 	return a.Unmap().WithZone("")
 }
 
-// subscriber is the part of an address by which somebody is counted: whoever has one of IPv6 has all of its /64.
+// subscriber returns the part of an address that limits count by: a client with an IPv6 address has
+// the whole /64.
 func subscriber(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		p, err := a.Prefix(64)
@@ -54,8 +56,8 @@ func subscriber(a netip.Addr) netip.Addr {
 // maxAddresses bounds half of a table.
 const maxAddresses = 8192
 
-// table has a limiter for each address that was seen lately. Those that were not seen while as many others were are forgotten: theirs is
-// full again, unless somebody has as many addresses.
+// table has a limiter for each address seen recently. It drops addresses that were not seen while
+// maxAddresses others were: by then their limiter is full again.
 type table struct {
 	limit Limit
 

@@ -1,4 +1,4 @@
-package door_test
+package ingress_test
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 )
 
 func prefixes(t *testing.T, all ...string) (out []netip.Prefix) {
 	t.Helper()
 	for _, s := range all {
-		p, err := door.ParsePrefix(s)
+		p, err := ingress.ParsePrefix(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,19 +29,19 @@ func prefixes(t *testing.T, all ...string) (out []netip.Prefix) {
 }
 
 // visit is a request from an address, with what a proxy says.
-func visit(d *door.Door, from string, forwarded ...string) (v *door.Visitor) {
+func visit(d *ingress.Ingress, from string, forwarded ...string) (v *ingress.Client) {
 	r := httptest.NewRequest("GET", "/scim/v2/Users", nil)
 	r.RemoteAddr = from
 	for _, f := range forwarded {
 		r.Header.Add("X-Forwarded-For", f)
 	}
-	d.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { v = door.Of(r) })).ServeHTTP(httptest.NewRecorder(), r)
+	d.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { v = ingress.Of(r) })).ServeHTTP(httptest.NewRecorder(), r)
 	return v
 }
 
 // Where a request comes from is what the connection says, or what our own proxies say, and never what a client says.
 func TestAddress(t *testing.T) {
-	d := (&door.Door{Proxies: prefixes(t, "10.0.0.0/8", "2001:db8::1", "127.0.0.1")}).Init()
+	d := (&ingress.Ingress{Proxies: prefixes(t, "10.0.0.0/8", "2001:db8::1", "127.0.0.1")}).Init()
 	for _, c := range []struct {
 		from      string
 		forwarded []string
@@ -70,7 +70,7 @@ func TestAddress(t *testing.T) {
 		{"10.1.2.3:1", []string{"0xC6336401"}, ""},
 	} {
 		v := visit(d, c.from, c.forwarded...)
-		var refused *door.Refusal
+		var refused *ingress.Refusal
 		err := v.Admit("okta")
 		if unclear := errors.As(err, &refused) && refused.Status == http.StatusBadRequest; unclear != (c.want == "") || c.want != "" && v.Address.String() != c.want {
 			t.Errorf("%s, forwarded for %q: %v, %v", c.from, c.forwarded, v.Address, err)
@@ -80,7 +80,7 @@ func TestAddress(t *testing.T) {
 
 // A credential is good where its provider says so.
 func TestAllow(t *testing.T) {
-	d := (&door.Door{Proxies: prefixes(t, "10.0.0.1"), Providers: map[string]door.Provider{"okta": {Allow: prefixes(t, "203.0.113.0/24", "2001:db8::/32")}}}).Init()
+	d := (&ingress.Ingress{Proxies: prefixes(t, "10.0.0.1"), Providers: map[string]ingress.Provider{"okta": {Allow: prefixes(t, "203.0.113.0/24", "2001:db8::/32")}}}).Init()
 	for _, c := range []struct {
 		idp, from, forwarded string
 		good                 bool
@@ -101,7 +101,7 @@ func TestAllow(t *testing.T) {
 			forwarded = []string{c.forwarded}
 		}
 		err := visit(d, c.from, forwarded...).Admit(c.idp)
-		var refused *door.Refusal
+		var refused *ingress.Refusal
 		if c.good && err != nil || !c.good && (!errors.As(err, &refused) || refused.Status != http.StatusForbidden) {
 			t.Errorf("%s from %s (%s): %v", c.idp, c.from, c.forwarded, err)
 		}
@@ -112,8 +112,8 @@ func TestAllow(t *testing.T) {
 // when to come again, and other addresses are not concerned.
 func TestRequests(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	limit := door.Limit{N: 2000, Per: time.Second}
-	d := (&door.Door{Requests: limit, Providers: map[string]door.Provider{"small": {Requests: door.Limit{N: 30, Per: time.Minute}}}, Now: func() time.Time { return now }}).Init()
+	limit := ingress.Limit{N: 2000, Per: time.Second}
+	d := (&ingress.Ingress{Requests: limit, Providers: map[string]ingress.Provider{"small": {Requests: ingress.Limit{N: 30, Per: time.Minute}}}, Now: func() time.Time { return now }}).Init()
 	for s := range 20 {
 		for i := range 2000 {
 			if err := visit(d, "203.0.113.9:1").Admit("okta"); err != nil {
@@ -123,7 +123,7 @@ func TestRequests(t *testing.T) {
 		now = now.Add(time.Second)
 	}
 	admitted := 0
-	var refused *door.Refusal
+	var refused *ingress.Refusal
 	for range 10_000 {
 		if err := visit(d, "203.0.113.9:1").Admit("okta"); err == nil {
 			admitted++
@@ -159,7 +159,7 @@ func TestRequests(t *testing.T) {
 // Wrong credentials wait for their answer only beyond a thousand a minute, and a good one beside them never does, nor is it counted with them.
 func TestFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := (&door.Door{Requests: door.Limit{N: 2000, Per: time.Second}, Failures: door.Limit{N: 1000, Per: time.Minute}}).Init()
+		d := (&ingress.Ingress{Requests: ingress.Limit{N: 2000, Per: time.Second}, Failures: ingress.Limit{N: 1000, Per: time.Minute}}).Init()
 		fail := func(from string) (loud bool, took time.Duration) {
 			before := time.Now()
 			v := visit(d, from)
@@ -211,7 +211,7 @@ func TestFailures(t *testing.T) {
 // However many addresses come, no more than some are remembered, and a network of IPv6 is one.
 func TestAddressesAreForgotten(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	d := (&door.Door{Requests: door.Limit{N: 1, Per: time.Hour}, Now: func() time.Time { return now }}).Init()
+	d := (&ingress.Ingress{Requests: ingress.Limit{N: 1, Per: time.Hour}, Now: func() time.Time { return now }}).Init()
 	admitted := func(from string) bool { return visit(d, from).Admit("okta") == nil }
 	for range 2 {
 		if !admitted("[2001:db8::1]:1") {
@@ -255,7 +255,7 @@ func TestConnections(t *testing.T) {
 		}
 		t.Cleanup(func() { l.Close() })
 		refused := make(chan int, 100)
-		d := (&door.Door{Connections: c.all, PerAddress: c.perAddress, Proxies: c.proxies, Refused: func(n int) { refused <- n }}).Init()
+		d := (&ingress.Ingress{Connections: c.all, PerAddress: c.perAddress, Proxies: c.proxies, Refused: func(n int) { refused <- n }}).Init()
 		limited, accepted := d.Listener(l), make(chan net.Conn, 100)
 		go func() {
 			for {
@@ -313,7 +313,7 @@ func TestConnections(t *testing.T) {
 func TestParsePrefix(t *testing.T) {
 	for s, want := range map[string]string{"203.0.113.0/24": "203.0.113.0/24", "203.0.113.7": "203.0.113.7/32", "2001:db8::/32": "2001:db8::/32", "::1": "::1/128", "::ffff:10.0.0.1": "10.0.0.1/32",
 		"203.0.113.7/24": "", "": "", "example.com": "", "10.0.0.0/33": "", "fe80::1%eth0": "", "::ffff:10.0.0.0/104": "", "10/8": ""} {
-		p, err := door.ParsePrefix(s)
+		p, err := ingress.ParsePrefix(s)
 		if want == "" && err == nil || want != "" && (err != nil || p.String() != want) {
 			t.Errorf("%q: %v, %v", s, p, err)
 		}

@@ -1,4 +1,4 @@
-package door
+package ingress
 
 import (
 	"context"
@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// showWithin is how long the server waits, in all, for the first good credential of a connection:
+// proveWithin is how long the server waits, in all, for the first good credential of a connection:
 // for its TLS handshake, its headers, and a body that holds the credential.
-const showWithin = 5 * time.Second
+const proveWithin = 5 * time.Second
 
-// lastWords is how long a connection without a good credential stays open after an answer, at
+// readableFor is how long a connection without a good credential stays open after an answer, at
 // least: the client must be able to read it.
-const lastWords = time.Second
+const readableFor = time.Second
 
-// goodFor is how long, at least, an address that showed a good credential counts as one that did.
-const goodFor = 24 * time.Hour
+// knownFor is how long, at least, an address stays known after it showed a good credential.
+const knownFor = 24 * time.Hour
 
 // connections are those that are open.
 type connections struct {
-	mu        sync.Mutex
-	all       int
-	from      map[netip.Addr]int
-	strangers map[netip.Addr][]*conn // without a good credential, the oldest first; not those of known addresses
-	strange   int                    // how many those are
-	known     recent                 // addresses that showed a good credential lately
-	refused   int                    // since the last report
-	told      time.Time              // when that was
+	mu            sync.Mutex
+	all           int
+	from          map[netip.Addr]int
+	unproven      map[netip.Addr][]*conn // without a good credential, the oldest first; not those of known addresses
+	unprovenCount int                    // how many those are
+	known         recent                 // addresses that showed a good credential lately
+	refused       int                    // since the last report
+	reportedAt    time.Time              // when that was
 }
 
 // Listener accepts at most Connections connections, and PerAddress of one address. A connection has
@@ -38,22 +38,22 @@ type connections struct {
 // further one takes the place of the oldest of the address with the most of them, so that no
 // number of silent connections keeps out a client with a good credential. A quarter is left for
 // addresses that showed one lately. A proxy's connections are not counted by their address.
-func (d *Door) Listener(l net.Listener) net.Listener { return &listener{l, d} }
+func (d *Ingress) Listener(l net.Listener) net.Listener { return &listener{l, d} }
 
 type listener struct {
 	net.Listener
-	door *Door
+	ingress *Ingress
 }
 
-// Accept waits for a connection that may be.
+// Accept waits for a connection within the limits.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		in := &conn{Conn: c, door: l.door, from: addressOf(c.RemoteAddr().String()), end: l.door.Now().Add(showWithin)}
-		if l.door.enter(in) {
+		in := &conn{Conn: c, ingress: l.ingress, from: addressOf(c.RemoteAddr().String()), end: l.ingress.Now().Add(proveWithin)}
+		if l.ingress.enter(in) {
 			return in, nil
 		}
 		_ = c.Close() // the client learns no more than that
@@ -63,10 +63,10 @@ func (l *listener) Accept() (net.Conn, error) {
 // conn is counted until it is closed, and closed when it shows no good credential in time.
 type conn struct {
 	net.Conn
-	door *Door
-	from netip.Addr
-	end  time.Time // by then it must have shown a good credential
-	once sync.Once
+	ingress *Ingress
+	from    netip.Addr
+	end     time.Time // by then it must have shown a good credential
+	once    sync.Once
 
 	mu     sync.Mutex
 	proven bool
@@ -74,22 +74,22 @@ type conn struct {
 	timer  *time.Timer
 }
 
-// Close closes the connection and gives its place away.
+// Close closes the connection and frees its place.
 func (c *conn) Close() error {
 	defer c.once.Do(func() {
 		c.mu.Lock()
 		c.timer.Stop()
 		c.mu.Unlock()
-		c.door.leave(c)
+		c.ingress.leave(c)
 	})
 	return c.Conn.Close()
 }
 
-// start lets the clock run.
+// start starts the clock.
 func (c *conn) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(showWithin, func() { _ = c.Close() })
+	c.timer = time.AfterFunc(proveWithin, func() { _ = c.Close() })
 }
 
 // prove ends the time limit: the connection has shown a good credential.
@@ -99,7 +99,7 @@ func (c *conn) prove() {
 	c.proven = true
 	c.timer.Stop()
 	c.mu.Unlock()
-	c.door.proved(c, first)
+	c.ingress.proved(c, first)
 }
 
 // work stops the clock while the server, and not the client, is what a request waits for.
@@ -110,19 +110,19 @@ func (c *conn) work() {
 	c.timer.Stop()
 }
 
-// await lets the clock run again, for at least so long.
+// await starts the clock again, for at least so long.
 func (c *conn) await(least time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.busy--; c.busy == 0 && !c.proven {
-		c.timer.Reset(max(least, c.end.Sub(c.door.Now())))
+		c.timer.Reset(max(least, c.end.Sub(c.ingress.Now())))
 	}
 }
 
 type connKey struct{}
 
 // ConnContext is for http.Server: it lets Handler find the connection of a request.
-func (d *Door) ConnContext(ctx context.Context, c net.Conn) context.Context {
+func (d *Ingress) ConnContext(ctx context.Context, c net.Conn) context.Context {
 	if over, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
 		c = over.NetConn()
 	}
@@ -132,13 +132,13 @@ func (d *Door) ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// connOf finds the connection of a request; nil where no Listener of a door accepted it.
+// connOf returns the connection of a request; nil if no Listener of an Ingress accepted it.
 func connOf(r *http.Request) *conn {
 	c, _ := r.Context().Value(connKey{}).(*conn)
 	return c
 }
 
-// isProven says whether the connection has shown a good credential, or is none of a door's.
+// isProven reports whether the connection has shown a good credential, or is not guarded.
 func (c *conn) isProven() bool {
 	if c == nil {
 		return true
@@ -160,8 +160,8 @@ func (b *awaited) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// enter takes a connection in, if need be in the place of another.
-func (d *Door) enter(in *conn) bool {
+// enter admits a connection, if necessary in the place of another.
+func (d *Ingress) enter(in *conn) bool {
 	evicted, entered := d.admitConn(in)
 	if evicted != nil {
 		_ = evicted.Close() // it had its time
@@ -169,7 +169,7 @@ func (d *Door) enter(in *conn) bool {
 	return entered
 }
 
-func (d *Door) admitConn(in *conn) (evicted *conn, entered bool) {
+func (d *Ingress) admitConn(in *conn) (evicted *conn, entered bool) {
 	c, key := &d.conns, subscriber(in.from)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,7 +179,7 @@ func (d *Door) admitConn(in *conn) (evicted *conn, entered bool) {
 		d.refuse()
 		return nil, false
 	}
-	if d.Connections > 0 && (c.all >= d.Connections || !known && c.strange >= max(1, d.Connections*3/4)) {
+	if d.Connections > 0 && (c.all >= d.Connections || !known && c.unprovenCount >= max(1, d.Connections*3/4)) {
 		d.refuse() // this one, or the one in whose place it comes
 		if evicted = c.oldest(); evicted == nil {
 			return nil, false
@@ -189,27 +189,27 @@ func (d *Door) admitConn(in *conn) (evicted *conn, entered bool) {
 	c.all++
 	c.from[key]++
 	if !known {
-		c.strange++
-		c.strangers[key] = append(c.strangers[key], in)
+		c.unprovenCount++
+		c.unproven[key] = append(c.unproven[key], in)
 	}
 	in.start()
 	return evicted, true
 }
 
-// refuse counts a connection that was not let in, or had to go, and reports once a minute.
-func (d *Door) refuse() {
+// refuse counts a connection that was refused or evicted, and reports once a minute.
+func (d *Ingress) refuse() {
 	c := &d.conns
 	c.refused++
-	if now := d.Now(); d.Refused != nil && now.Sub(c.told) >= time.Minute {
+	if now := d.Now(); d.Refused != nil && now.Sub(c.reportedAt) >= time.Minute {
 		d.Refused(c.refused)
-		c.refused, c.told = 0, now
+		c.refused, c.reportedAt = 0, now
 	}
 }
 
 // oldest finds the oldest connection of the address that has the most without a good credential.
 func (c *connections) oldest() *conn {
 	var most []*conn
-	for _, all := range c.strangers {
+	for _, all := range c.unproven {
 		if len(all) > len(most) || len(all) == len(most) && len(all) > 0 && all[0].end.Before(most[0].end) {
 			most = all
 		}
@@ -220,15 +220,15 @@ func (c *connections) oldest() *conn {
 	return most[0]
 }
 
-// forget takes a connection from the strangers; it stays counted until it is closed.
+// forget removes a connection from the unproven ones; it stays counted until it is closed.
 func (c *connections) forget(gone *conn) bool {
 	key := subscriber(gone.from)
-	for i, one := range c.strangers[key] {
+	for i, one := range c.unproven[key] {
 		if one == gone {
-			c.strange--
-			c.strangers[key] = append(c.strangers[key][:i], c.strangers[key][i+1:]...)
-			if len(c.strangers[key]) == 0 {
-				delete(c.strangers, key)
+			c.unprovenCount--
+			c.unproven[key] = append(c.unproven[key][:i], c.unproven[key][i+1:]...)
+			if len(c.unproven[key]) == 0 {
+				delete(c.unproven, key)
 			}
 			return true
 		}
@@ -237,7 +237,7 @@ func (c *connections) forget(gone *conn) bool {
 }
 
 // proved notes that a connection, and so its address, has shown a good credential.
-func (d *Door) proved(in *conn, first bool) {
+func (d *Ingress) proved(in *conn, first bool) {
 	c, now := &d.conns, d.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -247,7 +247,7 @@ func (d *Door) proved(in *conn, first bool) {
 	}
 }
 
-func (d *Door) leave(gone *conn) {
+func (d *Ingress) leave(gone *conn) {
 	c, key := &d.conns, subscriber(gone.from)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -258,7 +258,7 @@ func (d *Door) leave(gone *conn) {
 	}
 }
 
-// recent remembers addresses for goodFor at least, and for twice as long at most. When there are
+// recent remembers addresses for knownFor at least, and for twice as long at most. When there are
 // too many, the older half is forgotten.
 type recent struct {
 	young, old map[netip.Addr]bool
@@ -286,9 +286,9 @@ func (r *recent) add(a netip.Addr, now time.Time) {
 
 func (r *recent) turn(now time.Time) {
 	switch age := now.Sub(r.turned); {
-	case age >= 2*goodFor:
+	case age >= 2*knownFor:
 		r.young, r.old, r.turned = nil, nil, now
-	case age >= goodFor:
+	case age >= knownFor:
 		r.young, r.old, r.turned = nil, r.young, now
 	}
 }
