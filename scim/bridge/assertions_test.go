@@ -100,7 +100,7 @@ func reopened(t *testing.T, was store.Shared, s *setup) store.Shared {
 	if s.given != nil {
 		return was
 	}
-	c, _, err := config.Load(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,8 @@ type Bridge struct {
 	Version    string
 	Path       string           // of the configuration, to read it again; "": it cannot be
 	Now        func() time.Time // nil: time.Now
-	// People and Roles exist at simulated vendors from the start. Without People everybody has an account there.
+	// People and Roles exist at simulated vendors from the start. Without People every user has an
+	// account there.
 	People, Roles []string
 
 	given     store.Store // in tests
@@ -44,7 +45,7 @@ type Bridge struct {
 	rules     atomic.Pointer[mapping.Rules] // those in force
 	printed   prints
 	reloading sync.Mutex
-	standIns  map[string]standIn
+	simulated map[string]backend.Simulator
 	notices   *notices
 	uses      console.Uses
 	ignored   console.Ignored

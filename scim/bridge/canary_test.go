@@ -56,7 +56,7 @@ func TestCanaries(t *testing.T) {
 	for _, p := range []string{"ada", "grace", "linus", "margaret"} {
 		s.person(p + "@example.com")
 	}
-	c, warnings, err := config.Load(s.path)
+	c, warnings, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

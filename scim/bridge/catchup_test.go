@@ -51,7 +51,7 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 		}
 	}
 	write("Before")
-	c, _, err := config.Load(file)
+	c, _, err := config.Load(file, Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestExampleStarts(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := config.Load(path)
+	c, warnings, err := config.Load(path, bridge.Kinds())
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v %v", warnings, err)
 	}
@@ -103,7 +103,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := newSetup(t, "strict", "batch: {size: 5, wait: 10ms}, retry: {initial: 10ms, max: 20ms}")
 	s.person("ada@example.com")
-	c, _, err := config.Load(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@
 //	oauth.go        our own token endpoint
 //	schemes.go      what discovery says about authentication
 //	operatorkey.go  the key file of this machine's operators
+//	kinds.go        the kinds of vendors
 //	clients.go      vendor clients, and simulated vendors
 //	workers.go      the delivery to each backend
 //	rules.go        plan, reload, and rules in force

@@ -17,7 +17,7 @@ import (
 // startLogging starts the bridge with a log that the test reads once the bridge has stopped.
 func (s *setup) startLogging() *bytes.Buffer {
 	s.t.Helper()
-	c, _, err := config.Load(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestPutWithoutMembersKey(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := config.Load(path)
+		_, _, err := config.Load(path, bridge.Kinds())
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", value, err)
 		}

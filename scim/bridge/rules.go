@@ -120,7 +120,7 @@ func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, by store.Ori
 
 // noteRestart says in a plan what else the file changes: only mappings are taken without a restart.
 func (b *Bridge) noteRestart(plan []delivery.Preview) {
-	now, _, err := config.Load(b.Path)
+	now, _, err := config.Load(b.Path, b.Config.Kinds)
 	if err != nil {
 		b.Log.Warn("the rest of the file has mistakes, which matter at the next start", "error", err)
 		return

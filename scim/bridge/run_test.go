@@ -93,7 +93,7 @@ func (s *setup) person(email string) {
 // start starts the bridge; the test stops it.
 func (s *setup) start() {
 	s.t.Helper()
-	c, _, err := config.Load(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		s.t.Fatal(err)
 	}

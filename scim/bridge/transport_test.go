@@ -51,7 +51,7 @@ func TestOutgoing(t *testing.T) {
 		"a metadata service":      {"http://169.254.169.254", config.Outgoing{}, "not called"},
 	} {
 		vt := &config.Backend{Kind: "virustotal", RateLimit: "1000/s", URL: c.url, Outgoing: c.way, APIKey: config.NewSecret("canary-key-of-the-tests")}
-		b := &bridge.Bridge{Config: &config.Config{Backends: map[string]*config.Backend{"vt": vt}}, Log: slog.New(slog.DiscardHandler)}
+		b := &bridge.Bridge{Config: &config.Config{Kinds: bridge.Kinds(), Backends: map[string]*config.Backend{"vt": vt}}, Log: slog.New(slog.DiscardHandler)}
 		client, err := b.Client("vt", console.NewMetrics(nil, nil))
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +66,7 @@ func TestOutgoing(t *testing.T) {
 // A configuration that is printed shows where a secret comes from, and no secret.
 func TestAPrintedConfiguration(t *testing.T) {
 	s := newSetup(t, "strict", "")
-	c, _, err := config.Load(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

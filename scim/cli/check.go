@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
@@ -23,7 +24,7 @@ func checkCommand(configFile *string, stdout, stderr io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use: "check", Example: "  scimbridge check --config new.yaml", Short: "Validate the configuration, offline", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			c, warnings, err := config.Load(*configFile)
+			c, warnings, err := config.Load(*configFile, bridge.Kinds())
 			if asJSON {
 				return errors.Join(err, printChecked(stdout, *configFile, c, warnings, err))
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/doctor"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -19,7 +20,7 @@ func doctorCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "doctor", Short: "Try the configured backends with reads, and look at store, clock and certificates", Args: noArgs,
 		Example: "  scimbridge doctor\n  scimbridge doctor --canary-role 7Zq3kD   (a Risk Cloud role that nothing depends on)",
 		RunE: func(c *cobra.Command, _ []string) error {
-			o := doctor.Options{File: *configFile, CanaryRole: canary, Server: func() (doctor.Server, error) {
+			o := doctor.Options{File: *configFile, Kinds: bridge.Kinds(), CanaryRole: canary, Server: func() (doctor.Server, error) {
 				return newOperatorClient(*configFile)
 			}}
 			if !asJSON {

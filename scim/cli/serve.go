@@ -26,7 +26,7 @@ func serveCommand(configFile *string, stderr io.Writer, now func() time.Time) *c
 				return usageError{err}
 			}
 			defer lines.Close()
-			conf, warnings, err := config.Load(*configFile)
+			conf, warnings, err := config.Load(*configFile, bridge.Kinds())
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ func (v *validation) backend(name string, c *Backend) {
 	} else {
 		oneOf("mode", c.Mode, "observe", "add_only", "sync")
 	}
-	oneOf("kind", c.Kind, "virustotal", "riskcloud")
+	oneOf("kind", c.Kind, slices.Sorted(maps.Keys(v.kinds))...)
 	oneOf("match", c.Match, "email", "userName", "externalId")
 	if _, err := backend.ParseRate(c.RateLimit); err != nil {
 		v.bad(at("rate_limit"), "is not of the form 5/s, 60/min or 1000/h")
@@ -46,19 +46,13 @@ func (v *validation) backend(name string, c *Backend) {
 	if c.AccountCache <= 0 {
 		v.bad(at("account_cache"), "must be positive")
 	}
-	if u := c.UpdateRole; c.Kind == "riskcloud" {
-		if !strings.HasPrefix(u.Path, "/") || !strings.Contains(u.Path, "{role}") {
-			v.bad(at("update_role", "path"), "must begin with / and contain {role}")
-		}
-		oneOf("update_role.method", u.Method, "PUT", "PATCH", "POST")
+	kind, known := v.kinds[c.Kind]
+	if known {
+		oneOf("on_missing_user", c.OnMissingUser, alternatives("wait", kind.OnMissingUser)...)
+		oneOf("on_deactivate", c.OnDeactivate, alternatives("remove_roles", kind.OnDeactivate)...)
 	}
-	switch c.Kind {
-	case "virustotal":
-		oneOf("on_missing_user", c.OnMissingUser, "wait", "invite")
-		oneOf("on_deactivate", c.OnDeactivate, "remove_roles", "remove_member")
-	case "riskcloud":
-		oneOf("on_missing_user", c.OnMissingUser, "wait", "create")
-		oneOf("on_deactivate", c.OnDeactivate, "remove_roles", "disable_user")
+	if known && kind.Validate != nil {
+		v.mistakes(path, kind.Validate(backend.Settings{UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path}))
 	}
 	if c.OnMissingUser != "wait" && c.Match != "email" {
 		v.bad(at("on_missing_user"), "needs match: email: an account is asked for by address")
@@ -83,7 +77,7 @@ func (v *validation) brake(path []string, l RemovalsLimit) {
 }
 
 func (v *validation) credentials(at func(...string) []string, c *Backend) {
-	secrets := map[string]Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token}
+	secrets := c.secrets()
 	for _, key := range slices.Sorted(maps.Keys(secrets)) {
 		s := secrets[key]
 		if s.IsZero() {
@@ -92,7 +86,7 @@ func (v *validation) credentials(at func(...string) []string, c *Backend) {
 		if s.Literal() && key != "client_id" {
 			v.warn(at(key), "is written in the file; prefer env:NAME or file:/path")
 		}
-		if strings.HasPrefix(c.URL, "simulated") {
+		if c.Simulated() {
 			continue
 		}
 		if _, err := s.Value(); err != nil {
@@ -114,10 +108,28 @@ func (v *validation) credentials(at func(...string) []string, c *Backend) {
 	case u.Scheme == "http" && !backend.Loopback(u.Hostname()):
 		v.bad(at("url"), "http:// is accepted on loopback only; use https://")
 	}
-	switch {
-	case c.Kind == "virustotal" && c.APIKey.IsZero():
-		v.bad(at("api_key"), "is missing")
-	case c.Kind == "riskcloud" && c.Token.IsZero() && (c.ClientID.IsZero() || c.ClientSecret.IsZero()):
-		v.bad(at("client_id"), "needs client_id and client_secret, or token")
+	kind := v.kinds[c.Kind]
+	if key, missing := kind.MissingCredentials(func(key string) bool { s := secrets[key]; return !s.IsZero() }); missing != "" {
+		v.bad(at(key), "%s", missing)
+	}
+}
+
+// alternatives returns the values of a key: the one that every kind has, and that of this kind.
+func alternatives(always, more string) []string {
+	if more == "" {
+		return []string{always}
+	}
+	return []string{always, more}
+}
+
+// mistakes adds what a kind of vendor says about a part of the configuration.
+func (v *validation) mistakes(path []string, found []backend.Mistake) {
+	for _, m := range found {
+		at := slices.Concat(path, strings.Split(m.Key, "."))
+		if m.Warning {
+			v.warn(at, "%s", m.Text)
+		} else {
+			v.bad(at, "%s", m.Text)
+		}
 	}
 }

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/scimbridge/scimbridge/backend"
 )
 
 // Config is the configuration file. Every field has the default of config.example.yaml.
@@ -14,6 +17,8 @@ type Config struct {
 	IdentityProviders map[string]IdentityProvider `yaml:"identity_providers"`
 	Backends          map[string]*Backend         `yaml:"backends"`
 	Mappings          []Rule                      `yaml:"mappings"`
+
+	Kinds map[string]backend.Kind `yaml:"-"` // of vendors, by their names
 
 	advice []string // recommendations, each with its line
 }
@@ -188,7 +193,42 @@ type Audit struct {
 	Retention Duration `yaml:"retention"`
 }
 
+// Simulated reports whether the vendor is simulated.
 func (c *Backend) Simulated() bool {
-	kind, _, _ := strings.Cut(c.URL, ":")
-	return kind == "simulated"
+	_, simulated := c.simulation()
+	return simulated
+}
+
+// Simulation returns how a simulated vendor behaves.
+func (c *Backend) Simulation() backend.Simulation {
+	profile, _ := c.simulation()
+	return backend.Simulation{Profile: profile}
+}
+
+// simulation returns the profile of a simulated backend: `url: simulated:lenient`.
+func (c *Backend) simulation() (profile string, simulated bool) {
+	word, profile, _ := strings.Cut(c.URL, ":")
+	return profile, word == "simulated"
+}
+
+// Settings returns what a client of the backend is made of. An unreadable secret is an error unless
+// the backend is simulated.
+func (c *Backend) Settings() (backend.Settings, error) {
+	s := backend.Settings{Secrets: map[string]backend.Secret{}, UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path}
+	for key, secret := range c.secrets() {
+		if secret.IsZero() || c.Simulated() {
+			continue
+		}
+		value, err := secret.Value()
+		if err != nil {
+			return s, fmt.Errorf("%s: %w", key, err)
+		}
+		s.Secrets[key] = value
+	}
+	return s, nil
+}
+
+// secrets returns the credentials of a backend by their keys.
+func (c *Backend) secrets() map[string]Secret {
+	return map[string]Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token}
 }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/backend"
 )
 
 // maxProblems is how many problems of one file are told: the rest mostly follows from them.
@@ -17,7 +19,7 @@ const MaxProblems = 100
 
 // decodeConfig reads a file over the defaults. What is wrong with a value is among the problems of the validation; what cannot be read
 // as a document at all is a *ConfigError.
-func decode(file string, data []byte) (*Config, *validation, error) {
+func decode(file string, data []byte, kinds map[string]backend.Kind) (*Config, *validation, error) {
 	var root, more yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&root); err != nil {
@@ -29,7 +31,8 @@ func decode(file string, data []byte) (*Config, *validation, error) {
 	if top := root.Content[0]; top.Kind != yaml.MappingNode && top.Kind != yaml.AliasNode && top.ShortTag() != "!!null" {
 		return nil, nil, &Error{file, []string{fmt.Sprintf("line %d: this is no configuration: that is keys such as `server:`, each with what belongs to it; see config.example.yaml", top.Line)}}
 	}
-	c, v := Default(), newValidation(&root)
+	c, v := Default(), newValidation(&root, kinds)
+	c.Kinds = kinds
 	var typed *yaml.TypeError
 	switch err := decodeStrict(root.Content[0], c); {
 	case errors.As(err, &typed):

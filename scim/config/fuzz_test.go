@@ -39,12 +39,12 @@ func FuzzConfig(f *testing.F) {
 	for _, s := range odd {
 		f.Add([]byte(s))
 	}
-	running, _, err := Parse("example", example)
+	running, _, err := Parse("example", example, kinds())
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, warnings, err := Parse("file", data)
+		c, warnings, err := Parse("file", data, kinds())
 		var wrong *Error
 		if (err == nil) != (c != nil) || err != nil && !errors.As(err, &wrong) {
 			t.Fatalf("%v, %v", c, err)
@@ -139,14 +139,14 @@ func FuzzScalars(f *testing.F) {
 // A configuration without end, such as a device, is read as far as one may be long.
 func TestEndlessFilesAreRefused(t *testing.T) {
 	const endless = "/dev/zero"
-	if _, _, err := Load(endless); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
+	if _, _, err := Load(endless, kinds()); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
 		t.Error(err)
 	}
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(path, []byte("identity_providers: {okta: {tokens: [file:"+endless+"]}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Load(path); err == nil || !strings.Contains(err.Error(), "larger than 64 KiB") {
+	if _, _, err := Load(path, kinds()); err == nil || !strings.Contains(err.Error(), "larger than 64 KiB") {
 		t.Error(err)
 	}
 }
@@ -154,12 +154,12 @@ func TestEndlessFilesAreRefused(t *testing.T) {
 // Thousands of mistakes, and thousands of rules that say the same, are told in part.
 func TestManyProblemsAreToldInPart(t *testing.T) {
 	_, warnings, err := Parse("file", []byte("identity_providers: {okta: {}}\nbackends: {vt: {kind: virustotal, url: simulated, mode: sync}}\nmappings:\n"+
-		strings.Repeat("  - {group: a, backend: vt, target: t, roles: [USER_ROLE_X]}\n", 3000)))
+		strings.Repeat("  - {group: a, backend: vt, target: t, roles: [USER_ROLE_X]}\n", 3000)), kinds())
 	if err != nil || len(warnings) > 3*3000 {
 		t.Errorf("%d warnings, %v", len(warnings), err)
 	}
 	var wrong *Error
-	if _, _, err = Parse("file", []byte(strings.Repeat("a: 1\n", 1)+"mappings:\n"+strings.Repeat("  - {nonsense: 1}\n", 10_000))); !errors.As(err, &wrong) || len(wrong.Problems) != MaxProblems+1 {
+	if _, _, err = Parse("file", []byte(strings.Repeat("a: 1\n", 1)+"mappings:\n"+strings.Repeat("  - {nonsense: 1}\n", 10_000)), kinds()); !errors.As(err, &wrong) || len(wrong.Problems) != MaxProblems+1 {
 		t.Errorf("%v", err)
 	}
 }

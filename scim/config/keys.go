@@ -41,7 +41,7 @@ func walkKeys(n *yaml.Node, t reflect.Type, top bool, out *[]string) {
 	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
 		fields := map[string]reflect.Type{}
 		for _, f := range reflect.VisibleFields(t) {
-			if name := f.Tag.Get("yaml"); name != "" && !f.Anonymous { // those of what is embedded are visible by themselves
+			if name := f.Tag.Get("yaml"); name != "" && name != "-" && !f.Anonymous { // those of what is embedded are visible by themselves
 				fields[name] = f.Type
 			}
 		}

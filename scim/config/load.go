@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 )
 
@@ -35,17 +36,17 @@ func (e *Error) Error() string {
 
 // LoadConfig reads and checks a configuration file. Warnings are about what works and should not stay. A wrong
 // file gives a *ConfigError with every problem.
-func Load(file string) (c *Config, warnings []string, err error) {
+func Load(file string, kinds map[string]backend.Kind) (c *Config, warnings []string, err error) {
 	data, err := ReadFile(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	return Parse(file, data)
+	return Parse(file, data, kinds)
 }
 
 // parseConfig is LoadConfig of what was read.
-func Parse(file string, data []byte) (*Config, []string, error) {
-	c, v, err := examine(file, data)
+func Parse(file string, data []byte, kinds map[string]backend.Kind) (*Config, []string, error) {
+	c, v, err := examine(file, data, kinds)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,8 +57,8 @@ func Parse(file string, data []byte) (*Config, []string, error) {
 }
 
 // examineConfig reads and checks: what is wrong is among the problems, unless nothing can be read at all.
-func examine(file string, data []byte) (*Config, *validation, error) {
-	c, v, err := decode(file, data)
+func examine(file string, data []byte, kinds map[string]backend.Kind) (*Config, *validation, error) {
+	c, v, err := decode(file, data, kinds)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,12 +115,12 @@ func LoadEndpoints(file string) (*Config, error) {
 
 // LoadWithoutSecrets is Load, except that a secret that cannot be read is not an error: it is
 // returned as one of the absent ones, with its line.
-func LoadWithoutSecrets(file string) (c *Config, absent, warnings []string, err error) {
+func LoadWithoutSecrets(file string, kinds map[string]backend.Kind) (c *Config, absent, warnings []string, err error) {
 	data, err := ReadFile(file)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c, v, err := examine(file, data)
+	c, v, err := examine(file, data, kinds)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -135,7 +136,7 @@ func LoadWithoutSecrets(file string) (c *Config, absent, warnings []string, err 
 // Propose compiles the mappings of another file, which may hold nothing else, against the identity
 // providers and backends of c.
 func (c *Config) Propose(file string, data []byte) (*mapping.Rules, error) {
-	proposed, v, err := decode(file, data)
+	proposed, v, err := decode(file, data, c.Kinds)
 	if err != nil {
 		return nil, err
 	}

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -60,40 +60,32 @@ func thoseThere[V any](named map[string]V) string {
 func (v *validation) grant(c *Config, path []string, g Grant) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	b := c.Backends[g.Backend]
+	var found []backend.Mistake
+	if b != nil && v.kinds[b.Kind].ValidateGrant != nil {
+		found = v.kinds[b.Kind].ValidateGrant(backend.Grant{Target: g.Target, Roles: g.Roles, PermissionSets: g.PermissionSets, Authoritative: g.Authoritative, Replace: g.Replace})
+		v.mistakes(path, found)
+	}
+	wrong := slices.ContainsFunc(found, func(m backend.Mistake) bool { return !m.Warning })
 	switch {
 	case g.Backend == "":
 		v.bad(at("backend"), "is missing")
 	case b == nil:
 		v.bad(at("backend"), "%q is not one of the backends above%s", legible.Clip(g.Backend), thoseThere(c.Backends))
-	case b.Kind == "riskcloud" && len(g.Roles) > 0:
-		v.bad(at("roles"), "belongs to virustotal; at Risk Cloud the target is the role")
-	case b.Kind == "riskcloud" && g.Replace:
-		v.bad(at("replace"), "is for virustotal only")
-	case b.Kind == "virustotal" && len(g.PermissionSets) > 0:
-		v.bad(at("permission_sets"), "is for riskcloud only")
-	case b.Kind == "virustotal" && g.Authoritative:
-		v.bad(at("authoritative"), "is refused: VirusTotal does not show who holds a role")
+	case wrong:
+	case g.Replace && v.known(b.Kind) && !v.kinds[b.Kind].Traits.Replace:
+		v.bad(at("replace"), "is not possible at %s", v.kinds[b.Kind].Title)
 	case g.Authoritative:
 		v.warn(at("authoritative"), "takes the role from everybody without a group; run `scimbridge plan --proposed` first. The brakes hold more than max_removals at once")
 	case g.Replace:
 		v.warn(at("replace"), "clears every role of these people on %s that no rule gives, also those that others granted", legible.Clip(g.Target))
 	}
-	for _, r := range g.Roles {
-		switch {
-		case b == nil || b.Kind != "virustotal":
-		case !virusTotalRole.MatchString(r):
-			v.bad(at("roles"), "%q does not look like USER_ROLE_…", legible.Clip(r))
-		case !strings.Contains(r, "${") && !slices.Contains(knownRoles, r):
-			v.warn(at("roles"), "%q is not one of the roles that VirusTotal documents; mind the spelling", legible.Clip(r))
-		}
-	}
 }
 
-// knownRoles are those that the vendor's pages name; a licence may have others.
-var knownRoles = []string{"USER_ROLE_GROUP_ADMIN", "USER_ROLE_PRIVATE_SCANNING", "USER_ROLE_FILE_DOWNLOADS", "USER_ROLE_FILE_UPLOADS",
-	"USER_ROLE_PRIVATE_FILE_UPLOADS", "USER_ROLE_PRIVATE_FILE_DOWNLOADS"}
-
-var virusTotalRole = regexp.MustCompile(`^(USER_ROLE_[A-Z0-9_]+|\$\{[^}]+\}|USER_ROLE_.*\$\{[^}]+\}.*)$`)
+// known reports whether there is such a kind of vendor.
+func (v *validation) known(kind string) bool {
+	_, known := v.kinds[kind]
+	return known
+}
 
 func unjoin(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -105,8 +97,9 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-// riskCloudRole stands in the ledger for "has the role": at Risk Cloud the target is the role.
-const riskCloudRole = "member"
+// unknownRole stands for the role of a grant at a backend that is a mistake, which is reported by
+// itself.
+const unknownRole = "unknown"
 
 // Rules compiles the rules, without the lines where they stand.
 func (c *Config) Rules() (*mapping.Rules, error) { return c.compile(nil) }
@@ -131,11 +124,23 @@ func (c *Config) compile(v *validation) (*mapping.Rules, error) {
 			if v != nil {
 				r.Line = v.line(slices.Concat([]string{"mappings", strconv.Itoa(i)}, paths[n])...)
 			}
-			if b := c.Backends[g.Backend]; b == nil || b.Kind != "virustotal" {
-				r.Roles = []string{riskCloudRole} // also where the backend is a mistake, which is reported by itself
+			b := c.Backends[g.Backend]
+			if kind, known := c.kindOf(b); !known {
+				r.Roles = []string{unknownRole}
+			} else if fixed := kind.Traits.FixedRole; fixed != "" {
+				r.Roles = []string{fixed}
 			}
 			rules = append(rules, r)
 		}
 	}
 	return mapping.Compile(rules)
+}
+
+// kindOf returns the kind of vendor of a backend.
+func (c *Config) kindOf(b *Backend) (kind backend.Kind, known bool) {
+	if b == nil {
+		return kind, false
+	}
+	kind, known = c.Kinds[b.Kind]
+	return kind, known
 }

@@ -30,7 +30,7 @@ func TestReadmeRules(t *testing.T) {
 	if err := os.WriteFile(path, []byte(head+"\n"+string(block[1])), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := Load(path)
+	c, warnings, err := Load(path, kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

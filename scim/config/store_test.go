@@ -26,7 +26,7 @@ func TestStoreOfAConfiguration(t *testing.T) {
 		if err := os.WriteFile(path, []byte("store: "+store+"\nidentity_providers: {okta: {tokens: ['sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec']}}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, warnings, err := Load(path)
+		_, warnings, err := Load(path, kinds())
 		said := strings.Join(warnings, "\n")
 		if err != nil {
 			said += err.Error()

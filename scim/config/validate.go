@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scimbridge/scimbridge/backend"
 )
 
 type problem struct {
@@ -31,10 +33,11 @@ type validation struct {
 	trusts   []trust                      // whose signed tokens are accepted
 	clients  map[string]string            // whose client it is, by its id
 	now      time.Time
+	kinds    map[string]backend.Kind
 }
 
-func newValidation(root *yaml.Node) *validation {
-	return &validation{root: root, tokens: map[[sha256.Size]byte]string{}, clients: map[string]string{}, now: time.Now()}
+func newValidation(root *yaml.Node, kinds map[string]backend.Kind) *validation {
+	return &validation{root: root, tokens: map[[sha256.Size]byte]string{}, clients: map[string]string{}, now: time.Now(), kinds: kinds}
 }
 
 // err is everything that is wrong, in the order of lines; nil if nothing is.

@@ -96,6 +96,7 @@ func (d *demo) start(ctx context.Context, dir string) error {
 			Store:             config.Store{Driver: "bolt", Path: filepath.Join(dir, "scimbridge.db")},
 			IdentityProviders: idps,
 			Backends:          map[string]*config.Backend{"virustotal": simulated("virustotal"), "riskcloud": simulated("riskcloud")},
+			Kinds:             bridge.Kinds(),
 			Mappings:          rules,
 		},
 		Log:     slog.New(slog.NewTextHandler(d.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),

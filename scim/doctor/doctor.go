@@ -29,7 +29,8 @@ type Server interface {
 
 // Options of Run.
 type Options struct {
-	File       string                 // the configuration
+	File       string // the configuration
+	Kinds      map[string]backend.Kind
 	CanaryRole string                 // a Risk Cloud role on which to try an update; "": none
 	Server     func() (Server, error) // connects to the running server
 	Show       func(Diagnosis) error  // gets each diagnosis as it is found; nil: none
@@ -69,7 +70,7 @@ type examination struct {
 // load reads the configuration. A secret that cannot be read is a diagnosis; the rest is still
 // examined.
 func (d *examination) load() error {
-	c, absent, warnings, err := config.LoadWithoutSecrets(d.File)
+	c, absent, warnings, err := config.LoadWithoutSecrets(d.File, d.Kinds)
 	if err != nil {
 		return err
 	}

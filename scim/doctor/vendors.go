@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/backend/riskcloud"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -55,8 +54,8 @@ func (d *examination) backends(ctx context.Context) {
 		limited, cancel := context.WithTimeout(ctx, maxDuration)
 		d.say(name, d.connection(limited, c.URL, way)...)
 		d.say(name, d.examine(limited, name, client, rules)...)
-		if rc, ok := client.(*riskcloud.Client); ok && canary != "" {
-			d.say(name, tryCanary(limited, rc, canary, c))
+		if finder, ok := client.(backend.UpdateFinder); ok && canary != "" {
+			d.say(name, tryCanary(limited, finder, canary, c))
 			tried = true
 		}
 		cancel()
@@ -72,10 +71,12 @@ func (d *examination) examine(ctx context.Context, name string, client backend.B
 		return nil
 	}
 	out := e.Examine(ctx, rules.FixedTargets(name))
-	if d.config.Backends[name].Kind == "riskcloud" {
+	c := d.config.Backends[name]
+	traits := d.Kinds[c.Kind].Traits
+	if traits.FixedRole != "" { // only the vendor knows the role's name
 		out = append(out, pinAdministrators(out, name, rules)...)
 	}
-	if c := d.config.Backends[name]; c.OwnAccount == "" && c.Kind == "virustotal" {
+	if c.OwnAccount == "" && traits.OwnAccount {
 		out = append(out, backend.Finding{Level: backend.Note, What: "own_account is not set, and the API does not tell whose key it is",
 			Remedy: "name the owner of the key in `own_account`: the bridge then never takes a role from them"})
 	}
@@ -131,8 +132,8 @@ func (d *examination) connection(ctx context.Context, address string, way backen
 }
 
 // tryCanary finds out how the tenant wants a role to be updated.
-func tryCanary(ctx context.Context, rc *riskcloud.Client, role string, c *config.Backend) backend.Finding {
-	way, err := rc.FindUpdate(ctx, role)
+func tryCanary(ctx context.Context, finder backend.UpdateFinder, role string, c *config.Backend) backend.Finding {
+	way, err := finder.FindUpdate(ctx, role)
 	if err != nil {
 		return bad("role "+role+": "+err.Error(), "the bridge cannot change roles before this is fixed")
 	}

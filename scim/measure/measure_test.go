@@ -13,7 +13,7 @@ func TestTheMeasuredServerIsNotLimited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := config.Load(file)
+	c, warnings, err := config.Load(file, nil)
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v, %v", warnings, err)
 	}
