@@ -62,7 +62,7 @@ func credentials(idp string, tokens []config.Token) ([]auth.Credential, error) {
 		if err != nil {
 			return nil, fmt.Errorf("identity provider %s: %w", idp, err)
 		}
-		c.Expires = t.Expires
+		c.Expires = t.Expires.Time
 		all = append(all, c)
 	}
 	return all, nil

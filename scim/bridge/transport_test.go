@@ -70,9 +70,7 @@ func TestAPrintedConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := yaml.Unmarshal([]byte("env:RC_TOKEN"), &c.Backends["rc"].Token); err != nil {
-		t.Fatal(err)
-	}
+	c.Backends["rc"].Token = config.NewSecret("env:RC_TOKEN")
 	asYAML, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)

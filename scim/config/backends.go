@@ -13,7 +13,6 @@ import (
 func (v *validation) backend(name string, c *Backend) {
 	path := []string{"backends", name}
 	at := func(key ...string) []string { return append(slices.Clone(path), key...) }
-	v.take(c.problems)
 	if !plainName.MatchString(name) {
 		v.bad(path, "a name is 1 to 64 letters, digits, dots, dashes and underscores")
 	}

@@ -101,8 +101,6 @@ type Backend struct {
 	OwnAccount      string        `yaml:"own_account"`
 	MaxRemovals     RemovalsLimit `yaml:"max_removals"`
 	MaxOffboardings RemovalsLimit `yaml:"max_offboardings"`
-
-	problems []string // found while reading, with their lines
 }
 
 // UpdateRole is how Risk Cloud's role update is addressed; the vendor's page omits it.

@@ -2,6 +2,7 @@ package config
 
 import "time"
 
+// DefaultBackend returns what the keys of a backend are without a file.
 func DefaultBackend() Backend {
 	return Backend{
 		Match: "email", RateLimit: "60/min", Batch: Batch{25, Duration(time.Second)},
@@ -14,6 +15,7 @@ func DefaultBackend() Backend {
 	}
 }
 
+// Default returns what the keys are without a file.
 func Default() *Config {
 	return &Config{
 		Server:  Server{Listen: "127.0.0.1:8080", Limits: defaultLimits(), BodyMemory: defaultBodyMemory},
@@ -34,3 +36,5 @@ const (
 	defaultBodyMemory = Size(256 << 20)
 	leastBodyMemory   = Size(64 << 20)
 )
+
+func (b *Backend) setDefaults() { *b = DefaultBackend() }

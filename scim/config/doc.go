@@ -8,10 +8,9 @@
 //	config.go     the shape: one type a block of keys
 //	defaults.go   what a key is without a file
 //	load.go       reading a file: Load, Propose, LoadEndpoints
-//	document.go   from bytes to YAML nodes, and what is no YAML
-//	decode.go     from nodes to values, with the messages of the YAML library
+//	document.go   from bytes to YAML nodes, and files that are not YAML
+//	decode.go     from nodes to values, each mistake with its key and line
 //	keys.go       unknown keys, and the known key that is meant
-//	located.go    which key a message of the YAML library is about
 //	scalars.go    durations, sizes, names
 //	secret.go     env:NAME, file:/path or a literal
 //	token.go      a secret with its end

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -14,85 +15,60 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// maxProblems is how many problems of one file are told: the rest mostly follows from them.
+// MaxProblems is how many problems of one file are reported: the rest mostly follows from them.
 const MaxProblems = 100
 
-// decodeConfig reads a file over the defaults. What is wrong with a value is among the problems of the validation; what cannot be read
-// as a document at all is a *ConfigError.
+// decode reads a file over the defaults. Mistakes in values are problems of the validation. A file that
+// is not a document of keys is an *Error.
 func decode(file string, data []byte, kinds map[string]backend.Kind) (*Config, *validation, error) {
 	var root, more yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&root); err != nil {
-		return nil, nil, &Error{file, []string{unreadable(err, data, nil)}}
+		return nil, nil, &Error{file, []string{unreadable(err, data)}}
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, nil, &Error{file, []string{fmt.Sprintf("line %d: another document begins: a file holds one", max(1, more.Line))}}
 	}
-	if top := root.Content[0]; top.Kind != yaml.MappingNode && top.Kind != yaml.AliasNode && top.ShortTag() != "!!null" {
+	top := root.Content[0]
+	if top.Kind != yaml.MappingNode && !isNull(top) {
 		return nil, nil, &Error{file, []string{fmt.Sprintf("line %d: this is no configuration: that is keys such as `server:`, each with what belongs to it; see config.example.yaml", top.Line)}}
 	}
 	c, v := Default(), newValidation(&root, kinds)
 	c.Kinds = kinds
-	var typed *yaml.TypeError
-	switch err := decodeStrict(root.Content[0], c); {
-	case errors.As(err, &typed):
-		v.take(typed.Errors)
-	case err != nil:
-		return nil, nil, &Error{file, []string{unreadable(err, data, &root)}}
+	var read decoder
+	read.decode(top, reflect.ValueOf(c).Elem())
+	if read.expanded >= maxExpanded {
+		return nil, nil, &Error{file, []string{fmt.Sprintf("line %d: anchors and aliases make it too large", read.outermost.Line)}}
 	}
+	v.problems = read.problems
 	return c, v, nil
 }
 
-// take adds problems that the YAML library, or a value, has told of.
-func (v *validation) take(texts []string) {
-	for _, p := range texts[:min(len(texts), MaxProblems)] {
-		text := v.located(p)
-		v.problems = append(v.problems, problem{line: lineOf(text), text: text})
-	}
-}
+// yamlPlace is how the YAML library says where a document breaks off.
+var yamlPlace = regexp.MustCompile(`^line (\d+): `)
 
-// unreadables are those messages of the YAML library that end its reading and may hold a part of a value; in our words.
-var unreadables = []struct {
-	is   *regexp.Regexp
-	text string
-}{
-	{regexp.MustCompile(`(?s)^unknown anchor '.*' referenced$`), "what begins with * refers to an anchor that is not there; put a value that begins with * in quotation marks"},
-	{regexp.MustCompile(`(?s)^anchor '.*' value contains itself$`), "an anchor contains itself"},
-	{regexp.MustCompile(`(?s)^cannot decode `), "a value is not what its tag (!) says; put a value that begins with ! in quotation marks"},
-	{regexp.MustCompile(`^!!binary value`), "a value is tagged as binary and is not base64"},
-	{regexp.MustCompile(`(?s)^invalid map key`), "a key is not a text"},
-	{regexp.MustCompile(`^map merge requires`), "what is merged (<<) is not a block of keys"},
-	{regexp.MustCompile(`^document contains excessive`), "anchors and aliases make it too large"},
-	{regexp.MustCompile(`^EOF$`), "there is nothing in it but comments"},
-}
-
-// unreadable rewords an error that ended the reading, with its line.
-func unreadable(err error, data []byte, root *yaml.Node) string {
+// unreadable says why a document cannot be read, with its line. The words of the YAML library may hold
+// a part of a value, which may be a secret, so none of its words that do are repeated.
+func unreadable(err error, data []byte) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if place := yamlPlace.FindString(text); place != "" {
 		return place + "this is not YAML: " + syntax(text[len(place):])
 	}
-	line := 1
-	switch {
-	case root != nil:
-		line = culprit(root, text)
-	case strings.HasPrefix(text, "unknown anchor '"):
-		name := strings.TrimSuffix(strings.TrimPrefix(text, "unknown anchor '"), "' referenced")
-		line = lineAt(data, bytes.Index(data, []byte("*"+name)))
-	default:
-		line = lineAt(data, bytes.IndexFunc(data, func(r rune) bool {
-			return r == utf8.RuneError || r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == 0x7f
-		}))
+	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
+		name = strings.TrimSuffix(name, "' referenced")
+		line := lineAt(data, bytes.Index(data, []byte("*"+name)))
+		return fmt.Sprintf("line %d: what begins with * refers to an anchor that is not there; put a value that begins with * in quotation marks", line)
 	}
-	for _, u := range unreadables {
-		if u.is.MatchString(text) {
-			return fmt.Sprintf("line %d: %s", line, u.text)
-		}
+	if errors.Is(err, io.EOF) {
+		return "line 1: there is nothing in it but comments"
 	}
+	line := lineAt(data, bytes.IndexFunc(data, func(r rune) bool {
+		return r == utf8.RuneError || r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == 0x7f
+	}))
 	return fmt.Sprintf("line %d: this is not YAML: %s", line, syntax(text))
 }
 
-// syntax says what to look for where the YAML library cannot go on; where it says more than we know, its words.
+// syntax says what to look for where the YAML library cannot go on, or repeats what it says.
 func syntax(text string) string {
 	switch {
 	case strings.Contains(text, "cannot start any token"):
@@ -102,19 +78,8 @@ func syntax(text string) string {
 	case strings.HasPrefix(text, "mapping values are not allowed"):
 		return "a second colon in a line, or a line that is indented too far; put a value that holds a colon and a space in quotation marks"
 	}
-	return plainYAML(text)
+	return text
 }
 
 // lineAt is the line of a place in the text; the first one if there is no such place.
 func lineAt(data []byte, at int) int { return 1 + bytes.Count(data[:max(0, at)], []byte("\n")) }
-
-// culprit is the line of the deepest node that cannot be decoded by itself for the same reason.
-func culprit(n *yaml.Node, text string) int {
-	for _, c := range n.Content {
-		var value any
-		if err := c.Decode(&value); err != nil && strings.TrimPrefix(err.Error(), "yaml: ") == text {
-			return culprit(c, text)
-		}
-	}
-	return max(1, n.Line)
-}

@@ -12,59 +12,20 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-// unknownKeys lists the keys of a node that the type has no field for. It stops at types that read themselves.
-func unknownKeys(n *yaml.Node, into any) []string {
-	var out []string
-	walkKeys(n, reflect.TypeOf(into).Elem(), true, &out)
-	return out
+// unknownKey is the problem of a key that a block does not have.
+func unknownKey(key *yaml.Node, fields map[string]reflect.StructField) problem {
+	text := fmt.Sprintf("unknown key %q%s", legible.Clip(key.Value), suggestion(key.Value, slices.Sorted(maps.Keys(fields))))
+	if key.Value == "<<" {
+		text = `unknown key "<<": keys are not merged; write them again`
+	}
+	return problem{line: key.Line, text: fmt.Sprintf("line %d: %s", key.Line, text)}
 }
 
-func walkKeys(n *yaml.Node, t reflect.Type, top bool, out *[]string) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if !top && reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]()) {
-		return
-	}
-	switch {
-	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
-		for _, e := range n.Content {
-			walkKeys(e, t.Elem(), false, out)
-		}
-	case t.Kind() == reflect.Map && n.Kind == yaml.MappingNode:
-		for i := 1; i < len(n.Content); i += 2 {
-			walkKeys(n.Content[i], t.Elem(), false, out)
-		}
-	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
-		fields := map[string]reflect.Type{}
-		for _, f := range reflect.VisibleFields(t) {
-			if name := f.Tag.Get("yaml"); name != "" && name != "-" && !f.Anonymous { // those of what is embedded are visible by themselves
-				fields[name] = f.Type
-			}
-		}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i]
-			if ft, ok := fields[key.Value]; ok {
-				walkKeys(n.Content[i+1], ft, false, out)
-				continue
-			}
-			if key.Value == "<<" {
-				*out = append(*out, fmt.Sprintf("line %d: unknown key \"<<\": keys are not merged; write them again", key.Line))
-				continue
-			}
-			*out = append(*out, fmt.Sprintf("line %d: unknown key %q%s", key.Line, legible.Clip(key.Value), suggestion(key.Value, fields)))
-		}
-	}
-}
-
-func suggestion(key string, fields map[string]reflect.Type) string {
-	known := slices.Sorted(maps.Keys(fields))
-	for _, near := range []int{0, 1, 2} {
+// suggestion names the known key that is meant, or all of them.
+func suggestion(key string, known []string) string {
+	for _, edits := range []int{0, 1, 2} {
 		for _, f := range known {
-			if strings.EqualFold(f, key) || 2*near <= len(key) && distance(f, key) == near { // of a word of two letters everything is near
+			if strings.EqualFold(f, key) || 2*edits <= len(key) && distance(f, key) == edits { // two edits make anything of two letters
 				return fmt.Sprintf("; did you mean %q?", f)
 			}
 		}

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 )
@@ -105,12 +103,8 @@ func LoadEndpoints(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := Default()
-	var problems *yaml.TypeError
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(c); err != nil && !errors.As(err, &problems) {
-		return nil, &Error{file, []string{unreadable(err, data, nil)}}
-	}
-	return c, nil
+	c, _, err := decode(file, data, nil)
+	return c, err
 }
 
 // LoadWithoutSecrets is Load, except that a secret that cannot be read is not an error: it is
@@ -151,4 +145,10 @@ func (c *Config) Propose(file string, data []byte) (*mapping.Rules, error) {
 		return nil, fmt.Errorf("compiling %s: %w", file, err)
 	}
 	return rules, nil
+}
+
+// lineOf returns the line that a warning or a recommendation begins with.
+func lineOf(s string) (line int) {
+	_, _ = fmt.Sscanf(s, "line %d:", &line) // 0 if it names none
+	return line
 }

@@ -55,7 +55,7 @@ func (v *validation) token(at []string, idp string, t Token) {
 		v.warn(at, "stands there already")
 	}
 	v.tokens[parsed.Hash] = idp
-	v.expiry(at, t.Expires)
+	v.expiry(at, t.Expires.Time)
 }
 
 // expiryWarning is how long before its end a token is warned about.

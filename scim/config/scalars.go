@@ -5,26 +5,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 )
 
-// names is a name or a list of them.
+// Names is a name or a list of them.
 type Names []string
 
-// UnmarshalYAML reads either form.
-func (l *Names) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		*l = Names{n.Value}
-		return nil
-	}
-	var list []string
-	if err := n.Decode(&list); err != nil {
-		return err
-	}
-	*l = list
-	return nil
-}
+func (l *Names) parseShort(text string) { *l = Names{text} }
 
 // Duration is a time.Duration written as 30s, 5m or 1h; a bare 0 is zero.
 type Duration time.Duration
@@ -40,19 +26,20 @@ func (d Duration) String() string {
 	return s
 }
 
-// UnmarshalYAML reads the written form.
-func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
-	if n.Value == "0" {
+func (d *Duration) parse(text string) bool {
+	if text == "0" {
 		*d = 0
-		return nil
+		return true
 	}
-	v, err := time.ParseDuration(n.Value)
-	if err != nil || v < 0 || n.Kind != yaml.ScalarNode {
-		return wrongValue(n, "is not a duration such as 30s, 5m or 1h")
+	v, err := time.ParseDuration(text)
+	if err != nil || v < 0 {
+		return false
 	}
 	*d = Duration(v)
-	return nil
+	return true
 }
+
+func (*Duration) wrong() string { return "is not a duration such as 30s, 5m or 1h" }
 
 // Size is a number of bytes written as 64MiB or 1GiB.
 type Size int64
@@ -60,21 +47,17 @@ type Size int64
 // String is the written form, in MiB.
 func (s Size) String() string { return fmt.Sprintf("%dMiB", s>>20) }
 
-// UnmarshalYAML reads the written form.
-func (s *Size) UnmarshalYAML(n *yaml.Node) error {
-	number, shift := strings.TrimSuffix(n.Value, "MiB"), 20
-	if rest, ok := strings.CutSuffix(n.Value, "GiB"); ok {
+func (s *Size) parse(text string) bool {
+	number, shift := strings.TrimSuffix(text, "MiB"), 20
+	if rest, ok := strings.CutSuffix(text, "GiB"); ok {
 		number, shift = rest, 30
 	}
 	v, err := strconv.ParseUint(number, 10, 20)
-	if err != nil || number == n.Value || n.Kind != yaml.ScalarNode {
-		return wrongValue(n, "is not a size such as 256MiB or 1GiB")
+	if err != nil || number == text {
+		return false
 	}
 	*s = Size(v << shift) //nolint:gosec // at most a million GiB
-	return nil
+	return true
 }
 
-// wrongValue is a mistake in one value, at its place: named below, once the whole file is known.
-func wrongValue(n *yaml.Node, detail string) error {
-	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d column %d: %s", n.Line, n.Column, detail)}}
-}
+func (*Size) wrong() string { return "is not a size such as 256MiB or 1GiB" }

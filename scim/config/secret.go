@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/scimbridge/scimbridge/backend"
 )
 
@@ -25,14 +23,12 @@ func NewSecret(text string) Secret {
 	return Secret{text: backend.NewSecret(text)}
 }
 
-// UnmarshalYAML keeps the source; the value is read by Value.
-func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind != yaml.ScalarNode {
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: a secret is env:NAME, file:/path or a text", n.Line)}}
-	}
-	*s = NewSecret(n.Value)
-	return nil
+func (s *Secret) parse(text string) bool {
+	*s = NewSecret(text)
+	return true
 }
+
+func (*Secret) wrong() string { return "a secret is env:NAME, file:/path or a text" }
 
 // MarshalYAML hides the value.
 func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }

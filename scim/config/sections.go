@@ -18,8 +18,11 @@ func Sections(data []byte) (map[string]string, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return out, nil
 	}
-	if err := yaml.Unmarshal(data, &root); err != nil || len(root.Content) == 0 {
-		return nil, fmt.Errorf("reading the configuration: %s", plainYAML(fmt.Sprint(err)))
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return nil, fmt.Errorf("reading the configuration: %s", unreadable(err, data))
+	}
+	if len(root.Content) == 0 {
+		return out, nil
 	}
 	for name, n := range pairs(root.Content[0]) {
 		parts := map[string]*yaml.Node{name: n}
