@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli"
 )
 
-func main() { os.Exit(bridge.Main(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr)) }

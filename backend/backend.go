@@ -98,13 +98,13 @@ func (o Observation) Shows(role string) bool { return o.Roles || o.Only != "" &&
 
 // Traits are what the delivery loop must know of a vendor. They never change during a process.
 type Traits struct {
-	Mixed      bool     // one call may carry additions and removals
-	OneListing bool     // Resolve reads one list of people for all targets
-	Replace    bool     // Op Replace exists
-	ShowsAll   bool     // Observe tells who holds which role, at least on some tenants
-	AdminRole  string   // the role that administers a target, of which somebody must be left; empty: none
-	FixedRole  string   // the one role of a target (Risk Cloud: a target *is* a role); empty: a target has many
-	Calls      []string // names of the operations, for metrics that must exist from the start
+	Mixed      bool   // one call may carry additions and removals
+	OneListing bool   // Resolve reads one list of people for all targets
+	Replace    bool   // Op Replace exists
+	OwnAccount bool   // the credential is an account's, and the API does not say whose
+	ShowsAll   bool   // Observe tells who holds which role, at least on some tenants
+	AdminRole  string // the role that administers a target, of which somebody must be left; empty: none
+	FixedRole  string // the one role of a target (Risk Cloud: a target *is* a role); empty: a target has many
 }
 
 // Backend is a client of one configured vendor connection. Its methods may be called concurrently; they do

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Kind classifies a failure by what the delivery loop does about it.
-type Kind uint8
+// ErrorKind classifies a failure by what the delivery loop does about it.
+type ErrorKind uint8
 
 // The treatments: Transient backs off; Throttled waits until Error.Until; Unauthorized pauses the backend;
 // Rejected is isolated by halving the batch; Missing is a target that does not exist.
 const (
-	Transient Kind = iota + 1
+	Transient ErrorKind = iota + 1
 	Throttled
 	Unauthorized
 	Rejected
 	Missing
 )
 
-func (k Kind) String() string {
+func (k ErrorKind) String() string {
 	switch k {
 	case Transient:
 		return "transient"
@@ -39,7 +39,7 @@ func (k Kind) String() string {
 // Error is the only failure a Backend returns. It never holds a vendor's body, a credential or a person: Code
 // is one of the vendor's documented words, or empty.
 type Error struct {
-	Kind   Kind
+	Kind   ErrorKind
 	Doing  string    // what was being done: "changing roles"
 	Status int       // HTTP status, 0 where there was no answer
 	Code   string    // vendor's error code, at most 64 letters and underscores
@@ -71,7 +71,7 @@ var ErrPartial = errors.New("not all of the people are shown")
 
 // Unread makes a failure of a read transient if it is of one of the kinds that a read cannot mean: it concerns nobody in particular, so
 // there is nobody to find by halving. It is tried again, and shown.
-func Unread(err error, kinds ...Kind) error {
+func Unread(err error, kinds ...ErrorKind) error {
 	var e *Error
 	if errors.As(err, &e) && slices.Contains(kinds, e.Kind) {
 		e.Kind = Transient
@@ -79,8 +79,8 @@ func Unread(err error, kinds ...Kind) error {
 	return err
 }
 
-// KindOf returns the Kind of err, Transient for anything that is not an *Error.
-func KindOf(err error) Kind {
+// KindOf returns the ErrorKind of err, Transient for anything that is not an *Error.
+func KindOf(err error) ErrorKind {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Kind

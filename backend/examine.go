@@ -36,7 +36,7 @@ func Partial(what string) Finding {
 }
 
 // Refused puts a failed read into words; remedies name what to do by its kind.
-func Refused(what string, err error, remedies map[Kind]string) Finding {
+func Refused(what string, err error, remedies map[ErrorKind]string) Finding {
 	remedy := remedies[KindOf(err)]
 	var e *Error
 	switch {

@@ -11,8 +11,8 @@ import (
 
 	scimerrors "github.com/elimity-com/scim/errors"
 
-	"github.com/scimbridge/scimbridge/scim/door"
 	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -54,9 +54,9 @@ func toSCIM(err error) scimerrors.ScimError {
 	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "internal error"}
 }
 
-// refuse answers what the door says about a good credential.
+// refuse answers a request that the ingress refused.
 func refuse(w http.ResponseWriter, err error) {
-	var r *door.Refusal
+	var r *ingress.Refusal
 	if !errors.As(err, &r) {
 		writeError(w, scimerrors.ScimErrorInternal)
 		return

@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
@@ -73,7 +73,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 func (s *Server) done(r *http.Request, c *call, method string, status int) {
 	resource := labelOf(r.URL)
 	s.Observed(c.idp, method, resource, status)
-	visitor := door.Of(r)
+	visitor := ingress.Of(r)
 	level, about := slog.LevelInfo, []any{"request", c.id, "idp", c.idp, "method", method, "resource", resource, "status", status}
 	if visitor.Flood {
 		level = slog.LevelDebug
@@ -108,7 +108,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next htt
 		return
 	}
 	who, err := s.Auth.Identify(r)
-	visitor := door.Of(r)
+	visitor := ingress.Of(r)
 	if err != nil {
 		if why := (*auth.Refusal)(nil); s.Rejected != nil && errors.As(err, &why) {
 			s.Rejected(r, why)
@@ -133,9 +133,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call, next htt
 }
 
 // NotFromThere is the refusal of a credential that is good, but not from there or without its certificate: somebody may have stolen it.
-// It is nil if the door says something else.
+// It is nil if the ingress says something else.
 func NotFromThere(err error, who auth.Identity) *auth.Refusal {
-	var refused *door.Refusal
+	var refused *ingress.Refusal
 	if !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
 		return nil
 	}

@@ -66,7 +66,7 @@ func New(c Config) (*Client, error) {
 
 // Traits implements backend.Backend.
 func (c *Client) Traits() backend.Traits {
-	return backend.Traits{Mixed: true, OneListing: true, ShowsAll: true, FixedRole: Member, Calls: []string{"token", "list_users", "list_roles", "update_role", "create_user", "disable_user"}}
+	return traits()
 }
 
 // Ready implements backend.Backend.

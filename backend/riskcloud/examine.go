@@ -12,11 +12,14 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-var _ backend.Examiner = (*Client)(nil)
+var (
+	_ backend.Examiner     = (*Client)(nil)
+	_ backend.UpdateFinder = (*Client)(nil)
+)
 
 // Examine implements backend.Examiner: whether the credential is an administrator's, and what each role lets the bridge do.
 func (c *Client) Examine(ctx context.Context, targets []string) []backend.Finding {
-	remedies := map[backend.Kind]string{
+	remedies := map[backend.ErrorKind]string{
 		backend.Unauthorized: "use the client id and secret, or the token, of an administrator: Profile, Access Key in Risk Cloud",
 		backend.Missing:      "see whether `url` is that of your tenant, such as https://acme.logicgate.com, without a path",
 		backend.Transient:    "see whether this machine reaches the vendor: proxy, firewall, name resolution",
@@ -75,25 +78,26 @@ func (r role) examine(id string, there bool) backend.Finding {
 	return backend.Finding{Level: backend.Fine, What: fmt.Sprintf("role %s shows its %d people", name, len(r.Users))}
 }
 
-// UpdateWay is a method and a path by which a tenant may accept the update of a role: the vendor's page leaves them out.
-type UpdateWay struct{ Method, Path string }
-
 // updateWays in the order in which they are likely.
-var updateWays = []UpdateWay{{http.MethodPut, "/api/v1/roles/{role}"}, {http.MethodPut, "/api/v1/roles?role={role}"}, {http.MethodPatch, "/api/v1/roles/{role}"}}
+var updateWays = []backend.UpdateRole{
+	{Method: http.MethodPut, Path: "/api/v1/roles/{role}"},
+	{Method: http.MethodPut, Path: "/api/v1/roles?role={role}"},
+	{Method: http.MethodPatch, Path: "/api/v1/roles/{role}"},
+}
 
-// FindUpdate tries on a role, with an update that changes nothing, which way the tenant accepts. It goes on to the next only after
+// FindUpdate implements backend.UpdateFinder: it tries on a role, with an update that changes nothing, which way the tenant accepts. It goes on to the next only after
 // 404 or 405.
-func (c *Client) FindUpdate(ctx context.Context, id string) (UpdateWay, error) {
+func (c *Client) FindUpdate(ctx context.Context, id string) (backend.UpdateRole, error) {
 	before, there, err := c.role(ctx, id)
 	switch {
 	case err != nil:
-		return UpdateWay{}, err
+		return backend.UpdateRole{}, err
 	case !there:
-		return UpdateWay{}, errors.New("there is no role " + id)
+		return backend.UpdateRole{}, errors.New("there is no role " + id)
 	case before.refusal() != "":
-		return UpdateWay{}, errors.New("the role may not be touched: " + before.refusal())
+		return backend.UpdateRole{}, errors.New("the role may not be touched: " + before.refusal())
 	case before.Locked:
-		return UpdateWay{}, errors.New("the role may not be touched: locked")
+		return backend.UpdateRole{}, errors.New("the role may not be touched: locked")
 	}
 	for _, way := range updateWays {
 		a, err := c.do(ctx, backend.Call{Operation: "update_role", Doing: "trying the update of a role", Method: way.Method, Changes: true,
@@ -103,22 +107,22 @@ func (c *Client) FindUpdate(ctx context.Context, id string) (UpdateWay, error) {
 			continue
 		}
 		if err != nil {
-			return UpdateWay{}, err
+			return backend.UpdateRole{}, err
 		}
 		var answer role
 		if json.Unmarshal(a.Body, &answer) != nil || answer.ID != id {
-			return UpdateWay{}, unclear("trying the update of a role", a.Status)
+			return backend.UpdateRole{}, unclear("trying the update of a role", a.Status)
 		}
 		after, _, err := c.role(ctx, id)
 		if err != nil {
-			return UpdateWay{}, err
+			return backend.UpdateRole{}, err
 		}
 		if !before.same(after) {
 			return way, fmt.Errorf("%s %s was accepted, and the role is not as it was before: look at it", way.Method, way.Path)
 		}
 		return way, nil
 	}
-	return UpdateWay{}, errors.New("the tenant accepts none of the known ways; ask the vendor for method and path of “Update Users and Permission Sets on Role”")
+	return backend.UpdateRole{}, errors.New("the tenant accepts none of the known ways; ask the vendor for method and path of “Update Users and Permission Sets on Role”")
 }
 
 func (r role) same(o role) bool {

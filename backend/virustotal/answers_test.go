@@ -83,7 +83,7 @@ func TestWhatAnEntryOfASuccessSays(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		entries string
-		kind    backend.Kind // 0: it is done
+		kind    backend.ErrorKind // 0: it is done
 		code    string
 	}{
 		"one of them":                         {fine + `,` + entry("a1", "InvalidArgumentError"), backend.Rejected, "InvalidArgumentError"},
@@ -104,7 +104,7 @@ func TestWhatAnEntryOfASuccessSays(t *testing.T) {
 }
 
 // says holds an error to a kind and a code; 0 is none. Something was sent, and may have been done.
-func says(t *testing.T, name string, err error, kind backend.Kind, code string) {
+func says(t *testing.T, name string, err error, kind backend.ErrorKind, code string) {
 	t.Helper()
 	var e *backend.Error
 	switch errors.As(err, &e); {
@@ -119,7 +119,7 @@ func says(t *testing.T, name string, err error, kind backend.Kind, code string) 
 func TestAnInvitationThatASuccessRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		body string
-		kind backend.Kind
+		kind backend.ErrorKind
 		code string
 	}{
 		"done":                     {`{"data":[{"type":"user","id":"a@example.com"}]}`, 0, ""},

@@ -63,7 +63,7 @@ const adminRole = "USER_ROLE_GROUP_ADMIN"
 
 // Traits implements backend.Backend.
 func (c *Client) Traits() backend.Traits {
-	return backend.Traits{Replace: true, AdminRole: adminRole, ShowsAll: true, Calls: []string{"list_users", "read_roles", "change_roles", "invite", "remove_member"}}
+	return traits()
 }
 
 // Ready implements backend.Backend.

@@ -88,7 +88,7 @@ func TestAllProfiles(t *testing.T) {
 
 // What the profiles may say to an invitation of a member, and to taking the last administrator's role.
 func TestWhatAProfileRefuses(t *testing.T) {
-	for profile, refused := range map[string]backend.Kind{"strict": backend.Rejected, "lenient": 0, "partial": backend.Unauthorized} {
+	for profile, refused := range map[string]backend.ErrorKind{"strict": backend.Rejected, "lenient": 0, "partial": backend.Unauthorized} {
 		sim := simulator.New(simulator.Options{Profile: profile, APIKey: backendtest.Secret})
 		a, b := sim.AddPerson("a@example.com"), sim.AddPerson("b@example.com")
 		for _, id := range []string{a, b} {
@@ -100,7 +100,7 @@ func TestWhatAProfileRefuses(t *testing.T) {
 		if err := c.Invite(t.Context(), "g1", "a@example.com"); err != nil {
 			t.Errorf("%s: somebody is a member already: %v", profile, err)
 		}
-		for i, want := range []backend.Kind{0, refused} {
+		for i, want := range []backend.ErrorKind{0, refused} {
 			_, err := c.Apply(t.Context(), backend.Delta{Target: "g1", Changes: []backend.Change{
 				{Account: backend.Account{ID: []string{a, b}[i]}, Op: backend.Remove, Roles: []string{"USER_ROLE_GROUP_ADMIN"}}}})
 			if want == 0 && err != nil || want != 0 && backend.KindOf(err) != want {

@@ -28,7 +28,7 @@ func (c *Client) Examine(ctx context.Context, groups []string) []backend.Finding
 }
 
 func (c *Client) examine(ctx context.Context, group string) []backend.Finding {
-	remedies := map[backend.Kind]string{
+	remedies := map[backend.ErrorKind]string{
 		backend.Unauthorized: "use the API key of an administrator of this group; a key is shown to its owner at virustotal.com under API key",
 		backend.Missing:      "mend `target`: it is the group's id, as in the address of its page, not its name",
 		backend.Throttled:    "the key's quota is used up: wait, lower `rate_limit`, or ask the vendor for more",

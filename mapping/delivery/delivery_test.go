@@ -29,7 +29,7 @@ func team(w *world, n int, groups ...string) {
 	}
 }
 
-func failure(kind backend.Kind, status int) *backend.Error {
+func failure(kind backend.ErrorKind, status int) *backend.Error {
 	return &backend.Error{Kind: kind, Doing: "changing roles", Status: status}
 }
 

@@ -200,7 +200,7 @@ func (p *process) already(d backend.Delta) []backend.Outcome {
 
 // fault answers a call that is not to succeed.
 func (p *process) fault(d backend.Delta, dice int) error {
-	failed := func(kind backend.Kind, status int) error {
+	failed := func(kind backend.ErrorKind, status int) error {
 		return &backend.Error{Kind: kind, Doing: "changing roles", Status: status}
 	}
 	part := 0

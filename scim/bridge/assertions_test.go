@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"context"
@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
+
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -38,7 +41,7 @@ type crowd struct {
 }
 
 func (c crowd) Update(ctx context.Context, fn func(store.Tx) error) error {
-	if strings.HasPrefix(store.IsAbout(ctx), spentAssertions) {
+	if strings.HasPrefix(store.IsAbout(ctx), bridge.SpentAssertions) {
 		c.coming.Done()
 		c.coming.Wait()
 	}
@@ -73,9 +76,9 @@ func TestAssertionsAreGoodOnceForAllReplicas(t *testing.T) {
 			const each = 4
 			var coming sync.WaitGroup
 			for _, s := range all {
-				shared, ok := s.bridge.store.(store.Shared)
+				shared, ok := s.bridge.Store().(store.Shared)
 				if !ok {
-					t.Fatalf("%T", s.bridge.store)
+					t.Fatalf("%T", s.bridge.Store())
 				}
 				s.stop()
 				s.given = crowd{reopened(t, shared, s), &coming}
@@ -97,11 +100,11 @@ func reopened(t *testing.T, was store.Shared, s *setup) store.Shared {
 	if s.given != nil {
 		return was
 	}
-	c, _, err := LoadConfig(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := c.Store.open(t.Context())
+	again, err := bridge.OpenStore(t.Context(), c.Store)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -17,9 +17,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
+
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
 	"github.com/scimbridge/scimbridge/scim/canary"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -53,12 +56,12 @@ func TestCanaries(t *testing.T) {
 	for _, p := range []string{"ada", "grace", "linus", "margaret"} {
 		s.person(p + "@example.com")
 	}
-	c, warnings, err := LoadConfig(s.path)
+	c, warnings, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
 	canary.Clean(t, "the warnings of the configuration", strings.Join(warnings, "\n"))
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(&log, nil)), Path: s.path}
+	s.bridge = &bridge.Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(&log, nil)), Path: s.path}
 	if err := s.bridge.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -73,11 +76,11 @@ func TestCanaries(t *testing.T) {
 	}
 	keys := []string{s.seed()}
 	for n := range 3 {
-		err := s.bridge.store.Update(t.Context(), func(tx store.Tx) error {
-			return errors.Join(tx.SetSetting(signingKeys, nil), tx.SetSetting(store.Private+"another", fmt.Appendf(nil, "canary-%d", n)))
+		err := s.bridge.Store().Update(t.Context(), func(tx store.Tx) error {
+			return errors.Join(tx.SetSetting(bridge.SigningKeys, nil), tx.SetSetting(store.Private+"another", fmt.Appendf(nil, "canary-%d", n)))
 		})
 		if err == nil {
-			err = s.bridge.keyring().Init(t.Context())
+			err = s.bridge.Keyring().Init(t.Context())
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -221,7 +224,7 @@ func TestCanaries(t *testing.T) {
 		}
 	}
 	s.watch()
-	key, err := os.ReadFile(c.Store.keyFile())
+	key, err := os.ReadFile(c.Store.OperatorKeyFile())
 	if err != nil {
 		t.Fatal(err)
 	}

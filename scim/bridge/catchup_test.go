@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
@@ -50,7 +51,7 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 		}
 	}
 	write("Before")
-	config, _, err := LoadConfig(file)
+	c, _, err := config.Load(file, Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 	}()
 	var log strings.Builder
 	s := &refusing{Store: opened}
-	b := &Bridge{Config: config, Path: file, Log: slog.New(slog.NewTextHandler(io.MultiWriter(&log, t.Output()), nil)), store: s, replicas: &replicas{}}
+	b := &Bridge{Config: c, Path: file, Log: slog.New(slog.NewTextHandler(io.MultiWriter(&log, t.Output()), nil)), store: s, replicas: &replicas{}}
 	ask := func(word string) {
 		t.Helper()
 		if err := opened.Update(t.Context(), func(tx store.Tx) error { return tx.SetSetting(reloadAsked, []byte(word)) }); err != nil {
@@ -93,12 +94,12 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 			t.Errorf("a file that is refused: %v", err)
 		}
 	}
-	if _, err := b.reload(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "the rules in force stay: ") || !given("After") {
+	if _, err := b.Reload(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "the rules in force stay: ") || !given("After") {
 		t.Errorf("a reload of a file that is refused: %v", err)
 	}
 	write("Again")
 	s.apart = true
-	if _, err := b.reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be told") || !given("Again") {
+	if _, err := b.Reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be told") || !given("Again") {
 		t.Errorf("a reload of which the other replicas cannot be told: %v", err)
 	}
 	if n := strings.Count(log.String(), "of this one the rules in force stay"); n != 1 {

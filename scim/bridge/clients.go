@@ -7,97 +7,93 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/backend/riskcloud"
-	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
-	"github.com/scimbridge/scimbridge/backend/virustotal"
-	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
-// standIn is a simulated vendor as the demo sees it.
-type standIn interface {
-	http.Handler
-	AddPerson(email string) (id string)
-	AddTarget(id string)
-	Roles(email string) []string
+// Client makes the client of a backend. With `url: simulated` it starts the simulated vendor that the
+// client calls, over real HTTP on loopback.
+func (b *Bridge) Client(name string, metrics *console.Metrics) (backend.Backend, error) {
+	c := b.Config.Backends[name]
+	kind, known := b.Config.Kinds[c.Kind]
+	if !known {
+		return nil, fmt.Errorf("%q is not a kind of vendor", c.Kind)
+	}
+	settings, err := c.Settings()
+	if err != nil {
+		return nil, err
+	}
+	if settings.Caller, err = b.caller(name, metrics); err != nil {
+		return nil, err
+	}
+	if !c.Simulated() {
+		return kind.New(settings)
+	}
+	vendor := kind.Simulate(settings, b.simulation(name))
+	if settings.URL, err = b.simulate(name, vendor); err != nil {
+		return nil, err
+	}
+	for _, key := range kind.Credentials[0] {
+		settings.Secrets[key] = backend.NewSecret("simulated")
+	}
+	client, err := kind.New(settings)
+	if err == nil && b.People == nil {
+		client = autoProvision{Backend: client, vendor: vendor}
+	}
+	return client, err
 }
 
-// client makes the client of a backend, and for `url: simulated` the stand-in it talks to, over real HTTP on loopback.
-func (b *Bridge) client(name string, metrics *console.Metrics) (backend.Backend, error) {
+// caller returns the HTTP side of a client.
+func (b *Bridge) caller(name string, metrics *console.Metrics) (backend.Caller, error) {
 	c := b.Config.Backends[name]
-	rate, err := backend.ParseRate(c.RateLimit)
+	perTime, err := backend.ParseRate(c.RateLimit)
 	if err != nil {
-		return nil, err
+		return backend.Caller{}, err
 	}
-	way, err := c.outgoing()
+	way, err := c.Outgoing.Read()
 	if err != nil {
-		return nil, err
+		return backend.Caller{}, err
 	}
-	limiter := rate.Limiter()
+	limiter := perTime.Limiter()
+	if b.limits == nil {
+		b.limits = map[string]*rate.Limiter{}
+	}
 	b.limits[name] = limiter
 	caller := backend.Caller{URL: c.URL, Limiter: limiter, Now: b.clock(), Timeout: time.Duration(c.CallTimeout), Transport: way.Transport(),
 		Counted: func(operation, outcome string) { metrics.Call(name, operation, outcome) }}
 	if b.Journal != nil {
 		caller.Journal = b.Journal(name)
 	}
-	secrets := map[string]backend.Secret{}
-	for key, s := range map[string]Secret{"api_key": c.APIKey, "client_id": c.ClientID, "client_secret": c.ClientSecret, "token": c.Token} {
-		if s.IsZero() {
-			continue
-		}
-		v, err := s.Value()
-		if err != nil && !c.simulated() {
-			return nil, fmt.Errorf("%s: %w", key, err)
-		}
-		secrets[key] = v
-	}
-	if c.simulated() {
-		if caller.URL, err = b.simulate(name, c); err != nil {
-			return nil, err
-		}
-		whatever := backend.NewSecret("simulated")
-		secrets = map[string]backend.Secret{"api_key": whatever, "client_id": whatever, "client_secret": whatever}
-	}
-	var client backend.Backend
-	if c.Kind == "virustotal" {
-		client, err = virustotal.New(virustotal.Config{Caller: caller, APIKey: secrets["api_key"]})
-	} else {
-		client, err = riskcloud.New(riskcloud.Config{Caller: caller, ClientID: secrets["client_id"], ClientSecret: secrets["client_secret"],
-			Token: secrets["token"], UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
-	}
-	if err == nil && c.simulated() && b.People == nil {
-		client = openHouse{Backend: client, vendor: b.standIns[name]}
-	}
-	return client, err
+	return caller, nil
 }
 
-// openHouse is a simulated vendor at which everybody who is looked for has an account and every target exists, so that
-// one can try the bridge without making them first.
-type openHouse struct {
+// autoProvision is the client of a simulated vendor at which every user has an account and every
+// target exists, so that a bridge can be tried without making them first.
+type autoProvision struct {
 	backend.Backend
-	vendor standIn
+	vendor backend.Simulator
 }
 
-// Resolve makes the accounts that are missing and then asks the vendor.
-func (o openHouse) Resolve(ctx context.Context, target string, keys []string) (map[string]backend.Account, error) {
+// Resolve makes the missing accounts and then asks the vendor.
+func (o autoProvision) Resolve(ctx context.Context, target string, keys []string) (map[string]backend.Account, error) {
 	for _, k := range keys {
 		o.vendor.AddPerson(k)
 	}
 	return o.Backend.Resolve(ctx, target, keys)
 }
 
-// Observe reads a target, which exists from then on.
-func (o openHouse) Observe(ctx context.Context, target string) (backend.Observation, error) {
+// Observe makes the target and then reads it.
+func (o autoProvision) Observe(ctx context.Context, target string) (backend.Observation, error) {
 	o.vendor.AddTarget(target)
 	return o.Backend.Observe(ctx, target)
 }
 
-// Apply makes also the accounts that an earlier process, whose stand-in is gone, found.
-func (o openHouse) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+// Apply also makes the accounts that the simulated vendor of an earlier process had.
+func (o autoProvision) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
 	o.vendor.AddTarget(d.Target)
 	for _, c := range d.Changes {
 		o.vendor.AddPerson(c.Account.Key)
@@ -105,24 +101,17 @@ func (o openHouse) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcom
 	return o.Backend.Apply(ctx, d)
 }
 
-func (c *BackendConfig) simulated() bool {
-	kind, _, _ := strings.Cut(c.URL, ":")
-	return kind == "simulated"
+// simulation returns how the simulated vendor of a backend behaves, with the targets that rules name.
+func (b *Bridge) simulation(name string) backend.Simulation {
+	s := b.Config.Backends[name].Simulation()
+	if rules, err := b.Config.Rules(); err == nil {
+		s.Targets = append(rules.FixedTargets(name), b.Roles...)
+	}
+	return s
 }
 
-// simulate starts a stand-in that knows b.People and stops with the bridge.
-func (b *Bridge) simulate(name string, c *BackendConfig) (string, error) {
-	_, profile, _ := strings.Cut(c.URL, ":")
-	var s standIn
-	if c.Kind == "virustotal" {
-		s = vtsimulator.New(vtsimulator.Options{Profile: profile, AnyGroup: true})
-	} else {
-		rc := rcsimulator.New(rcsimulator.Options{Profile: profile, UpdateMethod: c.UpdateRole.Method, UpdatePath: c.UpdateRole.Path})
-		for _, target := range b.simulatedTargets(name) {
-			rc.AddTarget(target)
-		}
-		s = rc
-	}
+// simulate starts a simulated vendor that knows b.People and stops with the bridge.
+func (b *Bridge) simulate(name string, s backend.Simulator) (url string, err error) {
 	for _, p := range b.People {
 		s.AddPerson(p)
 	}
@@ -137,26 +126,17 @@ func (b *Bridge) simulate(name string, c *BackendConfig) (string, error) {
 		}
 	}()
 	b.onStop("simulated "+name, srv.Shutdown)
-	if b.standIns == nil {
-		b.standIns = map[string]standIn{}
+	if b.simulated == nil {
+		b.simulated = map[string]backend.Simulator{}
 	}
-	b.standIns[name] = s
+	b.simulated[name] = s
 	return "http://" + l.Addr().String(), nil
 }
 
-// simulatedTargets are the roles that a simulated Risk Cloud has from the start: those the rules name.
-func (b *Bridge) simulatedTargets(name string) []string {
-	rules, err := b.Config.rules(nil)
-	if err != nil {
-		return nil
-	}
-	return append(rules.FixedTargets(name), b.Roles...)
-}
-
-// simulatedRoles lists what a person holds at all simulated vendors: "backend target role".
-func (b *Bridge) simulatedRoles(person string) []string {
+// SimulatedRoles lists the roles of an address at all simulated vendors: "backend target role".
+func (b *Bridge) SimulatedRoles(person string) []string {
 	out := []string{}
-	for name, s := range b.standIns {
+	for name, s := range b.simulated {
 		for _, r := range s.Roles(person) {
 			out = append(out, name+" "+r)
 		}

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"context"
@@ -101,7 +101,7 @@ func newCluster(t *testing.T, replicas int, skews []time.Duration, databases ...
 		dir := t.TempDir()
 		m.path = filepath.Join(dir, "config.yaml")
 		backends := "mode: sync, rate_limit: 1000/s, call_timeout: 2s, straggler_window: 2s, resync_every: 20s, retry: {initial: 100ms, max: 1s}, batch: {size: 10, wait: 20ms}, max_removals: {count: 1000, percent: 100, window: 1h}"
-		config := fmt.Sprintf(`
+		configFile := fmt.Sprintf(`
 server: {listen: 127.0.0.1:%d}
 console: {listen: 127.0.0.1:%d}
 store: {driver: postgres, dsn: %q, key_file: %s, lease: %s}
@@ -114,7 +114,7 @@ mappings:
   - {group: team-1, backend: vt, target: acme, roles: [USER_ROLE_INTELLIGENCE]}
   - {group: risk-approver, backend: rc, target: approver}
 `, freePort(t), freePort(t), dsn, filepath.Join(dir, "operator.key"), shortLease, entraToken, vt.URL, backends, rc.URL, backends)
-		if err := os.WriteFile(m.path, []byte(config), 0o600); err != nil {
+		if err := os.WriteFile(m.path, []byte(configFile), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if n < len(skews) {

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/config"
 )
 
 // TestExampleStarts starts config.example.yaml as it is, but for the addresses and the place of the store, and tries it
@@ -26,11 +28,11 @@ func TestExampleStarts(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := LoadConfig(path)
+	c, warnings, err := config.Load(path, bridge.Kinds())
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v %v", warnings, err)
 	}
-	b := &Bridge{Config: c, Log: slog.New(slog.DiscardHandler)}
+	b := &bridge.Bridge{Config: c, Log: slog.New(slog.DiscardHandler)}
 	if err := b.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +92,7 @@ func TestSimulatedVendorKnowsEverybody(t *testing.T) {
 	s.group("risk-approver", s.user("grace@example.com"))
 	s.eventually("", nil)
 	for person, want := range map[string]string{"ada@example.com": "vt acme USER_ROLE_GROUP_ADMIN", "grace@example.com": "rc approver"} {
-		if got := strings.Join(s.bridge.simulatedRoles(person), ", "); got != want {
+		if got := strings.Join(s.bridge.SimulatedRoles(person), ", "); got != want {
 			t.Errorf("%s has %q", person, got)
 		}
 	}
@@ -101,11 +103,11 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := newSetup(t, "strict", "batch: {size: 5, wait: 10ms}, retry: {initial: 10ms, max: 20ms}")
 	s.person("ada@example.com")
-	c, _, err := LoadConfig(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(&log, nil))}
+	s.bridge = &bridge.Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(&log, nil))}
 	if err := s.bridge.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"context"
@@ -11,10 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
@@ -85,17 +86,17 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 	server := httptest.NewServer(answersChallenges(t, key, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<10)) }))
 	defer server.Close()
 	dir := t.TempDir()
-	config, file := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "copy.db")
+	configFile, file := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "copy.db")
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write(config, "console: {listen: "+server.Listener.Addr().String()+"}\nstore: {path: "+filepath.Join(dir, "s.db")+"}\n")
+	write(configFile, "console: {listen: "+server.Listener.Addr().String()+"}\nstore: {path: "+filepath.Join(dir, "s.db")+"}\n")
 	write(filepath.Join(dir, "s.db.operator-key"), key)
 	var out strings.Builder
-	if code := Main([]string{"backup", "--config", config, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was thrown away; try again") {
+	if code := cli.Main([]string{"backup", "--config", configFile, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was thrown away; try again") {
 		t.Errorf("%d %s", code, out.String())
 	}
 	if left, err := filepath.Glob(file + "*"); err != nil || len(left) > 0 {
@@ -106,15 +107,15 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 // A server that breaks off, or cannot read, is not taken for one that does not run.
 func TestAServerThatBreaksOff(t *testing.T) {
 	var log strings.Builder
-	b := &Bridge{Log: slog.New(slog.NewTextHandler(&log, nil))} // over a store that is no file
-	c := &console.Console{BrokeOff: b.brokeOff, Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,
+	b := &bridge.Bridge{Log: slog.New(slog.NewTextHandler(&log, nil))} // over a store that is no file
+	c := &console.Console{BrokeOff: b.BrokeOff, Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,
 		Export: func(context.Context, io.Writer) error { return errors.New("the database is away") },
 		Reload: func(context.Context) ([]delivery.Preview, error) { panic(http.ErrAbortHandler) }}
 	server := httptest.NewServer(c.Handler())
 	defer server.Close()
 	dir := t.TempDir()
-	config := filepath.Join(dir, "config.yaml")
-	for name, text := range map[string]string{config: "console: {listen: " + server.Listener.Addr().String() + "}\nstore: {path: " + filepath.Join(dir, "s.db") + "}\n", filepath.Join(dir, "s.db.operator-key"): strings.Repeat("k", 43)} {
+	configFile := filepath.Join(dir, "config.yaml")
+	for name, text := range map[string]string{configFile: "console: {listen: " + server.Listener.Addr().String() + "}\nstore: {path: " + filepath.Join(dir, "s.db") + "}\n", filepath.Join(dir, "s.db.operator-key"): strings.Repeat("k", 43)} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +129,7 @@ func TestAServerThatBreaksOff(t *testing.T) {
 		{[]string{"backup", filepath.Join(dir, "copy.db")}, "save it with pg_dump"},
 	} {
 		var out strings.Builder
-		if code := Main(append(step.command, "--config", config), &out, &out); code != 1 || !strings.Contains(out.String(), step.want) || strings.Contains(out.String(), "start it with") {
+		if code := cli.Main(append(step.command, "--config", configFile), &out, &out); code != 1 || !strings.Contains(out.String(), step.want) || strings.Contains(out.String(), "start it with") {
 			t.Errorf("%s: %d %s", step.command, code, out.String())
 		}
 	}
@@ -136,20 +137,3 @@ func TestAServerThatBreaksOff(t *testing.T) {
 		t.Errorf("the log: %s", log.String())
 	}
 }
-
-// A full disk is not taken for a server that broke off.
-func TestKeeperTellsWritingFromReading(t *testing.T) {
-	full := errors.New("no space left")
-	k := &keeper{to: writerFunc(func([]byte) (int, error) { return 0, full })}
-	if _, err := io.Copy(k, strings.NewReader("x")); !errors.Is(err, full) || !errors.Is(k.err, full) {
-		t.Errorf("%v, %v", err, k.err)
-	}
-	k = &keeper{to: io.Discard}
-	if _, err := io.Copy(k, iotest.ErrReader(io.ErrUnexpectedEOF)); err == nil || k.err != nil {
-		t.Errorf("%v, %v", err, k.err)
-	}
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -1,6 +1,30 @@
-// Package bridge wires everything: the configuration and its mistakes, the commands, start and graceful stop. Only
-// main imports it.
+// Package bridge starts and stops a server: it wires the protocol, the delivery and the console over
+// one store, reloads the rules, and lets several replicas share a store.
 //
-// It does not own any behaviour of the parts it connects. What it adds are decisions about a deployment: where
-// secrets come from, what listens where, and in which order things start and stop.
+// It owns the order in which parts start and stop, and the state that only a running server has. It
+// does not own the behaviour of the parts, the configuration file (package config), or what an
+// operator types (package cli).
+//
+//	bridge.go       Bridge, Start
+//	stop.go         Wait, Stop
+//	stores.go       opening the store that is configured
+//	listen.go       the listeners, and who may connect
+//	handler.go      the SCIM handler and what it is connected to
+//	credentials.go  static tokens
+//	signed.go       tokens that identity providers sign
+//	oauth.go        our own token endpoint
+//	schemes.go      what discovery says about authentication
+//	operatorkey.go  the key file of this machine's operators
+//	kinds.go        the kinds of vendors
+//	clients.go      vendor clients, and simulated vendors
+//	workers.go      the delivery to each backend
+//	rules.go        plan, reload, and rules in force
+//	loaded.go       the audit event about a loaded configuration
+//	replicas.go     several servers over one store
+//	notices.go      rejected credentials in the audit trail
+//	omissions.go    PUTs of groups without members
+//	audit.go        the chain of the audit trail
+//	copies.go       backup and export of a running server
+//	observeonly.go  the state after a restore
+//	newfile.go      files that appear once they are complete
 package bridge

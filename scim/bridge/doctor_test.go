@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
+	"github.com/scimbridge/scimbridge/scim/doctor"
 )
 
 func TestDoctor(t *testing.T) {
@@ -31,7 +32,7 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("%d calls change something", n)
 			}
 			code, out = s.command("doctor", "--json")
-			var all []diagnosis
+			var all []doctor.Diagnosis
 			if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) < 5 {
 				t.Fatalf("%d %v %s", code, err, out)
 			}

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"encoding/json"
@@ -35,7 +35,7 @@ func (s *setup) holds(backend string, grants int) (out []delivery.Hold) {
 // decides calls the operator API.
 func (s *setup) decides(path string) (int, console.HoldChanged) {
 	s.t.Helper()
-	key, err := os.ReadFile(s.bridge.Config.Store.keyFile())
+	key, err := os.ReadFile(s.bridge.Config.Store.OperatorKeyFile())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,18 +1,12 @@
 package bridge
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 
-	"go.yaml.in/yaml/v3"
-
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -22,7 +16,7 @@ const sectionsSetting = "config/sections"
 // loaded puts into the audit trail that the configuration of a file, if there is one, is in force, and which parts of it are others than before: all of them, or
 // only one, since a reload takes no other.
 func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byte) error {
-	read, err := sections(data)
+	read, err := config.Sections(data)
 	if err != nil {
 		return err
 	}
@@ -68,67 +62,4 @@ func fingerprints(of, other map[string]string) string {
 	}
 	out, _ := json.Marshal(differ) // of texts: cannot fail
 	return string(out)
-}
-
-// sections fingerprints the parts of a configuration file: each backend and identity provider, and each other key at the top.
-func sections(data []byte) (map[string]string, error) {
-	out := map[string]string{}
-	var root yaml.Node
-	if len(bytes.TrimSpace(data)) == 0 {
-		return out, nil
-	}
-	if err := yaml.Unmarshal(data, &root); err != nil || len(root.Content) == 0 {
-		return nil, fmt.Errorf("reading the configuration: %s", plainYAML(fmt.Sprint(err)))
-	}
-	for name, n := range pairs(root.Content[0]) {
-		parts := map[string]*yaml.Node{name: n}
-		if name == "backends" || name == "identity_providers" {
-			parts = map[string]*yaml.Node{}
-			for key, part := range pairs(n) {
-				parts[name+"."+key] = part
-			}
-		}
-		for part, n := range parts {
-			hideLiterals(n, false)
-			text, err := yaml.Marshal(n)
-			if err != nil {
-				return nil, fmt.Errorf("reading the configuration: %w", err)
-			}
-			sum := sha256.Sum256(text)
-			out[part] = hex.EncodeToString(sum[:8])
-		}
-	}
-	return out, nil
-}
-
-func pairs(n *yaml.Node) map[string]*yaml.Node {
-	out := map[string]*yaml.Node{}
-	if n.Kind != yaml.MappingNode {
-		return out
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		out[n.Content[i].Value] = n.Content[i+1]
-	}
-	return out
-}
-
-// secretKeys are the keys under which secrets stand.
-var secretKeys = []string{"tokens", "secrets", "api_key", "client_secret", "token", "dsn", "proxy"}
-
-// hideLiterals takes secrets out that are written in the file itself: not even their fingerprint is for an audit trail. Comments go as well:
-// they change nothing.
-func hideLiterals(n *yaml.Node, secret bool) {
-	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
-	if n.Kind == yaml.ScalarNode && secret && !slices.ContainsFunc([]string{"env:", "file:", "sha256:"}, func(p string) bool { return strings.HasPrefix(n.Value, p) }) {
-		n.Value = "literal"
-	}
-	for i, c := range n.Content {
-		within := secret
-		if n.Kind == yaml.MappingNode && i%2 == 1 {
-			within = slices.Contains(secretKeys, n.Content[i-1].Value) || secret && n.Content[i-1].Value == "value"
-		} else if n.Kind == yaml.MappingNode {
-			within = false // a key
-		}
-		hideLiterals(c, within)
-	}
 }

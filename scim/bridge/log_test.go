@@ -1,16 +1,11 @@
-package bridge
+package bridge_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -88,62 +83,4 @@ func TestLogReader(t *testing.T) {
 			s.ends(cmd)
 		})
 	}
-}
-
-func TestSpool(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gone := newSpool(writerFunc(func([]byte) (int, error) { return 0, syscall.EPIPE }))
-		_, _ = gone.Write([]byte("one\ntwo\n"))
-		gone.Close()
-		if n := gone.Dropped(); n != 2 {
-			t.Errorf("%v lines were lost", n)
-		}
-		release := make(chan struct{})
-		defer close(release)
-		stuck := newSpool(writerFunc(func(p []byte) (int, error) { <-release; return len(p), nil }))
-		line := bytes.Repeat([]byte("x"), 1<<10)
-		for range 3 * maxSpool >> 10 {
-			if _, err := stuck.Write(line); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := stuck.Dropped(); n < maxSpool>>10 || n > 2*maxSpool>>10 {
-			t.Errorf("%v lines were dropped", n)
-		}
-		stuck.Close()
-	})
-}
-
-func TestLogIsWhole(t *testing.T) {
-	var out bytes.Buffer
-	log, lines, err := logger(&out, "info")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 1000 {
-		log.Info("a line", "i", i, "outside", "red\x1b[31m\u202e\u009b")
-	}
-	lines.Close()
-	for i, text := range strings.Split(strings.TrimSpace(out.String()), "\n") {
-		var line struct {
-			I       int
-			Outside string
-		}
-		if err := json.Unmarshal([]byte(text), &line); err != nil || line.I != i || line.Outside != "red\x1b[31m\u202e\u009b" || strings.ContainsAny(text, "\x1b\u202e\u009b") {
-			t.Fatalf("line %d: %q %v", i, text, err)
-		}
-	}
-}
-
-// A stop has an end, even if one of its steps has none.
-func TestStopHasAnEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, release := &Bridge{}, make(chan struct{})
-		b.onStop("something that hangs", func(context.Context) error { <-release; return nil })
-		begun := time.Now()
-		if err := b.stopInTime(); err == nil || time.Since(begun) > grace {
-			t.Errorf("%v after %s", err, time.Since(begun))
-		}
-		close(release)
-	})
 }

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bufio"
@@ -153,9 +153,9 @@ func TestLimits(t *testing.T) {
 	want("wrong, from nowhere", 401, "", "wrong", "203.0.113.700")
 }
 
-// The token endpoint is behind the same door: a client is admitted from where its provider says, as often as it may, and a wrong secret is
+// The token endpoint is behind the same ingress: a client is admitted from where its provider says, as often as it may, and a wrong secret is
 // answered 401 beyond any limit, and is told slowly once there are too many.
-func TestTheTokenEndpointIsBehindTheDoor(t *testing.T) {
+func TestTokenEndpointIsBehindTheIngress(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "")
 	s.edit("server: {listen: 127.0.0.1:0}", "server: {listen: 127.0.0.1:0, public_url: 'https://scim.example.com/scim/v2', trusted_proxies: [127.0.0.1], limits: {failures: 1/h}}")

@@ -9,7 +9,8 @@ import (
 
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
-	"github.com/scimbridge/scimbridge/scim/door"
+	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/ingress"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -57,7 +58,7 @@ func (n *notices) issued(r *http.Request, who auth.Identity) {
 }
 
 func (n *notices) note(r *http.Request, what about) {
-	from := door.Of(r)
+	from := ingress.Of(r)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.all == nil {
@@ -187,7 +188,7 @@ func (b *Bridge) noted(err error) {
 // warnOfEnds names the credentials that end soon, or have ended.
 func (b *Bridge) warnOfEnds(now time.Time) {
 	for _, t := range b.tokens {
-		if words := ending(t.Expires, now); words != "" {
+		if words := config.ExpiryNotice(t.Expires, now); words != "" {
 			b.Log.Warn("a credential of an identity provider "+words, "idp", t.IdP, "token", t.Token)
 		}
 	}

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -18,9 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
+
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -146,7 +147,7 @@ func TestFederation(t *testing.T) {
 	}
 }
 
-// Without a client there is no endpoint: what is asked for there meets the same door as everything else.
+// Without a client there is no endpoint: what is asked for there gets the same answer as every other path.
 func TestNoTokenEndpointUnlessConfigured(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.start()
@@ -190,7 +191,7 @@ func TestOneWayToTheTokenEndpoint(t *testing.T) {
 func (s *setup) kept() []byte {
 	s.t.Helper()
 	var kept []byte
-	if err := s.bridge.store.View(context.Background(), func(tx store.Tx) error { kept = tx.Setting(signingKeys); return nil }); err != nil {
+	if err := s.bridge.Store().View(context.Background(), func(tx store.Tx) error { kept = tx.Setting(bridge.SigningKeys); return nil }); err != nil {
 		s.t.Fatal(err)
 	}
 	return kept
@@ -253,23 +254,6 @@ func TestSigningKeysStay(t *testing.T) {
 		}
 		if status, got := s.askToken("grant_type=client_credentials&client_id=job&client_secret=example-token-for-trying-out-only"); status != 200 || got.Token == "" {
 			t.Errorf("%s: %d %+v", back, status, got)
-		}
-	}
-}
-
-// Both forms of the audience are seen in Entra's assertions.
-func TestWhatATenantStandsFor(t *testing.T) {
-	got := JWTConfig{Tenant: tenantID, AppID: appID, Subject: objectID}.federated()
-	if got.Issuer != "https://login.microsoftonline.com/"+tenantID+"/v2.0" || strings.Join(got.Audience, " ") != "api://"+appID+" "+appID ||
-		got.JWKSURL != "https://login.microsoftonline.com/"+tenantID+"/discovery/v2.0/keys" || got.Claims["tid"] != tenantID {
-		t.Errorf("%+v", got)
-	}
-	if got := (OAuthConfig{}).lifetime(); got != time.Hour || got < auth.MinLifetime || got > auth.MaxLifetime {
-		t.Errorf("%v", got)
-	}
-	for d, want := range map[time.Duration]string{time.Minute: "1m", 6 * time.Hour: "6h", 90 * time.Second: "1m30s", 10 * time.Second: "10s", 100 * time.Minute: "1h40m", 0: "0s"} {
-		if got := Duration(d).String(); got != want {
-			t.Errorf("%v: %q", d, got)
 		}
 	}
 }

@@ -4,7 +4,7 @@ import "github.com/scimbridge/scimbridge/scim/console"
 
 // clearsMembers says whether a PUT of a group that leaves `members` out empties it.
 func (b *Bridge) clearsMembers(idp string) bool {
-	return b.Config.IdentityProviders[idp].clearsMembers()
+	return b.Config.IdentityProviders[idp].ClearsMembers()
 }
 
 // watchOmissions counts PUTs that leave `members` out and keep them, and warns of them.

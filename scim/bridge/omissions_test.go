@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -9,18 +9,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // startLogging starts the bridge with a log that the test reads once the bridge has stopped.
 func (s *setup) startLogging() *bytes.Buffer {
 	s.t.Helper()
-	c, _, err := LoadConfig(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	log := &bytes.Buffer{}
-	s.bridge = &Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(log, nil)), Path: s.path}
+	s.bridge = &bridge.Bridge{Config: c, Log: slog.New(slog.NewJSONHandler(log, nil)), Path: s.path}
 	if err := s.bridge.Start(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
@@ -122,7 +124,7 @@ func TestPutWithoutMembersKey(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := LoadConfig(path)
+		_, _, err := config.Load(path, bridge.Kinds())
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", value, err)
 		}

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/cli"
 )
 
 // fixConsole gives the console an address that commands can find.
@@ -48,7 +49,7 @@ func (s *setup) edit(old, now string) {
 // command runs a command as an operator would and returns its exit code and output.
 func (s *setup) command(args ...string) (int, string) {
 	var out, errs bytes.Buffer
-	code := Main(append(args, "--config", s.path), &out, &errs)
+	code := cli.Main(append(args, "--config", s.path), &out, &errs)
 	return code, out.String() + errs.String()
 }
 

@@ -1,19 +1,15 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"text/tabwriter"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -57,14 +53,7 @@ func (b *Bridge) open(ctx context.Context) (store.Store, error) {
 	if b.given != nil {
 		return b.given, nil
 	}
-	return b.Config.Store.open(ctx)
-}
-
-// lease checks how long a lease lasts.
-func (v *validation) lease(c StoreConfig) {
-	if l := time.Duration(c.Lease); l < time.Second || l > 5*time.Minute {
-		v.bad([]string{"store", "lease"}, "%s is not from 1s to 5m", l)
-	}
+	return OpenStore(ctx, b.Config.Store)
 }
 
 // join makes this process known to the others, and their clock to it.
@@ -268,29 +257,4 @@ func (b *Bridge) tellReload(ctx context.Context) error {
 	}
 	b.replicas.reload = word
 	return nil
-}
-
-// showReplicas says who serves the store and who delivers.
-func showReplicas(w io.Writer, s console.Status) error {
-	if len(s.Replicas) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "\nREPLICA\tVERSION\tSINCE\tLAST SEEN\tDELIVERS TO\n")
-	for _, r := range s.Replicas {
-		name, to := r.Address, []string{}
-		if r.This {
-			name += " (this one)"
-		}
-		if !r.Alive {
-			name += " (silent)"
-		}
-		for _, b := range s.Backends {
-			if b.Leader != nil && b.Leader.Replica == r.ID {
-				to = append(to, fmt.Sprintf("%s (term %d)", b.Name, b.Leader.Epoch))
-			}
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, r.Version, moment(r.Since), moment(r.Seen), cmp.Or(strings.Join(to, ", "), "-"))
-	}
-	return t.Flush()
 }

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"encoding/json"
@@ -80,8 +80,8 @@ func replicasOf(t *testing.T, n int) []*setup {
 	for range n - 1 {
 		dir := t.TempDir()
 		s := &setup{t: t, vt: first.vt, rc: first.rc, vendorID: first.vendorID, path: filepath.Join(dir, "config.yaml")}
-		config := strings.ReplaceAll(string(raw), filepath.Dir(first.path), dir)
-		if err := os.WriteFile(s.path, []byte(config), 0o600); err != nil {
+		configFile := strings.ReplaceAll(string(raw), filepath.Dir(first.path), dir)
+		if err := os.WriteFile(s.path, []byte(configFile), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, s)
@@ -115,7 +115,7 @@ func leader(t *testing.T, all []*setup, backend string) (leads, follows *setup) 
 	until(t, "somebody delivers to "+backend, func() bool {
 		leads, follows = nil, nil
 		for _, s := range all {
-			if state, _ := s.bridge.workers[backend].Health(); state == "ok" {
+			if state, _ := s.bridge.Health(backend); state == "ok" {
 				leads = s
 			} else {
 				follows = s
@@ -150,7 +150,7 @@ func testReplicas(t *testing.T, all []*setup) {
 			t.Errorf("status %+v", st)
 		}
 		for _, r := range st.Replicas {
-			if !r.Alive || r.Address == "" || r.This != (r.ID == s.bridge.replicas.self.ID) {
+			if !r.Alive || r.Address == "" || r.This != (r.ID == s.bridge.Self().ID) {
 				t.Errorf("replica %+v", r)
 			}
 		}
@@ -171,7 +171,7 @@ func testReplicas(t *testing.T, all []*setup) {
 	if err := json.NewDecoder(res.Body).Decode(&ready); err != nil || res.StatusCode != 200 {
 		t.Fatalf("%d %v", res.StatusCode, err)
 	}
-	address := first.bridge.replicas.self.Address
+	address := first.bridge.Self().Address
 	if vt := ready.Backends["vt"]; vt.State != "follower" || !strings.Contains(vt.Reason, address) || len(ready.Replicas) != 3 {
 		t.Errorf("readyz of a replica that does not deliver: %+v, want that %s does", ready, address)
 	}

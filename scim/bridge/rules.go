@@ -12,27 +12,9 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
-
-// propose reads the mappings of a configuration file, or of one with nothing else in it, and checks them against what is running.
-func (b *Bridge) propose(name string, data []byte) (*mapping.Rules, error) {
-	proposed, v, err := decodeConfig(name, data)
-	if err != nil {
-		return nil, err
-	}
-	c := *b.Config
-	c.Mappings = proposed.Mappings
-	v.mappings(&c)
-	if err := v.err(name); err != nil {
-		return nil, err
-	}
-	rules, err := c.rules(v)
-	if err != nil {
-		return nil, fmt.Errorf("compiling %s: %w", name, err)
-	}
-	return rules, nil
-}
 
 // plan computes what would be done: under the rules in force, or those of a proposed file.
 func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error) {
@@ -43,7 +25,7 @@ func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]deli
 			return nil, fmt.Errorf("%s has no mappings; to plan for none, write mappings: []", file)
 		}
 		var err error
-		if rules, err = b.propose(file, proposed); err != nil {
+		if rules, err = b.Config.Propose(file, proposed); err != nil {
 			return nil, err
 		}
 	}
@@ -62,9 +44,9 @@ func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules) ([]delivery
 	return out, nil
 }
 
-// reload takes the mappings of the configuration file into force, all of them or none, and says what they change. Other replicas
+// Reload takes the mappings of the configuration file into force, all of them or none, and says what they change. Other replicas
 // over the same store read theirs.
-func (b *Bridge) reload(ctx context.Context) ([]delivery.Preview, error) {
+func (b *Bridge) Reload(ctx context.Context) ([]delivery.Preview, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	rules, data, err := b.readRules()
@@ -83,11 +65,11 @@ func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 	if b.Path == "" {
 		return nil, nil, errors.New("there is no configuration file to read again")
 	}
-	data, err := readBounded(b.Path)
+	data, err := config.ReadFile(b.Path)
 	if err != nil {
 		return nil, nil, err
 	}
-	rules, err := b.propose(b.Path, data)
+	rules, err := b.Config.Propose(b.Path, data)
 	return rules, data, err
 }
 
@@ -138,7 +120,7 @@ func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, by store.Ori
 
 // noteRestart says in a plan what else the file changes: only mappings are taken without a restart.
 func (b *Bridge) noteRestart(plan []delivery.Preview) {
-	now, _, err := LoadConfig(b.Path)
+	now, _, err := config.Load(b.Path, b.Config.Kinds)
 	if err != nil {
 		b.Log.Warn("the rest of the file has mistakes, which matter at the next start", "error", err)
 		return

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"fmt"
@@ -20,9 +20,9 @@ func TestAChangeUnderRulesThatAreTakenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := s.bridge.rules.Swap(none)
+	rules := s.bridge.SwapRules(none)
 	s.patch("/Groups/"+group, `{"op":"remove","path":"members"}`)
-	s.bridge.rules.Store(rules)
+	s.bridge.SwapRules(rules)
 	s.eventually("left", map[string]string{"ada@example.com": ""})
 }
 

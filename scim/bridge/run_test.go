@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"context"
@@ -15,9 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
+
 	rcsimulator "github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
 	"github.com/scimbridge/scimbridge/scim/canary"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -35,7 +38,7 @@ type setup struct {
 	vt       *vtsimulator.Server
 	rc       *rcsimulator.Server
 	path     string // of the configuration
-	bridge   *Bridge
+	bridge   *bridge.Bridge
 	console  string
 	scim     string
 	vendorID map[string][2]string // e-mail -> account at each vendor
@@ -58,7 +61,7 @@ func newSetup(t *testing.T, profile, extra string) *setup {
 	s.vt.Grant("acme", s.vt.AddPerson("credential@example.com"), "USER_ROLE_GROUP_ADMIN") // whoever's key it is
 	dir := t.TempDir()
 	s.path = filepath.Join(dir, "config.yaml")
-	config := fmt.Sprintf(`
+	configFile := fmt.Sprintf(`
 server: {listen: 127.0.0.1:0}
 console: {listen: 127.0.0.1:0}
 store: {path: %s}
@@ -74,7 +77,7 @@ mappings:
   - {match: 'team-\d+', backend: vt, target: acme, roles: [USER_ROLE_INTELLIGENCE]}
   - {match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'}
 `, filepath.Join(dir, "scimbridge.db"), oktaToken, entraToken, vt.URL, extra, rc.URL, extra)
-	if err := os.WriteFile(s.path, []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(s.path, []byte(configFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -90,11 +93,14 @@ func (s *setup) person(email string) {
 // start starts the bridge; the test stops it.
 func (s *setup) start() {
 	s.t.Helper()
-	c, _, err := LoadConfig(s.path)
+	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.bridge = &Bridge{Config: c, Log: canary.Log(s.t), Path: s.path, given: s.given}
+	s.bridge = &bridge.Bridge{Config: c, Log: canary.Log(s.t), Path: s.path}
+	if s.given != nil {
+		s.bridge.Use(s.given)
+	}
 	if err := s.bridge.Start(context.Background()); err != nil {
 		s.t.Fatal(err)
 	}
@@ -438,11 +444,11 @@ func TestRestartWithOtherRules(t *testing.T) {
 	s.group("VT Admins", s.user("ada@example.com"))
 	s.eventually("before", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
 	s.stop()
-	config, err := os.ReadFile(s.path)
+	configFile, err := os.ReadFile(s.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.Replace(string(config), "target: acme, roles: [USER_ROLE_GROUP_ADMIN]}", "target: acme, roles: [USER_ROLE_HUNTING]}", 1)
+	changed := strings.Replace(string(configFile), "target: acme, roles: [USER_ROLE_GROUP_ADMIN]}", "target: acme, roles: [USER_ROLE_HUNTING]}", 1)
 	if err := os.WriteFile(s.path, []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ func (b *Bridge) schemes() []scim.Scheme {
 		all = append(all, scim.Scheme{Type: "oauthbearertoken", Name: "Signed token",
 			Description: "A JWT that the identity provider signs, in the Authorization header", SpecURI: "https://www.rfc-editor.org/info/rfc6750"})
 	}
-	if proofs := b.Config.proofs(); len(proofs) > 0 {
+	if proofs := b.Config.TokenProofs(); len(proofs) > 0 {
 		all = append(all, scim.Scheme{Type: "oauth2", Name: "OAuth 2.0 client credentials",
 			Description: "An access token of " + auth.TokenPath + "; the client authenticates by " + strings.Join(proofs, " or "),
 			SpecURI:     "https://www.rfc-editor.org/info/rfc6749"})
@@ -25,23 +25,4 @@ func (b *Bridge) schemes() []scim.Scheme {
 			Description: "A certificate at the connection, needed together with one of the others", SpecURI: "https://www.rfc-editor.org/info/rfc8446"})
 	}
 	return all
-}
-
-// proofs returns how clients of the token endpoint authenticate; none: there is no token endpoint.
-func (c *Config) proofs() []string {
-	var secret, assertion bool
-	for _, idp := range c.IdentityProviders {
-		for _, client := range idp.OAuth.Clients {
-			secret = secret || len(client.Secrets) > 0
-			assertion = assertion || client.Federation.configured()
-		}
-	}
-	var out []string
-	if secret {
-		out = append(out, "its secret")
-	}
-	if assertion {
-		out = append(out, "a signed assertion (private_key_jwt, RFC 7523)")
-	}
-	return out
 }

@@ -1,36 +1,36 @@
 package bridge
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scimbridge/scimbridge/scim/config"
 )
 
 // TestAuthenticationSchemes holds what discovery lists to what the configuration accepts.
 func TestAuthenticationSchemes(t *testing.T) {
-	secret := OAuthConfig{Clients: []ClientConfig{{ID: "job", Secrets: []TokenConfig{{}}}}}
-	federated := OAuthConfig{Clients: []ClientConfig{{ID: "wif", Federation: JWTConfig{Tenant: tenantID}}}}
-	both := OAuthConfig{Clients: slices.Concat(secret.Clients, federated.Clients, []ClientConfig{{ID: "neither"}})}
-	signed := JWTConfig{Issuer: "https://idp.example/"}
+	secret := config.OAuth{Clients: []config.Client{{ID: "job", Secrets: []config.Token{{}}}}}
+	federated := config.OAuth{Clients: []config.Client{{ID: "wif", Federation: config.JWT{Tenant: "ce5f061f-abe6-4e40-9615-301f87bcb7f0"}}}}
+	both := config.OAuth{Clients: slices.Concat(secret.Clients, federated.Clients, []config.Client{{ID: "neither"}})}
+	signed := config.JWT{Issuer: "https://idp.example/"}
 	const bearer, oauth, certificate = "oauthbearertoken Signed token", "oauth2 OAuth 2.0 client credentials", "tlsclientcertificate TLS client certificate"
-	static := IdPConfig{Tokens: []TokenConfig{{}}}
+	static := config.IdentityProvider{Tokens: []config.Token{{}}}
 	for name, c := range map[string]struct {
-		idps map[string]IdPConfig
+		idps map[string]config.IdentityProvider
 		ca   string
 		want []string
 	}{
-		"static tokens only":         {map[string]IdPConfig{"a": static}, "", nil},
-		"signed tokens":              {map[string]IdPConfig{"a": {JWT: signed}}, "", []string{bearer}},
-		"a client with a secret":     {map[string]IdPConfig{"a": {OAuth: secret}}, "", []string{oauth + " its secret"}},
-		"a client with an assertion": {map[string]IdPConfig{"a": {OAuth: federated}}, "", []string{oauth + " private_key_jwt"}},
-		"client certificates":        {map[string]IdPConfig{"a": static}, "ca.pem", []string{certificate}},
-		"several providers, everything": {map[string]IdPConfig{"a": {JWT: signed, OAuth: both}, "b": {JWT: signed}}, "ca.pem",
+		"static tokens only":         {map[string]config.IdentityProvider{"a": static}, "", nil},
+		"signed tokens":              {map[string]config.IdentityProvider{"a": {JWT: signed}}, "", []string{bearer}},
+		"a client with a secret":     {map[string]config.IdentityProvider{"a": {OAuth: secret}}, "", []string{oauth + " its secret"}},
+		"a client with an assertion": {map[string]config.IdentityProvider{"a": {OAuth: federated}}, "", []string{oauth + " private_key_jwt"}},
+		"client certificates":        {map[string]config.IdentityProvider{"a": static}, "ca.pem", []string{certificate}},
+		"several providers, everything": {map[string]config.IdentityProvider{"a": {JWT: signed, OAuth: both}, "b": {JWT: signed}}, "ca.pem",
 			[]string{bearer, oauth + " its secret private_key_jwt", certificate}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &Bridge{Config: &Config{IdentityProviders: c.idps, Server: ServerConfig{TLS: TLSConfig{ClientCAFile: c.ca}}}}
+			b := &Bridge{Config: &config.Config{IdentityProviders: c.idps, Server: config.Server{TLS: config.TLS{ClientCAFile: c.ca}}}}
 			var got []string
 			for _, s := range b.schemes() {
 				line := s.Type + " " + s.Name
@@ -47,24 +47,5 @@ func TestAuthenticationSchemes(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
-	}
-}
-
-// A client reads in ServiceProviderConfig how it can authenticate, one scheme preferred.
-func TestSchemesAreServed(t *testing.T) {
-	s := withOAuth(t, newSigner(t))
-	s.start()
-	var config struct {
-		AuthenticationSchemes []struct {
-			Type    string
-			Primary bool
-		}
-	}
-	status, body := s.send(entraToken, "GET", "/ServiceProviderConfig", "")
-	if err := json.Unmarshal(body, &config); err != nil || status != 200 {
-		t.Fatalf("%d %s: %v", status, body, err)
-	}
-	if got, want := fmt.Sprint(config.AuthenticationSchemes), "[{oauthbearertoken true} {httpbasic false} {oauth2 false}]"; got != want {
-		t.Errorf("%s, want %s", got, want)
 	}
 }

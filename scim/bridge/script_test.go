@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/scimbridge/scimbridge/scim/cli"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
@@ -20,10 +21,10 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(mainVariable) != "" {
 		skew, _ := time.ParseDuration(os.Getenv(skewVariable)) // "": none
-		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, func() time.Time { return time.Now().Add(skew) }))
+		os.Exit(cli.Run(os.Args[1:], os.Stdout, os.Stderr, func() time.Time { return time.Now().Add(skew) }))
 	}
 	testscript.Main(m, map[string]func(){
-		"scimbridge": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
+		"scimbridge": func() { os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr)) },
 	})
 }
 

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"crypto/rand"
@@ -8,7 +8,6 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,17 +65,4 @@ func (s *setup) challenge() (int, []string) {
 	}
 	res.Body.Close()
 	return res.StatusCode, res.Header.Values("WWW-Authenticate")
-}
-
-// The preset is what Microsoft says of the token that Entra makes for a job without a secret, with the tenant pinned.
-func TestThePresetPinsTheTenant(t *testing.T) {
-	const tenant = "11111111-2222-3333-4444-555555555555"
-	got := JWTConfig{Preset: "entra", Tenant: tenant}.filled()
-	if got.Issuer != "https://sts.windows.net/"+tenant+"/" || !slices.Equal(got.Audience, []string{"8adf8e6e-67b2-4cf2-a259-e3dc5476c621"}) ||
-		got.JWKSURL != "https://login.microsoftonline.com/"+tenant+"/discovery/keys" || got.Claims["tid"] != tenant || got.AppID != "00000014-0000-0000-c000-000000000000" {
-		t.Errorf("%+v", got)
-	}
-	if (JWTConfig{Audience: names{""}}).configured() {
-		t.Error("what is empty counts as configured")
-	}
 }

@@ -1,4 +1,4 @@
-package bridge
+package bridge_test
 
 import (
 	"fmt"
@@ -99,54 +99,4 @@ func TestFromAFileToADatabase(t *testing.T) {
 	}
 	s.patch("/Groups/"+group, `{"op":"remove","path":"members[value eq \"`+ada+`\"]"}`)
 	s.eventually("revoked after the move", map[string]string{"ada@example.com": "", "bob@example.com": "acme GROUP_ADMIN"})
-}
-
-func TestAKeyOfTwo(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "data", "key")
-	keys := make(chan string, 8)
-	for range cap(keys) {
-		go func() {
-			key, err := operatorKey(path)
-			if err != nil {
-				t.Error(err)
-			}
-			keys <- key.Reveal()
-		}()
-	}
-	first := <-keys
-	for range cap(keys) - 1 {
-		if key := <-keys; key != first || key == "" {
-			t.Errorf("two keys: %q, %q", first, key)
-		}
-	}
-}
-
-func TestStoreOfAConfiguration(t *testing.T) {
-	t.Setenv("DATABASE_OF_THE_TESTS", "postgres://scimbridge:secret@db.example.com/scimbridge?sslmode=verify-full")
-	for store, want := range map[string]string{
-		"{driver: postgres}": "store.dsn: is missing",
-		"{driver: mysql}":    "is not one of bolt, postgres",
-		"{driver: postgres, dsn: env:DATABASE_OF_THE_TESTS}":                         "",
-		"{driver: postgres, dsn: env:NO_DATABASE_OF_THE_TESTS}":                      "is not set",
-		"{driver: postgres, dsn: 'postgres://db.example.com:port/x'}":                "store.dsn: ",
-		"{driver: postgres, dsn: 'postgres://u:secret@db.example.com/x'}":            "prefer env:NAME",
-		"{driver: postgres, dsn: 'postgres://u@db.example.com/x'}":                   "sslmode=verify-full",
-		"{driver: postgres, dsn: 'postgres://u@127.0.0.1/x'}":                        "",
-		"{driver: postgres, dsn: 'host=/var/run/postgresql dbname=x'}":               "",
-		"{driver: postgres, dsn: 'postgres://u:secret@%zz/x'}":                       "store.dsn: ",
-		"{driver: postgres, dsn: 'host=localhost,db2 dbname=x sslmode=verify-full'}": "",
-	} {
-		path := filepath.Join(t.TempDir(), "config.yaml")
-		if err := os.WriteFile(path, []byte("store: "+store+"\nidentity_providers: {okta: {tokens: ['sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec']}}\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, warnings, err := LoadConfig(path)
-		said := strings.Join(warnings, "\n")
-		if err != nil {
-			said += err.Error()
-		}
-		if strings.Contains(said, "secret") || want == "" && said != "" || !strings.Contains(said, want) {
-			t.Errorf("%s: %q, want %q", store, said, want)
-		}
-	}
 }

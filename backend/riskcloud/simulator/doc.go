@@ -1,4 +1,4 @@
-// Package simulator is a stateful stand-in of LogicGate Risk Cloud's users and roles, for tests, the demo and
+// Package simulator is a stateful simulation of LogicGate Risk Cloud's users and roles, for tests, the demo and
 // `url: simulated`.
 //
 // Where the vendor's pages are silent it does not invent one truth: each of the profiles strict, lenient and partial is

@@ -1,0 +1,54 @@
+package virustotal
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+)
+
+// Kind returns what the configuration calls virustotal.
+func Kind() backend.Kind {
+	return backend.Kind{
+		Name: "virustotal", Title: "VirusTotal", Traits: traits(), Credentials: [][]string{{"api_key"}},
+		OnMissingUser: "invite", OnDeactivate: "remove_member", ValidateGrant: validateGrant,
+		New: func(s backend.Settings) (backend.Backend, error) {
+			return New(Config{Caller: s.Caller, APIKey: s.Secrets["api_key"]})
+		},
+		Simulate: func(_ backend.Settings, s backend.Simulation) backend.Simulator {
+			return simulator.New(simulator.Options{Profile: s.Profile, AnyGroup: true})
+		},
+	}
+}
+
+func traits() backend.Traits {
+	return backend.Traits{Replace: true, AdminRole: adminRole, ShowsAll: true, OwnAccount: true}
+}
+
+var rolePattern = regexp.MustCompile(`^(USER_ROLE_[A-Z0-9_]+|\$\{[^}]+\}|USER_ROLE_.*\$\{[^}]+\}.*)$`)
+
+// documentedRoles are the roles that the vendor's pages name. A licence may have others.
+var documentedRoles = []string{"USER_ROLE_GROUP_ADMIN", "USER_ROLE_PRIVATE_SCANNING", "USER_ROLE_FILE_DOWNLOADS", "USER_ROLE_FILE_UPLOADS",
+	"USER_ROLE_PRIVATE_FILE_UPLOADS", "USER_ROLE_PRIVATE_FILE_DOWNLOADS"}
+
+func validateGrant(g backend.Grant) (out []backend.Mistake) {
+	switch {
+	case len(g.PermissionSets) > 0:
+		out = append(out, backend.Mistake{Key: "permission_sets", Text: "is for riskcloud only"})
+	case g.Authoritative:
+		out = append(out, backend.Mistake{Key: "authoritative", Text: "is refused: VirusTotal does not show who holds a role"})
+	}
+	for _, r := range g.Roles {
+		switch {
+		case !rolePattern.MatchString(r):
+			out = append(out, backend.Mistake{Key: "roles", Text: fmt.Sprintf("%.64q does not look like USER_ROLE_…", r)})
+		case !strings.Contains(r, "${") && !slices.Contains(documentedRoles, r):
+			out = append(out, backend.Mistake{Key: "roles", Warning: true,
+				Text: fmt.Sprintf("%.64q is not one of the roles that VirusTotal documents; mind the spelling", r)})
+		}
+	}
+	return out
+}

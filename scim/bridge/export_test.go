@@ -1,0 +1,36 @@
+package bridge
+
+import (
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// What the tests of the whole program see of a bridge, besides what it serves.
+
+// The names of settings.
+const (
+	SigningKeys     = signingKeys
+	SpentAssertions = spentAssertions
+)
+
+// Use makes the bridge run over a store that is already open.
+func (b *Bridge) Use(s store.Store) { b.given = s }
+
+// Store returns the open store.
+func (b *Bridge) Store() store.Store { return b.store }
+
+// Keyring returns the keys that sign tokens.
+func (b *Bridge) Keyring() *auth.Keyring { return b.keyring() }
+
+// SwapRules replaces the rules without a reload and returns those before.
+func (b *Bridge) SwapRules(r *mapping.Rules) *mapping.Rules { return b.rules.Swap(r) }
+
+// Health returns the state of the worker of a backend.
+func (b *Bridge) Health(backend string) (state, reason string) { return b.workers[backend].Health() }
+
+// Self returns this replica.
+func (b *Bridge) Self() store.Replica { return b.replicas.self }
+
+// BrokeOff logs that a copy broke off.
+func (b *Bridge) BrokeOff(path string, err error) { b.brokeOff(path, err) }

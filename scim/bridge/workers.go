@@ -1,0 +1,108 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// warnOfOrphans names what the store remembers and the configuration does not: grants under a backend that nobody serves any
+// more stay at the vendor, and a directory that nobody can change any more goes on giving.
+func (b *Bridge) warnOfOrphans(ctx context.Context) error {
+	return b.store.View(ctx, func(tx store.Tx) error {
+		for _, name := range tx.Backends() {
+			if b.Config.Backends[name] != nil {
+				continue
+			}
+			grants := 0
+			for _, err := range tx.Ledger(name).Entries("", "") {
+				if err != nil {
+					return err
+				}
+				grants++
+			}
+			if grants > 0 {
+				b.Log.Warn("the store has grants under a backend that is not configured; they stay as they are: configure it again, without rules, to have them revoked", "backend", name, "grants", grants)
+			}
+		}
+		for _, idp := range tx.IdPs() {
+			if _, ok := b.Config.IdentityProviders[idp]; !ok {
+				b.Log.Warn("the store has the directory of an identity provider that is not configured; its groups go on giving: configure it again and delete them to end that", "idp", idp, "groups", tx.Directory(idp).GroupCount())
+			}
+		}
+		return nil
+	})
+}
+
+// startWorkers makes the client and the worker of each backend and sets the workers going. They are stopped
+// after the listeners, so that what was answered is still marked and delivered, and before the store.
+func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
+	since, err := b.standsBy(context.Background())
+	if err != nil {
+		return err
+	}
+	if since != "" {
+		b.Log.Warn("the store was put back from a copy: nothing is changed at any backend before `scimbridge resume`", "since", since)
+	}
+	b.workers = map[string]engine{}
+	for _, n := range names {
+		client, err := b.Client(n, metrics)
+		if err != nil {
+			return fmt.Errorf("backend %s: %w", n, err)
+		}
+		b.workers[n] = b.engine(n, client, metrics)
+		b.workers[n].Standby(since != "")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for name, w := range b.workers {
+		running.Go(func() {
+			if err := w.Run(ctx); err != nil {
+				b.errs <- fmt.Errorf("delivery to %s: %w", name, err)
+			}
+		})
+	}
+	b.onStop("delivery", func(limit context.Context) error {
+		cancel()
+		done := make(chan struct{})
+		go func() { running.Wait(); close(done) }()
+		select {
+		case <-done:
+			return nil
+		case <-limit.Done():
+			b.Log.Warn("a call to a backend has not been answered; it is read back after the next start")
+			return nil
+		}
+	})
+	return nil
+}
+
+// worker makes what delivers to a backend, but for Init.
+func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metrics *console.Metrics) *delivery.Worker {
+	c := b.Config.Backends[name]
+	w := &delivery.Worker{
+		Name: name, Store: s, Backend: client, Rules: b.rules.Load,
+		Match: c.Match, Mode: delivery.Mode(c.Mode), BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait),
+		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
+		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
+		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
+		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles",
+		ResyncEvery: time.Duration(c.ResyncEvery), AccountCache: time.Duration(c.AccountCache), Log: b.Log, Delivered: metrics.Delivered,
+		Drift: func(kind string) { metrics.Drift(name, kind) }, Repaired: func() { metrics.Repaired(name) }, Now: b.clock(),
+	}
+	for _, p := range c.Protect {
+		w.Protect = append(w.Protect, backend.Fold(p))
+	}
+	return w
+}
+
+func limit(l config.RemovalsLimit) delivery.Limit {
+	return delivery.Limit{Count: l.Count, Percent: l.Percent, Window: time.Duration(l.Window)}
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/audit"
+	"github.com/scimbridge/scimbridge/store/bolt"
+)
+
+func auditCommand(configFile *string, stdout io.Writer) *cobra.Command {
+	c := &cobra.Command{Use: "audit", Short: "Who got which role when, and whether the record of it is whole", Args: noArgs,
+		Example: "  scimbridge audit export --person ada@example.com\n  scimbridge audit verify",
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(auditVerifyCommand(configFile, stdout), auditExportCommand(configFile, stdout))
+	return c
+}
+
+const storeUsage = "read the store of a stopped server, or a backup, instead of asking the server"
+
+// withStore opens a store that no server has open.
+func withStore(file string, do func(store.Store) error) error {
+	if _, err := os.Stat(file); err != nil { // or it would be made
+		return fmt.Errorf("reading the store: %w", err)
+	}
+	s, err := bolt.Open(file, bolt.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), s.Close())
+}
+
+func auditVerifyCommand(configFile *string, stdout io.Writer) *cobra.Command {
+	var head, file string
+	var p printed
+	c := p.flag(&cobra.Command{Use: "verify", Short: "Check that no event of the audit trail was changed, removed, added or moved", Args: noArgs,
+		Example: "  scimbridge audit verify --head 9c0f…   # a head that was noted earlier\n  scimbridge audit verify --store /backup/scimbridge.db",
+		RunE: func(c *cobra.Command, _ []string) error {
+			report, err := verifyTrail(c.Context(), *configFile, file, head)
+			if err != nil {
+				return err
+			}
+			if err := p.say(stdout, report, "%s", reportWords(report)); err != nil {
+				return err
+			}
+			if report.Broken != "" {
+				return fmt.Errorf("the audit trail is broken: %s", report.Broken)
+			}
+			return nil
+		}})
+	c.Flags().StringVar(&head, "head", "", "a head that was noted earlier and must be in the chain")
+	c.Flags().StringVar(&file, "store", "", storeUsage)
+	return c
+}
+
+func verifyTrail(ctx context.Context, configFile, file, head string) (report audit.Report, err error) {
+	if file != "" {
+		err = withStore(file, func(s store.Store) error {
+			report, err = audit.Verify(ctx, s, head)
+			return err
+		})
+		return report, err
+	}
+	o, err := newOperatorClient(configFile)
+	if err != nil {
+		return report, err
+	}
+	o.client.Timeout = 0 // it takes as long as it takes
+	err = o.call(ctx, http.MethodGet, "/api/audit/verify?"+url.Values{"head": {head}}.Encode(), &report)
+	return report, err
+}
+
+func reportWords(r audit.Report) string {
+	words := fmt.Sprintf("%d events", r.Events)
+	if r.Events > 0 {
+		words += fmt.Sprintf(", from %s to %s", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
+	}
+	if r.Forgotten > 0 {
+		words += fmt.Sprintf("; %d before them are no longer kept", r.Forgotten)
+	}
+	if r.Waiting > 0 {
+		words += fmt.Sprintf("; %d more have no place in the chain yet", r.Waiting)
+	}
+	words += "\n"
+	if r.Broken != "" {
+		return words + fmt.Sprintf("whole up to place %d\n", r.Place)
+	}
+	if r.Known > 0 {
+		words += fmt.Sprintf("the head that was noted is that of place %d\n", r.Known)
+	}
+	return words + fmt.Sprintf("head of place %d (note it where nobody who can change the store can change it):\n  %s\n", r.Place, r.Head)
+}
+
+func auditExportCommand(configFile *string, stdout io.Writer) *cobra.Command {
+	var f audit.Filter
+	var since, until, from string
+	var p printed
+	c := p.flag(&cobra.Command{Use: "export [FILE]", Short: "Write the audit trail as JSON lines", Args: atMostOne,
+		Example: "  scimbridge audit export --person ada@example.com --since 2026-11-01\n  scimbridge audit export --role USER_ROLE_GROUP_ADMIN --since 720h | jq -r '[.event.at, .event.type, .event.name] | @tsv'\n  scimbridge audit export --request 6f1c0f0e-5d2b-4f0e-9a3f-2c9d8f1b7a60",
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			now := time.Now()
+			if f.Since, err = momentOf(since, now); err != nil {
+				return usageError{fmt.Errorf("--since %q %w", legible.Clip(since), err)}
+			}
+			if f.Until, err = momentOf(until, now); err != nil {
+				return usageError{fmt.Errorf("--until %q %w", legible.Clip(until), err)}
+			}
+			write := func(to io.Writer) error {
+				if from != "" {
+					return withStore(from, func(s store.Store) error { return audit.Export(c.Context(), s, f, to) })
+				}
+				return fetch(c.Context(), *configFile, "/api/audit?"+console.AuditQuery(f).Encode(), to)
+			}
+			if len(args) == 0 {
+				return write(stdout)
+			}
+			var size int64
+			err = bridge.CreateFile(args[0], func(tmp *os.File) error {
+				if err := write(tmp); err != nil {
+					return err
+				}
+				size, err = tmp.Seek(0, io.SeekCurrent)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return p.say(stdout, copied{args[0], size}, "%s: %d bytes\n", args[0], size)
+		}})
+	c.Flags().StringVar(&since, "since", "", "from this moment: 2026-11-26, 2026-11-26T12:00:00Z, or 24h ago")
+	c.Flags().StringVar(&until, "until", "", "before this moment")
+	c.Flags().StringVar(&f.Person, "person", "", "about this person: a userName, an e-mail address, an externalId, an id or an account")
+	c.Flags().StringVar(&f.Role, "role", "", "about this role, or the role of this target")
+	c.Flags().StringVar(&f.Backend, "backend", "", "about this backend")
+	c.Flags().StringVar(&f.Request, "request", "", "what this request changed, and the grants, revocations and holds that followed")
+	c.Flags().StringVar(&from, "store", "", storeUsage)
+	return c
+}
+
+// momentOf reads a point in time: a date, a time, or how long ago. "" is none.
+func momentOf(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errors.New("is no moment such as 2026-11-26, 2026-11-26T12:00:00Z or 24h")
+}

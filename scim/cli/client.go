@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
+)
+
+// maxAnswer bounds what a command takes into memory: a plan of a million changes.
+const maxAnswer = 256 << 20
+
+// operatorClient calls the running server, which it finds by the configuration.
+type operatorClient struct {
+	url, keyFile string
+	key          backend.Secret
+	client       http.Client
+}
+
+// stay follows no redirect: a credential goes where it was meant to.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// newOperatorClient finds the running server by its configuration.
+func newOperatorClient(file string) (*operatorClient, error) {
+	c, err := config.LoadEndpoints(file)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(c.Console.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("%s: console.listen is not an address", file)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	raw, err := os.ReadFile(c.Store.OperatorKeyFile())
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("reading the operator's key, which only the user may read whom the server runs as; run the command as that user: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts (`scimbridge serve`, with this configuration and from this folder): %w", err)
+	}
+	key, ok := bridge.ParseOperatorKey(raw)
+	if !ok {
+		return nil, fmt.Errorf("%s does not hold an operator's key; remove it and restart the server, which makes a new one", c.Store.OperatorKeyFile())
+	}
+	return &operatorClient{keyFile: c.Store.OperatorKeyFile(), url: "http://" + net.JoinHostPort(host, port), key: key,
+		client: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}, CheckRedirect: stay}}, nil
+}
+
+func (o *operatorClient) call(ctx context.Context, method, path string, into any) error {
+	return o.send(ctx, method, path, nil, into)
+}
+
+func (o *operatorClient) send(ctx context.Context, method, path string, body []byte, into any) error {
+	answer, err := o.open(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }() // read to its end
+	body, err = io.ReadAll(io.LimitReader(answer, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = fmt.Errorf("it has more than %d MiB", maxAnswer>>20)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
+	return nil
+}
+
+// open calls the server and returns the body of a success.
+func (o *operatorClient) open(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, o.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("asking the server: %w", err)
+	}
+	if err := o.sign(req, body); err != nil {
+		return nil, err
+	}
+	res, err := o.do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode < 300 {
+		return res.Body, nil
+	}
+	defer func() { _ = res.Body.Close() }() // of no further use
+	if res.StatusCode == http.StatusUnauthorized {
+		return nil, o.otherKey()
+	}
+	var refusal console.HoldChanged
+	if json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&refusal) != nil || refusal.Error == "" {
+		refusal.Error = res.Status
+	}
+	if refusal.Holds != nil {
+		return nil, &changedError{refusal}
+	}
+	return nil, errors.New(refusal.Error)
+}
+
+// ask is one call to the running server, whose answer is printed as it is or by show.
+func ask[T any](configFile *string, stdout io.Writer, method string, path func(args []string) string, asJSON *bool, show func(io.Writer, T) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		o, err := newOperatorClient(*configFile)
+		if err != nil {
+			return err
+		}
+		var answer T
+		if err := o.call(c.Context(), method, path(args), &answer); err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(stdout, answer)
+		}
+		if answer, err = legible.Value(answer); err != nil {
+			return fmt.Errorf("reading the server's answer: %w", err)
+		}
+		return show(stdout, answer)
+	}
+}
+
+// proofWithin is how long a server may take to prove that it has the operator's key.
+const proofWithin = 30 * time.Second
+
+// sign has the server prove that it has the operator's key, and then signs a request with it. The
+// key itself is not sent: another program that listens at the address learns nothing.
+func (o *operatorClient) sign(req *http.Request, body []byte) error {
+	ctx, cancel := context.WithTimeout(req.Context(), proofWithin)
+	defer cancel()
+	nonce := auth.Nonce()
+	asked, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url+"/api/challenge?"+url.Values{"nonce": {nonce}}.Encode(), nil)
+	if err != nil {
+		return fmt.Errorf("asking the server: %w", err)
+	}
+	res, err := o.do(asked)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }() // read as far as it is of use
+	var given console.Challenge
+	err = json.NewDecoder(io.LimitReader(res.Body, 1<<10)).Decode(&given)
+	header, ok := auth.Answer(o.key.Reveal(), nonce, given.Challenge, given.Proof, req.Method, req.URL.RequestURI(), body)
+	if err != nil || res.StatusCode != http.StatusOK || !ok {
+		return o.otherKey()
+	}
+	req.Header.Set("Authorization", header)
+	return nil
+}
+
+// otherKey is the error of a server without this operator's key.
+func (o *operatorClient) otherKey() error {
+	return fmt.Errorf("the server at %s does not know the operator's key in %s: it was started with another store or configuration, or made a new key, "+
+		"or another program listens there; the key was not sent", o.url, o.keyFile)
+}
+
+// do sends a request to the server.
+func (o *operatorClient) do(req *http.Request) (*http.Response, error) {
+	res, err := o.client.Do(req)
+	if err == nil {
+		return res, nil
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	var reached *net.OpError
+	if !errors.As(err, &reached) || reached.Op != "dial" {
+		return nil, fmt.Errorf("the server at %s did not answer: %w; look at its log", o.url, err)
+	}
+	return nil, fmt.Errorf("no server answers at %s (`console.listen`): %w; start it with `scimbridge serve`", o.url, err)
+}
+
+// Plan returns what would be done under the mappings of a file or, without one, under those in
+// force.
+func (o *operatorClient) Plan(ctx context.Context, file string, proposed []byte) (plan []delivery.Preview, err error) {
+	o.client.Timeout = 0 // a large directory takes a while
+	err = o.send(ctx, http.MethodPost, "/api/plan?"+url.Values{"file": {file}}.Encode(), proposed, &plan)
+	return plan, err
+}
+
+// Status returns the state of the server.
+func (o *operatorClient) Status(ctx context.Context) (s console.Status, err error) {
+	err = o.call(ctx, http.MethodGet, "/api/status", &s)
+	return s, err
+}

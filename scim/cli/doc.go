@@ -1,0 +1,33 @@
+// Package cli is the program as an operator types it: one verb a file, with its flags, what it prints
+// and its exit code.
+//
+// It owns the text and the JSON of every command, and the client of the operator API. What a command
+// does is elsewhere: package bridge serves, package doctor examines, package demo plays, package
+// measure measures.
+//
+//	main.go     Main, Run, the root command, exit codes
+//	output.go   JSON or words, times
+//	client.go   the client of a running server's operator API
+//	fetch.go    files that a running server sends
+//	log.go      the log of serve, which never waits for its reader
+//	serve.go    serve
+//	check.go    check
+//	status.go   status
+//	plan.go     plan
+//	reload.go   reload
+//	explain.go  explain
+//	action.go   resync, retry, resume
+//	hold.go     hold list, approve, reject
+//	group.go    group show
+//	audit.go    audit verify, audit export
+//	backup.go   backup
+//	restore.go  restore
+//	export.go   export
+//	import.go   import
+//	migrate.go  migrate
+//	token.go    token new
+//	doctor.go   doctor
+//	demo.go     demo
+//	measure.go  measure scale
+//	version.go  version
+package cli

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/legible"
+)
+
+func explainCommand(configFile *string, stdout io.Writer) *cobra.Command {
+	var asJSON bool
+	var asked string
+	c := &cobra.Command{Use: "explain USER [ROLE]", Short: "Say why somebody has a role, or has not", Example: "  scimbridge explain ada@example.com USER_ROLE_GROUP_ADMIN",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usageError{errors.New("needs a user, and at most one role or target")}
+			}
+			return nil
+		},
+		RunE: ask(configFile, stdout, http.MethodGet, func(args []string) string {
+			q := url.Values{"user": {args[0]}}
+			if len(args) == 2 {
+				q.Set("role", args[1])
+			}
+			asked = strings.Join(args[1:], "")
+			return "/api/explain?" + q.Encode()
+		}, &asJSON, func(w io.Writer, whys []delivery.Why) error { return showWhy(w, whys, asked) })}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
+	last, found := "", asked == ""
+	for _, y := range whys {
+		if id := y.IdP + y.UserID; id != last {
+			last = id
+			groups := "in no group"
+			if len(y.Groups) > 0 {
+				groups = "in " + strings.Join(y.Groups, ", ")
+			}
+			fmt.Fprintf(w, "%s of %s: %s, %s\n", y.User, y.IdP, map[bool]string{true: "active", false: "not active: has nothing until that changes"}[y.Active], groups)
+		}
+		account := "nobody knows who this is there yet"
+		if y.Account != "" {
+			account = "is " + y.Account + ", looked up " + moment(y.LookedUp)
+		}
+		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
+		if is := y.Condition; is.State != "" {
+			words := "the state of the backend is " + strings.TrimSuffix(is.State+": "+is.Reason, ": ")
+			if is.State == delivery.Following { // nobody has told the state yet
+				words = is.Reason
+			}
+			fmt.Fprintf(w, "    %s\n", words)
+			if !is.Until.IsZero() {
+				fmt.Fprintf(w, "    it is not called before %s\n", moment(is.Until))
+			}
+		}
+		found = found || len(y.Grants) > 0
+		if len(y.Grants) == 0 {
+			fmt.Fprintln(w, "    no rule gives "+cmp.Or(legible.Clip(asked), "anything")+" here")
+		}
+		for _, g := range y.Grants {
+			fmt.Fprintf(w, "    %s on %s: %s\n", g.Role, g.Target, g.State)
+			if g.Answer != "" {
+				fmt.Fprintf(w, "      last answer: %s\n", g.Answer)
+			}
+			for _, f := range g.From {
+				fmt.Fprintf(w, "      given by %s\n", f)
+			}
+			for _, f := range g.Not {
+				fmt.Fprintf(w, "      not given by %s\n", f)
+			}
+			for _, f := range g.Could {
+				fmt.Fprintf(w, "      would be given by %s\n", f)
+			}
+		}
+	}
+	if !found {
+		fmt.Fprintln(w, "\nNo group that was pushed, and no role that the bridge gave, is about that: mind the spelling of the role or target; without one, everything is shown.")
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/scim/legible"
+)
+
+// maxSpool is how many bytes of the log may wait for a reader that is slow, or does not read.
+const maxSpool = 4 << 20
+
+// lastLines is how long the end of the process waits for the reader of its log.
+const lastLines = 500 * time.Millisecond
+
+// spool is a writer that never waits: what it is given waits in memory for a goroutine that writes
+// it. Beyond maxSpool lines are dropped and counted.
+type spool struct {
+	to io.Writer
+
+	mu      sync.Mutex
+	waiting bytes.Buffer
+	dropped uint64
+	told    uint64 // how many of those the log has told of
+	closed  bool
+	wake    chan struct{} // has room for one
+	done    chan struct{} // closed when nothing is left after close
+}
+
+func newSpool(to io.Writer) *spool {
+	s := &spool{to: to, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go s.run()
+	return s
+}
+
+// Write takes a line, or drops it.
+func (s *spool) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.waiting.Len()+len(line) > maxSpool {
+		s.dropped++
+		return len(line), nil
+	}
+	s.waiting.Write(line)
+	s.signal()
+	return len(line), nil
+}
+
+func (s *spool) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Dropped is how many lines were dropped or could not be written.
+func (s *spool) Dropped() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return float64(s.dropped)
+}
+
+// run writes what waits until the spool is closed and empty.
+func (s *spool) run() {
+	defer close(s.done)
+	for {
+		<-s.wake
+		for {
+			text, closed := s.take()
+			if len(text) == 0 {
+				if closed {
+					return
+				}
+				break
+			}
+			if n, err := s.to.Write(text); err != nil {
+				s.lost(text[n:])
+			}
+		}
+	}
+}
+
+// take removes what waits, and tells of what was dropped before it.
+func (s *spool) take() (text []byte, closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text = bytes.Clone(s.waiting.Bytes())
+	s.waiting = bytes.Buffer{}
+	if n := s.dropped - s.told; n > 0 && len(text) > 0 {
+		s.told = s.dropped
+		text = fmt.Appendf(text, `{"level":"WARN","msg":"lines of the log were dropped: its reader is too slow","dropped":%d}`+"\n", n)
+	}
+	return text, s.closed
+}
+
+// lost counts the lines of a text that could not be written.
+func (s *spool) lost(text []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := uint64(bytes.Count(text, []byte("\n")))
+	s.dropped += n
+	s.told += n
+}
+
+// Close waits a moment for what is left to be written; what comes later is dropped.
+func (s *spool) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.signal()
+	select {
+	case <-s.done:
+	case <-time.After(lastLines):
+	}
+}
+
+// lastWords writes a text and waits no longer than a moment for its reader.
+func lastWords(w io.Writer, text string) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = io.WriteString(w, text) // there is no other place to report to
+	}()
+	select {
+	case <-written:
+	case <-time.After(lastLines):
+	}
+}
+
+// logger writes JSON lines at a level, without waiting for the reader of w.
+func logger(w io.Writer, level string) (*slog.Logger, *spool, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, nil, fmt.Errorf("--log-level %q is not one of debug, info, warn, error", legible.Clip(level))
+	}
+	s := newSpool(w)
+	return slog.New(slog.NewJSONHandler(legible.NewWriter(s), &slog.HandlerOptions{Level: l})), s, nil
+}

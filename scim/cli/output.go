@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// printed is what a command says of itself: JSON if that is asked for, else the words.
+type printed struct{ json bool }
+
+func (p *printed) flag(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVar(&p.json, "json", false, "print JSON")
+	return c
+}
+
+// printJSON prints what is not for a page of HTML: < and & are no danger.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func (p *printed) say(w io.Writer, v any, words string, args ...any) error {
+	if !p.json {
+		_, err := fmt.Fprintf(w, words, args...)
+		return err
+	}
+	return printJSON(w, v)
+}
+
+// copied is what backup and export print.
+type copied struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
+}
+
+// moment is a time as every command prints it: RFC 3339 in UTC, as in JSON and in the log of events; "-" if there is none.
+func moment(m time.Time) string {
+	if m.IsZero() {
+		return "-"
+	}
+	return m.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+)
+
+func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Take the mappings of the configuration file into force", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o, err := newOperatorClient(*configFile)
+			if err != nil {
+				return fmt.Errorf("the rules in force stay: %w", err)
+			}
+			o.client.Timeout = 0 // as for a plan
+			var plan []delivery.Preview
+			if err := o.send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
+				return err // the server says whether the rules in force stay
+			}
+			if !asJSON {
+				fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
+			}
+			return printPlan(stdout, plan, asJSON, held(plan)+uncertain)
+		}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// held says what becomes of what a plan holds, once it is in force.
+func held(plan []delivery.Preview) string {
+	for _, p := range plan {
+		if len(p.Held) > 0 {
+			return "What is held waits for a decision: scimbridge hold list. The rest is being delivered. "
+		}
+	}
+	return "This is being delivered. "
+}

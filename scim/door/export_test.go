@@ -1,4 +1,0 @@
-package door
-
-// Remembered is how many addresses the limits on requests know.
-func (d *Door) Remembered() int { return len(d.requests.young) + len(d.requests.old) }
