@@ -112,7 +112,7 @@ func (b *Bridge) door() (*door.Door, error) {
 // admitted asks the door about a client of the token endpoint.
 func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int) {
 	err := door.Of(r).Admit(who.IdP)
-	if why := scim.NotFromThere(err, who); why != nil {
+	if why := scim.RefusedOrigin(err, who); why != nil {
 		b.notices.rejected(r, why)
 	}
 	var refused *door.Refusal

@@ -50,3 +50,19 @@ func pathOf(p fp.AttributePath) string {
 	}
 	return s
 }
+
+// Names reports whether a filter is about an attribute, given in lower case.
+func Names(e fp.Expression, attribute string) bool {
+	about := func(p fp.AttributePath) bool { return strings.ToLower(p.AttributeName) == attribute }
+	switch e := e.(type) {
+	case *fp.AttributeExpression:
+		return about(e.AttributePath)
+	case *fp.ValuePath:
+		return about(e.AttributePath)
+	case *fp.LogicalExpression:
+		return Names(e.Left, attribute) || Names(e.Right, attribute)
+	case *fp.NotExpression:
+		return Names(e.Expression, attribute)
+	}
+	return true
+}
