@@ -46,7 +46,8 @@ type ProviderStatus struct {
 	UnknownMembers UnknownStatus      `json:"members_without_user"`
 }
 
-// TokenStatus is a token by the beginning of its hash, a client by its id, or whom a signed token named.
+// TokenStatus is a token by the beginning of its hash, a client by its id, or whom a signed token
+// named.
 type TokenStatus struct {
 	Token   string    `json:"token"`
 	Since   time.Time `json:"configured_since,omitzero"`
@@ -74,7 +75,7 @@ type BackendStatus struct {
 	Leader        *LeaderStatus       `json:"leader,omitempty"` // where replicas share the store
 }
 
-// NeedsSomebody says whether the backend waits for a human.
+// NeedsSomebody reports whether the backend waits for a human.
 func (b BackendStatus) NeedsSomebody() bool {
 	return b.Held > 0 || len(b.Blocked) > 0 || b.State == "unauthorized" || b.State == "standby"
 }
@@ -272,7 +273,8 @@ func (c *Console) showHolds(ctx context.Context) ([]delivery.Hold, error) {
 	return all, nil
 }
 
-// HoldChanged is the answer to a decision about a hold that is not what was listed: with the holds as they are now.
+// HoldChanged is the answer to a decision about a hold that is not what was listed: with the holds
+// as they are now.
 type HoldChanged struct {
 	Error string          `json:"error"`
 	Holds []delivery.Hold `json:"holds"`
@@ -347,7 +349,7 @@ func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
 	previews(w, func() ([]delivery.Preview, error) { return c.Reload(r.Context()) })
 }
 
-// unhurried lets an answer take as long as it takes, and says whether it can.
+// unhurried lets an answer take as long as it takes, and reports whether it can.
 func unhurried(w http.ResponseWriter) bool {
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
 		refuse(w, http.StatusInternalServerError, "the connection cannot be kept open")

@@ -36,7 +36,7 @@ func (c *Console) challenge(w http.ResponseWriter, r *http.Request) {
 // errNotSigned is the error of a body that its request does not sign.
 var errNotSigned = errors.New("the body is another than the one that the request signs")
 
-// operates says whether a request comes with the operator's key: the key itself, as a script may
+// operates reports whether a request comes with the operator's key: the key itself, as a script may
 // send it, or a signature by it, as the commands do. An error is about a body.
 func (c *Console) operates(w http.ResponseWriter, r *http.Request) (bool, error) {
 	header := r.Header.Get("Authorization")

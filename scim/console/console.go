@@ -54,12 +54,14 @@ type Console struct {
 	Omitted  *Omissions
 	// Grants says what the rules in force make of a group; nil: nothing is said.
 	Grants func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant
-	// Plan computes what would be done under a proposed file, which errors call by its name, or (nil) under the rules in force;
-	// Reload reads the configuration again. Their errors are for the operator.
+	// Plan computes what would be done under a proposed file, which errors call by its name, or
+	// (nil) under the rules in force; Reload reads the configuration again. Their errors are for
+	// the operator.
 	Plan   func(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error)
 	Reload func(ctx context.Context) ([]delivery.Preview, error)
-	// Backup and Export write the whole store as it is at one moment; an error that is errors.ErrUnsupported is for the operator.
-	// Resume ends the standby of a store that was put back.
+	// Backup and Export write the whole store as it is at one moment; an error that is
+	// errors.ErrUnsupported is for the operator. Resume ends the standby of a store that was put
+	// back.
 	Backup, Export func(ctx context.Context, to io.Writer) error
 	PieceTime      time.Duration                // how long a client may take over a piece of a copy; 0: 30 s
 	BrokeOff       func(path string, err error) // is told why a copy of the store or of the audit trail broke off; nil: nobody is
@@ -104,8 +106,8 @@ type backendState struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// ready answers 200 once SCIM requests can be stored durably. A backend that is down is named and never changes
-// the status: requests are accepted all the same.
+// ready answers 200 once SCIM requests can be stored durably. A backend that is down is named and
+// never changes the status: requests are accepted all the same.
 func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()

@@ -13,7 +13,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Metrics holds the metrics of the contract (design, section 3). Its methods may be called concurrently.
+// Metrics holds the metrics of the contract (design, section 3). Its methods may be called
+// concurrently.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -103,7 +104,8 @@ func (m *Metrics) IgnoredAttributes(idp, resource string, n int) {
 // PutWithoutMembers counts a PUT that left the members of a group out.
 func (m *Metrics) PutWithoutMembers(idp string) { m.omitted.WithLabelValues(idp).Inc() }
 
-// workCollector reads the gauges from the store at each scrape: they are what is there, not what was counted.
+// workCollector reads the gauges from the store at each scrape: they are what is there, not what
+// was counted.
 type workCollector struct {
 	store    store.Store
 	backends []string
@@ -194,7 +196,8 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// census counts people, if there are marks of any: where that takes long, the last count is good for a while.
+// census counts people, if there are marks of any: where that takes long, the last count is good
+// for a while.
 func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMarks int) (census, error) {
 	last, now := c.taken[backend], c.now()
 	if age := now.Sub(last.at); last.read <= c.many || age < 0 || age >= countAgain {

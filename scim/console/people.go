@@ -9,8 +9,9 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// blocked are the people whose change waits for somebody, by the reason. Somebody may wait on several targets, as the user of several
-// directories, and for several reasons, and is one person all the same: the account, as far as it is known.
+// blocked are the people whose change waits for somebody, by the reason. Somebody may wait on
+// several targets, as the user of several directories, and for several reasons, and is one person
+// all the same: the account, as far as it is known.
 type blocked map[string]map[store.Subject]bool
 
 // add counts a mark in, if it is blocked.
@@ -28,11 +29,12 @@ func (b blocked) add(m store.Mark) {
 	b[m.Reason][who] = true
 }
 
-// manyUsers is for how many each account is looked up by itself, which is a round trip with PostgreSQL; for more all links are read.
+// manyUsers is for how many each account is looked up by itself, which is a round trip with
+// PostgreSQL; for more all links are read.
 const manyUsers = 500
 
-// identify puts accounts in the place of users, as far as they are known, once all marks are added. It says how many links it went
-// through.
+// identify puts accounts in the place of users, as far as they are known, once all marks are added.
+// It says how many links it went through.
 func (b blocked) identify(accounts store.Accounts) (read int, err error) {
 	known := map[store.Subject]string{} // the account of each user; "" while nobody knows
 	for _, some := range b {

@@ -78,7 +78,8 @@ func TestBlockedPeopleAreCountedOnce(t *testing.T) {
 	}
 }
 
-// counting is a store that counts how often a single link is looked up: with PostgreSQL each time is a round trip.
+// counting is a store that counts how often a single link is looked up: with PostgreSQL each time
+// is a round trip.
 type counting struct {
 	store.Store
 	links *int
@@ -157,7 +158,8 @@ func TestManyBlockedPeopleAreNotLookedUpOneByOne(t *testing.T) {
 	}
 }
 
-// What takes long to count is not counted anew at every scrape; that there is nothing any more is seen at once.
+// What takes long to count is not counted anew at every scrape; that there is nothing any more is
+// seen at once.
 func TestManyAreNotCountedAtEveryScrape(t *testing.T) {
 	c, _ := newConsole(t)
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)

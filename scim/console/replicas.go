@@ -33,8 +33,9 @@ type LeaderStatus struct {
 	Until   time.Time `json:"until"`
 }
 
-// replicas lists those that share the store, by address, and who delivers where. One that is not heard of any more is listed for
-// a day, unless another has taken its place. Nothing if the store is not shared.
+// replicas lists those that share the store, by address, and who delivers where. One that is not
+// heard of any more is listed for a day, unless another has taken its place. Nothing if the store
+// is not shared.
 func (c *Console) replicas(ctx context.Context) (all []ReplicaStatus, leaders map[string]LeaderStatus, err error) {
 	if c.Shared == nil {
 		return nil, nil, nil

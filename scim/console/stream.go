@@ -12,15 +12,17 @@ import (
 
 type writing func(ctx context.Context, to io.Writer) error
 
-// How long a client may take over an answer that is written as it is read from the store: over one piece of it, and over all of a copy
-// of the store, which is one transaction. While a transaction lasts the file grows, since nothing of its moment is used again.
+// How long a client may take over an answer that is written as it is read from the store: over one
+// piece of it, and over all of a copy of the store, which is one transaction. While a transaction
+// lasts the file grows, since nothing of its moment is used again.
 const (
 	pieceSize = 64 << 10
 	pieceTime = 30 * time.Second
 	copyTime  = 15 * time.Minute
 )
 
-// steady is an answer that is cut off if its client stops reading, or takes longer than a copy may last.
+// steady is an answer that is cut off if its client stops reading, or takes longer than a copy may
+// last.
 type steady struct {
 	http.ResponseWriter
 	now     func() time.Time
@@ -47,8 +49,8 @@ func (s *steady) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// stream answers with what may take long to write, at most as long as most, if that is not 0. A failure in the middle breaks the
-// connection: half a copy must not pass for one.
+// stream answers with what may take long to write, at most as long as most, if that is not 0. A
+// failure in the middle breaks the connection: half a copy must not pass for one.
 func (c *Console) stream(contentType string, most time.Duration, what func() writing) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !unhurried(w) {

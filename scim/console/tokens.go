@@ -8,7 +8,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Token is a credential of an identity provider: a token by the beginning of its hash, or a client by its id.
+// Token is a credential of an identity provider: a token by the beginning of its hash, or a client
+// by its id.
 type Token struct {
 	IdP     string
 	Token   string

@@ -9,8 +9,8 @@ import (
 // minutes is how long the traffic of an identity provider is remembered.
 const minutes = 60
 
-// Traffic remembers what each identity provider sent within the last hour, since the start. The zero value is ready; its methods
-// may be called concurrently.
+// Traffic remembers what each identity provider sent within the last hour, since the start. The
+// zero value is ready; its methods may be called concurrently.
 type Traffic struct {
 	mu  sync.Mutex
 	idp map[string]*flow
@@ -21,8 +21,8 @@ type flow struct {
 	counts [minutes]struct{ minute, requests, failed int64 }
 }
 
-// failed says whether an answer tells of a fault on either side. That somebody is not there, is there already or has changed is
-// the everyday business of a SCIM client.
+// failed reports whether an answer tells of a fault on either side. That somebody is not there, is
+// there already or has changed is the everyday business of a SCIM client.
 func failed(code int) bool {
 	switch code {
 	case http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed:

@@ -13,11 +13,12 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// maxUses bounds how many credentials of an identity provider are remembered: a signed token may name any caller.
+// maxUses bounds how many credentials of an identity provider are remembered: a signed token may
+// name any caller.
 const maxUses = 200
 
-// Uses remembers when each credential was last accepted. Requests note it in memory; Write puts it into the store, off their way. The
-// zero value is ready; its methods may be called concurrently.
+// Uses remembers when each credential was last accepted. Requests note it in memory; Write puts it
+// into the store, off their way. The zero value is ready; its methods may be called concurrently.
 type Uses struct {
 	mu    sync.Mutex
 	noted map[string]map[string]time.Time // since the last Write, by identity provider and credential
@@ -42,7 +43,8 @@ func (u *Uses) Note(idp, token string, at time.Time) {
 	}
 }
 
-// Write stores what was noted, unless another process has stored a later use. What cannot be stored is kept for the next time.
+// Write stores what was noted, unless another process has stored a later use. What cannot be stored
+// is kept for the next time.
 func (u *Uses) Write(ctx context.Context, s store.Store) error {
 	u.mu.Lock()
 	noted := u.noted
@@ -95,7 +97,8 @@ func lastUses(tx store.Tx, idp string) map[string]time.Time {
 	return all
 }
 
-// unlisted are the credentials that no configuration lists, because a token names them, with their last use.
+// unlisted are the credentials that no configuration lists, because a token names them, with their
+// last use.
 func unlisted(uses map[string]time.Time) []TokenStatus {
 	var out []TokenStatus
 	for _, token := range slices.Sorted(maps.Keys(uses)) {
