@@ -35,7 +35,7 @@ func statusCommand(config *string, stdout io.Writer) *cobra.Command {
 			return false, err
 		}
 		for _, b := range s.Backends {
-			needed = needed || b.NeedsSomebody()
+			needed = needed || b.NeedsOperator()
 		}
 		if asJSON {
 			return needed, printJSON(stdout, s)

@@ -83,7 +83,7 @@ func TestMembersWithoutUser(t *testing.T) {
 		metrics(`{group="g1",idp="okta"} 4`)
 		madeUp(t, c.Store, "okta", "g1", 5)
 		metrics(`{group="g1",idp="okta"} 4`)
-		now = now.Add(countAgain)
+		now = now.Add(recountAfter)
 		metrics(`{group="g1",idp="okta"} 5`)
 	})
 	t.Run("a count that takes long is good for longer", func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestMembersWithoutUser(t *testing.T) {
 		c.Metrics.unknown.now = func() time.Time { now = now.Add(time.Second); return now }
 		metrics(`{group="g1",idp="okta"} 5`)
 		madeUp(t, c.Store, "okta", "g1", 6)
-		now = now.Add(countAgain)
+		now = now.Add(recountAfter)
 		metrics(`{group="g1",idp="okta"} 5`)
 		now = now.Add(maxCounting * time.Second)
 		metrics(`{group="g1",idp="okta"} 6`)

@@ -73,7 +73,7 @@ func TestBlockedPeopleAreCountedOnce(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &s); err != nil || len(s.Backends) != 2 {
 		t.Fatal(w.Body, err)
 	}
-	if vt := s.Backends[0]; vt.BlockedUsers != 4 || vt.Blocked["rejected"] != 1 || vt.Blocked["no_target"] != 3 || !vt.NeedsSomebody() {
+	if vt := s.Backends[0]; vt.BlockedUsers != 4 || vt.Blocked["rejected"] != 1 || vt.Blocked["no_target"] != 3 || !vt.NeedsOperator() {
 		t.Errorf("%+v", vt)
 	}
 }
@@ -193,7 +193,7 @@ func TestManyAreNotCountedAtEveryScrape(t *testing.T) {
 	blocked(4, "a few before: counted at once")
 	block(t, c.Store, person(5))
 	blocked(4, "many before: the count stays for a while")
-	now = now.Add(countAgain)
+	now = now.Add(recountAfter)
 	blocked(5, "later")
 	err := c.Store.Update(t.Context(), func(tx store.Tx) error {
 		for m, err := range tx.Work("vt").Marks("") {

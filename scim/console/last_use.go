@@ -13,12 +13,13 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// maxUses bounds how many credentials of an identity provider are remembered: a signed token may
-// name any caller.
+// maxUses limits the recorded credentials of an identity provider: a signed token may name any
+// subject.
 const maxUses = 200
 
-// Uses remembers when each credential was last accepted. Requests note it in memory; Write puts it
-// into the store, off their way. The zero value is ready; its methods may be called concurrently.
+// Uses records when each credential was last accepted. Requests record it in memory; Write stores
+// it later, so that no request waits. The zero value is ready; its methods may be called
+// concurrently.
 type Uses struct {
 	mu    sync.Mutex
 	noted map[string]map[string]time.Time // since the last Write, by identity provider and credential
@@ -26,7 +27,7 @@ type Uses struct {
 
 func useSetting(idp string) string { return "used/" + idp }
 
-// Note takes note of a request that was let in.
+// Note records an accepted request.
 func (u *Uses) Note(idp, token string, at time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -43,8 +44,8 @@ func (u *Uses) Note(idp, token string, at time.Time) {
 	}
 }
 
-// Write stores what was noted, unless another process has stored a later use. What cannot be stored
-// is kept for the next time.
+// Write stores the recorded uses, unless another process has stored a later one. After an error
+// they are stored the next time.
 func (u *Uses) Write(ctx context.Context, s store.Store) error {
 	u.mu.Lock()
 	noted := u.noted
@@ -71,12 +72,12 @@ func (u *Uses) Write(ctx context.Context, s store.Store) error {
 				u.Note(idp, token, at)
 			}
 		}
-		return fmt.Errorf("noting the use of credentials: %w", err)
+		return fmt.Errorf("storing the use of credentials: %w", err)
 	}
 	return nil
 }
 
-// merged is the later use of each credential; beyond maxUses the oldest are forgotten.
+// merged returns the later use of each credential. It drops the oldest beyond maxUses.
 func merged(all, more map[string]time.Time) map[string]time.Time {
 	for token, at := range more {
 		if at.After(all[token]) {
@@ -92,14 +93,14 @@ func merged(all, more map[string]time.Time) map[string]time.Time {
 func lastUses(tx store.Tx, idp string) map[string]time.Time {
 	all := map[string]time.Time{}
 	if json.Unmarshal(tx.Setting(useSetting(idp)), &all) != nil {
-		return map[string]time.Time{} // none yet; a record that cannot be read is as good as none
+		return map[string]time.Time{} // none yet, or a record that cannot be read
 	}
 	return all
 }
 
-// unlisted are the credentials that no configuration lists, because a token names them, with their
+// signedCallers returns the subjects of signed tokens, which no configuration lists, with their
 // last use.
-func unlisted(uses map[string]time.Time) []TokenStatus {
+func signedCallers(uses map[string]time.Time) []TokenStatus {
 	var out []TokenStatus
 	for _, token := range slices.Sorted(maps.Keys(uses)) {
 		if strings.HasPrefix(token, "jwt-") {

@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	maxUnknownGroups = 100             // that are told apart, for each identity provider
+	maxUnknownGroups = 100             // with a label of their own, for each identity provider
 	unknownScrape    = 5 * time.Second // a slow store must not hold up the other metrics
-	maxCounting      = 100             // no more than one part in so many of the time is spent counting
+	maxCounting      = 100             // counting takes at most one part in so many of the time
 )
 
-// unknownMembers counts members of groups that are no users, nor groups. Where that takes reading
-// much, the last count is good for a while.
+// unknownMembers counts members of groups that are neither users nor groups. If that takes long,
+// the last count is used for a while.
 type unknownMembers struct {
 	store store.Store
 	now   func() time.Time
-	many  int // ids that are not read each time
+	many  int // ids above which the last count is used
 
 	counting sync.Mutex // while the store is read
 
@@ -34,30 +34,31 @@ type unknownMembers struct {
 	last map[string][]store.UnknownMembers // by identity provider, the groups with the most first
 }
 
-// UnknownStatus is how many members of an identity provider's groups are no users, nor groups.
+// UnknownStatus counts the members of an identity provider's groups that are neither users nor
+// groups.
 type UnknownStatus struct {
 	Members int            `json:"members"`
 	Groups  int            `json:"groups"`
 	Largest []UnknownGroup `json:"largest"` // the groups with the most, at most 100
 }
 
-// UnknownGroup is a group with members that are no users, nor groups.
+// UnknownGroup is a group with members that are neither users nor groups.
 type UnknownGroup struct {
 	ID    string `json:"id"`
 	Name  string `json:"display_name"`
 	Count int    `json:"count"`
 }
 
-// cached returns the last count, and whether it is still good.
+// cached returns the last count, and whether it can still be used.
 func (u *unknownMembers) cached() (last map[string][]store.UnknownMembers, good bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	age := u.now().Sub(u.at)
-	good = u.last != nil && u.read > u.many && age >= 0 && age < max(countAgain, maxCounting*u.took)
+	good = u.last != nil && u.read > u.many && age >= 0 && age < max(recountAfter, maxCounting*u.took)
 	return u.last, good
 }
 
-// count counts, unless the last count is still good. The caller holds u.counting.
+// count counts, unless the last count can still be used. The caller holds u.counting.
 func (u *unknownMembers) count(tx store.Tx) (map[string][]store.UnknownMembers, error) {
 	if last, good := u.cached(); good {
 		return last, nil
@@ -91,7 +92,7 @@ func members(all []store.UnknownMembers) int {
 	return n
 }
 
-// status adds the names of the groups with the most.
+// status returns the status of an identity provider, with the names of the largest groups.
 func (u *unknownMembers) status(tx store.Tx, idp string) (UnknownStatus, error) {
 	u.counting.Lock()
 	counted, err := u.count(tx)
@@ -109,13 +110,13 @@ func (u *unknownMembers) status(tx store.Tx, idp string) (UnknownStatus, error) 
 }
 
 var unknownDesc = prometheus.NewDesc("scimbridge_members_without_user",
-	"Members of a group that are no users, nor groups; \"other\" is what the groups that are not named have.", []string{"idp", "group"}, nil)
+	"Members of a group that are neither users nor groups; \"other\" sums the groups without a label of their own.", []string{"idp", "group"}, nil)
 
 // Describe implements prometheus.Collector.
 func (u *unknownMembers) Describe(ch chan<- *prometheus.Desc) { ch <- unknownDesc }
 
-// scraped counts. If the store does not answer, or is being read for a count, it returns the last
-// one.
+// scraped returns a count for a scrape: the last one if the store does not answer or is being read
+// for a count.
 func (u *unknownMembers) scraped() map[string][]store.UnknownMembers {
 	if last, good := u.cached(); good || !u.counting.TryLock() {
 		return last
