@@ -37,7 +37,6 @@ func TestWhatAChangeIsAbout(t *testing.T) {
 	defer func() { _ = b.Close() }()
 	s, id := &told{Store: b}, ""
 	h := (&scim.Server{Store: s, PublicURL: "https://scim.example.com/scim/v2", Log: canary.Log(t), Now: time.Now, NewID: func() string { return id },
-		Nudge: func(string) {}, Elsewhere: func(store.Tx) []string { return nil }, Targets: func(string, store.Group) []scim.Target { return nil },
 		Auth: auth.Verifier{Credentials: []auth.Credential{{IdP: "acme", Hash: sha256.Sum256([]byte(acmeToken))}}}}).Handler()
 	about := func(method, path, body string) string {
 		t.Helper()

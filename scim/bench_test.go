@@ -26,6 +26,7 @@ import (
 	"github.com/elimity-com/scim/schema"
 	fp "github.com/scim2/filter-parser/v2"
 
+	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
@@ -210,8 +211,8 @@ func ours(dir string) (http.Handler, error) {
 		return nil, err
 	}
 	server := scim.Server{Store: s, PublicURL: "https://scim.example.com/scim/v2",
-		Auth:    auth.Verifier{Credentials: []auth.Credential{{IdP: "acme", Hash: sha256.Sum256([]byte(acmeToken))}}},
-		Targets: func(string, store.Group) []scim.Target { return []scim.Target{{Backend: "vt", Target: "acme"}} }}
+		Auth:  auth.Verifier{Credentials: []auth.Credential{{IdP: "acme", Hash: sha256.Sum256([]byte(acmeToken))}}},
+		Rules: testRules{targets: func(store.Group) []mapping.Target { return []mapping.Target{{Backend: "vt", Target: "acme"}} }}}
 	return server.Handler(), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/canary"
@@ -27,8 +28,8 @@ func TestAPanicTellsNothing(t *testing.T) {
 	var what any
 	var log bytes.Buffer
 	h := (&scim.Server{Store: s, PublicURL: "https://scim.example.com/scim/v2", Log: slog.New(slog.NewJSONHandler(&log, nil)),
-		Auth:    auth.Verifier{Credentials: []auth.Credential{{IdP: "acme", Hash: sha256.Sum256([]byte(acmeToken))}}},
-		Targets: func(string, store.Group) []scim.Target { panic(what) }}).Handler()
+		Auth:  auth.Verifier{Credentials: []auth.Credential{{IdP: "acme", Hash: sha256.Sum256([]byte(acmeToken))}}},
+		Rules: testRules{targets: func(store.Group) []mapping.Target { panic(what) }}}).Handler()
 	for _, what = range []any{"canary ada@example.com", fmt.Errorf("canary: %s", "ada@example.com"), struct{ Name string }{"canary ada@example.com"}} {
 		r := httptest.NewRequest("POST", "/scim/v2/Groups", strings.NewReader(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins","members":[{"value":"x"}]}`))
 		r.Header.Set("Authorization", "Bearer "+acmeToken)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/canary"
@@ -45,11 +46,32 @@ type world struct {
 	clock  atomic.Int64 // seconds since the epoch of the test
 	ids    atomic.Int64
 	nudged atomic.Int64
-	others []string // backends for which other rules are in force
+	others []string // backends with other rules
 
 	clears  bool     // a PUT of a group without members empties it
 	puts    []string // of groups: what was noted after the commit
 	ignored []string // attributes
+}
+
+// testRules are rules of a test. Functions may be nil.
+type testRules struct {
+	targets func(store.Group) []mapping.Target
+	others  func() []string
+}
+
+func (r testRules) Targets(_ string, g store.Group) []mapping.Target { return r.targets(g) }
+
+func (testRules) Conditional() bool { return false }
+
+func (testRules) GroupNamed(store.Tx, string, store.Group, store.Group, store.Origin) error {
+	return nil
+}
+
+func (r testRules) OtherRules(store.Tx) []string {
+	if r.others == nil {
+		return nil
+	}
+	return r.others()
 }
 
 func newWorld(t testing.TB) *world {
@@ -63,11 +85,13 @@ func newWorld(t testing.TB) *world {
 		Store: s, PublicURL: "https://scim.example.com/scim/v2",
 		Auth: auth.Verifier{Credentials: []auth.Credential{
 			{IdP: "acme", Hash: sha256.Sum256([]byte(acmeToken))}, {IdP: "other", Hash: sha256.Sum256([]byte(otherToken))}}},
-		Targets: func(_ string, g store.Group) []scim.Target {
-			return []scim.Target{{Backend: "vt", Target: "t-" + g.DisplayName}}
+		Rules: testRules{
+			targets: func(g store.Group) []mapping.Target {
+				return []mapping.Target{{Backend: "vt", Target: "t-" + g.DisplayName}}
+			},
+			others: func() []string { return w.others },
 		},
-		Elsewhere: func(store.Tx) []string { return w.others },
-		Nudge:     func(string) { w.nudged.Add(1) },
+		Nudge: func(string) { w.nudged.Add(1) },
 		Ignored: func(idp, resource string, attributes []string) {
 			w.ignored = append(w.ignored, fmt.Sprint(idp, " ", resource, " ", attributes))
 		},

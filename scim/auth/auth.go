@@ -21,15 +21,16 @@ const maxHeader = 8 << 10
 // minToken is the shortest literal token that is accepted: shorter ones can be guessed.
 const minToken = 16
 
-// ErrUnknown is the answer to every credential that is not accepted, whatever is wrong with it: test with errors.Is.
+// ErrUnknown is the error of every credential that is not accepted: test with errors.Is.
 var ErrUnknown = errors.New("no valid credential")
 
-// Refusal is why a credential is not accepted, for the operator: the caller learns no more than ErrUnknown. It holds fixed words
-// and names of the configuration, and nothing of the credential.
+// Refusal is the reason why a credential is not accepted. It is for the operator: the client gets
+// only ErrUnknown. It holds fixed words and names of the configuration, never a part of the
+// credential.
 type Refusal struct {
 	Why   string
-	IdP   string // "" while it is not known whose credential it would be
-	Token string // as in Identity; "" if the credential is none that we know
+	IdP   string // "" while the identity provider is unknown
+	Token string // as in Identity; "" for an unknown credential
 }
 
 func (r *Refusal) Error() string { return ErrUnknown.Error() + ": " + r.Why }
@@ -44,10 +45,10 @@ type Credential struct {
 	Expires time.Time // zero: never
 }
 
-// Name tells tokens apart in the audit trail: the beginning of the hash.
+// Name returns the name of a token in the audit trail: the beginning of its hash.
 func (c Credential) Name() string { return hex.EncodeToString(c.Hash[:4]) }
 
-// live is 1 until the credential expires, then 0.
+// live returns 1 until the credential expires, then 0.
 func (c Credential) live(now time.Time) int {
 	if c.Expires.IsZero() || now.Before(c.Expires) {
 		return 1
@@ -55,15 +56,15 @@ func (c Credential) live(now time.Time) int {
 	return 0
 }
 
-// Identity is who is calling.
+// Identity is the identity provider that sends a request.
 type Identity struct {
 	IdP string
-	// Token is which of the provider's credentials: the beginning of a token's hash, "jwt-" and the beginning of a hash of issuer and
-	// subject, or "oauth-" and the id of a client.
+	// Token names the credential: the beginning of a token's hash, "jwt-" and the beginning of a
+	// hash of issuer and subject, or "oauth-" and the id of a client.
 	Token string
 }
 
-// Parse reads a configured token: the token itself, or "sha256:" and the hash in hexadecimal.
+// Parse reads a configured token: the token itself, or "sha256:" and its hash in hexadecimal.
 func Parse(idp, token string) (Credential, error) {
 	if digits, ok := strings.CutPrefix(token, "sha256:"); ok {
 		c := Credential{IdP: idp}
@@ -84,12 +85,13 @@ func Parse(idp, token string) (Credential, error) {
 type Verifier struct {
 	Credentials []Credential
 	Signed      []*Signed
-	Used        func(Identity)   // is told of every credential that is accepted; nil: nobody
+	Used        func(Identity)   // records every accepted credential; may be nil
 	Now         func() time.Time // nil: time.Now
 }
 
-// Identify finds who sends the request, by its Authorization header: "Bearer <token>", the bare token as Okta's header application
-// sends it, or "Basic" with the token as the password. A token in the query is not looked at. The error is a *Refusal.
+// Identify returns the identity of a request by its Authorization header: "Bearer <token>", the
+// bare token as Okta's header application sends it, or "Basic" with the token as the password. A
+// token in the URL is ignored. The error is a *Refusal.
 func (v Verifier) Identify(r *http.Request) (Identity, error) {
 	who, err := v.identify(r)
 	if err == nil && v.Used != nil {
@@ -120,7 +122,7 @@ func (v Verifier) identify(r *http.Request) (Identity, error) {
 		if err == nil && user != "" && user != who.IdP {
 			return Identity{}, &Refusal{"the user name of another identity provider", who.IdP, who.Token}
 		}
-		return who, orNil(err)
+		return who, asError(err)
 	case strings.EqualFold(scheme, "Bearer"):
 		token = strings.TrimSpace(rest)
 	}
@@ -128,13 +130,14 @@ func (v Verifier) identify(r *http.Request) (Identity, error) {
 		return Identity{}, &Refusal{Why: "no credential"}
 	}
 	who, err := v.static(token)
-	if err != nil && err.Token == "" && looksSigned(token) {
+	if err != nil && err.Token == "" && isJWT(token) {
 		return v.signed(r.Context(), token)
 	}
-	return who, orNil(err)
+	return who, asError(err)
 }
 
-// static finds the identity provider whose token this is. The comparison takes the same time for all tokens, known or not.
+// static finds the identity provider of a static token. The comparison takes the same time for all
+// tokens, known or not.
 func (v Verifier) static(token string) (Identity, *Refusal) {
 	hash := sha256.Sum256([]byte(token))
 	now := clock(v.Now)
@@ -153,15 +156,16 @@ func (v Verifier) static(token string) (Identity, *Refusal) {
 	return Identity{IdP: v.Credentials[live].IdP, Token: v.Credentials[live].Name()}, nil
 }
 
-// orNil is a refusal as an error: none is no error.
-func orNil(r *Refusal) error {
+// asError returns a refusal as an error; nil if there is none.
+func asError(r *Refusal) error {
 	if r == nil {
 		return nil
 	}
 	return r
 }
 
-// signed asks the identity providers that sign tokens, and ourselves. They have different issuers or audiences, so at most one accepts it.
+// signed verifies a signed token. The identity providers and the token endpoint have different
+// issuers or audiences, so at most one of them accepts it.
 func (v Verifier) signed(ctx context.Context, token string) (Identity, error) {
 	refusal := &Refusal{Why: "a token of an unknown issuer"}
 	for _, s := range v.Signed {
@@ -176,7 +180,8 @@ func (v Verifier) signed(ctx context.Context, token string) (Identity, error) {
 	return Identity{}, refusal
 }
 
-// Challenges are the values of WWW-Authenticate that say how one may call (RFC 9110 section 11.6.1).
+// Challenges returns the values of WWW-Authenticate, which list the accepted schemes (RFC 9110
+// section 11.6.1).
 func (v Verifier) Challenges() []string {
 	all := []string{`Bearer realm="scim"`}
 	if len(v.Credentials) > 0 {
@@ -192,8 +197,8 @@ func clock(now func() time.Time) time.Time {
 	return now()
 }
 
-// NewToken makes a token of 256 random bits, and the form in which the configuration keeps it. The fixed prefix and
-// the checksum at the end let a scanner find a leaked one.
+// NewToken returns a token of 256 random bits, and the form of it for the configuration. The fixed
+// prefix and the checksum at the end let a scanner find a leaked one.
 func NewToken(random io.Reader) (token, hash string, err error) {
 	secret := make([]byte, 32)
 	if _, err := io.ReadFull(random, secret); err != nil {

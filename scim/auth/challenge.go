@@ -19,7 +19,7 @@ const challengeFor = time.Minute
 // operatorScheme begins the Authorization header of a request that a key signs.
 const operatorScheme = "Scimbridge "
 
-// Sizes of what a challenge is made of, in bytes.
+// Sizes of the parts of a challenge, in bytes.
 const (
 	nonceBytes = 32
 	moment     = 8
@@ -29,26 +29,26 @@ const (
 // Challenger lets a command prove that it has the operator's key without showing it, to a server
 // that has proved the same. A command sends a nonce of its own; the server answers with a challenge
 // and a proof over both; the command signs one request with the key, which holds the challenge, the
-// method, the address and the body. A signature is good once, for a minute and for that request.
-// Another program in the place of the server learns nothing of the key. Now is set before first
-// use; then methods may be called concurrently.
+// method, the address and the body. A signature is good once, for a minute and for that request. A
+// program that impersonates the server learns nothing about the key. Now is set before first use;
+// then methods may be called concurrently.
 type Challenger struct {
 	Now func() time.Time // nil: time.Now
 
 	once   sync.Once
-	secret [sha256.Size]byte // of this process: it keeps no challenge that is not answered
+	secret [sha256.Size]byte // of this process, so that open challenges need no storage
 	mu     sync.Mutex
 	spent  map[string]time.Time // challenges that were answered, until they end
 }
 
-// Nonce makes the nonce of a command.
+// Nonce returns the nonce of a command.
 func Nonce() string {
 	var b [nonceBytes]byte
 	_, _ = rand.Read(b[:]) // it never fails
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Challenge answers a nonce.
+// Challenge returns the challenge for a nonce, and the proof that the server has the key.
 func (c *Challenger) Challenge(key, nonce string) (challenge, proof string, err error) {
 	if raw, err := base64.RawURLEncoding.DecodeString(nonce); err != nil || len(raw) != nonceBytes {
 		return "", "", errors.New("nonce: expected 32 bytes in base64url, got something else")
@@ -60,7 +60,7 @@ func (c *Challenger) Challenge(key, nonce string) (challenge, proof string, err 
 	return challenge, serverProof(key, nonce, challenge), nil
 }
 
-// seal makes a challenge one of this process.
+// seal returns the seal of this process over a challenge.
 func (c *Challenger) seal(body []byte) []byte {
 	c.once.Do(func() { _, _ = rand.Read(c.secret[:]) })
 	h := hmac.New(sha256.New, c.secret[:])
@@ -85,7 +85,8 @@ func (c *Challenger) Verify(key, header, method, uri string) (bodyHash string, o
 	return bodyHash, c.spend(challenge)
 }
 
-// spend says whether a challenge is one of this process, not over and not answered before.
+// spend uses a challenge. It reports whether this process made it, it has not expired, and it was
+// not used before.
 func (c *Challenger) spend(challenge string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(challenge)
 	if err != nil || len(raw) != nonceBytes+moment+sealBytes {
@@ -124,7 +125,7 @@ func Answer(key, nonce, challenge, proof, method, uri string, body []byte) (head
 	return operatorScheme + challenge + ":" + hash + ":" + requestSignature(key, challenge, method, uri, hash), true
 }
 
-// BodyHash is how a signature names the body of its request.
+// BodyHash returns the hash by which a signature names the body of its request.
 func BodyHash(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
@@ -138,7 +139,7 @@ func requestSignature(key, challenge, method, uri, bodyHash string) string {
 	return keyed(key, "scimbridge request", challenge, method, uri, bodyHash)
 }
 
-// keyed is the authentication code of texts, none of which has a line break.
+// keyed returns the authentication code of texts, none of which has a line break.
 func keyed(key string, texts ...string) string {
 	h := hmac.New(sha256.New, []byte(key))
 	h.Write([]byte(strings.Join(texts, "\n")))

@@ -1,7 +1,9 @@
-// Package auth turns the credential of a request into who is calling: which identity provider, by which of its credentials. It knows
-// tokens, of which only hashes are kept, tokens that an identity provider signs, and tokens of our own, which it gives to clients.
+// Package auth turns the credential of a request into an identity: an identity provider and one of
+// its credentials. It knows three kinds: static tokens, of which only hashes are stored, tokens
+// that an identity provider signs, and tokens that the token endpoint issues to clients.
 //
-// It owns the form of tokens, their comparison and verification, the token endpoint and the keys that sign there. It does not own where
-// credentials are configured (package bridge), where the signing keys are kept (the store, through functions) or what a caller may
-// do: a credential names one identity provider, and that has one directory.
+// It owns the form of tokens, their comparison and verification, the token endpoint and its signing
+// keys. It does not own where credentials are configured, where the signing keys are stored
+// (functions are handed in) or what a client may do: a credential names one identity provider, and
+// each has one directory.
 package auth

@@ -11,19 +11,20 @@ import (
 	"time"
 )
 
-// TokenPath is where tokens are asked for.
+// TokenPath is the path of the token endpoint.
 const TokenPath = "/oauth/token"
 
-// maxForm bounds a request for a token.
+// maxForm limits a request for a token, in bytes.
 const maxForm = 16 << 10
 
-// assertionType says that a client authenticates by a signed assertion (RFC 7523 section 2.2).
+// assertionType is the type of a signed assertion by which a client authenticates (RFC 7523 section
+// 2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // oauthError is an answer of RFC 6749 section 5.2. Its texts are fixed.
 type oauthError struct {
 	status int
-	after  int    // seconds after which to ask again; 0: that is no use
+	after  int    // seconds after which to try again; 0: never
 	Code   string `json:"error"`
 	Detail string `json:"error_description"`
 }
@@ -34,13 +35,13 @@ func badRequest(detail string) error {
 	return &oauthError{status: http.StatusBadRequest, Code: "invalid_request", Detail: detail}
 }
 
-// ServeHTTP answers a request for a token: the grant client_credentials (RFC 6749 section 4.4), of a client that authenticates by its
-// secret, in the header or in the body, or by an assertion. A scope may be asked for and has no meaning: a token is good for what the
-// identity provider may do.
+// ServeHTTP answers a request for a token: the grant client_credentials (RFC 6749 section 4.4). The
+// client authenticates by its secret, in the header or in the body, or by an assertion. A requested
+// scope is ignored: a token is valid for all that the identity provider may do.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	client, token, err := i.give(r)
+	client, token, err := i.issue(r)
 	if err != nil {
-		refuse(w, i.answerTo(r, err))
+		refuse(w, i.toOAuthError(r, err))
 		return
 	}
 	if i.Issued != nil {
@@ -53,11 +54,12 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}{token, "Bearer", int64(client.Lifetime / time.Second)})
 }
 
-// give makes a token for whoever asks. The error is an *oauthError, a *Refusal, or what is our own fault. What proves who the client is
-// is used up last: a request that is answered with "later" can be sent again.
-func (i *Issuer) give(r *http.Request) (Client, string, error) {
+// issue authenticates the client and signs a token. The error is an *oauthError, a *Refusal, or a
+// fault of the server. It uses up a one-time assertion last, so that a client that is told to come
+// back later can send the same request again.
+func (i *Issuer) issue(r *http.Request) (Client, string, error) {
 	if r.Method != http.MethodPost {
-		return Client{}, "", &oauthError{status: http.StatusMethodNotAllowed, Code: "invalid_request", Detail: "a token is asked for with POST"}
+		return Client{}, "", &oauthError{status: http.StatusMethodNotAllowed, Code: "invalid_request", Detail: "request a token with POST"}
 	}
 	form, err := readForm(r)
 	if err != nil {
@@ -80,26 +82,27 @@ func (i *Issuer) give(r *http.Request) (Client, string, error) {
 	return p.client, token, i.spend(r.Context(), p)
 }
 
-// answerTo is what the caller is told of an error of give, and tells whom it concerns.
-func (i *Issuer) answerTo(r *http.Request, err error) *oauthError {
-	var told *oauthError
+// toOAuthError returns the answer to an error of issue. It reports a refusal to Rejected and a
+// fault of the server to Failed.
+func (i *Issuer) toOAuthError(r *http.Request, err error) *oauthError {
+	var known *oauthError
 	var why *Refusal
 	switch {
-	case errors.As(err, &told):
-		return told
+	case errors.As(err, &known):
+		return known
 	case errors.As(err, &why):
 		if i.Rejected != nil {
 			i.Rejected(r, why)
 		}
-		return &oauthError{status: http.StatusUnauthorized, Code: "invalid_client", Detail: "the client is not known, or does not prove who it is"}
+		return &oauthError{status: http.StatusUnauthorized, Code: "invalid_client", Detail: "unknown client or wrong proof"}
 	}
 	if i.Failed != nil {
 		i.Failed(err)
 	}
-	return &oauthError{http.StatusServiceUnavailable, 60, "temporarily_unavailable", "no token can be made now; ask again later"}
+	return &oauthError{http.StatusServiceUnavailable, 60, "temporarily_unavailable", "no token can be issued now; try again later"}
 }
 
-// admit asks whether a client that proved who it is may have a token now, and from there.
+// admit applies the limits of the identity provider to an authenticated client.
 func (i *Issuer) admit(r *http.Request, c Client) error {
 	if i.Admit == nil {
 		return nil
@@ -108,13 +111,14 @@ func (i *Issuer) admit(r *http.Request, c Client) error {
 	case status == 0:
 		return nil
 	case after > 0:
-		return &oauthError{status, after, "temporarily_unavailable", "too many requests; ask again later"}
+		return &oauthError{status, after, "temporarily_unavailable", "too many requests; try again later"}
 	default:
 		return &oauthError{status: status, Code: "unauthorized_client", Detail: "the client is not admitted from this address, or without its certificate"}
 	}
 }
 
-// authenticate finds the client. A request that shows two proofs at once is wrong (RFC 6749 section 2.3).
+// authenticate returns the client of a request. A request with two proofs is invalid (RFC 6749
+// section 2.3).
 func (i *Issuer) authenticate(r *http.Request, form url.Values) (proof, error) {
 	headers := r.Header.Values("Authorization")
 	assertion, secret := form.Has("client_assertion") || form.Has("client_assertion_type"), form.Has("client_secret")
@@ -140,7 +144,8 @@ func (i *Issuer) authenticate(r *http.Request, form url.Values) (proof, error) {
 	return proof{}, &Refusal{Why: "a request for a token without a proof"}
 }
 
-// byHeader finds the client by a header of the scheme Basic. Id and secret should be escaped there, as in a form; not all clients do.
+// byHeader returns the client of a header of the scheme Basic. Id and secret should be escaped
+// there, as in a form; some clients do not escape them.
 func (i *Issuer) byHeader(r *http.Request, named string) (proof, error) {
 	id, secret, ok := r.BasicAuth()
 	if !ok || len(r.Header.Get("Authorization")) > maxHeader {
@@ -154,12 +159,13 @@ func (i *Issuer) byHeader(r *http.Request, named string) (proof, error) {
 		id = plain
 	}
 	if named != "" && named != id {
-		return proof{}, badRequest("client_id is another than that of the header")
+		return proof{}, badRequest("client_id differs from that of the header")
 	}
 	return i.bySecret(id, forms...)
 }
 
-// readForm reads the body, in which no name comes twice (RFC 6749 section 3.2). What stands in the address is not looked at.
+// readForm reads the body, in which no name may occur twice (RFC 6749 section 3.2). Parameters in
+// the URL are ignored.
 func readForm(r *http.Request) (url.Values, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {
@@ -200,11 +206,11 @@ func refuse(w http.ResponseWriter, e *oauthError) {
 	answer(w, e.status, e)
 }
 
-// answer writes JSON that nobody keeps (RFC 6749 section 5.1).
+// answer writes JSON that must not be cached (RFC 6749 section 5.1).
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pragma", "no-cache")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client went away: nobody to tell
+	_ = json.NewEncoder(w).Encode(v) // it fails only if the client has gone
 }

@@ -401,7 +401,7 @@ func TestAKeyIsKnownBeforeItSigns(t *testing.T) {
 		}
 	}
 	for week := range 4 {
-		w.set(now.Add(time.Duration(week+1)*keyTurn - 10*time.Second))
+		w.set(now.Add(time.Duration(week+1)*rotateEvery - 10*time.Second))
 		post(t, w.Issuer, form("client_id", "okta-job", "client_secret", secret2)) // reads the keys
 		w.set(w.at().Add(10 * time.Second))
 		post(t, other, form("client_id", "okta-job", "client_secret", secret2)) // makes one
@@ -456,7 +456,7 @@ func TestAStoreThatDoesNotAnswer(t *testing.T) {
 			return post(t, h, form("client_id", "job", "client_secret", secret1))
 		}
 		asked(i)
-		time.Sleep(keyTurn - time.Hour)
+		time.Sleep(rotateEvery - time.Hour)
 		a := asked(i)
 		load, change, asks := ring.Load, ring.Change, 0
 		ring.Load = func(ctx context.Context) ([]byte, error) { asks++; <-ctx.Done(); return nil, ctx.Err() }
@@ -476,7 +476,7 @@ func TestAStoreThatDoesNotAnswer(t *testing.T) {
 					t.Errorf("%+v", a)
 				}
 			}
-			if waited := time.Since(at); waited > 2*keyWait || asks == before {
+			if waited := time.Since(at); waited > 2*storeWait || asks == before {
 				t.Errorf("ten callers wait for %s, and ask %d times", waited, asks-before)
 			}
 			ring.Load = load // then it can be read, and takes nothing

@@ -15,24 +15,27 @@ import (
 )
 
 const (
-	keyTurn  = 7 * 24 * time.Hour // a new signing key is made so often
-	keyReads = time.Minute        // how old what is known of the kept keys may be
-	// keyWait is how long a caller waits for what is kept while other keys are known, and keyPause how long nobody asks after a failure:
-	// everybody else waits meanwhile.
-	keyWait  = 2 * time.Second
-	keyPause = 10 * time.Second
-	// keySettle is how old a key is before it signs, unless it is the only one: meanwhile every replica has read it.
-	keySettle = 5 * time.Minute
-	// keyKept is for how long a key verifies after it has ceased to sign: the longest lifetime of a token, and a while.
-	keyKept = MaxLifetime + time.Hour
+	rotateEvery = 7 * 24 * time.Hour // until a new signing key is made
+	rereadEvery = time.Minute        // until stored keys are read again
+	// storeWait is how long a request waits for the stored keys while it knows others. storePause
+	// is how long no request reads them after a failure: all others wait for the one that does.
+	storeWait  = 2 * time.Second
+	storePause = 10 * time.Second
+	// signsAfter is the age at which a key begins to sign, unless it is the only one. By then every
+	// replica has read it.
+	signsAfter = 5 * time.Minute
+	// verifiesFor is how long a key verifies after it stopped signing: the longest lifetime of a
+	// token, and a margin.
+	verifiesFor = MaxLifetime + time.Hour
 )
 
-// Keyring is the keys that sign our own tokens. They turn weekly, without a gap: a key is known everywhere before it signs, and
-// verifies until the last token that it signed has ended. Where they are kept is the caller's; what is kept is secret. A Keyring may
-// be used concurrently, and by several processes that keep the keys in one place.
+// Keyring holds the keys that sign issued tokens. They rotate weekly without a gap: every replica
+// knows a key before it signs, and a key verifies until the last token that it signed has expired.
+// Functions store the keys, which are secret. A Keyring may be used concurrently, and by several
+// processes with one store.
 type Keyring struct {
-	// Load gives what is kept, nil if nothing is. Change replaces it, in one transaction, by what the function makes of it; the
-	// function may run more than once, and nil leaves what is there.
+	// Load returns the stored keys, nil if there are none. Change replaces them in one transaction
+	// by the result of the function; the function may run more than once, and nil changes nothing.
 	Load   func(ctx context.Context) ([]byte, error)
 	Change func(ctx context.Context, change func(kept []byte) ([]byte, error)) error
 	Random io.Reader        // nil: crypto/rand
@@ -58,32 +61,32 @@ func (k *Keyring) Init(ctx context.Context) error {
 	return err
 }
 
-// signer is the key that signs now.
+// signer returns the key that signs now.
 func (k *Keyring) signer(ctx context.Context) (signingKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := clock(k.Now)
 	err := k.refresh(ctx, now)
-	if err == nil && (len(k.keys) == 0 || now.Sub(k.keys[len(k.keys)-1].Created) >= keyTurn) {
-		err = k.turn(ctx, now)
+	if err == nil && (len(k.keys) == 0 || now.Sub(k.keys[len(k.keys)-1].Created) >= rotateEvery) {
+		err = k.rotate(ctx, now)
 	}
-	if err != nil && len(k.keys) == 0 { // else the key before can sign for a while longer
+	if err != nil && len(k.keys) == 0 { // otherwise the previous key can sign for a while longer
 		return signingKey{}, err
 	}
 	signs := k.keys[0] // the oldest, if none has settled
 	for _, key := range k.keys {
-		if now.Sub(key.Created) >= keySettle {
+		if now.Sub(key.Created) >= signsAfter {
 			signs = key
 		}
 	}
 	return signs, nil
 }
 
-// public is a key that may have signed a token that has not ended.
+// public returns a key that may have signed a token that has not expired.
 func (k *Keyring) public(ctx context.Context, id string) (ed25519.PublicKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.refresh(ctx, clock(k.Now)); err != nil && len(k.keys) == 0 { // else what was known a minute ago will do
+	if err := k.refresh(ctx, clock(k.Now)); err != nil && len(k.keys) == 0 { // otherwise the keys of a minute ago are good enough
 		return nil, err
 	}
 	for _, key := range k.keys {
@@ -91,37 +94,38 @@ func (k *Keyring) public(ctx context.Context, id string) (ed25519.PublicKey, err
 			return public, nil
 		}
 	}
-	return nil, errors.New("we have no such key")
+	return nil, errors.New("no such key")
 }
 
-// refresh reads the keys if what is known of them is old.
+// refresh reads the stored keys if it is time.
 func (k *Keyring) refresh(ctx context.Context, now time.Time) error {
-	if age := now.Sub(k.read); !k.read.IsZero() && age >= 0 && age < keyReads {
+	if age := now.Sub(k.read); !k.read.IsZero() && age >= 0 && age < rereadEvery {
 		return nil
 	}
 	var kept []byte
-	err := k.ask(ctx, now, func(ctx context.Context) (err error) {
+	err := k.withStore(ctx, now, func(ctx context.Context) (err error) {
 		kept, err = k.Load(ctx)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("reading signing keys: %w", err)
 	}
-	k.keys, k.read = alive(parseKeys(kept), now), now
+	k.keys, k.read = withoutExpired(parseKeys(kept), now), now
 	return nil
 }
 
-// turn adds a key, unless another process has done so meanwhile, and forgets those whose tokens have all ended.
-func (k *Keyring) turn(ctx context.Context, now time.Time) error {
+// rotate adds a key, unless another process has added one meanwhile. It drops the keys whose tokens
+// have all expired.
+func (k *Keyring) rotate(ctx context.Context, now time.Time) error {
 	fresh, err := newKey(k.Random, now)
 	if err != nil {
 		return err
 	}
 	var keys []signingKey
-	err = k.ask(ctx, now, func(ctx context.Context) error {
+	err = k.withStore(ctx, now, func(ctx context.Context) error {
 		return k.Change(ctx, func(kept []byte) ([]byte, error) {
-			keys = alive(parseKeys(kept), now)
-			if len(keys) > 0 && now.Sub(keys[len(keys)-1].Created) < keyTurn {
+			keys = withoutExpired(parseKeys(kept), now)
+			if len(keys) > 0 && now.Sub(keys[len(keys)-1].Created) < rotateEvery {
 				return nil, nil
 			}
 			keys = append(keys, fresh)
@@ -129,27 +133,28 @@ func (k *Keyring) turn(ctx context.Context, now time.Time) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("keeping a new signing key: %w", err)
+		return fmt.Errorf("storing a new signing key: %w", err)
 	}
 	k.keys, k.read = keys, now
 	return nil
 }
 
-// errPause is why nobody asks: somebody just did in vain.
-var errPause = errors.New("what keeps the keys did not answer a moment ago")
+// errStorePaused is the error of a request during storePause.
+var errStorePaused = errors.New("the store of the keys failed a moment ago")
 
-// ask does something with what is kept. While no key is known it takes as long as it takes.
-func (k *Keyring) ask(ctx context.Context, now time.Time, what func(ctx context.Context) error) error {
+// withStore runs a function that uses the store. It waits at most storeWait if a key is known, and
+// otherwise as long as the store takes.
+func (k *Keyring) withStore(ctx context.Context, now time.Time, what func(ctx context.Context) error) error {
 	if len(k.keys) == 0 {
 		return what(ctx)
 	}
-	if since := now.Sub(k.failed); since >= 0 && since < keyPause {
-		return errPause
+	if since := now.Sub(k.failed); since >= 0 && since < storePause {
+		return errStorePaused
 	}
-	limited, cancel := context.WithTimeout(ctx, keyWait)
+	limited, cancel := context.WithTimeout(ctx, storeWait)
 	defer cancel()
 	err := what(limited)
-	if err != nil && ctx.Err() == nil { // else the caller went away
+	if err != nil && ctx.Err() == nil { // otherwise the client has gone
 		k.failed = now
 	}
 	return err
@@ -166,7 +171,8 @@ func newKey(random io.Reader, now time.Time) (signingKey, error) {
 	return signingKey{ID: hex.EncodeToString(bits[:8]), Seed: bits[8:], Created: now.UTC(), private: ed25519.NewKeyFromSeed(bits[8:])}, nil
 }
 
-// parseKeys reads what is kept. What cannot be read is as good as none: a new key takes its place, and who has a token asks for another.
+// parseKeys reads stored keys. It drops keys that it cannot read: a new key replaces them, and
+// clients with a token request another.
 func parseKeys(kept []byte) []signingKey {
 	var keys, whole []signingKey
 	if json.Unmarshal(kept, &keys) != nil {
@@ -181,9 +187,9 @@ func parseKeys(kept []byte) []signingKey {
 	return whole
 }
 
-// alive leaves out the keys that another has followed for so long that no token of theirs is left.
-func alive(keys []signingKey, now time.Time) []signingKey {
-	for len(keys) > 1 && now.Sub(keys[1].Created) > keySettle+keyKept {
+// withoutExpired drops the keys whose tokens have all expired.
+func withoutExpired(keys []signingKey, now time.Time) []signingKey {
+	for len(keys) > 1 && now.Sub(keys[1].Created) > signsAfter+verifiesFor {
 		keys = keys[1:]
 	}
 	return keys

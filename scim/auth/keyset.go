@@ -21,19 +21,20 @@ import (
 )
 
 const (
-	keysLive   = time.Hour        // how often keys are read again
+	keysLive   = time.Hour        // until keys are read again
 	keysRetry  = 5 * time.Minute  // after they could not be read
-	keysEnd    = 24 * time.Hour   // without a good answer for so long the keys are not believed any more
+	keysEnd    = 24 * time.Hour   // until keys without a good answer are not trusted any longer
 	keysWait   = 10 * time.Second // for an answer
-	unknownKey = 30 * time.Second // a key that is not known makes them be read again, at most so often
+	unknownKey = 30 * time.Second // between two readings for an unknown key
 	newKeyWait = 2 * time.Second  // how long a request waits for that
 	maxKeySet  = 1 << 20
 	minRSA     = 2048 // bits (RFC 7518 section 3.3)
 	maxRSA     = 16384
 )
 
-// keySet is the keys of an identity provider, as its JWKS said last: what is read replaces what was there. Reading it again for a key
-// that is not known is limited for all unknown keys together, so that inventing names costs the provider nothing.
+// keySet holds the keys of an identity provider, as its JWKS had them last: a reading replaces all
+// of them. All unknown keys together cause one reading per interval, so that inventing names costs
+// the identity provider nothing.
 type keySet struct {
 	jwkset.Storage
 	url        string
@@ -42,10 +43,10 @@ type keySet struct {
 	now        func() time.Time
 	failed     func(error)
 
-	mu     sync.Mutex
-	flight chan struct{} // closed when the reading that is under way has ended; nil: none is
-	asked  time.Time     // when the last reading began
-	good   time.Time     // when the last one that was good began
+	mu          sync.Mutex
+	flight      chan struct{} // closed when the current reading has ended; nil: no reading
+	lastAttempt time.Time     // when the last reading began
+	lastGood    time.Time     // when the last good reading began
 }
 
 // run reads the keys until ctx ends.
@@ -64,21 +65,22 @@ func (k *keySet) run(ctx context.Context) {
 	}
 }
 
-// age is how much older the keys are than the last attempt to read them: 0 if that was good.
+// age returns how much older the keys are than the last attempt to read them: 0 if that was good.
 func (k *keySet) age() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.asked.Sub(k.good)
+	return k.lastAttempt.Sub(k.lastGood)
 }
 
-// believed says whether the keys were read within a day.
-func (k *keySet) believed() bool {
+// trusted reports whether the keys were read within a day.
+func (k *keySet) trusted() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.now().Sub(k.good) <= keysEnd
+	return k.now().Sub(k.lastGood) <= keysEnd
 }
 
-// read begins to read the keys, unless that is under way, and returns what is closed at the end.
+// read begins to read the keys, unless a reading has begun. It returns a channel that is closed at
+// the end.
 func (k *keySet) read(ctx context.Context) <-chan struct{} {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -86,12 +88,12 @@ func (k *keySet) read(ctx context.Context) <-chan struct{} {
 		return k.flight
 	}
 	at, flight := k.now(), make(chan struct{})
-	k.asked, k.flight = at, flight
+	k.lastAttempt, k.flight = at, flight
 	go func() {
 		err := k.replace(ctx)
 		k.mu.Lock()
 		if err == nil {
-			k.good = at
+			k.lastGood = at
 		}
 		k.flight = nil
 		k.mu.Unlock()
@@ -103,10 +105,11 @@ func (k *keySet) read(ctx context.Context) <-chan struct{} {
 	return flight
 }
 
-// waiting is the reading for which a request with an unknown key may wait, or nil if the last one is too recent for another.
-func (k *keySet) waiting(ctx context.Context) <-chan struct{} {
+// rereadForKey begins a reading for a request with an unknown key. It returns nil if the last
+// reading is too recent.
+func (k *keySet) rereadForKey(ctx context.Context) <-chan struct{} {
 	k.mu.Lock()
-	if recent := k.flight == nil && k.now().Sub(k.asked) < unknownKey; recent {
+	if recent := k.flight == nil && k.now().Sub(k.lastAttempt) < unknownKey; recent {
 		k.mu.Unlock()
 		return nil
 	}
@@ -114,25 +117,26 @@ func (k *keySet) waiting(ctx context.Context) <-chan struct{} {
 	return k.read(ctx)
 }
 
-// keyOf finds a key by its name. The keys go on being read after ctx has ended: life ends that.
+// keyOf finds a key by its name. A reading goes on after ctx has ended, until life ends.
 func (k *keySet) keyOf(ctx, life context.Context, kid string) (jwkset.JWK, error) {
 	key, err := k.KeyRead(ctx, kid)
 	if !errors.Is(err, jwkset.ErrKeyNotFound) {
 		return key, err
 	}
-	if reading := k.waiting(life); reading != nil {
-		patience := time.NewTimer(newKeyWait)
-		defer patience.Stop()
+	if reading := k.rereadForKey(life); reading != nil {
+		timer := time.NewTimer(newKeyWait)
+		defer timer.Stop()
 		select {
 		case <-reading:
-		case <-patience.C:
+		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}
 	return k.KeyRead(ctx, kid)
 }
 
-// replace reads the keys. An answer that is no key set leaves those that are there; one that is replaces all of them, even by none.
+// replace reads the keys. A key set replaces all keys, even by none. Any other answer changes
+// nothing.
 func (k *keySet) replace(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keysWait)
 	defer cancel()
@@ -144,7 +148,7 @@ func (k *keySet) replace(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading keys: %w", err)
 	}
-	defer func() { _ = res.Body.Close() }() // read to its end, or of no use
+	defer func() { _ = res.Body.Close() }() // an error of Close changes nothing
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("reading keys: %s answered %d", req.URL.Host, res.StatusCode)
 	}
@@ -160,12 +164,12 @@ func (k *keySet) replace(ctx context.Context) error {
 	}
 	usable := []jwkset.JWK{}
 	for _, raw := range set.Keys {
-		if key, ok := k.usable(raw); ok { // RFC 7517 section 5: others are passed over
+		if key, ok := k.usable(raw); ok { // RFC 7517 section 5: ignore the others
 			usable = append(usable, key)
 		}
 	}
 	if err := k.KeyReplaceAll(ctx, usable); err != nil {
-		return fmt.Errorf("keeping keys: %w", err)
+		return fmt.Errorf("storing keys: %w", err)
 	}
 	if len(usable) == 0 {
 		k.failed(fmt.Errorf("reading keys: none of the %d keys of %s is for %s", len(set.Keys), req.URL.Host, strings.Join(k.algorithms, ", ")))
@@ -173,8 +177,9 @@ func (k *keySet) replace(ctx context.Context) error {
 	return nil
 }
 
-// usable takes from a key what is needed to verify with it, if it has a name, is meant for signatures and fits an algorithm of the
-// configuration. Certificates are neither looked at nor fetched: the address vouches for the keys.
+// usable returns what is needed of a key to verify with it. The key must have a name, be meant for
+// signatures and fit an algorithm of the configuration. Certificates are ignored and never fetched:
+// the URL vouches for the keys.
 func (k *keySet) usable(raw json.RawMessage) (jwkset.JWK, bool) {
 	var m jwkset.JWKMarshal
 	if json.Unmarshal(raw, &m) != nil || m.KID == "" {
@@ -198,7 +203,7 @@ func (k *keySet) usable(raw json.RawMessage) (jwkset.JWK, bool) {
 
 var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
 
-// fits says whether a key is of the kind and the size that an algorithm needs.
+// fits reports whether a key has the type and the size that an algorithm needs.
 func fits(alg string, key any) bool {
 	switch k := key.(type) {
 	case *rsa.PublicKey:

@@ -21,18 +21,19 @@ import (
 
 const (
 	leeway     = 30 * time.Second // between the clocks of issuer and bridge
-	maxSubject = 8                // letters of the hash that tells callers apart
+	maxSubject = 8                // letters of the hash that names a subject
 )
 
-// asymmetric are the algorithms that a configuration may name: with others whoever can verify can sign.
+// asymmetric lists the algorithms that a configuration may name. With any other, a party that can
+// verify can also sign.
 var asymmetric = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// KnownAlgorithm says whether tokens may be signed in this way.
+// KnownAlgorithm reports whether tokens may be signed by an algorithm.
 func KnownAlgorithm(name string) bool { return slices.Contains(asymmetric, name) }
 
-// Signed verifies the tokens that an identity provider signs, as RFC 8725 advises: the algorithms, the issuer, the audience and the
-// keys are those of the configuration, and nothing in a token chooses them but the key among the keys of this provider. Its fields are
-// set before Init; then it may be used concurrently.
+// Signed verifies the tokens that an identity provider signs, as RFC 8725 advises. Algorithms,
+// issuer, audience and keys come from the configuration; a token only chooses among the keys of its
+// identity provider. Its fields are set before Init; then it may be used concurrently.
 type Signed struct {
 	IdP        string
 	Issuer     string
@@ -40,18 +41,18 @@ type Signed struct {
 	JWKSURL    string
 	Algorithms []string          // empty: RS256
 	Claims     map[string]string // each is required, with exactly this text
-	App        string            // the application that the token was made for, as Entra says it: `appid`, or `azp`; "": any
+	App        string            // the application of the token: `appid` or `azp` of Entra; "": any
 	Now        func() time.Time  // nil: time.Now
 	Transport  http.RoundTripper // nil: the default one
 	Failed     func(error)       // the keys could not be read; may be nil
 
-	types  []string                                              // of tokens, as `typ` says them; "" is one without
-	key    func(ctx context.Context, t *jwt.Token) (any, error)  // the public key for a token
-	who    func(claims jwt.MapClaims) (who Identity, known bool) // nil: the provider, by its subject
-	parser *jwt.Parser
+	types      []string                                                     // of tokens, as `typ` says them; "" is one without
+	key        func(ctx context.Context, t *jwt.Token) (any, error)         // the public key for a token
+	identityOf func(claims jwt.MapClaims) (identityOf Identity, known bool) // nil: the provider, by its subject
+	parser     *jwt.Parser
 }
 
-// Init begins to read the keys, until ctx ends. That they cannot be read now is no error: tokens are refused until they can.
+// Init begins to read the keys, until ctx ends. While it cannot read them, tokens are refused.
 func (s *Signed) Init(ctx context.Context) {
 	s.defaults()
 	keys := &keySet{Storage: jwkset.NewMemoryStorage(), url: s.JWKSURL, algorithms: s.Algorithms, now: s.Now, failed: s.Failed,
@@ -62,7 +63,7 @@ func (s *Signed) Init(ctx context.Context) {
 			return nil, err
 		}
 		key, err := find.Keyfunc(t)
-		if err == nil && !keys.believed() {
+		if err == nil && !keys.trusted() {
 			err = errors.New("the keys are too old")
 		}
 		return key, err
@@ -70,7 +71,7 @@ func (s *Signed) Init(ctx context.Context) {
 	go keys.run(ctx)
 }
 
-// lookup is a key set whose unknown keys make it be read again.
+// lookup is a key set that is read again for an unknown key.
 type lookup struct {
 	*keySet
 	life context.Context
@@ -100,10 +101,10 @@ func (s *Signed) defaults() {
 		jwt.WithLeeway(leeway), jwt.WithTimeFunc(s.Now), jwt.WithStrictDecoding())
 }
 
-// errOther is the answer to a token of another issuer.
-var errOther = errors.New("the token is another issuer's")
+// errOther is the error of a token of another issuer.
+var errOther = errors.New("the token has another issuer")
 
-// identify verifies a token and says whose it is. The error is a *Refusal, or errOther.
+// identify verifies a token and returns its identity. The error is a *Refusal, or errOther.
 func (s *Signed) identify(ctx context.Context, token string) (Identity, error) {
 	claims, err := s.verify(ctx, token)
 	if errors.Is(err, errOther) {
@@ -112,10 +113,10 @@ func (s *Signed) identify(ctx context.Context, token string) (Identity, error) {
 	if err != nil {
 		return Identity{}, &Refusal{Why: err.Error(), IdP: s.IdP}
 	}
-	if s.who != nil {
-		who, known := s.who(claims)
+	if s.identityOf != nil {
+		who, known := s.identityOf(claims)
 		if !known {
-			return Identity{}, &Refusal{Why: "a token of a client that is not configured any more"}
+			return Identity{}, &Refusal{Why: "a token of a client that is not configured any longer"}
 		}
 		return who, nil
 	}
@@ -139,7 +140,7 @@ func (s *Signed) verify(ctx context.Context, token string) (jwt.MapClaims, error
 	}
 	claims := jwt.MapClaims{}
 	_, err := s.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		if issuer, err := claims.GetIssuer(); err != nil || issuer != s.Issuer { // before anything is read for it
+		if issuer, err := claims.GetIssuer(); err != nil || issuer != s.Issuer { // before a key is read for it
 			return nil, errOther
 		}
 		if err := s.header(t, token); err != nil {
@@ -155,25 +156,26 @@ func (s *Signed) verify(ctx context.Context, token string) (jwt.MapClaims, error
 		return nil, errOther
 	}
 	if err != nil {
-		return nil, plainly(err)
+		return nil, fixedError(err)
 	}
 	for name, want := range s.Claims {
 		if got, ok := claims[name].(string); !ok || got != want {
 			return nil, errors.New("a token with another value of a claim")
 		}
 	}
-	if !s.forApp(claims) {
+	if !s.matchesApp(claims) {
 		return nil, errors.New("a token of another application")
 	}
-	if audience, err := claims.GetAudience(); err != nil || len(audience) != 1 { // made for us and nobody else
+	if audience, err := claims.GetAudience(); err != nil || len(audience) != 1 { // it must be for this server alone
 		return nil, errors.New("a token for several audiences")
 	}
 	return claims, nil
 }
 
-// header checks what a token says about itself. What would choose a key or change what is signed is not obeyed.
+// header checks the header of a token. Parameters that would choose a key or change what is signed
+// are ignored.
 func (s *Signed) header(t *jwt.Token, token string) error {
-	for _, name := range []string{"crit", "b64"} { // RFC 7515 section 4.1.11: not to understand it is fatal
+	for _, name := range []string{"crit", "b64"} { // RFC 7515 section 4.1.11: refuse what is critical and unknown
 		if _, there := t.Header[name]; there {
 			return errors.New("an extension is critical")
 		}
@@ -193,8 +195,9 @@ func (s *Signed) header(t *jwt.Token, token string) error {
 	return nil
 }
 
-// forApp says whether the token was made for the application that is configured. Version 1 of Entra's tokens says `appid`, version 2 `azp`.
-func (s *Signed) forApp(claims jwt.MapClaims) bool {
+// matchesApp reports whether the token was made for the configured application. Version 1 of
+// Entra's tokens has `appid`, version 2 `azp`.
+func (s *Signed) matchesApp(claims jwt.MapClaims) bool {
 	if s.App == "" {
 		return true
 	}
@@ -210,8 +213,9 @@ func (s *Signed) forApp(claims jwt.MapClaims) bool {
 	return named > 0
 }
 
-// plainly says in fixed words what is wrong with a token: the library's own may repeat parts of it.
-func plainly(err error) error {
+// fixedError returns the problem of a token in fixed words: an error of the library may repeat
+// parts of it.
+func fixedError(err error) error {
 	switch {
 	case errors.Is(err, jwt.ErrTokenUnverifiable):
 		return errors.New("a token whose key or form is not accepted")
@@ -229,14 +233,14 @@ func plainly(err error) error {
 	return errors.New("a token that cannot be read")
 }
 
-// unambiguous says whether a part of a token means the same to every reader: UTF-8, one JSON object, and no name twice in it (RFC 8725
-// section 2.4, RFC 7519 section 4).
+// unambiguous reports whether every program reads a part of a token alike: UTF-8, one JSON object,
+// and no name twice in it (RFC 8725 section 2.4, RFC 7519 section 4).
 func unambiguous(part string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(part)
 	if err != nil || !utf8.Valid(raw) {
 		return false
 	}
-	var open []map[string]bool // the objects (with their names) and lists (nil) in which the reader is
+	var open []map[string]bool // the open objects (with their names) and lists (nil)
 	dec, isName := json.NewDecoder(bytes.NewReader(raw)), false
 	for {
 		t, err := dec.Token()
@@ -269,5 +273,5 @@ func unambiguous(part string) bool {
 	}
 }
 
-// looksSigned says whether a token has the form of a JWT; one of ours that is not signed has no dots.
-func looksSigned(token string) bool { return strings.Count(token, ".") == 2 }
+// isJWT reports whether a token has the form of a JWT; a static token has no dots.
+func isJWT(token string) bool { return strings.Count(token, ".") == 2 }

@@ -93,7 +93,7 @@ func TestSpentIsBounded(t *testing.T) {
 	}
 	first := func(o once, at time.Time) (bool, error) {
 		t.Helper()
-		return spent.first(t.Context(), &o, at)
+		return spent.use(t.Context(), &o, at)
 	}
 	end := now.Add(time.Hour)
 	for n := range maxSpent {

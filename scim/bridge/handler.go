@@ -7,7 +7,6 @@ import (
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/ingress"
-	"github.com/scimbridge/scimbridge/store"
 )
 
 func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observed func(idp, method, resource string, code int), metrics *console.Metrics) http.Handler {
@@ -17,18 +16,9 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 	}
 	s := &scim.Server{
 		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.clock(), Observed: observed, Rejected: b.notices.rejected,
-		BodyMemory:  int64(b.Config.Server.BodyMemory),
-		Schemes:     b.schemes(),
-		Conditional: func() bool { return b.rules.Load().Conditional() },
-		Targets: func(idp string, g store.Group) []scim.Target {
-			var out []scim.Target
-			for _, t := range b.rules.Load().Targets(idp, g) {
-				out = append(out, scim.Target{Backend: t.Backend, Target: t.Target})
-			}
-			return out
-		},
-		Named:     b.named,
-		Elsewhere: b.elsewhere,
+		BodyMemory: int64(b.Config.Server.BodyMemory),
+		Schemes:    b.schemes(),
+		Rules:      rulesInForce{b},
 		Ignored: func(idp, resource string, attributes []string) {
 			metrics.IgnoredAttributes(idp, resource, len(attributes))
 			b.ignored.Note(idp, attributes)

@@ -83,7 +83,7 @@ func (b *Bridge) ingress() (*ingress.Ingress, error) {
 // admitted asks the ingress whether a client of the token endpoint may go on.
 func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int) {
 	err := ingress.Of(r).Admit(who.IdP)
-	if why := scim.NotFromThere(err, who); why != nil {
+	if why := scim.RefusedOrigin(err, who); why != nil {
 		b.notices.rejected(r, why)
 	}
 	var refused *ingress.Refusal

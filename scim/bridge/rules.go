@@ -118,6 +118,25 @@ func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, by store.Ori
 	return nil
 }
 
+// rulesInForce are the rules of this replica, as package scim needs them.
+type rulesInForce struct{ *Bridge }
+
+// Targets lists where membership of a group counts.
+func (r rulesInForce) Targets(idp string, g store.Group) []mapping.Target {
+	return r.rules.Load().Targets(idp, g)
+}
+
+// Conditional reports whether a rule has a condition on attributes of a user.
+func (r rulesInForce) Conditional() bool { return r.rules.Load().Conditional() }
+
+// GroupNamed binds the names that the rules use to a new or renamed group.
+func (r rulesInForce) GroupNamed(tx store.Tx, idp string, old, g store.Group, by store.Origin) error {
+	return r.named(tx, idp, old, g, by)
+}
+
+// OtherRules lists the backends for which another replica delivers with other rules.
+func (r rulesInForce) OtherRules(tx store.Tx) []string { return r.elsewhere(tx) }
+
 // noteRestart says in a plan what else the file changes: only mappings are taken without a restart.
 func (b *Bridge) noteRestart(plan []delivery.Preview) {
 	now, _, err := config.Load(b.Path, b.Config.Kinds)

@@ -11,18 +11,19 @@ import (
 	"testing"
 )
 
-// Mark is part of every secret of the tests; said begins what simulated vendors say and nobody may repeat.
+// Mark is part of every secret of the tests. said begins the texts of simulated vendors that must
+// not be repeated.
 const (
 	Mark = "canary"
 	said = "SECRET-"
 )
 
-// marked are the forms in which a mark may show: itself, and encoded wherever it stands in what was encoded.
+// marked lists the forms in which a mark may show: as it is, and encoded at any offset.
 var marked = func() []string {
 	forms := []string{Mark, hex.EncodeToString([]byte(Mark))}
 	for before := range 3 {
 		text := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("-", before) + Mark + "--"))
-		first, last := (before*4+2)/3, (before+len(Mark))*4/3 // only what depends on the mark alone
+		first, last := (before*4+2)/3, (before+len(Mark))*4/3 // only the characters that depend on the mark alone
 		forms = append(forms, text[first:last])
 	}
 	return forms
@@ -37,7 +38,7 @@ func Secrets(text string) (found []string) {
 	}
 	for i, form := range marked {
 		at := strings.Index(text, form)
-		if i < 2 { // what is not base64 counts in any case
+		if i < 2 { // a form that is not base64 counts in any letter case
 			at = strings.Index(strings.ToLower(text), form)
 		}
 		if at >= 0 {
@@ -57,15 +58,16 @@ func People(text string) (found []string) {
 
 func around(text string, at int) string { return text[max(0, at-80):min(len(text), at+120)] }
 
-// Clean fails a test if a text shows a secret or somebody's address.
+// Clean fails a test if a text shows a secret or an e-mail address.
 func Clean(t testing.TB, where, text string) {
 	t.Helper()
 	for _, found := range append(Secrets(text), People(text)...) {
-		t.Errorf("%s shows what it must not: …%s…", where, found)
+		t.Errorf("%s shows a secret or an address: …%s…", where, found)
 	}
 }
 
-// Log is a log that fails the test for a record that shows a secret, or, at info or above, somebody's address.
+// Log returns a log that fails the test for a record that shows a secret or, at info or above, an
+// e-mail address.
 func Log(t testing.TB) *slog.Logger {
 	return slog.New(&handler{t: t})
 }
@@ -78,7 +80,7 @@ type handler struct {
 
 func (h *handler) Enabled(context.Context, slog.Level) bool { return true }
 
-// Handle looks at a record as the server would write it.
+// Handle checks a record as the server would write it.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	var b bytes.Buffer
 	var to slog.Handler = slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug})
@@ -93,7 +95,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		found = append(found, People(b.String())...)
 	}
 	for _, f := range found {
-		h.t.Errorf("the log shows what it must not: …%s…", f)
+		h.t.Errorf("the log shows a secret or an address: …%s…", f)
 	}
 	return nil
 }

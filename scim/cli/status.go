@@ -36,7 +36,7 @@ func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			return false, err
 		}
 		for _, b := range s.Backends {
-			needed = needed || b.NeedsSomebody()
+			needed = needed || b.NeedsOperator()
 		}
 		if asJSON {
 			return needed, printJSON(stdout, s)

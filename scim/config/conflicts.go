@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/legible"
+	"github.com/scimbridge/scimbridge/scim/where"
 )
 
 // pointless warns of rules that no group can ever meet.
@@ -23,7 +23,7 @@ func (v *validation) pointless(c *Config, rule []string, m Rule) {
 	if m.ID != "" && uuid.Validate(m.ID) != nil {
 		v.warn(at("id"), "is no id that this server gives: it is a UUID, as in the group's `id`; the identity provider's own id is `external_id`")
 	}
-	if scim.NeverActive(m.Where) {
+	if where.NeverActive(m.Where) {
 		v.warn(at("where"), "is true of no active user, and a rule gives to active ones only: this rule gives nothing")
 	}
 	if idp, known := c.IdentityProviders[m.IdP]; m.IdP != "" && known && !idp.CanCall() {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/legible"
+	"github.com/scimbridge/scimbridge/scim/where"
 )
 
 func (v *validation) mappings(c *Config) {
@@ -29,7 +29,7 @@ func (v *validation) mappings(c *Config) {
 			v.bad(append(rule, "identity_provider"), "%q is not one of the identity providers above%s", legible.Clip(m.IdP), thoseThere(c.IdentityProviders))
 		}
 		if m.Where != "" {
-			if _, err := scim.UserFilter(m.Where); err != nil {
+			if _, err := where.Compile(m.Where); err != nil {
 				v.bad(append(rule, "where"), "is not a filter over users: %v", err)
 			}
 		}
@@ -127,11 +127,11 @@ func (c *Config) compile(v *validation) (*mapping.Rules, error) {
 		base := mapping.Rule{Groups: m.Group, Match: m.Match, ExternalID: m.ExternalID, ID: m.ID, Exclude: m.Exclude, IdP: m.IdP,
 			Paused: m.Paused, Pin: m.Pin, WhereText: m.Where, Index: i}
 		if m.Where != "" {
-			where, err := scim.UserFilter(m.Where)
+			filter, err := where.Compile(m.Where)
 			if err != nil && v == nil {
 				return nil, fmt.Errorf("mappings.%d.where: %w", i, err)
 			}
-			base.Where = where
+			base.Where = filter
 		}
 		grants, paths := m.grants()
 		for n, g := range grants {

@@ -10,9 +10,9 @@ import (
 	"github.com/scimbridge/scimbridge/store/audit"
 )
 
-// auditVerify goes through the chain of the audit trail; that takes as long as it takes.
+// auditVerify verifies the chain of the audit trail. It has no deadline.
 func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
-	if !unhurried(w) {
+	if !withoutDeadline(w) {
 		return
 	}
 	report, err := audit.Verify(r.Context(), c.Store, r.URL.Query().Get("head"))
@@ -23,7 +23,7 @@ func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, report)
 }
 
-// auditExport writes the events that the query chooses: see AuditQuery.
+// auditExport writes the events that the query selects: see AuditQuery.
 func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	f := audit.Filter{Person: q.Get("person"), Role: q.Get("role"), Backend: q.Get("backend"), Request: q.Get("request")}
@@ -36,12 +36,12 @@ func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	c.stream("application/jsonl", 0, func() writing {
+	c.stream("application/jsonl", 0, func() writeFunc {
 		return func(ctx context.Context, to io.Writer) error { return audit.Export(ctx, c.Store, f, to) }
 	})(w, r)
 }
 
-// AuditQuery is a filter as auditExport reads it.
+// AuditQuery returns a filter as the query of GET /api/audit.
 func AuditQuery(f audit.Filter) url.Values {
 	q := url.Values{}
 	for name, text := range map[string]string{"person": f.Person, "role": f.Role, "backend": f.Backend, "request": f.Request} {

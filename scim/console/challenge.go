@@ -34,11 +34,11 @@ func (c *Console) challenge(w http.ResponseWriter, r *http.Request) {
 }
 
 // errNotSigned is the error of a body that its request does not sign.
-var errNotSigned = errors.New("the body is another than the one that the request signs")
+var errNotSigned = errors.New("the body differs from the signed one")
 
-// operates says whether a request comes with the operator's key: the key itself, as a script may
-// send it, or a signature by it, as the commands do. An error is about a body.
-func (c *Console) operates(w http.ResponseWriter, r *http.Request) (bool, error) {
+// isOperator reports whether a request proves the operator's key: by the key itself, as a script
+// may send it, or by a signature, as the commands do. An error concerns the body.
+func (c *Console) isOperator(w http.ResponseWriter, r *http.Request) (bool, error) {
 	header := r.Header.Get("Authorization")
 	if !auth.Signs(header) {
 		given, _ := strings.CutPrefix(header, "Bearer ")
@@ -60,10 +60,10 @@ func (c *Console) operates(w http.ResponseWriter, r *http.Request) (bool, error)
 	return true, nil
 }
 
-// withKey serves requests with the operator's key.
-func (c *Console) withKey(next http.Handler) http.Handler {
+// authenticate serves requests with the operator's key.
+func (c *Console) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch ok, err := c.operates(w, r); {
+		switch ok, err := c.isOperator(w, r); {
 		case !ok:
 			if c.Rejected != nil {
 				c.Rejected(r)

@@ -20,7 +20,7 @@ type Engine interface {
 	Health() (state, reason string)
 	PausedUntil() time.Time
 	Holds(ctx context.Context) ([]delivery.Hold, error)
-	ShowHolds(ctx context.Context) ([]delivery.Hold, error) // to an operator, who decides about what is listed
+	ShowHolds(ctx context.Context) ([]delivery.Hold, error) // also records what the operator saw, and can decide about
 	Approve(ctx context.Context, id, actor, request string) error
 	Reject(ctx context.Context, id, actor, request string) error
 	Retry(ctx context.Context) error
@@ -42,28 +42,29 @@ type Console struct {
 	Store    store.Store
 	Backends []Backend // in the order to show them
 	Metrics  *Metrics
-	Shared   store.Shared // the store, where replicas share it; nil: it is ours alone
+	Shared   store.Shared // the store, if replicas share it; nil: no replicas
 	Self     string       // the id of this replica
 	Version  string
 	Now      func() time.Time // nil: time.Now
-	Key      backend.Secret   // of the operator; none: the operator API is closed
+	Key      backend.Secret   // of the operator; without it the operator API is closed
 	Tokens   []Token
 	Signing  []string // the identity providers that sign tokens
-	Traffic  *Traffic // nil: nobody notes it
+	Traffic  *Traffic // nil: not recorded
 	Ignored  *Ignored
 	Omitted  *Omissions
-	// Grants says what the rules in force make of a group; nil: nothing is said.
+	// Grants lists what the rules in force grant to members of a group; may be nil.
 	Grants func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant
-	// Plan computes what would be done under a proposed file, which errors call by its name, or (nil) under the rules in force;
-	// Reload reads the configuration again. Their errors are for the operator.
+	// Plan computes the calls under a proposed file, or under the rules in force if proposed is
+	// nil; errors name the file. Reload reads the configuration again. Their errors are for the
+	// operator.
 	Plan   func(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error)
 	Reload func(ctx context.Context) ([]delivery.Preview, error)
-	// Backup and Export write the whole store as it is at one moment; an error that is errors.ErrUnsupported is for the operator.
-	// Resume ends the standby of a store that was put back.
+	// Backup and Export write the whole store as of one moment; an errors.ErrUnsupported is for the
+	// operator. Resume ends the observe-only state of a restored store.
 	Backup, Export func(ctx context.Context, to io.Writer) error
 	PieceTime      time.Duration                // how long a client may take over a piece of a copy; 0: 30 s
-	BrokeOff       func(path string, err error) // is told why a copy of the store or of the audit trail broke off; nil: nobody is
-	Rejected       func(r *http.Request)        // is told of a call to the operator API without its key; nil: nobody is
+	BrokeOff       func(path string, err error) // logs why a copy of the store or of the audit trail broke off; may be nil
+	Rejected       func(r *http.Request)        // records a call to the operator API without its key; may be nil
 	Resume         func(ctx context.Context) (stoodBy bool, err error)
 
 	challenger *auth.Challenger
@@ -75,7 +76,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", c.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Metrics.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /{$}", first)
+	mux.HandleFunc("GET /{$}", homePage)
 	c.challenger = &auth.Challenger{Now: c.Now}
 	mux.HandleFunc("GET /api/challenge", c.challenge)
 	mux.Handle("/api/", c.api())
@@ -96,7 +97,7 @@ func headers(next http.Handler) http.Handler {
 func text(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // the client went away: nobody to tell
+	_, _ = w.Write([]byte(body)) // it fails only if the client has gone
 }
 
 type backendState struct {
@@ -104,8 +105,8 @@ type backendState struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// ready answers 200 once SCIM requests can be stored durably. A backend that is down is named and never changes
-// the status: requests are accepted all the same.
+// ready answers 200 once SCIM requests can be stored durably. A backend that is down appears in the
+// body and never changes the status, because requests are accepted anyway.
 func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
@@ -116,7 +117,7 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 	}{"ok", map[string]backendState{}, nil}
 	for _, b := range c.Backends {
 		state, reason := b.Engine.Health()
-		if state != delivery.Following { // which replica delivers is shown below, too
+		if state != delivery.Following { // the replica that delivers is in the body anyway
 			reason = "" // it may name targets, and the client has shown no credential
 		}
 		body.Backends[b.Name] = backendState{state, reason}
@@ -131,25 +132,25 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 			body.Replicas = nil
 		}
 		for i := range body.Replicas {
-			body.Replicas[i].Version = "" // whoever asks has shown no credential
+			body.Replicas[i].Version = "" // the client has shown no credential
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody to tell
+	_ = json.NewEncoder(w).Encode(body) // it fails only if the client has gone
 }
 
-// page names no version, backend or state: whoever sees it has shown no credential.
-const page = `<!doctype html>
+// homePageHTML names no version, backend or state: the client has shown no credential.
+const homePageHTML = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Scimbridge</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}</style>
 <h1>Scimbridge</h1>
 <p>This listener serves <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a> and <a href="/metrics">/metrics</a>. The rest takes the
-operator's key: <code>scimbridge status</code>, on the machine that has it, shows how things stand.</p>
+operator's key: <code>scimbridge status</code>, on the machine with the key, shows the state.</p>
 </html>
 `
 
-func first(w http.ResponseWriter, _ *http.Request) {
+func homePage(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = io.WriteString(w, page) // the client went away: nobody to tell
+	_, _ = io.WriteString(w, homePageHTML) // it fails only if the client has gone
 }

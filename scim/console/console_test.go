@@ -311,13 +311,13 @@ func TestTrafficOfTheLastHour(t *testing.T) {
 		tr.Note("okta", []int{200, 404, 409, 500, 401, 400}[i%6], at.Add(time.Duration(i)*time.Minute))
 	}
 	last := at.Add(119 * time.Minute)
-	if got, n, bad := tr.lately("okta", last); !got.Equal(last) || n != 60 || bad != 30 {
+	if got, n, bad := tr.lastHour("okta", last); !got.Equal(last) || n != 60 || bad != 30 {
 		t.Errorf("%v, %d requests, %d failed", got, n, bad)
 	}
-	if got, n, bad := tr.lately("okta", last.Add(2*time.Hour)); !got.Equal(last) || n+bad != 0 {
+	if got, n, bad := tr.lastHour("okta", last.Add(2*time.Hour)); !got.Equal(last) || n+bad != 0 {
 		t.Errorf("two hours later: %v, %d requests, %d failed", got, n, bad)
 	}
-	if got, n, _ := tr.lately("entra", last); !got.IsZero() || n != 0 {
+	if got, n, _ := tr.lastHour("entra", last); !got.IsZero() || n != 0 {
 		t.Errorf("of another: %v, %d", got, n)
 	}
 }

@@ -22,8 +22,8 @@ type patient struct{ *httptest.ResponseRecorder }
 
 func (patient) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzOperator sends whatever there is to the operator API: nothing is done without the key, and every answer is JSON and a clear
-// refusal, or what was asked for.
+// FuzzOperator sends whatever there is to the operator API: nothing is done without the key, and
+// every answer is JSON and a clear refusal, or what was asked for.
 func FuzzOperator(f *testing.F) {
 	for _, path := range []string{"/api/status", "/api/holds", "/api/holds/vt-7/approve", "/api/holds/%2e%2e/reject", "/api/plan", "/api/reload", "/api/explain?user=ada&role=x", "/api/explain?user=%00&role=%ff",
 		"/api/resume", "/api/resync?backend=vt", "/api/retry", "/api//status", "/api/nonsense", "/api/../api/status"} {

@@ -8,10 +8,10 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// maxUnknownShown is how many members that are no users are shown of a group.
+// maxUnknownShown is how many members without a user an answer lists.
 const maxUnknownShown = 20
 
-// GroupStatus is one group of one directory, and what rules make of it.
+// GroupStatus is one group of one directory, with the grants that the rules give to its members.
 type GroupStatus struct {
 	IdP        string `json:"identity_provider"`
 	ID         string `json:"id"`
@@ -19,14 +19,14 @@ type GroupStatus struct {
 	ExternalID string `json:"external_id,omitempty"`
 	Members    int    `json:"members"`
 	Users      int    `json:"users"`
-	Groups     int    `json:"groups"` // members that are groups: their members count for nothing here
-	// Unknown counts the members that are neither; Examples are some of their values.
+	Groups     int    `json:"groups"` // members that are groups: nested groups are not expanded
+	// Unknown counts the members that are neither; Examples lists some of their values.
 	Unknown  int                   `json:"members_without_user"`
 	Examples []string              `json:"members_without_user_examples"`
 	Grants   []delivery.GroupGrant `json:"grants"`
 }
 
-// group shows the groups that have a displayName or an id, in every directory.
+// group shows the groups with a displayName or an id, in every directory.
 func (c *Console) group(w http.ResponseWriter, r *http.Request) {
 	name, all := r.URL.Query().Get("name"), []GroupStatus{}
 	if name == "" {

@@ -10,14 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what is kept of names that a client may choose freely, for each identity provider.
+// Limits of names that a client may choose freely, for each identity provider.
 const (
 	maxIgnored     = 50 // names
 	maxIgnoredName = 60 // bytes
 )
 
-// Ignored counts, since the start, the attributes of requests that had no effect since the schemas
-// do not know them: by name, and never with a value. The zero value is ready; its methods may be
+// Ignored counts the attributes of requests that had no effect because the schemas do not know
+// them: since the start, by name, never with a value. The zero value is ready; its methods may be
 // called concurrently.
 type Ignored struct {
 	mu  sync.Mutex
@@ -30,8 +30,7 @@ type IgnoredAttribute struct {
 	Count int64  `json:"count"`
 }
 
-// Note counts names. Where there are too many, a new one takes the place of the rarest, and begins
-// at one.
+// Note counts names. If there are too many, a new name replaces the rarest and starts at one.
 func (i *Ignored) Note(idp string, names []string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -53,8 +52,8 @@ func (i *Ignored) Note(idp string, names []string) {
 	}
 }
 
-// most lists the names of an identity provider, the most frequent first.
-func (i *Ignored) most(idp string) []IgnoredAttribute {
+// byCount lists the names of an identity provider, the most frequent first.
+func (i *Ignored) byCount(idp string) []IgnoredAttribute {
 	if i == nil {
 		return nil
 	}
@@ -70,8 +69,7 @@ func (i *Ignored) most(idp string) []IgnoredAttribute {
 	return out
 }
 
-// nameOnly makes a name printable and short, and takes out the filter that a path may have: it
-// holds values.
+// nameOnly makes a name printable and short. It removes the filter of a path, which holds values.
 func nameOnly(path string) string {
 	if from := strings.IndexByte(path, '['); from >= 0 {
 		rest := ""

@@ -11,7 +11,7 @@ func TestIgnored(t *testing.T) {
 		var i Ignored
 		i.Note("okta", []string{"a", "b", "b"})
 		i.Note("entra", []string{"c"})
-		if got := fmt.Sprint(i.most("okta"), i.most("entra"), i.most("none")); got != "[{b 2} {a 1}] [{c 1}] []" {
+		if got := fmt.Sprint(i.byCount("okta"), i.byCount("entra"), i.byCount("none")); got != "[{b 2} {a 1}] [{c 1}] []" {
 			t.Error(got)
 		}
 	})
@@ -20,7 +20,7 @@ func TestIgnored(t *testing.T) {
 		for n := range 1000 {
 			i.Note("okta", []string{fmt.Sprint("made-up-", n), "department"})
 		}
-		got := i.most("okta")
+		got := i.byCount("okta")
 		if len(got) != maxIgnored || got[0] != (IgnoredAttribute{"department", 1000}) {
 			t.Errorf("%d names, first %v", len(got), got[0])
 		}

@@ -13,7 +13,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Metrics holds the metrics of the contract (design, section 3). Its methods may be called concurrently.
+// Metrics holds the metrics of the contract (design, section 3). Its methods may be called
+// concurrently.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -26,7 +27,7 @@ type Metrics struct {
 	unknown  *unknownMembers
 }
 
-// NewMetrics registers everything, with the gauges of every backend at 0 from the start.
+// NewMetrics returns registered metrics, with the gauges of every backend at 0 from the start.
 func NewMetrics(s store.Store, backends []string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -59,7 +60,7 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 	return m
 }
 
-// LogDropped adds the metric of the lines of the log that were dropped; nil: none ever is.
+// LogDropped adds the metric of dropped log lines; nil: no line is ever dropped.
 func (m *Metrics) LogDropped(read func() float64) {
 	if read == nil {
 		read = func() float64 { return 0 }
@@ -87,7 +88,7 @@ func (m *Metrics) Drift(backend, kind string) { m.drift.WithLabelValues(backend,
 // Repaired counts a difference between directory and ledger that nothing had marked.
 func (m *Metrics) Repaired(backend string) { m.repaired.WithLabelValues(backend).Inc() }
 
-// Providers lets the counters of identity providers begin at 0.
+// Providers starts the counters of identity providers at 0.
 func (m *Metrics) Providers(names []string) {
 	for _, idp := range names {
 		m.ignored.WithLabelValues(idp, "User")
@@ -100,21 +101,21 @@ func (m *Metrics) IgnoredAttributes(idp, resource string, n int) {
 	m.ignored.WithLabelValues(idp, resource).Add(float64(n))
 }
 
-// PutWithoutMembers counts a PUT that left the members of a group out.
+// PutWithoutMembers counts a PUT that omitted the members of a group.
 func (m *Metrics) PutWithoutMembers(idp string) { m.omitted.WithLabelValues(idp).Inc() }
 
-// workCollector reads the gauges from the store at each scrape: they are what is there, not what was counted.
+// workCollector reads the gauges from the store at each scrape.
 type workCollector struct {
 	store    store.Store
 	backends []string
 	now      func() time.Time
 	many     int // rows that are not read at every scrape
 
-	mu    sync.Mutex
-	taken map[string]census
+	mu   sync.Mutex
+	last map[string]census
 }
 
-// census is what takes reading to count.
+// census is a count that requires reading rows.
 type census struct {
 	at      time.Time
 	read    int // rows
@@ -124,19 +125,20 @@ type census struct {
 }
 
 const (
-	manyRows      = 10_000           // to read takes some ten milliseconds, with PostgreSQL some fifty
-	countAgain    = 30 * time.Second // when more were read
-	longestScrape = 50 * time.Second // whoever asks has given up by then
+	manyRows      = 10_000           // reading them takes some ten milliseconds, with PostgreSQL some fifty
+	recountAfter  = 30 * time.Second // when more were read
+	longestScrape = 50 * time.Second // Prometheus has given up by then
 )
 
 var (
 	pendingDesc = prometheus.NewDesc("scimbridge_pending_changes", "Changes not yet delivered; 0 is converged.", []string{"backend"}, nil)
 	heldDesc    = prometheus.NewDesc("scimbridge_held_changes", "Changes held until an operator decides.", []string{"backend"}, nil)
 	overDesc    = prometheus.NewDesc("scimbridge_over_limit", "Targets on which changes are held because a limit is exceeded.", []string{"backend", "limit"}, nil)
-	blockedDesc = prometheus.NewDesc("scimbridge_blocked_users", "People whose change waits for somebody.", []string{"backend", "reason"}, nil)
+	blockedDesc = prometheus.NewDesc("scimbridge_blocked_users", "Users whose change waits for an operator, the vendor or the identity provider.", []string{"backend", "reason"}, nil)
 )
 
-// reasons exist from the start at 0, so that an alert on them is never without data.
+// reasons lists the reasons that exist from the start at 0, so that an alert on them always has
+// data.
 var reasons = []string{"no_account", "no_address", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "too_many_targets", "forbidden", "not_shown"}
 
 func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -163,7 +165,7 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 			if err != nil {
 				return err
 			}
-			strangers, err := delivery.HeldByPin(tx, b)
+			foreign, err := delivery.HeldByPin(tx, b)
 			if err != nil {
 				return err
 			}
@@ -172,7 +174,7 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 				return err
 			}
 			gauge(pendingDesc, pending, b)
-			gauge(heldDesc, people.held+strangers+ends, b)
+			gauge(heldDesc, people.held+foreign+ends, b)
 			for _, limit := range delivery.Limits {
 				gauge(overDesc, len(overLimit(people.over, over)[limit]), b, limit)
 			}
@@ -194,10 +196,11 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// census counts people, if there are marks of any: where that takes long, the last count is good for a while.
+// census counts users with blocked or held marks. If that takes long, the last count is used for a
+// while.
 func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMarks int) (census, error) {
-	last, now := c.taken[backend], c.now()
-	if age := now.Sub(last.at); last.read <= c.many || age < 0 || age >= countAgain {
+	last, now := c.last[backend], c.now()
+	if age := now.Sub(last.at); last.read <= c.many || age < 0 || age >= recountAfter {
 		last = census{at: now, blocked: map[string]int{}}
 		if heldMarks > 0 {
 			held, err := readHeld(tx, backend)
@@ -222,10 +225,10 @@ func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMa
 			last.read += links
 			last.blocked = waiting.counts()
 		}
-		if c.taken == nil {
-			c.taken = map[string]census{}
+		if c.last == nil {
+			c.last = map[string]census{}
 		}
-		c.taken[backend] = last
+		c.last[backend] = last
 	}
 	if blockedMarks == 0 {
 		last.blocked = map[string]int{}

@@ -8,26 +8,26 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// omissionsEvery is how often PUTs that leave members out are written and logged, for each identity
+// omissionsEvery is how often PUTs that omit members are stored and logged, for each identity
 // provider.
 const omissionsEvery = time.Hour
 
-// Omissions counts PUTs of groups that leave `members` out, from identity providers that also send
-// PUTs with members: such a client may mean an empty list. The first and the last are kept in the
-// store, which is written at most once an hour, in the transaction of the PUT. The zero value is
-// ready once Keeps is set; its methods may be called concurrently.
+// Omissions counts PUTs of groups that omit `members`, from identity providers that also send PUTs
+// with members: such a client may mean an empty list. It stores the first and the last at most once
+// an hour, in the transaction of the PUT. The zero value is ready once Keeps is set; its methods
+// may be called concurrently.
 type Omissions struct {
-	Keeps   func(idp string) bool               // whether such a PUT leaves the members as they are
-	Counted func(idp string)                    // is called for each; nil: nothing is
-	Warn    func(idp, key string, counts int64) // is called at most once an hour for an identity provider; nil: nothing is
+	Keeps   func(idp string) bool               // reports whether such a PUT leaves the members
+	Counted func(idp string)                    // counts each; may be nil
+	Warn    func(idp, key string, counts int64) // logs at most once an hour for an identity provider; may be nil
 
 	mu      sync.Mutex
-	sends   map[string]bool  // identity providers of which the store knows that they send members
+	sends   map[string]bool  // identity providers that are stored as sending members
 	pending map[string]int64 // counted since the last write
 }
 
-// OmissionStatus is what the store knows of one identity provider, and what this process has
-// counted since.
+// OmissionStatus counts the omissions of one identity provider: those stored, and those that this
+// process has counted since.
 type OmissionStatus struct {
 	Count int64     `json:"count"`
 	First time.Time `json:"first"`
@@ -35,8 +35,8 @@ type OmissionStatus struct {
 	Key   string    `json:"key"`  // of the configuration, to be set to `clear` if an empty group is meant
 }
 
-// omitted is the record in the store.
-type omitted struct {
+// omissionRecord is the record in the store.
+type omissionRecord struct {
 	Sends time.Time `json:"sends,omitzero"` // the first PUT with members
 	First time.Time `json:"first,omitzero"` // PUTs without
 	Last  time.Time `json:"last,omitzero"`
@@ -48,15 +48,15 @@ func omissionSetting(idp string) string { return "put_members/" + idp }
 // omissionKey names the key of the configuration.
 func omissionKey(idp string) string { return "identity_providers." + idp + ".put_without_members" }
 
-func readOmitted(tx store.Tx, idp string) omitted {
-	var o omitted
+func readOmissions(tx store.Tx, idp string) omissionRecord {
+	var o omissionRecord
 	if json.Unmarshal(tx.Setting(omissionSetting(idp)), &o) != nil {
-		return omitted{} // none yet; a record that cannot be read is as good as none
+		return omissionRecord{} // none yet; a record that cannot be read is as good as none
 	}
 	return o
 }
 
-func (o omitted) write(tx store.Tx, idp string) error {
+func (o omissionRecord) write(tx store.Tx, idp string) error {
 	raw, err := json.Marshal(o)
 	if err != nil {
 		return err
@@ -64,11 +64,11 @@ func (o omitted) write(tx store.Tx, idp string) error {
 	return tx.SetSetting(omissionSetting(idp), raw)
 }
 
-// Put notes, in its transaction, a PUT that gives the members of a group or leaves them out of a
-// group that has some. What it returns must run after the commit, unless it is nil.
+// Put records, in its transaction, a PUT that gives members of a group, or omits them although the
+// group has some. committed, unless nil, must run after the commit.
 func (o *Omissions) Put(tx store.Tx, idp string, leftOut bool, at time.Time) (committed func(), err error) {
 	if leftOut {
-		return o.leftOut(tx, idp, at)
+		return o.countOmission(tx, idp, at)
 	}
 	o.mu.Lock()
 	known := o.sends[idp]
@@ -76,7 +76,7 @@ func (o *Omissions) Put(tx store.Tx, idp string, leftOut bool, at time.Time) (co
 	if known {
 		return nil, nil
 	}
-	if record := readOmitted(tx, idp); record.Sends.IsZero() {
+	if record := readOmissions(tx, idp); record.Sends.IsZero() {
 		record.Sends = at
 		err = record.write(tx, idp)
 	}
@@ -92,8 +92,8 @@ func (o *Omissions) learn(idp string) {
 	o.sends[idp] = true
 }
 
-func (o *Omissions) leftOut(tx store.Tx, idp string, at time.Time) (committed func(), err error) {
-	record := readOmitted(tx, idp)
+func (o *Omissions) countOmission(tx store.Tx, idp string, at time.Time) (committed func(), err error) {
+	record := readOmissions(tx, idp)
 	if record.Sends.IsZero() {
 		return nil, nil
 	}
@@ -114,7 +114,7 @@ func (o *Omissions) leftOut(tx store.Tx, idp string, at time.Time) (committed fu
 	}, record.write(tx, idp)
 }
 
-// count counts one PUT, and changes by how much the count in the store is behind.
+// count counts one PUT, and changes how far the stored count is behind.
 func (o *Omissions) count(idp string, behind int64) {
 	o.mu.Lock()
 	if o.pending == nil {
@@ -133,12 +133,12 @@ func (o *Omissions) counted(idp string) int64 {
 	return o.pending[idp]
 }
 
-// status returns nil if there is nothing to say of an identity provider.
+// status returns nil for an identity provider without omissions.
 func (o *Omissions) status(tx store.Tx, idp string) *OmissionStatus {
 	if o == nil || o.Keeps == nil || !o.Keeps(idp) {
 		return nil
 	}
-	record := readOmitted(tx, idp)
+	record := readOmissions(tx, idp)
 	if record.Count == 0 {
 		return nil
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// silent is how long nothing is heard of a replica before it is said not to live.
-const silent = 15 * time.Second
+// silentAfter is after how long without a sign of life a replica counts as dead.
+const silentAfter = 15 * time.Second
 
 // ReplicaStatus is a process that serves the same store.
 type ReplicaStatus struct {
@@ -21,11 +21,11 @@ type ReplicaStatus struct {
 	Since      time.Time `json:"since"`
 	Seen       time.Time `json:"last_seen"`
 	Alive      bool      `json:"alive"`
-	This       bool      `json:"this,omitempty"` // the one that answers
+	This       bool      `json:"this,omitempty"` // the replica that answers
 	DeliversTo []string  `json:"delivers_to"`
 }
 
-// LeaderStatus is which replica delivers to a backend. Epoch counts the terms.
+// LeaderStatus is the replica that delivers to a backend. Epoch is the number of its term.
 type LeaderStatus struct {
 	Replica string    `json:"replica"`
 	Address string    `json:"address"`
@@ -33,8 +33,9 @@ type LeaderStatus struct {
 	Until   time.Time `json:"until"`
 }
 
-// replicas lists those that share the store, by address, and who delivers where. One that is not heard of any more is listed for
-// a day, unless another has taken its place. Nothing if the store is not shared.
+// replicas lists the replicas that share the store, by address, and the replica that delivers to
+// each backend. A dead replica is listed for a day, unless another has its address. It returns
+// nothing if the store is not shared.
 func (c *Console) replicas(ctx context.Context) (all []ReplicaStatus, leaders map[string]LeaderStatus, err error) {
 	if c.Shared == nil {
 		return nil, nil, nil
@@ -47,7 +48,7 @@ func (c *Console) replicas(ctx context.Context) (all []ReplicaStatus, leaders ma
 	if err != nil {
 		return nil, nil, fmt.Errorf("listing leases: %w", err)
 	}
-	alive := func(r store.Replica) bool { return r.Now.Sub(r.Seen) < silent }
+	alive := func(r store.Replica) bool { return r.Now.Sub(r.Seen) < silentAfter }
 	for _, r := range known {
 		replaced := func(o store.Replica) bool { return o.Address == r.Address && o.Seen.After(r.Seen) }
 		if !alive(r) && slices.ContainsFunc(known, replaced) {

@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-type writing func(ctx context.Context, to io.Writer) error
+type writeFunc func(ctx context.Context, to io.Writer) error
 
-// How long a client may take over an answer that is written as it is read from the store: over one piece of it, and over all of a copy
-// of the store, which is one transaction. While a transaction lasts the file grows, since nothing of its moment is used again.
+// How long a client may take over an answer that is written while the store is read: over one
+// piece, and over a copy of the whole store. A copy is one transaction, and the file grows while it
+// lasts, because no page of its moment can be reused.
 const (
 	pieceSize = 64 << 10
 	pieceTime = 30 * time.Second
 	copyTime  = 15 * time.Minute
 )
 
-// steady is an answer that is cut off if its client stops reading, or takes longer than a copy may last.
-type steady struct {
+// deadlineWriter writes an answer. It fails if the client stops reading, or after end.
+type deadlineWriter struct {
 	http.ResponseWriter
 	now     func() time.Time
 	piece   time.Duration
@@ -30,14 +31,14 @@ type steady struct {
 }
 
 // Write implements io.Writer.
-func (s *steady) Write(p []byte) (n int, err error) {
+func (s *deadlineWriter) Write(p []byte) (n int, err error) {
 	for from := 0; err == nil && from < len(p); from = n {
 		deadline := s.now().Add(s.piece)
 		if !s.end.IsZero() && s.end.Before(deadline) {
 			deadline = s.end
 		}
 		if err := http.NewResponseController(s.ResponseWriter).SetWriteDeadline(deadline); err != nil {
-			return n, fmt.Errorf("bounding an answer: %w", err)
+			return n, fmt.Errorf("limiting an answer: %w", err)
 		}
 		s.written = true
 		var more int
@@ -47,15 +48,16 @@ func (s *steady) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// stream answers with what may take long to write, at most as long as most, if that is not 0. A failure in the middle breaks the
-// connection: half a copy must not pass for one.
-func (c *Console) stream(contentType string, most time.Duration, what func() writing) http.HandlerFunc {
+// stream answers with what may take long to write: at most as long as most, if that is not 0. A
+// failure in the middle breaks the connection, so that half a copy is not mistaken for a complete
+// one.
+func (c *Console) stream(contentType string, most time.Duration, what func() writeFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !unhurried(w) {
+		if !withoutDeadline(w) {
 			return
 		}
 		w.Header().Set("Content-Type", contentType)
-		to := &steady{ResponseWriter: w, now: time.Now, piece: cmp.Or(c.PieceTime, pieceTime)}
+		to := &deadlineWriter{ResponseWriter: w, now: time.Now, piece: cmp.Or(c.PieceTime, pieceTime)}
 		if most > 0 {
 			to.end = to.now().Add(most)
 		}
@@ -72,6 +74,6 @@ func (c *Console) stream(contentType string, most time.Duration, what func() wri
 		if to.written {
 			panic(http.ErrAbortHandler)
 		}
-		refuse(w, http.StatusServiceUnavailable, "the store cannot be read; the server's log says why")
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read; see the server's log")
 	}
 }

@@ -69,7 +69,7 @@ func TestSteady(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			to, now := &deadlines{ResponseWriter: httptest.NewRecorder()}, begin.Add(-20*time.Second)
-			s := &steady{ResponseWriter: to, piece: 30 * time.Second, now: func() time.Time { now = now.Add(20 * time.Second); return now }}
+			s := &deadlineWriter{ResponseWriter: to, piece: 30 * time.Second, now: func() time.Time { now = now.Add(20 * time.Second); return now }}
 			if test.most > 0 {
 				s.end = begin.Add(test.most)
 			}

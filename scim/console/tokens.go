@@ -8,7 +8,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Token is a credential of an identity provider: a token by the beginning of its hash, or a client by its id.
+// Token is a credential of an identity provider: a token by the beginning of its hash, or a client
+// by its id.
 type Token struct {
 	IdP     string
 	Token   string
@@ -17,7 +18,7 @@ type Token struct {
 
 func (t Token) setting() string { return "token/" + t.IdP + "/" + t.Token }
 
-// NoteTokens remembers since when each token is configured: a file does not say.
+// NoteTokens stores since when each token is configured: the file does not say it.
 func (c *Console) NoteTokens(ctx context.Context, now time.Time) error {
 	err := c.Store.Update(ctx, func(tx store.Tx) error {
 		for _, t := range c.Tokens {
@@ -31,7 +32,7 @@ func (c *Console) NoteTokens(ctx context.Context, now time.Time) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("noting the tokens: %w", err)
+		return fmt.Errorf("storing the tokens: %w", err)
 	}
 	return nil
 }
@@ -48,5 +49,5 @@ func (c *Console) tokens(tx store.Tx, idp string) []TokenStatus {
 		}
 		out = append(out, TokenStatus{t.Token, since, t.Expires, uses[t.Token]})
 	}
-	return append(out, unlisted(uses)...)
+	return append(out, signedCallers(uses)...)
 }

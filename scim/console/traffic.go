@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// minutes is how long the traffic of an identity provider is remembered.
+// minutes is for how long the traffic of an identity provider is recorded.
 const minutes = 60
 
-// Traffic remembers what each identity provider sent within the last hour, since the start. The zero value is ready; its methods
-// may be called concurrently.
+// Traffic counts the requests of each identity provider within the last hour, since the start. The
+// zero value is ready; its methods may be called concurrently.
 type Traffic struct {
 	mu  sync.Mutex
 	idp map[string]*flow
@@ -21,8 +21,8 @@ type flow struct {
 	counts [minutes]struct{ minute, requests, failed int64 }
 }
 
-// failed says whether an answer tells of a fault on either side. That somebody is not there, is there already or has changed is
-// the everyday business of a SCIM client.
+// failed reports whether an answer indicates a fault on either side. A resource that is missing,
+// exists or has changed is ordinary for a SCIM client.
 func failed(code int) bool {
 	switch code {
 	case http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed:
@@ -31,7 +31,7 @@ func failed(code int) bool {
 	return code >= 400
 }
 
-// Note takes note of an answer. Requests without a valid credential have no identity provider.
+// Note counts an answer. A request without a valid credential has no identity provider.
 func (t *Traffic) Note(idp string, code int, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,8 +55,8 @@ func (t *Traffic) Note(idp string, code int, at time.Time) {
 	}
 }
 
-// lately returns the last request of an identity provider, and how many of the last hour failed.
-func (t *Traffic) lately(idp string, now time.Time) (last time.Time, requests, failed int64) {
+// lastHour returns the last request of an identity provider, and how many of the last hour failed.
+func (t *Traffic) lastHour(idp string, now time.Time) (last time.Time, requests, failed int64) {
 	if t == nil {
 		return time.Time{}, 0, 0
 	}

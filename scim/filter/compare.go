@@ -13,7 +13,7 @@ import (
 // comparison is one "attr op literal", checked against the schema.
 type comparison struct {
 	attr Attribute
-	sub  *Attribute // what of attr is compared, nil for attr itself
+	sub  *Attribute // the part of attr to compare, nil for attr itself
 	op   fp.CompareOperator
 	null bool // the literal is null without quotes, for eq or ne: no value, or the text want
 	want any  // string, bool, float64 or time.Time, by the type of what is compared; nil for pr, and for null where there is no text
@@ -62,7 +62,8 @@ func (sc scope) comparison(e *fp.AttributeExpression) (comparison, error) {
 func equality(op fp.CompareOperator) bool  { return op == fp.EQ || op == fp.NE }
 func substring(op fp.CompareOperator) bool { return op == fp.CO || op == fp.SW || op == fp.EW }
 
-// operand converts the literal of a filter for a comparison by op with an attribute of type typ, if the two go together.
+// operand converts the literal of a filter for a comparison by op with an attribute of type typ, if
+// the two go together.
 func operand(typ string, op fp.CompareOperator, literal string) (any, bool) {
 	switch typ {
 	case typeBoolean:
@@ -83,8 +84,8 @@ func operand(typ string, op fp.CompareOperator, literal string) (any, bool) {
 	return literal, true
 }
 
-// holds evaluates the comparison. Of several values any one may satisfy it; no value at all is unequal to every literal, equal to
-// null, and satisfies nothing else.
+// holds evaluates the comparison. One of several values is enough. An absent value is unequal to
+// every literal, equal to null, and meets nothing else.
 func (c comparison) holds(from any) bool {
 	v := member(from, c.attr)
 	if c.op == fp.PR {
@@ -98,7 +99,7 @@ func (c comparison) holds(from any) bool {
 	return (c.want != nil || c.op == fp.NE) && c.any(v, c.satisfied)
 }
 
-// any says whether f holds for one of the values that the comparison is about.
+// any reports whether f holds for one of the compared values.
 func (c comparison) any(v any, f func(any) bool) bool {
 	for element := range each(v) {
 		if c.sub != nil {
@@ -115,7 +116,7 @@ func (c comparison) any(v any, f func(any) bool) bool {
 	return false
 }
 
-// present is what pr means: neither null nor empty nor made of nothing else.
+// present evaluates pr: a value is neither null nor empty nor made of such parts alone.
 func present(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -140,7 +141,7 @@ func present(v any) bool {
 	return true
 }
 
-// satisfied compares one value.
+// satisfied reports whether one value meets the comparison.
 func (c comparison) satisfied(have any) bool {
 	if c.null && !present(have) {
 		return false
@@ -187,7 +188,7 @@ func (c comparison) strings(have, want string) bool {
 	return ordered(c.op, strings.Compare(have, want))
 }
 
-// ordered turns the order of two values into the answer of op.
+// ordered returns the result of op for the order of two values.
 func ordered(op fp.CompareOperator, order int) bool {
 	switch op {
 	case fp.EQ:
@@ -260,7 +261,7 @@ func instant(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// text is a value as a string.
+// text returns a value as a string.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:

@@ -10,7 +10,7 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 )
 
-// fedToLibrary says whether the library may see the input: it overflows the stack on deep
+// fedToLibrary reports whether the library may see the input: it overflows the stack on deep
 // parentheses and takes its time on long input. It also loses digits of long numbers, does not
 // decode escapes and takes the name of a schema after a dot for an attribute, so those are no
 // evidence against us.
@@ -103,7 +103,7 @@ func TestDifferential(t *testing.T) {
 	}
 }
 
-// compareWithLibrary says whether both parsers accept s; their trees must then be equal.
+// compareWithLibrary reports whether both parsers accept s; their trees must then be equal.
 func compareWithLibrary(t *testing.T, s string) bool {
 	t.Helper()
 	theirs, theirErr := fp.ParseFilter([]byte(s))

@@ -12,13 +12,15 @@ type Term struct {
 	Value string
 }
 
-// Equality returns the terms "attr eq literal" that every match of e satisfies, for choosing an index: e is such a term or a
-// conjunction that contains some. It is nil if there are none. A candidate found by a term must still pass [Match].
+// Equality returns the terms "attr eq literal" that every match of e satisfies, for choosing an
+// index: e is such a term or a conjunction that contains some. It is nil if there are none. A
+// candidate found by a term must still pass [Match].
 //
-// The value is the literal as it was written; null without quotes, which may mean no value, makes
-// no term.
+// The value is the literal as it was written. null without quotes makes no term, because it may
+// mean an absent value.
 //
-// Of attr[sub eq "x"] it returns attr.sub eq "x". A path is as the filter has it: "members eq x" has the path "members".
+// Of attr[sub eq "x"] it returns attr.sub eq "x". A path is as the filter has it: "members eq x"
+// has the path "members".
 func Equality(e fp.Expression) []Term {
 	return appendTerms(nil, "", e)
 }
@@ -49,4 +51,20 @@ func pathOf(p fp.AttributePath) string {
 		s += "." + *p.SubAttribute
 	}
 	return s
+}
+
+// Names reports whether a filter is about an attribute, given in lower case.
+func Names(e fp.Expression, attribute string) bool {
+	about := func(p fp.AttributePath) bool { return strings.ToLower(p.AttributeName) == attribute }
+	switch e := e.(type) {
+	case *fp.AttributeExpression:
+		return about(e.AttributePath)
+	case *fp.ValuePath:
+		return about(e.AttributePath)
+	case *fp.LogicalExpression:
+		return Names(e.Left, attribute) || Names(e.Right, attribute)
+	case *fp.NotExpression:
+		return Names(e.Expression, attribute)
+	}
+	return true
 }

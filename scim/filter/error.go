@@ -2,15 +2,15 @@ package filter
 
 import "fmt"
 
-// Error says what is wrong with a filter or a path. Its text is safe to send to a client: it repeats at most [echoLimit] bytes
-// of any part of the input.
+// Error is the problem of a filter or a path. Its text is safe to send to a client: it repeats at
+// most [echoLimit] bytes of any part of the input.
 type Error struct {
 	Detail string
 }
 
 func (e *Error) Error() string { return e.Detail }
 
-// echoLimit is how much of a name or literal an error repeats.
+// echoLimit is how many bytes of a name or literal an error repeats.
 const echoLimit = 48
 
 func errorf(format string, args ...any) *Error {

@@ -11,8 +11,8 @@ import (
 // against an attribute of another type it is the boolean, number or date of that form.
 type Word string
 
-// IsNull says whether w is null in any letter case: no value or, where the attribute has a text,
-// that text.
+// IsNull reports whether w is null in any letter case. It means an absent value or, for an
+// attribute of type string, that text.
 func (w Word) IsNull() bool { return strings.EqualFold(string(w), "null") }
 
 // Text returns a literal of the syntax tree, a string or a [Word], as it was written.
@@ -45,7 +45,7 @@ func (p *parser) text() (text string, bare bool, err error) {
 	}
 	text = p.in[start:p.pos]
 	if err = checkWord(text); err == nil && p.peek() == '"' {
-		err = errorf("a double quote stands inside a value that does not begin with one: write the whole value in quotes")
+		err = errorf("a value contains a double quote but does not begin with one: write the whole value in quotes")
 	}
 	if err == nil && text == "" {
 		err = p.unexpected("a value")
@@ -119,7 +119,8 @@ func (p *parser) afterString() error {
 	return errorf(`text follows directly after a closing quote: write a quote inside a string with a backslash`)
 }
 
-// escape reads what follows a backslash. Half of a surrogate pair becomes U+FFFD, as in encoding/json.
+// escape reads what follows a backslash. Half of a surrogate pair becomes U+FFFD, as in
+// encoding/json.
 func (p *parser) escape() (rune, error) {
 	c := p.peek()
 	if i := strings.IndexByte(`"\/bfnrt`, c); c != 0 && i >= 0 {

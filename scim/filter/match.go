@@ -7,20 +7,22 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 )
 
-// Validate says whether every attribute of e exists and can be compared as e compares it. The error is an *[Error].
+// Validate reports whether every attribute of e exists and can be compared as e compares it. The
+// error is an *[Error].
 func (s Schema) Validate(e fp.Expression) error { return scope{schema: s}.validate(e) }
 
 // Validate is [Schema.Validate] for the filter within attr[...].
 func (a Attribute) Validate(e fp.Expression) error { return scope{element: &a}.validate(e) }
 
-// Match says whether resource satisfies e. Attributes of an extension are looked for under its URN. The values of one with more of them
-// than should be held at once may be an iter.Seq[any], which is gone through up to the value that decides. The error is an *[Error]; it
-// comes when a term that decides cannot be answered, so [Schema.Validate] first, once, finds all of them.
+// Match reports whether resource satisfies e. It looks for attributes of an extension under its
+// URN. An attribute with very many values may be an iter.Seq[any], which Match reads up to the
+// value that decides. The error is an *[Error]. It comes only from a term that decides:
+// [Schema.Validate], called once before, finds the errors of all terms.
 func Match(e fp.Expression, resource map[string]any, s Schema) (bool, error) {
 	return scope{schema: s}.match(e, resource)
 }
 
-// Match says whether element, one value of a, satisfies e, the filter within attr[...].
+// Match reports whether element, one value of a, satisfies e, the filter within attr[...].
 func (a Attribute) Match(e fp.Expression, element any) (bool, error) {
 	return scope{element: &a}.match(e, element)
 }
@@ -70,7 +72,7 @@ func (sc scope) match(e fp.Expression, from any) (bool, error) {
 	return false, errorf("the filter has an expression that is not supported")
 }
 
-// matchElements says whether any one element satisfies the whole filter in the brackets.
+// matchElements reports whether any one element satisfies the whole filter in the brackets.
 func (sc scope) matchElements(e *fp.ValuePath, from any) (bool, error) {
 	attr, err := sc.bracketed(e)
 	if err != nil {
@@ -97,7 +99,7 @@ func (sc scope) bracketed(e *fp.ValuePath) (Attribute, error) {
 	return attr, nil
 }
 
-// member is the value of attr in from, a resource or an element; nil if there is none.
+// member returns the value of attr in from, a resource or an element; nil if it is absent.
 func member(from any, attr Attribute) any {
 	if attr.elsewhere {
 		return nil
@@ -117,7 +119,7 @@ func member(from any, attr Attribute) any {
 	return m[attr.Name]
 }
 
-// each goes through the values that v is: those of an iter.Seq[any], or of a list.
+// each lists the values of v: of an iter.Seq[any], or of a list.
 func each(v any) iter.Seq[any] {
 	if values, ok := v.(iter.Seq[any]); ok {
 		return values
@@ -125,7 +127,7 @@ func each(v any) iter.Seq[any] {
 	return slices.Values(elements(v))
 }
 
-// elements is v as a list: a list itself, nothing for nil, and anything else alone.
+// elements returns v as a list: a list as it is, nothing for nil, any other value alone.
 func elements(v any) []any {
 	switch v := v.(type) {
 	case nil:

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// maxKey is how much of a value counts when resources are put in order. What is the same up to there is in order of the ids.
+// maxKey is how many bytes of a value count in an order. Resources with the same bytes are in the
+// order of their ids.
 const maxKey = 256
 
 // Ordering is an attribute by which resources are sorted (RFC 7644, section 3.4.2.3).
@@ -39,7 +40,7 @@ func (s Schema) Ordering(path string) (Ordering, error) {
 	return Ordering{attr, sub}, nil
 }
 
-// Path is what is sorted by, as the schema spells it and in lower case.
+// Path returns the path to sort by, as the schema spells it, in lower case.
 func (o Ordering) Path() string {
 	p := o.attr.Name
 	if o.attr.URN != "" {
@@ -51,8 +52,9 @@ func (o Ordering) Path() string {
 	return strings.ToLower(p)
 }
 
-// Key is the value of a resource in a form whose bytes are in order, by the type and caseExact of the attribute; ok is false for a
-// resource without one. Of several values the primary one counts, else the first.
+// Key returns the value of a resource in a form whose bytes are in order, by the type and caseExact
+// of the attribute. ok is false for a resource without a value. Of several values it takes the
+// primary one, or else the first.
 func (o Ordering) Key(resource map[string]any) (key string, ok bool) {
 	list := elements(member(resource, o.attr))
 	if len(list) == 0 {
@@ -100,7 +102,7 @@ func (a Attribute) key(v any) string {
 	return a.folded(text(v))
 }
 
-// floatKey is f as eight bytes in order.
+// floatKey returns f as eight bytes in order.
 func floatKey(f float64) string {
 	bits := math.Float64bits(f)
 	if f < 0 {

@@ -7,7 +7,7 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 )
 
-// Limits of what is parsed at all.
+// Limits of a filter or a path.
 const (
 	// MaxLength is the longest filter or path in bytes.
 	MaxLength = 4096
@@ -35,8 +35,8 @@ func Parse(s string) (fp.Expression, error) {
 	return e, nil
 }
 
-// ParsePath reads the path of a PATCH operation: attr, attr.sub, attr[filter] or attr[filter].sub, each with or without the
-// URN of its schema in front. The error is an *[Error].
+// ParsePath reads the path of a PATCH operation: attr, attr.sub, attr[filter] or attr[filter].sub,
+// each with or without the URN of its schema in front. The error is an *[Error].
 func ParsePath(s string) (fp.Path, error) {
 	if err := checkLimits(s); err != nil {
 		return fp.Path{}, err
@@ -53,7 +53,7 @@ func ParsePath(s string) (fp.Path, error) {
 	return path, nil
 }
 
-// checkLimits looks at the length and the encoding of s; the parser counts how deep it nests.
+// checkLimits checks the length and the encoding of s; the parser counts how deep it nests.
 func checkLimits(s string) error {
 	if len(s) > MaxLength {
 		return errorf("the filter has %d bytes, more than the %d that are allowed", len(s), MaxLength)
@@ -64,15 +64,15 @@ func checkLimits(s string) error {
 	return nil
 }
 
-// parser is a recursive descent over in. It goes deeper only in enter, which bounds it.
+// parser is a recursive descent over in. It goes deeper only in enter, which limits the depth.
 type parser struct {
 	in       string
 	pos      int
-	depth    int  // parentheses and brackets that are open
+	depth    int  // open parentheses and brackets
 	brackets bool // within attr[...], where another [ is wrong
 }
 
-// enter skips the parenthesis or bracket that the caller has seen.
+// enter skips the parenthesis or bracket at the current byte.
 func (p *parser) enter() error {
 	p.pos++
 	if p.depth++; p.depth > MaxDepth {
@@ -289,7 +289,7 @@ func urnEnd(token string) int {
 	return end
 }
 
-// isName says whether s is an attribute name; $ref is one.
+// isName reports whether s is an attribute name; $ref is one.
 func isName(s string) bool {
 	s = strings.TrimPrefix(s, "$")
 	if s == "" || !isAlpha(s[0]) {
@@ -306,7 +306,7 @@ func isName(s string) bool {
 func isAlpha(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// keyword skips word, which spaces may precede, if that is what comes next.
+// keyword skips word, which spaces may precede, if it comes next.
 func (p *parser) keyword(word string) bool {
 	at := p.pos
 	p.skipSpace()
@@ -357,7 +357,7 @@ func (p *parser) skipSpace() {
 
 func (p *parser) done() bool { return p.pos == len(p.in) }
 
-// peek is the next byte, 0 at the end.
+// peek returns the next byte, 0 at the end.
 func (p *parser) peek() byte {
 	if p.done() {
 		return 0
@@ -369,5 +369,5 @@ func (p *parser) unexpected(wanted string) error {
 	if p.done() {
 		return errorf("%s is missing at the end", wanted)
 	}
-	return errorf("%s is missing at byte %d", wanted, p.pos+1) // what stands there may be a value: of a person, or a password
+	return errorf("%s is missing at byte %d", wanted, p.pos+1) // the text there may be personal data or a password
 }

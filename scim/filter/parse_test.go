@@ -10,7 +10,8 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 )
 
-// show writes an expression with a parenthesis around every logical term, so that precedence can be seen.
+// show writes an expression with a parenthesis around every logical term, so that precedence can be
+// seen.
 func show(e fp.Expression) string {
 	switch e := e.(type) {
 	case *fp.LogicalExpression:

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// checkWord refuses a word that begins or ends with what its client meant as a quote: read as a
-// part of the value it would select nothing, or with ne and not everything. An apostrophe inside is
-// a part of the word (O'Neil).
+// checkWord refuses a word that begins or ends with a character that its client meant as a quote:
+// as a part of the value it would select nothing, or with ne and not everything. An apostrophe
+// inside is a part of the word (O'Neil).
 func checkWord(word string) error {
 	seen := strings.TrimFunc(word, invisible)
 	meant := strings.TrimFunc(decoded(seen), invisible)
@@ -28,7 +28,7 @@ func checkWord(word string) error {
 	return nil
 }
 
-// kindOfQuote names a quote by the character that is seen at an end of a word.
+// kindOfQuote names the kind of a quote.
 func kindOfQuote(seen rune) string {
 	switch {
 	case seen == '\'':
@@ -47,14 +47,14 @@ func kindOfQuote(seen rune) string {
 	return "a typographic quote"
 }
 
-// likeQuotes are accents, primes and ornaments that look like a quote and are none to Unicode:
-// acute accents, modifier letters, Greek accents, primes, ornaments, the ditto mark, the full-width
-// grave accent.
+// likeQuotes are accents, primes and ornaments that look like a quote and that Unicode does not
+// call one: acute accents, modifier letters, Greek accents, primes, ornaments, the ditto mark, the
+// full-width grave accent.
 const likeQuotes = "\u00b4\u02b9\u02ba\u02bb\u02bc\u02bd\u02ca\u02cb\u02dd\u02ee\u02f4\u02f5\u02f6" +
 	"\u0384\u1fef\u1ffd\u1ffe\u2032\u2033\u2034\u2035\u2036\u2037\u2057" +
 	"\u275b\u275c\u275d\u275e\u275f\u2760\u3003\uff40\U0001f676\U0001f677\U0001f678"
 
-// isQuote says whether a client may mean r as a quote.
+// isQuote reports whether a client may mean r as a quote.
 func isQuote(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r == '"' || r == '\'' || r == '`'
@@ -62,16 +62,16 @@ func isQuote(r rune) bool {
 	return unicode.In(r, unicode.Quotation_Mark, unicode.Pi, unicode.Pf) || strings.ContainsRune(likeQuotes, r)
 }
 
-// invisible says whether r cannot be seen next to a quote: spaces, formatting characters, marks.
+// invisible reports whether r cannot be seen next to a quote: spaces, formatting characters, marks.
 func invisible(r rune) bool {
 	return unicode.IsSpace(r) || r >= utf8.RuneSelf && unicode.In(r, unicode.Cf, unicode.Mn)
 }
 
-// maxEncodings is how often a client may have encoded a value and still be recognised.
+// maxEncodings is how many encodings of a value, one upon the other, are recognized.
 const maxEncodings = 3
 
-// decoded takes backslashes at the beginning, HTML entities and escapes out of word, as often as
-// they were put there. The result serves to look for quotes alone.
+// decoded removes backslashes at the beginning, HTML entities and escapes from word, up to
+// maxEncodings times. The result serves only to find quotes.
 func decoded(word string) string {
 	for range maxEncodings {
 		if !strings.ContainsAny(word, `&%\`) {
@@ -82,7 +82,7 @@ func decoded(word string) string {
 	return word
 }
 
-// unescaped decodes %22, %u0022, \u0022 and \x22, and leaves what is none of them.
+// unescaped decodes %22, %u0022, \u0022 and \x22 and leaves the rest.
 func unescaped(s string) string {
 	if !strings.ContainsAny(s, `%\`) {
 		return s
@@ -106,7 +106,7 @@ func unescaped(s string) string {
 	return b.String()
 }
 
-// escapeAt reads the escape with which s begins, n bytes long.
+// escapeAt reads the escape at the beginning of s, which is n bytes long.
 func escapeAt(s string) (n int, code uint64, ok bool) {
 	at, digits := 1, 2
 	switch {

@@ -19,20 +19,22 @@ const (
 	typeComplex   = "complex"
 )
 
-// Schema is what a filter or a path is about: the core schema of a resource type and its extensions. The attributes that every
-// resource has (id, externalId, meta, schemas) belong to it without being listed.
+// Schema is the schema by which a filter or a path is read: the core schema of a resource type and
+// its extensions. The attributes of every resource (id, externalId, meta, schemas) belong to it
+// without being listed.
 type Schema struct {
 	Core       schema.Schema
 	Extensions []schema.Schema
-	// Others are the other kinds of resources of a query over several (RFC 7644 section 3.4.2.1): their attributes are
-	// known, and a resource of this kind has no value of them.
+	// Others are the other kinds of a query over several (RFC 7644 section 3.4.2.1). Their
+	// attributes are known, and a resource of this kind has no value for them.
 	Others []Schema
-	// Fold makes texts the same that differ only in what does not count where caseExact is false: in a search as the indexes have it,
-	// or a filter would find one thing with an index and another without. nil: strings.ToLower.
+	// Fold maps texts that count as equal to the same text, for attributes that are not caseExact.
+	// For a search it must be the function of the indexes, so that a filter finds the same with an
+	// index and without. nil: strings.ToLower.
 	Fold func(string) string
 }
 
-// Attribute is what a schema says of one attribute.
+// Attribute is one attribute of a schema.
 type Attribute struct {
 	URN         string // the extension that holds it, under which its value is nested; "" outside extensions
 	Name        string // as the schema writes it
@@ -47,8 +49,9 @@ type Attribute struct {
 	elsewhere bool                // an attribute of another kind of resource: it never has a value here
 }
 
-// Find looks an attribute up, its name and URN compared without regard to case. Without a URN the core comes first and the
-// extensions follow, since Entra asks for an extension's manager by its bare name (E06, E21).
+// Find looks an attribute up, its name and URN compared without regard to case. Without a URN the
+// core comes first and the extensions follow, since Entra asks for an extension's manager by its
+// bare name (E06, E21).
 func (s Schema) Find(urn, name string) (Attribute, bool) {
 	a, ok := s.find(urn, name)
 	a.fold = s.Fold
@@ -89,8 +92,8 @@ func (s Schema) known(urn, name string) (Attribute, bool) {
 	return Attribute{}, false
 }
 
-// Sub looks a sub-attribute up, its name compared without regard to case. An element of a simple multi-valued attribute counts
-// as having the sub-attribute value, itself.
+// Sub looks a sub-attribute up, its name compared without regard to case. An element of a simple
+// multi-valued attribute counts as having the sub-attribute value, itself.
 func (a Attribute) Sub(name string) (Attribute, bool) {
 	if a.Type != typeComplex {
 		a.MultiValued = false
@@ -104,7 +107,7 @@ func (a Attribute) Sub(name string) (Attribute, bool) {
 	return sub, ok
 }
 
-// folded is s as it is compared.
+// folded returns s in the form to compare.
 func (a Attribute) folded(s string) string {
 	switch {
 	case a.CaseExact:
@@ -115,11 +118,12 @@ func (a Attribute) folded(s string) string {
 	return a.fold(s)
 }
 
-// textual says whether the values of a are texts: a literal without quotes is compared with them as
-// it was written.
+// textual reports whether the values of a are strings. A literal without quotes is compared with
+// them as it was written.
 func (a Attribute) textual() bool { return a.Type == typeString || a.Type == typeReference }
 
-// HasValue says whether a is complex with a sub-attribute value, which is what a comparison without a sub-attribute is about.
+// HasValue reports whether a is complex with a sub-attribute value. A comparison without a
+// sub-attribute compares that.
 func (a Attribute) HasValue() bool {
 	if a.Type != typeComplex {
 		return false
@@ -146,8 +150,8 @@ func find(attributes schema.Attributes, name string) (Attribute, bool) {
 	return Attribute{}, false
 }
 
-// commonAttribute knows the attributes of RFC 7643, section 3.1. The library's own list compiles a regular expression for each
-// of them whenever it is asked for.
+// commonAttribute finds an attribute of RFC 7643 section 3.1. The library's own list compiles a
+// regular expression for each attribute on every call.
 func commonAttribute(name string) (Attribute, bool) {
 	switch {
 	case strings.EqualFold(name, schema.CommonAttributeID):
@@ -174,7 +178,8 @@ func metaAttribute(name string) (Attribute, bool) {
 	return Attribute{}, false
 }
 
-// scope is where the paths of an expression start: at a resource, or within brackets at an element of one attribute.
+// scope is the start of the paths of an expression: a resource, or within brackets an element of
+// one attribute.
 type scope struct {
 	schema  Schema
 	element *Attribute
@@ -193,7 +198,7 @@ func (sc scope) attribute(path fp.AttributePath) (attr Attribute, sub *Attribute
 	if !ok {
 		return attr, nil, errorf("there is no attribute %q", clip(pathOf(path)))
 	}
-	if attr.Mutability == "writeOnly" { // not kept: it would be unequal to every value
+	if attr.Mutability == "writeOnly" { // never stored: it would be unequal to every value
 		return attr, nil, errorf("%q is write-only: leave it out", clip(pathOf(path)))
 	}
 	if path.SubAttribute == nil {

@@ -10,7 +10,7 @@ const MaxValues = 10_000
 
 // Values reads [name eq a or name eq b or …], of which a request may have thousands, or one with
 // thousands of values: such a list may be longer than [MaxLength], and no tree is made of it. ok is
-// false if s is anything else. The error is an *[Error].
+// false for any other text. The error is an *[Error].
 func Values(s, name string) (values []string, ok bool, err error) {
 	if s == "" || s[0] != '[' || !utf8.ValidString(s) {
 		return nil, false, nil
@@ -36,7 +36,7 @@ func Values(s, name string) (values []string, ok bool, err error) {
 	return nil, false, nil
 }
 
-// condition skips "name eq", and says whether that is what comes next.
+// condition skips "name eq" and reports whether it came next.
 func (p *parser) condition(name string) bool {
 	p.skipSpace()
 	if !strings.EqualFold(p.word(), name) || p.peek() != ' ' {

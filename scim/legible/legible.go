@@ -1,9 +1,9 @@
-// Package legible keeps text that came from outside from acting on a terminal, a log viewer or a
-// page: control characters, those of C1 included, line separators, and the formatting characters
-// that turn the direction of text.
+// Package legible escapes characters of foreign text that would act on a terminal, a log viewer or
+// a page: control characters (C1 included), line separators, and the formatting characters that
+// change the direction of text.
 //
-// It knows nothing of what the text is. Who refuses it (package scim) and who prints it (the
-// commands, the log, the console) decides what to do with it.
+// Packages that refuse such text (resource) or print it (the commands, the log, the console) decide
+// what to do with it.
 package legible
 
 import (
@@ -54,7 +54,7 @@ func escape(s string, keep func(rune) bool) string {
 	return b.String()
 }
 
-// Value returns v with every text in it as Text returns it. Of v counts what its JSON form says.
+// Value returns v with every string in its JSON form as Text returns it.
 func Value[T any](v T) (safe T, err error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -94,7 +94,7 @@ func texts(v any) any {
 // the same values. A character may be split over two writes.
 func NewWriter(w io.Writer) io.Writer { return &writer{to: w} }
 
-// Raw returns the writer below one of NewWriter, for what a command itself tells a terminal.
+// Raw returns the writer below one of NewWriter, for control characters of a command itself.
 func Raw(w io.Writer) io.Writer {
 	if safe, ok := w.(*writer); ok {
 		return safe.to

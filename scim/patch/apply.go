@@ -6,9 +6,10 @@ import (
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
-// Apply applies ops in order to attrs, the attributes of a resource as decoded from JSON, with extensions nested under their URN.
-// All or nothing: if it returns an error, an errors.ScimError by value, attrs is as it was. The values that attrs holds are never
-// modified but replaced, so they may be shared with others. changed says whether attrs now differs.
+// Apply applies ops in order to attrs, the attributes of a resource as decoded from JSON, with
+// extensions nested under their URN. It applies all or none: after an error, an errors.ScimError by
+// value, attrs is unchanged. Apply replaces values of attrs and never modifies them, so they may be
+// shared. changed reports whether attrs differs now.
 func Apply(attrs map[string]any, ops []Operation, _ Resource) (changed bool, err error) {
 	d := draft{from: attrs, to: make(map[string]any, len(ops))}
 	for _, op := range ops {
@@ -32,7 +33,8 @@ func (d *draft) apply(op Operation) error {
 	return nil
 }
 
-// change returns what becomes of the value cur of the target's attribute; nil if it is unassigned. It may modify cur.
+// change returns the new value of the target's attribute, whose value is cur; nil if it is
+// unassigned. It may modify cur.
 func (o Operation) change(cur any) (any, error) {
 	t := o.target
 	switch {
@@ -87,7 +89,7 @@ func (o Operation) changeList(list []any) []any {
 	return kept
 }
 
-// changeMatching changes the elements that the filter of the path selects, and makes one if there is none.
+// changeMatching changes the elements that the filter of the path selects, or creates one.
 func (o Operation) changeMatching(list []any) ([]any, error) {
 	t := o.target
 	next := make([]any, 0, len(list)+1)
@@ -123,8 +125,8 @@ func (o Operation) changeMatching(list []any) ([]any, error) {
 	return next, nil
 }
 
-// changeEach changes a sub-attribute of a multi-valued attribute without a filter: of all elements when it is removed, otherwise
-// of the only one.
+// changeEach changes a sub-attribute of a multi-valued attribute without a filter: it removes it
+// from all elements, and sets it only if there is one element.
 func (o Operation) changeEach(list []any) ([]any, error) {
 	if o.value != nil && len(list) == 0 {
 		return []any{map[string]any{o.target.sub.Name: o.value}}, nil
@@ -141,7 +143,7 @@ func (o Operation) changeEach(list []any) ([]any, error) {
 	return kept, nil
 }
 
-// changeElement changes one element; nil if nothing is left of it.
+// changeElement changes one element. It returns nil if nothing is left of it.
 func (o Operation) changeElement(element any) any {
 	given := o.value
 	if o.target.sub != nil {

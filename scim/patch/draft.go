@@ -6,13 +6,13 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
-// draft collects changes beside the attributes until all operations have succeeded.
+// draft collects changes apart from the attributes until all operations have succeeded.
 type draft struct {
 	from map[string]any
-	to   map[string]any // top-level values that were touched, copies of those in from; nil for what is gone
+	to   map[string]any // changed top-level values, copies of those in from; nil for a removed one
 }
 
-// top is the copy of a top-level value that may be changed.
+// top returns the copy of a top-level value, which may be changed.
 func (d *draft) top(name string) any {
 	v, touched := d.to[name]
 	if !touched {
@@ -22,7 +22,7 @@ func (d *draft) top(name string) any {
 	return v
 }
 
-// get returns the value of a, to change at will.
+// get returns the value of a, which may be changed.
 func (d *draft) get(a filter.Attribute) any {
 	if a.URN == "" {
 		return d.top(a.Name)
@@ -31,7 +31,7 @@ func (d *draft) get(a filter.Attribute) any {
 	return extension[a.Name]
 }
 
-// set gives a its value; nil unassigns it. An extension without attributes goes.
+// set sets the value of a; nil unassigns it. It removes an extension without attributes.
 func (d *draft) set(a filter.Attribute, v any) {
 	if a.URN == "" {
 		d.to[a.Name] = v
@@ -53,7 +53,7 @@ func (d *draft) set(a filter.Attribute, v any) {
 	}
 }
 
-// commit moves what differs into the attributes and says whether anything does.
+// commit moves the differences into the attributes and reports whether there are any.
 func (d *draft) commit() (changed bool) {
 	for name, v := range d.to {
 		if same(unassigned(d.from[name]), v) {
@@ -69,7 +69,7 @@ func (d *draft) commit() (changed bool) {
 	return changed
 }
 
-// unassigned makes nil of an empty list or object: RFC 7643, section 2.5 calls them the same.
+// unassigned returns nil for an empty list or object: RFC 7643 section 2.5 calls them the same.
 func unassigned(v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -104,7 +104,7 @@ func clone(v any) any {
 	return v
 }
 
-// elements is v as a list: a list itself, nothing for nil, anything else alone.
+// elements returns v as a list: a list as it is, nothing for nil, any other value alone.
 func elements(v any) []any {
 	switch v := v.(type) {
 	case nil:
@@ -127,7 +127,7 @@ func elements(v any) []any {
 	return []any{v}
 }
 
-// same compares JSON values; numbers by their amount, whatever their Go type.
+// same compares JSON values; numbers by their amount, of any Go type.
 func same(x, y any) bool {
 	switch x := x.(type) {
 	case map[string]any:

@@ -10,7 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
-// merge returns m with changes applied, of which a nil unassigns; nil if nothing is left, or not the value that it stood for.
+// merge returns m with changes applied; a nil unassigns. It returns nil if nothing is left of m, or
+// its value is not.
 func merge(a filter.Attribute, m, changes map[string]any) any {
 	merged := make(map[string]any, len(m)+len(changes))
 	maps.Copy(merged, m)
@@ -29,8 +30,8 @@ func merge(a filter.Attribute, m, changes map[string]any) any {
 	return merged
 }
 
-// mergeSingle is merge for a singular attribute. Another value in a reference such as manager takes the rest of it, $ref and the
-// name, with it.
+// mergeSingle is merge for a singular attribute. Another value in a reference such as manager also
+// removes the rest of it, $ref and the name.
 func mergeSingle(a filter.Attribute, cur any, changes map[string]any) any {
 	m, _ := cur.(map[string]any)
 	if v, given := changes["value"]; given && a.HasValue() && !same(v, m["value"]) {
@@ -43,7 +44,8 @@ func mergeSingle(a filter.Attribute, cur any, changes map[string]any) any {
 	return merge(a, m, changes)
 }
 
-// addElement adds element to list unless it is there. One with the same value and type is completed rather than doubled.
+// addElement adds element to list unless list has it. It merges an element with the same value and
+// type into the present one.
 func addElement(a filter.Attribute, list []any, element any) []any {
 	for _, have := range list {
 		if covers(have, element) {
@@ -69,9 +71,10 @@ func addElement(a filter.Attribute, list []any, element any) []any {
 	return list
 }
 
-// elementToCreate makes the element that a path such as emails[type eq "work"].value presupposes, from its filter and the value:
-// Entra adds and replaces it without looking whether there is one (E19, E27). ok is false if the filter does not say what to make.
-// Being primary alone makes no element (E20): element is nil then.
+// elementToCreate returns the element that a path such as emails[type eq "work"].value presupposes,
+// from its filter and the value: Entra adds and replaces it without checking whether it exists
+// (E19, E27). ok is false if the filter does not define the element. The flag primary alone creates
+// no element (E20): element is nil then.
 func (o Operation) elementToCreate() (element any, ok bool) {
 	t := o.target
 	m := map[string]any{}
@@ -91,7 +94,7 @@ func (o Operation) elementToCreate() (element any, ok bool) {
 	return merge(t.attr, m, changes), true
 }
 
-// describe collects into m what e demands, if e is a conjunction of equalities.
+// describe collects the values of e in m, if e is a conjunction of equalities.
 func describe(a filter.Attribute, e fp.Expression, m map[string]any) bool {
 	switch e := e.(type) {
 	case *fp.LogicalExpression:
@@ -115,7 +118,7 @@ func describe(a filter.Attribute, e fp.Expression, m map[string]any) bool {
 	return false
 }
 
-// namedBy says whether element is one of those that a remove lists (E38, for other attributes than members).
+// namedBy reports whether a remove lists element (E38, for other attributes than members).
 func namedBy(a filter.Attribute, element any, listed []any) bool {
 	for _, given := range listed {
 		if m, ok := given.(map[string]any); ok && m["value"] != nil {
@@ -129,7 +132,7 @@ func namedBy(a filter.Attribute, element any, listed []any) bool {
 	return false
 }
 
-// selects says whether element has everything that given has, compared as a filter would.
+// selects reports whether element has all values of given, compared as in a filter.
 func selects(a filter.Attribute, given, element any) bool {
 	parts, ok := given.(map[string]any)
 	have, isMap := element.(map[string]any)
@@ -144,14 +147,14 @@ func selects(a filter.Attribute, given, element any) bool {
 	return true
 }
 
-// sameValue says whether two elements have the same value and no different types.
+// sameValue reports whether two elements have the same value and no different types.
 func sameValue(a filter.Attribute, x, y any) bool {
 	mx, okx := x.(map[string]any)
 	my, oky := y.(map[string]any)
 	if !okx || !oky {
 		return sameText(a, x, y)
 	}
-	if mx["value"] == nil || !sameText(filter.Attribute{}, mx["value"], my["value"]) { // most differ, whatever the schema says of case
+	if mx["value"] == nil || !sameText(filter.Attribute{}, mx["value"], my["value"]) { // most differ in any case
 		return false
 	}
 	value, _ := a.Sub("value")
@@ -159,7 +162,7 @@ func sameValue(a filter.Attribute, x, y any) bool {
 	return sameText(value, mx["value"], my["value"]) && (mx["type"] == nil || my["type"] == nil || sameText(kind, mx["type"], my["type"]))
 }
 
-// sameText compares as the schema says, with or without regard to case.
+// sameText compares texts by the schema, with or without regard to case.
 func sameText(a filter.Attribute, x, y any) bool {
 	sx, okx := x.(string)
 	sy, oky := y.(string)
@@ -169,7 +172,7 @@ func sameText(a filter.Attribute, x, y any) bool {
 	return same(x, y)
 }
 
-// covers says whether have has everything that given has.
+// covers reports whether have has all values of given.
 func covers(have, given any) bool {
 	mg, ok := given.(map[string]any)
 	if !ok {
@@ -187,7 +190,8 @@ func covers(have, given any) bool {
 	return true
 }
 
-// booleanOf reads the boolean of a filter, also from a text: Entra sends "True" and "False" (E27).
+// booleanOf reads the boolean of a filter, also from a string: Entra sends "True" and "False"
+// (E27).
 func booleanOf(v any) (b, ok bool) {
 	switch v := v.(type) {
 	case bool:

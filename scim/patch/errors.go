@@ -10,13 +10,13 @@ import (
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
-// fail is base, one of the library's errors, with a text of its own.
+// fail returns an error of the library with another text.
 func fail(base scim.ScimError, format string, args ...any) error {
 	base.Detail = fmt.Sprintf(format, args...)
 	return base
 }
 
-// wrong is the error for a value; path is the attribute that was read.
+// wrong returns the error for a value; path is its attribute.
 func wrong(path string, err error) error {
 	var f *value.Fault
 	if !errors.As(err, &f) {
@@ -30,7 +30,7 @@ func givenTwice(path string) error {
 	return fail(scim.ScimErrorInvalidSyntax, "%s: is given twice", value.Clip(withoutFilters(path)))
 }
 
-// noPlace is the place of what a whole resource says.
+// noPlace is the place of a value in a whole resource.
 const noPlace = -1
 
 // tooMany refuses a request for its number of operations.
@@ -41,7 +41,7 @@ func tooMany(limit int) error {
 	}
 }
 
-// at adds to a ScimError which operation of the request is wrong; i is noPlace where there are no operations.
+// at adds the index of the wrong operation to a ScimError; i is noPlace if there are no operations.
 func at(i int, err error) error {
 	if err == nil || i == noPlace {
 		return err

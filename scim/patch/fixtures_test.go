@@ -85,7 +85,8 @@ func describeRows(ops []RowOp) string {
 	return s
 }
 
-// wantError checks that err is a ScimError by value, with a status and type such as "400 invalidPath".
+// wantError checks that err is a ScimError by value, with a status and type such as "400
+// invalidPath".
 func wantError(t testing.TB, err error, want string) {
 	t.Helper()
 	var e scim.ScimError

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestGroupWire reads what identity providers send about groups. The names are lines of the wire corpus.
+// TestGroupWire reads what identity providers send about groups. The names are lines of the wire
+// corpus.
 func TestGroupWire(t *testing.T) {
 	for _, tt := range []struct{ name, operations, rows, after string }{
 		{"E35", `{"op":"Replace","path":"displayName","value":"updatedDisplayName"}`, "", `{"displayName":"updatedDisplayName"}`},
@@ -57,7 +58,8 @@ func checkGroup(t *testing.T, operations, rows, after string) {
 	}
 }
 
-// The path that RFC 7644, section 3.5.2 shows is one of what is not kept: nothing happens, and nothing is refused.
+// The path that RFC 7644, section 3.5.2 shows is one of what is not kept: nothing happens, and
+// nothing is refused.
 func TestDisplayOfAMemberIsDropped(t *testing.T) {
 	for _, verb := range []string{"add", "remove", "replace"} {
 		for _, path := range []string{`members[value eq \"a\"].displayName`, `members[value eq \"a\"].display`, `members.display`} {
@@ -69,7 +71,8 @@ func TestDisplayOfAMemberIsDropped(t *testing.T) {
 	}
 }
 
-// TestMembersInAText reads members that are written as JSON within a text (SCIM for Keycloak), and refuses what only begins so.
+// TestMembersInAText reads members that are written as JSON within a text (SCIM for Keycloak), and
+// refuses what only begins so.
 func TestMembersInAText(t *testing.T) {
 	for _, tt := range []struct{ value, add, remove, replace string }{
 		{`"[{\"value\":\"x\"}]"`, "add [x]", "remove [x]", "replace [x]"},
@@ -278,7 +281,8 @@ func benchmarkParse(b *testing.B, body []byte, values int) {
 	}
 }
 
-// TestCostOfManyRemovals holds the number of allocations per operation, which is what a slow parser shows in first.
+// TestCostOfManyRemovals holds the number of allocations per operation, which is what a slow parser
+// shows in first.
 func TestCostOfManyRemovals(t *testing.T) {
 	body, r := message(removals(1000)), groups()
 	allocs := testing.AllocsPerRun(5, func() {

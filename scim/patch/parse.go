@@ -9,22 +9,22 @@ import (
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
-// maxIgnored bounds the list of ignored attributes.
+// maxIgnored limits the list of ignored attributes.
 const maxIgnored = 32
 
-// reader turns a request into a Change.
+// reader reads a request as a Change.
 type reader struct {
 	Resource
 	change   Change
 	place    int // of the operation in the request
 	values   value.Reader
 	creating bool            // of a new resource, where rows have nothing to replace
-	matching int             // removals that look at every row
+	matching int             // removals that compare every row
 	known    int             // how many keys of a path-less value the schema knows
-	unknown  string          // one that it does not know
+	unknown  string          // a key that it does not know
 	named    bool            // the value of a path-less operation has named the rows
 	given    map[string]bool // the attributes that the value of a path-less operation has named
-	looked   map[string]int  // how often operations look through a multi-valued attribute, by its path
+	looked   map[string]int  // comparisons with all values of a multi-valued attribute, by its path
 }
 
 func newReader(r Resource) *reader {
@@ -33,11 +33,12 @@ func newReader(r Resource) *reader {
 	return rd
 }
 
-// Parse reads the body of a PATCH request, repairs what clients are known to send and validates every operation. Either all
-// operations are valid or there is an error, an errors.ScimError by value. It needs none of the resource's present values.
+// Parse reads the body of a PATCH request, repairs what clients are known to send and validates
+// every operation. Either all operations are valid or there is an error, an errors.ScimError by
+// value. It needs none of the resource's present values.
 //
-// What the body says of its schemas is advice: the request is a PATCH because of its method. Attributes of a user that the
-// schema does not know are ignored and reported. An attribute that a group does not have is an error.
+// The schemas of the body are not checked: the request is a PATCH by its method. Unknown attributes
+// of a user are ignored and reported. An unknown attribute of a group is an error.
 func Parse(body value.JSON, r Resource) (Change, error) {
 	operations, err := operationsOf(body)
 	if err != nil {
@@ -47,7 +48,7 @@ func Parse(body value.JSON, r Resource) (Change, error) {
 	if limit == 0 {
 		limit = DefaultMaxOperations
 	}
-	if operations.Count(limit+1) > limit { // none at all is fine (E28)
+	if operations.Count(limit+1) > limit { // an empty list is valid (E28)
 		return Change{}, tooMany(limit)
 	}
 	rd := newReader(r)
@@ -94,7 +95,7 @@ func (rd *reader) operation(operation value.JSON) error {
 		if err := rd.pathless(verb, given); err != nil {
 			return err
 		}
-		if rd.Rows != "" && rd.known == 0 && rd.unknown != "" { // perhaps members, without the path that says so
+		if rd.Rows != "" && rd.known == 0 && rd.unknown != "" { // perhaps members, without their path
 			return wrong("value", value.Unknown(rd.unknown, rd.settableNames()...))
 		}
 		return nil
@@ -112,7 +113,7 @@ func readPath(path value.JSON) (string, error) {
 	return strings.TrimSpace(path.Text()), nil
 }
 
-// byPath reads an operation that says with a path what it changes.
+// byPath reads an operation with a path.
 func (rd *reader) byPath(verb verb, path string, given value.JSON) error {
 	path = rd.withoutCoreURN(path)
 	if rest, ok := rd.rowsPath(path); ok {
@@ -146,8 +147,8 @@ func (rd *reader) byPath(verb verb, path string, given value.JSON) error {
 	return rd.attribute(verb, t, given)
 }
 
-// checkUnused reads the value of a remove that takes all of t away for any value. One of which nothing is known names
-// something that the client wants to go, and it would not be that.
+// checkUnused reads the value of a remove that removes all of t. A value that cannot be read is an
+// error: the client means to remove something else.
 func (rd *reader) checkUnused(t target, given value.JSON) error {
 	scratch := newReader(rd.Resource)
 	if t.whole {
@@ -156,7 +157,8 @@ func (rd *reader) checkUnused(t target, given value.JSON) error {
 	return scratch.attribute(replace, t, given)
 }
 
-// pathless reads an operation whose value is an object of attributes, perhaps as a JSON text or alone in a list.
+// pathless reads an operation whose value is an object of attributes, perhaps as a JSON text or
+// alone in a list.
 func (rd *reader) pathless(verb verb, given value.JSON) error {
 	if verb == remove {
 		return fail(errors.ScimErrorNoTarget, "path: a remove needs one")
@@ -186,7 +188,8 @@ func unwrapped(given value.JSON) (value.JSON, *value.Fault) {
 	return given, f
 }
 
-// byKey reads one key of a path-less value: an attribute, a path (E17), or an extension with its attributes below it.
+// byKey reads one key of a path-less value: an attribute, a path (E17), or an extension with its
+// attributes below it.
 func (rd *reader) byKey(verb verb, key string, given value.JSON) error {
 	path := rd.withoutCoreURN(strings.TrimSpace(key))
 	if rest, ok := rd.rowsPath(path); ok {
@@ -194,7 +197,7 @@ func (rd *reader) byKey(verb verb, key string, given value.JSON) error {
 			return givenTwice(path)
 		}
 		rd.named = true
-		if given.IsNull() { // says nothing about them, as when a whole resource has them null
+		if given.IsNull() { // no statement, as in a whole resource with null members
 			return nil
 		}
 		return rd.rows(verb, rest, given)
@@ -219,7 +222,8 @@ func (rd *reader) byKey(verb verb, key string, given value.JSON) error {
 	return rd.attribute(verb, t, given)
 }
 
-// once refuses a path-less value that gives an attribute twice, flat and below its URN: which of the two is meant is unknown.
+// once refuses a path-less value that gives an attribute twice, flat and below its URN: either may
+// be meant.
 func (rd *reader) once(t target) error {
 	if t.match != nil {
 		return nil
@@ -264,7 +268,7 @@ func (rd *reader) extension(verb verb, urn string, given value.JSON) error {
 	return err
 }
 
-// attribute validates an operation on an attribute of the schema and keeps it.
+// attribute validates an operation on an attribute of the schema and adds it.
 func (rd *reader) attribute(verb verb, t target, given value.JSON) error {
 	if given == nil || verb == remove && (!takesList(t) || given.IsNull()) { // a remove takes a value only to name elements
 		return rd.unassign(verb, t)
@@ -279,16 +283,17 @@ func (rd *reader) attribute(verb verb, t target, given value.JSON) error {
 		return wrong(t.String(), err)
 	case v != nil:
 		return rd.emit(Operation{verb: verb, target: t, value: v})
-	case verb == remove: // what names no element removes none
+	case verb == remove: // a value without elements removes none
 		return nil
 	}
 	return rd.unassign(verb, t)
 }
 
-// takesList says whether t is a multi-valued attribute as a whole.
+// takesList reports whether t is a multi-valued attribute as a whole.
 func takesList(t target) bool { return t.attr.MultiValued && t.sub == nil && t.match == nil }
 
-// unassign keeps an operation that leaves t without a value. Adding nothing to a list, or to its elements, is none.
+// unassign adds an operation that leaves t without a value. Adding nothing to a list, or to its
+// elements, is no operation.
 func (rd *reader) unassign(verb verb, t target) error {
 	switch {
 	case verb == add && t.attr.MultiValued && t.sub == nil:
@@ -308,8 +313,8 @@ func required(t target) bool {
 	return t.attr.Required && t.match == nil && (t.sub == nil || t.sub.Required)
 }
 
-// emit keeps op. Every value that it gives for a multi-valued attribute, and every filter, is compared with all the values that
-// there are.
+// emit adds op. Every given value of a multi-valued attribute, and every filter, is compared with
+// all present values.
 func (rd *reader) emit(op Operation) error {
 	if a := op.target.attr; a.MultiValued {
 		if rd.looked == nil {
@@ -325,22 +330,24 @@ func (rd *reader) emit(op Operation) error {
 	return nil
 }
 
-// ignore notes what has no effect.
+// ignore records an attribute without effect.
 func (rd *reader) ignore(path string) {
 	if len(rd.change.Ignored) < maxIgnored {
 		rd.change.Ignored = append(rd.change.Ignored, value.Clip(path))
 	}
 }
 
-// ignorableInValue says whether a path-less value may carry the attribute without effect: what is read-only, which is how Okta
-// and authentik come to send id and schemas along (O14, X06), and passwords.
+// ignorableInValue reports whether a path-less value may hold the attribute without effect:
+// read-only attributes, since Okta and authentik also send id and schemas (O14, X06), and
+// passwords.
 func ignorableInValue(t target) bool {
 	return t.attr.Mutability == "readOnly" || t.sub != nil && t.sub.Mutability == "readOnly" || writeOnly(t)
 }
 
-// writeOnly says whether t is the password: accepted, since Okta sends it (O09), and kept nowhere.
+// writeOnly reports whether t is the password: accepted, since Okta sends it (O09), and never
+// stored.
 func writeOnly(t target) bool { return t.attr.Mutability == "writeOnly" }
 
-// keepsActive says whether t is the flag that takes access away and gives it back. Without a value it stays as it is: an omission
-// activates no user.
+// keepsActive reports whether t is the flag that revokes access and restores it. Without a value it
+// does not change: an omission activates no user.
 func keepsActive(t target) bool { return t.attr.Name == "active" && t.attr.URN == "" }

@@ -12,7 +12,8 @@ import (
 	scim "github.com/elimity-com/scim/errors"
 )
 
-// TestRowsAgainstModel compares the row operations with a plain reading of the same requests over a set of members.
+// TestRowsAgainstModel compares the row operations with a plain reading of the same requests over a
+// set of members.
 func TestRowsAgainstModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -144,7 +145,8 @@ func applyRows(t *testing.T, rows map[string]bool, op RowOp) {
 	}
 }
 
-// operationPool are operations on users that repeat without effect: applied twice they leave what they leave applied once.
+// operationPool are operations on users that repeat without effect: applied twice they leave what
+// they leave applied once.
 var operationPool = []string{
 	`{"op":"Replace","path":"active","value":"False"}`,
 	`{"op":"add","path":"title","value":"T"}`,

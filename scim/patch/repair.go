@@ -6,10 +6,11 @@ import (
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
-// What identity providers send in operations although the RFC has it otherwise; for their values see package value. The letters
-// and numbers are lines of the wire corpus.
+// Repairs of operations: forms that identity providers send and the RFC does not have. Package
+// value repairs values. The letters and numbers are lines of the wire corpus.
 
-// readVerb reads op in any letter case: Entra writes Add, Replace and Remove unless a flag is set (E11, E37, E38).
+// readVerb reads op in any letter case: Entra writes Add, Replace and Remove unless a flag is set
+// (E11, E37, E38).
 func readVerb(op value.JSON) (verb, error) {
 	switch {
 	case op.Is("add"):
@@ -25,5 +26,5 @@ func readVerb(op value.JSON) (verb, error) {
 	return 0, fail(errors.ScimErrorInvalidSyntax, "op: expected add, replace or remove, got %s", op.Kind())
 }
 
-// nullPath says whether path is null, which is how authentik says that there is none (X06).
+// nullPath reports whether path is null, as authentik sends it for an absent one (X06).
 func nullPath(path value.JSON) bool { return path.IsNull() }

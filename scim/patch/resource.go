@@ -8,12 +8,12 @@ import (
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
-// Full is what the body of a POST or PUT says a resource is.
+// Full is a resource as the body of a POST or PUT gives it.
 type Full struct {
-	Attributes map[string]any // in canonical form, without those kept as rows
+	Attributes map[string]any // in canonical form, without those stored as rows
 	Rows       []string       // the values of the rows, each once
-	HasRows    bool           // the body names them: neither absent nor null, so that a client that leaves them out empties nothing
-	Ignored    []string       // what was accepted without effect
+	HasRows    bool           // the body gives them: absent and null mean no statement, so that an omission empties nothing
+	Ignored    []string       // names without effect
 }
 
 // ReadNew reads the body of a POST.
@@ -22,9 +22,10 @@ func ReadNew(body value.JSON, r Resource) (Full, error) { return readFull(body, 
 // ReadReplacement reads the body of a PUT.
 func ReadReplacement(body value.JSON, r Resource) (Full, error) { return readFull(body, r, false) }
 
-// readFull reads a whole resource as a path-less PATCH of one without attributes: what the three methods understand is the same.
-// It validates every attribute, holds the outcome to the schemas of elimity-com/scim and returns an errors.ScimError by value if
-// one is wrong, or a required one is missing.
+// readFull reads a whole resource as a path-less PATCH of one without attributes, so that all three
+// methods understand the same. It validates every attribute and the result against the schemas of
+// elimity-com/scim. It returns an errors.ScimError by value if an attribute is wrong, or a required
+// one is missing.
 func readFull(body value.JSON, r Resource, creating bool) (Full, error) {
 	if !body.IsObject() {
 		return Full{}, fail(errors.ScimErrorInvalidSyntax, "expected a resource, got %s", body.Kind())
@@ -45,8 +46,8 @@ func readFull(body value.JSON, r Resource, creating bool) (Full, error) {
 	return out, r.validate(out.Attributes)
 }
 
-// validate holds attributes to the schemas. What is missing is named; that a value has the wrong type would be a defect of ours,
-// and the library's schema is the last to look.
+// validate checks attributes against the schemas. The error names a missing attribute. A value of a
+// wrong type would be a defect of package value, which this last check catches.
 func (r Resource) validate(attrs map[string]any) error {
 	for _, a := range r.Schema.Core.Attributes {
 		if a.Required() && attrs[a.Name()] == nil {
@@ -66,20 +67,21 @@ func (r Resource) validate(attrs map[string]any) error {
 	return nil
 }
 
-// unknownPath answers a path that the schema does not know. A group has few attributes, and what is misspelt there would leave a
-// role behind: it is an error. Those of users are ignored: templates that administrators write name more than the schema has.
+// unknownPath handles a path that the schema does not know. For a group it is an error: a group has
+// few attributes, and a misspelt one would leave a role behind. For a user it is ignored: templates
+// of administrators name more than the schema has.
 func (rd *reader) unknownPath(path string) error {
 	name := withoutFilters(path)
 	nearest, slips := rd.nearest(name)
-	if rd.Rows == "" || isURN(name) && slips > 0 { // an attribute of the group below the URN of a user is a slip, too
+	if rd.Rows == "" || isURN(name) && slips > 0 { // an attribute of the group below the URN of a user is a slip as well
 		rd.ignore(name)
 		return nil
 	}
 	return fail(errors.ScimErrorInvalidPath, "%s: no such attribute of a %s; did you mean %s?", value.Clip(name), rd.Schema.Core.Name.Value(), nearest)
 }
 
-// unknownKey answers a key of a value or of a whole resource: clients send attributes of their own with groups, too, so only what
-// is a slip of the pen is an error there.
+// unknownKey handles an unknown key of a value or of a whole resource. Clients add attributes of
+// their own to groups, so only a misspelt one is an error there.
 func (rd *reader) unknownKey(path string) error {
 	name := withoutFilters(path)
 	if nearest, slips := rd.nearest(name); rd.Rows != "" && !isURN(name) && slips <= maxSlips {

@@ -16,7 +16,8 @@ func readReplacement(body string, r Resource) (Full, error) {
 	return ReadReplacement(checked, r)
 }
 
-// TestReadReplacement reads what identity providers send in a POST or PUT. The names are lines of the wire corpus.
+// TestReadReplacement reads what identity providers send in a POST or PUT. The names are lines of
+// the wire corpus.
 func TestReadReplacement(t *testing.T) {
 	const user, group = `"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"]`, `"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"]`
 	for _, tt := range []struct {

@@ -14,7 +14,8 @@ import (
 // maxRowValue is the longest value of a row in bytes.
 const maxRowValue = 1024
 
-// rowsPath says whether path is about the attribute kept as rows and returns what follows its name: "", "[…]…" or "….…".
+// rowsPath reports whether path names the attribute stored as rows and returns what follows its
+// name: "", "[…]…" or "….…".
 func (r Resource) rowsPath(path string) (rest string, ok bool) {
 	n := len(r.Rows)
 	if n == 0 || len(path) < n || !strings.EqualFold(path[:n], r.Rows) {
@@ -49,11 +50,11 @@ func (rd *reader) rows(verb verb, rest string, given value.JSON) error {
 		return fail(errors.ScimErrorInvalidValue, "%s: null names no value; to take all of them away, replace with [] or remove without a value", rd.Rows)
 	case verb == replace && n == 0:
 		rd.emitRows(RowOp{Kind: ClearRows})
-	case verb != add && len(values) == 0 && n > 0: // not even a remove: what was to go would stay, and the answer say otherwise
+	case verb != add && len(values) == 0 && n > 0: // also for a remove: it would remove nothing and report success
 		return fail(errors.ScimErrorInvalidValue, "%s: expected a value in one of the elements, got none; to take all of them away, replace with []", rd.Rows)
 	case verb == replace:
 		rd.emitRows(RowOp{Kind: ReplaceRows, Values: values})
-	case len(values) == 0: // an empty list adds nothing and, unlike no list, removes nothing
+	case len(values) == 0: // an empty list adds and removes nothing; an absent one removes all
 	case verb == add:
 		rd.emitRows(RowOp{Kind: AddRows, Values: values})
 	default:
@@ -92,11 +93,11 @@ func (rd *reader) rowsByFilter(verb verb, rest string) error {
 	return nil
 }
 
-// maxMatching is how many removals of a request may look at every row of the group.
+// maxMatching is how many removals of a request may compare every row of the group.
 const maxMatching = 20
 
 // partOfRow reads an operation on a part of rows, such as members[value eq "x"].display. A display
-// is not kept, so that nothing is lost; the other parts are immutable.
+// is never stored, so the operation has no effect; the other parts are immutable.
 func (rd *reader) partOfRow(part string) error {
 	switch name := strings.ToLower(part); name {
 	case ".display", ".displayname":
@@ -118,11 +119,12 @@ func (rd *reader) removeByValue(ids []string) error {
 	return nil
 }
 
-// saysNothing is the number of elements of null.
+// saysNothing is the number of elements for null.
 const saysNothing = -1
 
-// rowValues reads the values of rows from a list of them or from a single one (E42), as JSON, as a JSON text, or wrapped in an
-// object that names the rows again. n is how many elements were given, those without a value among them.
+// rowValues reads the values of rows from a list of them or from a single one (E42), as JSON, as a
+// JSON text, or wrapped in an object that names the rows again. n is how many elements were given,
+// those without a value among them.
 func (rd *reader) rowValues(given value.JSON) (values []string, n int, err error) {
 	given, f := expandRows(given)
 	if inner, ok := value.Wrapped(rd.Rows, given); ok && f == nil {
@@ -154,7 +156,7 @@ func (rd *reader) rowValues(given value.JSON) (values []string, n int, err error
 	return values, n, err
 }
 
-// expandRows reads a JSON text as what it holds. A UUID in braces is none.
+// expandRows reads a string that holds JSON as that JSON. A UUID in braces is not JSON.
 func expandRows(given value.JSON) (value.JSON, *value.Fault) {
 	if given.IsText() && len(given) < 50 {
 		if _, odd := BareUUID(given.Text()); odd {
@@ -171,8 +173,8 @@ func appendValue(values []string, id string) []string {
 	return append(values, id)
 }
 
-// rowValue reads one value: {"value": "x"} with other keys, of which nothing is kept, or "x" (E42). One without a value is no
-// element: "".
+// rowValue reads one value: {"value": "x"} with other keys, which are dropped, or "x" (E42). It
+// returns "" for an element without a value.
 func rowValue(element value.JSON) (string, *value.Fault) {
 	element, f := expandRows(element)
 	switch {
@@ -212,7 +214,7 @@ func rowObject(element value.JSON) (string, *value.Fault) {
 	return id, nil
 }
 
-// withoutValue is the fault of an object that says something and names no value.
+// withoutValue returns the fault of an object with keys but without a value.
 func withoutValue(element value.JSON) (f *value.Fault) {
 	_ = element.Fields(func(key, inner value.JSON) error {
 		switch {
@@ -227,7 +229,7 @@ func withoutValue(element value.JSON) (f *value.Fault) {
 	return f
 }
 
-// checkRowValue refuses a text that cannot be the value of a row.
+// checkRowValue refuses a string that cannot be the value of a row.
 func checkRowValue(id string) *value.Fault {
 	if id == "" || isRowValue(id) {
 		return nil
@@ -235,18 +237,19 @@ func checkRowValue(id string) *value.Fault {
 	return &value.Fault{What: fmt.Sprintf("expected an id of at most %d bytes without control characters, got another string", maxRowValue)}
 }
 
-// isRowValue says whether id can be the value of a row: not blank, not huge, without control characters, and not a JSON list,
-// object or string written as text, which would add or keep a member of that name where it should have named others.
+// isRowValue reports whether id can be the value of a row: not blank, not huge, without control
+// characters, and no JSON list, object or string inside a string. Such a string means other
+// members; as a value it would become a member of that name.
 func isRowValue(id string) bool {
 	trimmed := strings.TrimSpace(id)
 	if len(id) > maxRowValue || trimmed == "" || trimmed[0] == '[' || trimmed[0] == '{' || trimmed[0] == '"' {
-		_, odd := BareUUID(id) // a UUID in braces is no object
+		_, odd := BareUUID(id) // a UUID in braces is not an object
 		return odd
 	}
 	return !strings.ContainsFunc(id, legible.Unsafe)
 }
 
-// emitRows keeps op. A run of additions or of removals becomes one operation.
+// emitRows adds op. A run of additions or of removals becomes one operation.
 func (rd *reader) emitRows(op RowOp) {
 	rows := rd.change.Rows
 	if n := len(rows); n > 0 && rows[n-1].Kind == op.Kind && (op.Kind == AddRows || op.Kind == RemoveRows) {

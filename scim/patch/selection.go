@@ -10,12 +10,12 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
-// selection is what the brackets of members[…] select: the rows with these values, or those that
-// satisfy match.
+// selection is the rows that the brackets of members[…] select: those with these values, or those
+// that satisfy match.
 type selection struct {
 	ids   []string
 	match fp.Expression
-	attr  filter.Attribute // that match is about
+	attr  filter.Attribute // to which match belongs
 }
 
 // selection reads the brackets.
@@ -91,13 +91,13 @@ func conjuncts(terms []fp.Expression, e fp.Expression) []fp.Expression {
 	return append(terms, e)
 }
 
-// equates says whether e is: name eq literal.
+// equates reports whether e is: name eq literal.
 func equates(e fp.Expression, name string) bool {
 	term, ok := e.(*fp.AttributeExpression)
 	return ok && term.Operator == fp.EQ && isPlain(term.AttributePath, name)
 }
 
-// namesDisplay says whether e asks for what is not kept of a row.
+// namesDisplay reports whether e names the display, which is never stored.
 func namesDisplay(e fp.Expression) bool {
 	switch e := e.(type) {
 	case *fp.LogicalExpression:
@@ -110,7 +110,7 @@ func namesDisplay(e fp.Expression) bool {
 	return false
 }
 
-// isPlain says whether p is name alone.
+// isPlain reports whether p is only name.
 func isPlain(p fp.AttributePath, name string) bool {
 	return p.URIPrefix == nil && p.SubAttribute == nil && strings.EqualFold(p.AttributeName, name)
 }

@@ -2,13 +2,15 @@ package patch
 
 import "strings"
 
-// maxSlips is up to how many letters a name may differ from an attribute's to be taken for a misspelling of it.
+// maxSlips is in how many letters a name may differ from an attribute's to count as a misspelling
+// of it.
 const maxSlips = 2
 
 // alsoMembers are names that other products have for the members of a group.
 var alsoMembers = []string{"users", "user", "memberships", "membership"}
 
-// nearest returns the attribute whose name is most like name, and in how many letters the two differ.
+// nearest returns the attribute whose name is most like name, and in how many letters the two
+// differ.
 func (rd *reader) nearest(name string) (attribute string, slips int) {
 	lower := strings.ToLower(name[strings.LastIndexByte(name, ':')+1:])
 	if i := strings.IndexAny(lower, ".["); i > 0 {
@@ -28,7 +30,8 @@ func (rd *reader) nearest(name string) (attribute string, slips int) {
 	return attribute, slips
 }
 
-// distance is how many letters have to be put in, left out or exchanged to make b of a; at least most if it is that or more.
+// distance returns how many letters must be inserted, deleted or replaced to turn a into b. It
+// returns most or more if the distance reaches most.
 func distance(a, b string, most int) int {
 	if abs(len(a)-len(b)) >= most {
 		return most
@@ -54,10 +57,10 @@ func distance(a, b string, most int) int {
 
 func abs(n int) int { return max(n, -n) }
 
-// isURN says whether a path begins with the URN of a schema.
+// isURN reports whether a path begins with the URN of a schema.
 func isURN(path string) bool { return len(path) > 4 && strings.EqualFold(path[:4], "urn:") }
 
-// withoutFilters leaves the filters of a path out, which hold values of users: emails[…].value.
+// withoutFilters removes the filters of a path, which hold values of users: emails[…].value.
 func withoutFilters(path string) string {
 	open, end := strings.IndexByte(path, '['), strings.LastIndexByte(path, ']')
 	if open < 0 {

@@ -10,7 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
-// target is what a path names: an attribute, perhaps some of its elements, perhaps a sub-attribute of them.
+// target is an attribute that a path names, with a filter for its elements and a sub-attribute of
+// them if the path has these.
 type target struct {
 	attr    filter.Attribute
 	sub     *filter.Attribute
@@ -30,7 +31,7 @@ func (t target) String() string {
 	return s
 }
 
-// attribute is the innermost attribute that t names.
+// attribute returns the innermost attribute that t names.
 func (t target) attribute() filter.Attribute {
 	if t.sub != nil {
 		return *t.sub
@@ -38,7 +39,7 @@ func (t target) attribute() filter.Attribute {
 	return t.attr
 }
 
-// locate reads a path. A path that the schema does not know is no error: located is false then.
+// locate reads a path. An unknown path is no error: located is false then.
 func (r Resource) locate(path string) (target, error) {
 	for _, ext := range r.Schema.Extensions {
 		if strings.EqualFold(path, ext.ID) {
@@ -82,8 +83,8 @@ func (r Resource) locate(path string) (target, error) {
 	return t, nil
 }
 
-// hasFilter says whether path has a filter on an attribute of the schema. One that cannot be read is
-// no unknown attribute.
+// hasFilter reports whether path has a filter on an attribute of the schema. A filter that cannot
+// be read is an error, not an unknown attribute.
 func (r Resource) hasFilter(path string) bool {
 	name, _, found := strings.Cut(path, "[")
 	if !found {

@@ -7,7 +7,8 @@ import (
 	scim "github.com/elimity-com/scim/errors"
 )
 
-// TestUserWire applies what identity providers send about users. The names are lines of the wire corpus.
+// TestUserWire applies what identity providers send about users. The names are lines of the wire
+// corpus.
 func TestUserWire(t *testing.T) {
 	const jobs = `"emails":[{"primary":true,"type":"work","value":"a@x"}],"userName":"ada"`
 	for _, tt := range []struct{ name, before, operations, after string }{
@@ -81,8 +82,8 @@ func TestUserWire(t *testing.T) {
 	}
 }
 
-// checkApply parses and applies operations and checks the outcome, what Apply says about it, and that the values of before, which
-// others may share, are not modified.
+// checkApply parses and applies operations and checks the outcome, what Apply says about it, and
+// that the values of before, which others may share, are not modified.
 func checkApply(t *testing.T, r Resource, before, operations, after string) {
 	t.Helper()
 	change, err := parse(message(operations), r)

@@ -2,8 +2,8 @@ package patch
 
 import "strings"
 
-// BareUUID returns a UUID in lower case and without braces. It is odd if s has it in another
-// spelling; any other text, the usual spelling included, is not.
+// BareUUID returns a UUID in lower case and without braces. odd reports whether s is a UUID in
+// another spelling.
 func BareUUID(s string) (bare string, odd bool) {
 	braced := len(s) == 38 && s[0] == '{' && s[37] == '}'
 	if braced {

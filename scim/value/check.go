@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// What Parse says of a text that it refuses.
+// Errors of Parse.
 var (
 	errNotUTF8  = errors.New("is not UTF-8")
 	errNotValid = errors.New("is not valid JSON, or something follows the JSON value")
@@ -16,9 +16,10 @@ var (
 	errStop     = errors.New("stop") // ends a walk early
 )
 
-// Parse checks that text is one JSON value that nests at most depth levels, has no key twice in an object and is UTF-8. Keys
-// are the same if strings.EqualFold says so, as for encoding/json: what a repeated key means depends on who reads it. The error
-// completes a sentence that begins with what text is: "is not valid JSON".
+// Parse checks that text is one JSON value that nests at most depth levels, has no key twice in an
+// object and is UTF-8. It compares keys by strings.EqualFold, as encoding/json does: two programs
+// could read a repeated key as two different values. The error completes a sentence: "is not valid
+// JSON".
 func Parse(text []byte, depth int) (JSON, error) {
 	text = bytes.Trim(text, space)
 	switch {
@@ -30,13 +31,13 @@ func Parse(text []byte, depth int) (JSON, error) {
 	return JSON(text), checkNesting(text, depth)
 }
 
-// space is what RFC 8259 section 2 calls whitespace, and nothing that Unicode adds.
+// space is the whitespace of RFC 8259 section 2, without that of Unicode.
 const space = " \t\r\n"
 
 // checkNesting walks once through valid JSON for its depth and for repeated keys.
 func checkNesting(text []byte, depth int) error {
-	var keys [][]byte // of all objects that are open
-	var first []int   // where in keys those of each begin; a list has none
+	var keys [][]byte // of all open objects
+	var first []int   // where the keys of each open value begin
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '"':
@@ -60,7 +61,7 @@ func checkNesting(text []byte, depth int) error {
 	return nil
 }
 
-// keyOf is what a quoted key says.
+// keyOf returns the text of a quoted key.
 func keyOf(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1]
@@ -68,7 +69,7 @@ func keyOf(quoted []byte) []byte {
 	return []byte(JSON(quoted).decodeText())
 }
 
-// fewKeys is up to how many keys are compared each with each: most objects have no more.
+// fewKeys is up to how many keys each is compared with each: most objects have no more.
 const fewKeys = 16
 
 func anyTwice(keys [][]byte) (key string, twice bool) {

@@ -40,7 +40,8 @@ func accepted(body []byte, depth int) bool {
 	return distinctIn(dec, t)
 }
 
-// distinctIn says whether no object in what opens with t has two keys that strings.EqualFold calls equal, as encoding/json does.
+// distinctIn reports whether no object in what opens with t has two keys that strings.EqualFold
+// calls equal, as encoding/json does.
 func distinctIn(dec *json.Decoder, opening json.Token) bool {
 	var keys []string
 	for dec.More() {
@@ -73,7 +74,8 @@ func manyKeys(more ...string) string {
 	return strings.TrimSuffix(s, ",") + "}"
 }
 
-// FuzzParse holds the checker to encoding/json, and what is read of a value to what encoding/json reads.
+// FuzzParse holds the checker to encoding/json, and what is read of a value to what encoding/json
+// reads.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`1`, `-0.1e+5`, `01`, `1.`, `.5`, `-`, `1e`, `true`, `nul`, `"\\ud800"`, `"\\x"`, `"\\u12g4"`, "\"\x01\"", `{}`, ` {"a":1} `, `{"a":1}x`, `{"a":1}{}`, `[]`, `null`, `"a"`, ``, ` `, `{"a":1,"A":2}`, "{}\v", "\u00a0{}", `{"a":{"b":1,"b":2}}`, `{"a":["x","x"],"b":"a"}`,

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Fault says which part of a value is wrong and how. Its text names attributes, types and what was expected, and holds no value
-// that the client gave; keys of objects are clipped.
+// Fault is the wrong part of a value and the reason. Its text names attributes, types and the
+// expected form. It holds no value of the client; keys of objects are clipped.
 type Fault struct {
-	Path string // from the attribute that was read on: "[0].value"; "" for all of it
+	Path string // below the attribute: "[0].value"; "" for the whole value
 	What string // "expected a string, got an object"
 }
 
@@ -25,10 +25,10 @@ func (f *Fault) At(path string) *Fault {
 
 func fault(format string, args ...any) *Fault { return &Fault{What: fmt.Sprintf(format, args...)} }
 
-// Expected is the fault of a value of another type than the attribute has.
+// Expected returns the fault of a value of a wrong type.
 func Expected(what string, got JSON) *Fault { return fault("expected %s, got %s", what, got.Kind()) }
 
-// Unknown is the fault of an object in which the schema knows nothing; known is what it has.
+// Unknown returns the fault of an object without a known key; known lists the known ones.
 func Unknown(key string, known ...string) *Fault {
 	f := fault("no such attribute; expected %s", strings.Join(known, ", "))
 	f.Path = Clip(key)

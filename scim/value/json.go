@@ -10,11 +10,13 @@ import (
 // MaxDepth is how deep the JSON of a request may nest.
 const MaxDepth = 64
 
-// JSON is one JSON value without space around it that [Parse] has checked: valid, UTF-8, no key twice in an object. It shares
-// the bytes that it was parsed from. The methods of a list, an object or a text may only be called where it is one.
+// JSON is one JSON value without space around it that [Parse] has checked: valid, UTF-8, no key
+// twice in an object. It shares the bytes that it was parsed from. The methods of a list, an object
+// or a text may only be called where it is one.
 type JSON []byte
 
-// IsNull, IsText, IsList, IsObject and IsBool say what a value is. An absent value, nil, is none of them.
+// IsNull, IsText, IsList, IsObject and IsBool report the type of a value. An absent value, nil, has
+// none of them.
 func (v JSON) IsNull() bool   { return len(v) > 0 && v[0] == 'n' }
 func (v JSON) IsText() bool   { return len(v) > 0 && v[0] == '"' }
 func (v JSON) IsList() bool   { return len(v) > 0 && v[0] == '[' }
@@ -41,7 +43,8 @@ func (v JSON) Kind() string {
 	return "a number"
 }
 
-// Text decodes a string. Escaped quotes, which every path with a filter has, are decoded here, other escapes by encoding/json.
+// Text returns the decoded string. It decodes escaped quotes itself, which every path with a filter
+// has; encoding/json decodes other escapes.
 func (v JSON) Text() string {
 	inner := v[1 : len(v)-1]
 	i := bytes.IndexByte(inner, '\\')
@@ -67,7 +70,8 @@ func (v JSON) decodeText() (s string) {
 	return s
 }
 
-// Scalar returns a text, or a number or boolean as it was written; ok is false for any other value.
+// Scalar returns a string, or a number or boolean as it was written; ok is false for any other
+// value.
 func (v JSON) Scalar() (s string, ok bool) {
 	switch {
 	case v.IsText():
@@ -78,13 +82,13 @@ func (v JSON) Scalar() (s string, ok bool) {
 	return "", false
 }
 
-// Is says whether v is the text s, without regard to letter case.
+// Is reports whether v is the string s, without regard to letter case.
 func (v JSON) Is(s string) bool {
 	if !v.IsText() {
 		return false
 	}
 	if bytes.IndexByte(v, '\\') < 0 {
-		return strings.EqualFold(string(v[1:len(v)-1]), s) // costs no allocation
+		return strings.EqualFold(string(v[1:len(v)-1]), s) // no allocation
 	}
 	return strings.EqualFold(v.decodeText(), s)
 }
@@ -104,7 +108,7 @@ func (v JSON) Each(f func(i int, element JSON) error) error {
 	return nil
 }
 
-// Count returns the number of elements of a list, counting no further than most.
+// Count returns the number of elements of a list. It counts no further than most.
 func (v JSON) Count(most int) (n int) {
 	_ = v.Each(func(i int, _ JSON) error {
 		if n = i + 1; n >= most {
@@ -115,7 +119,8 @@ func (v JSON) Count(most int) (n int) {
 	return n
 }
 
-// Fields calls f with every key of an object, a text, and its value, in their order, until f returns an error.
+// Fields calls f with every key of an object, a string, and its value, in their order, until f
+// returns an error.
 func (v JSON) Fields(f func(key, value JSON) error) error {
 	at := skipSpace(v, 1)
 	for v[at] != '}' {
@@ -133,7 +138,8 @@ func (v JSON) Fields(f func(key, value JSON) error) error {
 	return nil
 }
 
-// Get returns the value of a key of an object, compared without regard to letter case; nil if it is absent.
+// Get returns the value of a key of an object, compared without regard to letter case; nil if it is
+// absent.
 func (v JSON) Get(name string) JSON { return v.Pick(name)[0] }
 
 // Pick returns the values of up to five keys of an object, as Get does.
@@ -193,11 +199,13 @@ func skipText(v JSON, i int) int {
 	return i + 1
 }
 
-// FoldKey makes keys the same that strings.EqualFold calls equal, and with it the library and encoding/json, and no others: the
-// long s (U+017F) is an s and the Kelvin sign a k, but a capital I with a dot is no i, as strings.ToLower has it.
+// FoldKey maps two keys to the same exactly if strings.EqualFold calls them equal, as the library
+// and encoding/json do. The long s (U+017F) is an s and the Kelvin sign a k. A capital I with a dot
+// is no i, unlike in strings.ToLower.
 func FoldKey(key string) string { return strings.Map(FoldLetter, key) }
 
-// FoldLetter returns the least of the letters that differ from r in letter case alone (simple case folding).
+// FoldLetter returns the least of the letters that differ from r in letter case alone (simple case
+// folding).
 func FoldLetter(r rune) rune {
 	least := r
 	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {

@@ -8,19 +8,21 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
-// MaxElements is how many values of one attribute a request may give: adding compares each with each.
+// MaxElements is how many values of one attribute a request may have: adding compares each with
+// each.
 const MaxElements = 500
 
 // Reader reads values by the schema. The zero value works.
 type Reader struct {
-	// Ignored is called with what is accepted without effect: a sub-attribute that the schema does not know next to others
-	// that it knows; nil: nothing is.
+	// Ignored records a name without effect: an unknown sub-attribute next to known ones. It may be
+	// nil.
 	Ignored func(path string)
 }
 
-// Read brings what a client gives for a into canonical form: the types and the spelling of the schema, a []any where the schema
-// has a list, a map[string]any where it is complex, nil for what means none (null, "", [], {}). A number or boolean given for a
-// text is the text as it was written. A nil in a map unassigns that sub-attribute: a PATCH merges. The error is a *[Fault].
+// Read returns the value of a in canonical form: the types and the spelling of the schema, a []any
+// for a list, a map[string]any for a complex value, nil for an unassigned one (null, "", [], {}). A
+// number or boolean becomes a string as it was written if the schema has a string. A nil in a map
+// unassigns that sub-attribute: a PATCH merges. The error is a *[Fault].
 func (r *Reader) Read(a filter.Attribute, given JSON) (any, error) {
 	var v any
 	var f *Fault
@@ -35,7 +37,7 @@ func (r *Reader) Read(a filter.Attribute, given JSON) (any, error) {
 	return v, nil
 }
 
-// list reads the values of a multi-valued attribute. One value alone is a list of it.
+// list reads the values of a multi-valued attribute. A single value is a list of one.
 func (r *Reader) list(a filter.Attribute, given JSON) (any, *Fault) {
 	given, f := unwrap(a, given)
 	if f != nil {
@@ -72,7 +74,7 @@ func (r *Reader) list(a filter.Attribute, given JSON) (any, *Fault) {
 	return withoutTwins(list), nil
 }
 
-// element reads one value of a list; nil if it is none.
+// element reads one value of a list; nil if it is unassigned.
 func (r *Reader) element(a filter.Attribute, given JSON) (any, *Fault) {
 	if a.Type != "complex" {
 		return scalar(a, given)
@@ -104,13 +106,14 @@ func (r *Reader) single(a filter.Attribute, given JSON) (any, *Fault) {
 	if given == nil || f != nil {
 		return nil, f
 	}
-	if given, f = expand(a, given); f != nil { // a text in the list of one
+	if given, f = expand(a, given); f != nil { // a string in the list of one
 		return nil, f
 	}
 	return r.object(a, given)
 }
 
-// object reads a complex value. What has no value where the schema has one is none: so a client clears an element (K11, E23).
+// object reads a complex value. Without the sub-attribute value, where the schema has one, it is
+// unassigned: so a client clears an element (K11, E23).
 func (r *Reader) object(a filter.Attribute, given JSON) (any, *Fault) {
 	if s, ok := given.Scalar(); ok && (s == "" || a.HasValue() && !given.IsBool()) {
 		return reference(a, given)
@@ -131,14 +134,14 @@ func (r *Reader) object(a filter.Attribute, given JSON) (any, *Fault) {
 	return o.to, nil
 }
 
-// object is a complex value on its way.
+// object is a complex value being read.
 type object struct {
 	reader   *Reader
 	attr     filter.Attribute
 	to       map[string]any
-	known    bool   // a part was given that says what the value is
+	known    bool   // a part was given that identifies the value
 	readOnly bool   // a part was given that a client cannot set: it clears nothing
-	unknown  string // a key that the schema does not have and that says something
+	unknown  string // an unknown key with a value
 }
 
 func (o *object) read(given JSON) *Fault {
@@ -184,7 +187,7 @@ func (o *object) field(key string, value JSON) *Fault {
 	return nil
 }
 
-// scalar reads a value that is not complex; nil if it is none.
+// scalar reads a value that is not complex; nil if it is unassigned.
 func scalar(a filter.Attribute, given JSON) (any, *Fault) {
 	if given.IsNull() {
 		return nil, nil
@@ -210,7 +213,8 @@ func scalar(a filter.Attribute, given JSON) (any, *Fault) {
 	return nil, wrongType(a, given)
 }
 
-// textOf reads a text. A number or boolean is stored as it was written (K8), but where the type has a form of its own.
+// textOf reads a string. A number or boolean is stored as it was written (K8), unless the type has
+// a form of its own.
 func textOf(a filter.Attribute, given JSON) (any, *Fault) {
 	formed := a.Type == "dateTime" || a.Type == "binary"
 	s, ok := given.Scalar()
@@ -232,13 +236,13 @@ var typeNames = map[string]string{
 }
 
 func wrongType(a filter.Attribute, given JSON) *Fault {
-	if given.IsText() { // of a boolean or a number: what it says is the client's
+	if given.IsText() { // for a boolean or a number: its text is the client's
 		return fault("expected %s, got another string", typeNames[a.Type])
 	}
 	return Expected(typeNames[a.Type], given)
 }
 
-// wellFormed checks strings whose type gives them a form.
+// wellFormed checks a string whose type has a form of its own.
 func wellFormed(typ, s string) bool {
 	if typ == "binary" {
 		_, err := base64.StdEncoding.DecodeString(s)
@@ -252,7 +256,7 @@ func wellFormed(typ, s string) bool {
 	return false
 }
 
-// withoutNulls drops unassigned sub-attributes; nil if no other is left.
+// withoutNulls drops unassigned sub-attributes. It returns nil if none is left.
 func withoutNulls(m map[string]any) any {
 	for k, v := range m {
 		if v == nil {

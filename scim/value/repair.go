@@ -9,10 +9,12 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
-// What clients send as values although the RFC has it otherwise. The letters and numbers are lines of the wire corpus.
+// Repairs of values: forms that clients send and the RFC does not have. The letters and numbers are
+// lines of the wire corpus.
 
-// Expand reads a text that is a JSON object or list as that object or list: SCIM for Keycloak sends whole values so. A text that
-// begins like one and is none is an error. Any other value is returned as it is.
+// Expand reads a string that holds a JSON object or list as that object or list: SCIM for Keycloak
+// sends whole values so. A string that only begins like one is an error. Any other value is
+// returned as it is.
 func Expand(given JSON) (JSON, *Fault) {
 	for beginsJSON(given) { // twice if it was encoded twice
 		inner, err := Parse([]byte(strings.TrimPrefix(given.Text(), byteOrderMark)), MaxDepth)
@@ -27,13 +29,13 @@ func Expand(given JSON) (JSON, *Fault) {
 // byteOrderMark begins a text, as some clients on Windows write it.
 const byteOrderMark = "\ufeff"
 
-// beginsJSON says whether given is a text that begins with { or [, perhaps as a quoted text again.
+// beginsJSON reports whether given is a string that begins with { or [, possibly quoted once more.
 func beginsJSON(given JSON) bool {
 	if !given.IsText() {
 		return false
 	}
 	inner := bytes.TrimLeft(given[1:len(given)-1], " ")
-	if len(inner) > 0 && (inner[0] == '\\' || inner[0] == byteOrderMark[0]) { // an escape can be a space, a quote or a bracket, too
+	if len(inner) > 0 && (inner[0] == '\\' || inner[0] == byteOrderMark[0]) { // an escape can be a space, a quote or a bracket
 		text := strings.TrimLeft(strings.TrimPrefix(given.Text(), byteOrderMark), space)
 		if again, quoted := strings.CutPrefix(text, `"`); quoted {
 			text = again
@@ -43,7 +45,8 @@ func beginsJSON(given JSON) bool {
 	return len(inner) > 0 && (inner[0] == '{' || inner[0] == '[')
 }
 
-// expand is Expand for a value of a. Entra means the text itself in roles and entitlements (E24, E25).
+// expand is Expand for a value of a. Entra means the string itself in roles and entitlements (E24,
+// E25).
 func expand(a filter.Attribute, given JSON) (JSON, *Fault) {
 	if a.URN == "" && (a.Name == "roles" || a.Name == "entitlements") {
 		return given, nil
@@ -51,8 +54,8 @@ func expand(a filter.Attribute, given JSON) (JSON, *Fault) {
 	return Expand(given)
 }
 
-// unwrap takes the values of a multi-valued attribute out of an object, or a list of one, that names the attribute again:
-// {"emails": […]}. Salesforce's documentation has it for members.
+// unwrap returns the values of a multi-valued attribute in an object, or a list of one, that names
+// the attribute again: {"emails": […]}. Salesforce's documentation has it for members.
 func unwrap(a filter.Attribute, given JSON) (JSON, *Fault) {
 	if a.Type == "complex" {
 		var f *Fault
@@ -67,7 +70,8 @@ func unwrap(a filter.Attribute, given JSON) (JSON, *Fault) {
 	return expand(a, inner)
 }
 
-// Wrapped returns the value in an object, or a list of one, that has no key but name, in any letter case.
+// Wrapped returns the value in an object, or a list of one, that has no key but name, in any letter
+// case.
 func Wrapped(name string, given JSON) (inner JSON, ok bool) {
 	if given.IsList() && given.Count(2) == 1 {
 		given, _ = Only(given)
@@ -85,8 +89,8 @@ func Wrapped(name string, given JSON) (inner JSON, ok bool) {
 	return inner, n == 1 && inner != nil
 }
 
-// Only takes a single value out of the list that SCIM-SDK and Entra put it in: active [false], manager [{…}] (E21). An empty list
-// is no value, nil; two are an error.
+// Only returns the single value in a list, as SCIM-SDK and Entra send it: active [false], manager
+// [{…}] (E21). An empty list is an unassigned value, nil; a list of two is an error.
 func Only(given JSON) (JSON, *Fault) {
 	if !given.IsList() {
 		return given, nil
@@ -105,7 +109,8 @@ func Only(given JSON) (JSON, *Fault) {
 
 func isEmptyList(given JSON) bool { return given.IsList() && given.Count(1) == 0 }
 
-// booleanOf reads a boolean, also from a text: Entra sends "True" and "False" (E11, E27), Keycloak "true" and "false" (X08).
+// booleanOf reads a boolean, also from a string: Entra sends "True" and "False" (E11, E27),
+// Keycloak "true" and "false" (X08).
 func booleanOf(given JSON) (b, ok bool) {
 	if given.IsBool() {
 		return given[0] == 't', true
@@ -113,8 +118,9 @@ func booleanOf(given JSON) (b, ok bool) {
 	return given.Is("true"), given.Is("true") || given.Is("false")
 }
 
-// reference makes an object of the plain identifier that Entra sends for a manager (E22) and Microsoft's tests for a member (E42).
-// An empty one is no value: so Entra takes a manager away (E23).
+// reference returns an object for the plain identifier that Entra sends for a manager (E22) and
+// Microsoft's tests for a member (E42). An empty one is unassigned: so Entra removes a manager
+// (E23).
 func reference(a filter.Attribute, id JSON) (any, *Fault) {
 	if id.Is("") {
 		return nil, nil
@@ -127,8 +133,8 @@ func reference(a filter.Attribute, id JSON) (any, *Fault) {
 	return map[string]any{"value": v}, nil
 }
 
-// lastPrimary leaves one element of a list primary, the last that says so: mappings and templates that administrators write can
-// mark several, and RFC 7643 section 2.4 allows one.
+// lastPrimary leaves only the last primary element of a list primary: mappings and templates of
+// administrators can mark several, and RFC 7643 section 2.4 allows one.
 func lastPrimary(list []any) {
 	for i := len(list) - 1; i >= 0; i-- {
 		if IsPrimary(list[i]) {
@@ -138,13 +144,14 @@ func lastPrimary(list []any) {
 	}
 }
 
-// IsPrimary says whether an element is marked primary.
+// IsPrimary reports whether an element is marked primary.
 func IsPrimary(element any) bool {
 	m, ok := element.(map[string]any)
 	return ok && m["primary"] == true
 }
 
-// DemoteOthers makes every element but the one at keep not primary: only one can be (RFC 7644 section 3.5.2).
+// DemoteOthers clears primary on every element except the one at keep: only one can be (RFC 7644
+// section 3.5.2).
 func DemoteOthers(list []any, keep int) {
 	for i, element := range list {
 		if m, ok := element.(map[string]any); ok && i != keep && IsPrimary(m) {
@@ -155,8 +162,8 @@ func DemoteOthers(list []any, keep int) {
 	}
 }
 
-// withoutTwins keeps one of several elements of the same type and value (RFC 7643 section 2.4), the first; it is primary if one of
-// them is.
+// withoutTwins keeps one of several elements of the same type and value (RFC 7643 section 2.4), the
+// first; it is primary if one of them is.
 func withoutTwins(list []any) []any {
 	if len(list) < 2 {
 		return list

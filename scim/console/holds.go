@@ -1,0 +1,94 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+)
+
+func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
+	all, err := c.showHolds(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+		return
+	}
+	answer(w, http.StatusOK, all)
+}
+
+// showHolds lists the holds of all backends, the oldest first.
+func (c *Console) showHolds(ctx context.Context) ([]delivery.Hold, error) {
+	all := []delivery.Hold{}
+	for _, b := range c.Backends {
+		holds, err := b.Engine.ShowHolds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, holds...)
+	}
+	slices.SortStableFunc(all, func(a, b delivery.Hold) int { return a.Since.Compare(b.Since) })
+	return all, nil
+}
+
+// HoldChanged is the answer to a decision about a hold that has changed since it was listed. Holds
+// lists the present ones.
+type HoldChanged struct {
+	Error string          `json:"error"`
+	Holds []delivery.Hold `json:"holds"`
+}
+
+// holdChanged refuses a decision about a hold that has changed since it was listed.
+func (c *Console) holdChanged(w http.ResponseWriter, r *http.Request) {
+	all, err := c.showHolds(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
+		return
+	}
+	answer(w, http.StatusConflict, HoldChanged{"the hold has changed since it was listed, nothing was decided: list the holds again and use an id of that list", all})
+}
+
+func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
+	id, decision, request := r.PathValue("id"), r.PathValue("decision"), uuid.NewString()
+	if digest := r.URL.Query().Get("digest"); digest != "" { // instead of an id with its digest
+		id += "." + digest
+	}
+	w.Header().Set("X-Request-Id", request)
+	for _, b := range c.Backends {
+		why, do := reasonOf(r.Context(), b.Engine, id), b.Engine.Approve
+		switch decision {
+		case "approve":
+		case "reject":
+			do = b.Engine.Reject
+		default:
+			refuse(w, http.StatusNotFound, "a hold is approved or rejected")
+			return
+		}
+		err := do(r.Context(), id, operator, request)
+		switch {
+		case errors.Is(err, delivery.ErrNoHold):
+			continue
+		case errors.Is(err, delivery.ErrChanged):
+			c.holdChanged(w, r)
+		case errors.Is(err, delivery.ErrProtected):
+			refuse(w, http.StatusConflict, "the configuration protects this user: remove the user from `protect` or `own_account` and restart, or reject the hold")
+		case err != nil:
+			refuse(w, http.StatusServiceUnavailable, "the decision cannot be stored now; nothing was changed")
+		default:
+			answer(w, http.StatusOK, map[string]string{"id": id, "decision": decision, "why": why})
+		}
+		return
+	}
+	refuse(w, http.StatusNotFound, "no such hold; `scimbridge hold list` lists them")
+}
+
+// reasonOf returns the reason of a hold; "" if there is no such hold.
+func reasonOf(ctx context.Context, e Engine, id string) string {
+	holds, err := e.Holds(ctx)
+	if i := slices.IndexFunc(holds, func(h delivery.Hold) bool { return h.ID == id }); err == nil && i >= 0 {
+		return holds[i].Why
+	}
+	return ""
+}

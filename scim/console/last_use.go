@@ -1,0 +1,111 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// maxUses limits the recorded credentials of an identity provider: a signed token may name any
+// subject.
+const maxUses = 200
+
+// Uses records when each credential was last accepted. Requests record it in memory; Write stores
+// it later, so that no request waits. The zero value is ready; its methods may be called
+// concurrently.
+type Uses struct {
+	mu    sync.Mutex
+	noted map[string]map[string]time.Time // since the last Write, by identity provider and credential
+}
+
+func useSetting(idp string) string { return "used/" + idp }
+
+// Note records an accepted request.
+func (u *Uses) Note(idp, token string, at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.noted == nil {
+		u.noted = map[string]map[string]time.Time{}
+	}
+	of := u.noted[idp]
+	if of == nil {
+		of = map[string]time.Time{}
+		u.noted[idp] = of
+	}
+	if last, there := of[token]; at.After(last) && (there || len(of) < maxUses) {
+		of[token] = at
+	}
+}
+
+// Write stores the recorded uses, unless another process has stored a later one. After an error
+// they are stored the next time.
+func (u *Uses) Write(ctx context.Context, s store.Store) error {
+	u.mu.Lock()
+	noted := u.noted
+	u.noted = nil
+	u.mu.Unlock()
+	if len(noted) == 0 {
+		return nil
+	}
+	err := s.Update(ctx, func(tx store.Tx) error {
+		for _, idp := range slices.Sorted(maps.Keys(noted)) {
+			raw, err := json.Marshal(merged(lastUses(tx, idp), noted[idp]))
+			if err != nil {
+				return err
+			}
+			if err := tx.SetSetting(useSetting(idp), raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		for idp, of := range noted {
+			for token, at := range of {
+				u.Note(idp, token, at)
+			}
+		}
+		return fmt.Errorf("storing the use of credentials: %w", err)
+	}
+	return nil
+}
+
+// merged returns the later use of each credential. It drops the oldest beyond maxUses.
+func merged(all, more map[string]time.Time) map[string]time.Time {
+	for token, at := range more {
+		if at.After(all[token]) {
+			all[token] = at.UTC().Truncate(time.Second)
+		}
+	}
+	for len(all) > maxUses {
+		delete(all, slices.MinFunc(slices.Collect(maps.Keys(all)), func(a, b string) int { return all[a].Compare(all[b]) }))
+	}
+	return all
+}
+
+func lastUses(tx store.Tx, idp string) map[string]time.Time {
+	all := map[string]time.Time{}
+	if json.Unmarshal(tx.Setting(useSetting(idp)), &all) != nil {
+		return map[string]time.Time{} // none yet, or a record that cannot be read
+	}
+	return all
+}
+
+// signedCallers returns the subjects of signed tokens, which no configuration lists, with their
+// last use.
+func signedCallers(uses map[string]time.Time) []TokenStatus {
+	var out []TokenStatus
+	for _, token := range slices.Sorted(maps.Keys(uses)) {
+		if strings.HasPrefix(token, "jwt-") {
+			out = append(out, TokenStatus{Token: token, LastUse: uses[token]})
+		}
+	}
+	return out
+}
