@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -35,33 +34,16 @@ type OmissionStatus struct {
 	Key   string    `json:"key"`  // of the configuration, to be set to `clear` if an empty group is meant
 }
 
-// omitted is the record in the store.
-type omitted struct {
-	Sends time.Time `json:"sends,omitzero"` // the first PUT with members
-	First time.Time `json:"first,omitzero"` // PUTs without
-	Last  time.Time `json:"last,omitzero"`
-	Count int64     `json:"count"`
-}
-
-func omissionSetting(idp string) string { return "put_members/" + idp }
-
 // omissionKey names the key of the configuration.
 func omissionKey(idp string) string { return "identity_providers." + idp + ".put_without_members" }
 
-func readOmitted(tx store.Tx, idp string) omitted {
-	var o omitted
-	if json.Unmarshal(tx.Setting(omissionSetting(idp)), &o) != nil {
-		return omitted{} // none yet; a record that cannot be read is as good as none
-	}
-	return o
-}
-
-func (o omitted) write(tx store.Tx, idp string) error {
-	raw, err := json.Marshal(o)
+func readOmitted(tx store.Tx, idp string) store.PutOmission {
+	o, _, err := store.Get(tx, store.PutOmission{IdP: idp})
 	if err != nil {
-		return err
+		o = store.PutOmission{} // a record that cannot be read is as good as none
 	}
-	return tx.SetSetting(omissionSetting(idp), raw)
+	o.IdP = idp
+	return o
 }
 
 // Put notes, in its transaction, a PUT that gives the members of a group or leaves them out of a
@@ -78,7 +60,7 @@ func (o *Omissions) Put(tx store.Tx, idp string, leftOut bool, at time.Time) (co
 	}
 	if record := readOmitted(tx, idp); record.Sends.IsZero() {
 		record.Sends = at
-		err = record.write(tx, idp)
+		err = store.Put(tx, record)
 	}
 	return func() { o.learn(idp) }, err
 }
@@ -111,7 +93,7 @@ func (o *Omissions) leftOut(tx store.Tx, idp string, at time.Time) (committed fu
 		if o.Warn != nil {
 			o.Warn(idp, omissionKey(idp), record.Count)
 		}
-	}, record.write(tx, idp)
+	}, store.Put(tx, record)
 }
 
 // count counts one PUT, and changes by how much the count in the store is behind.

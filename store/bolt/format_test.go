@@ -150,40 +150,60 @@ func fillEvents(tx store.Tx) error {
 
 // fillSettings stores the settings of the fixtures.
 func fillSettings(tx store.Tx) error {
-	for name, value := range map[string]string{
-		"private/signing-keys":                  `{"keys":[]}`,
-		"config/sections":                       `{"server":"00"}`,
-		"restored":                              "2026-09-21T13:46:40Z",
-		"asked/reload":                          "17",
-		"asked/resync/vt":                       "yes",
-		"asked/retry/vt":                        "yes",
-		"token/okta/0123abcd":                   "2026-09-21T13:46:41Z",
-		"token/okta/unused":                     "2026-09-21T13:46:42Z",
-		"used/okta":                             `{"0123abcd":"2026-09-21T13:46:43Z","jwt-a/b":"2026-09-21T13:46:44Z"}`,
-		"put_members/okta":                      `{"sends":"2026-09-21T13:46:45Z","first":"2026-09-21T13:46:46Z","last":"2026-09-21T13:46:47Z","count":12}`,
-		"condition/vt":                          `{"state":"paused","reason":"throttled","until":"2026-09-21T14:46:40Z","told":true}`,
-		"condition/risk":                        `{"state":"ok"}`,
-		"ends/vt":                               `[{"id":"vt-41","target":"target-0","account":"account-1","key":"user1@example.com","since":"2026-09-21T13:46:48Z"},{"id":"vt-42","target":"target-1","account":"account-2","key":"user2@example.com","since":"2026-09-21T13:46:49Z","why":"offboardings","approved":true}]`,
-		"mapping/vt":                            "abcdef email sync [] \"\"",
-		"called/vt":                             "yes",
-		"shown/vt":                              `["vt-7","vt-41"]`,
-		"removals/vt/target-0":                  `[{"a":"account-1","t":1790000001000},{"a":"account-1","t":1790000002000,"l":true,"ok":true}]`,
-		"removals/vt/a/b":                       `[{"a":"account-3","t":1790000003000}]`,
-		"disowned/vt/target-2":                  `{"account-4":["role-0","role-1"],"account-5":["role-0"]}`,
-		"holding/vt/target-1":                   "yes",
-		"stays/vt/account-6":                    "vt-5",
-		"ended/vt/target-1/account-7":           "2026-09-21T13:46:50Z",
-		"ended/vt//account-8":                   "vt-43",
-		"invited/vt/target-1/user3@example.com": "2026-09-21T13:46:51Z",
-		"invited/vt//user4@example.com":         "2026-09-21T13:46:52Z refused",
-		"invited/vt/target-1/ö/x@example.com":   "2026-09-21T13:46:53Z",
-		"listed/vt/target-1":                    "2026-09-21T13:46:54.123456789Z",
-		"listed/risk/":                          "2026-09-21T13:46:55Z",
-		"pin/vt/okta/00112233445566778899aabbccddeeff": `{"name":"Group 1","group":"group-1"}`,
-		"pin/vt/okta/ffeeddccbbaa99887766554433221100": `{"name":"Group 2","group":"gone","held":{"group":"group-2","id":"vt-44","since":"2026-09-21T13:46:56Z","rejected":true}}`,
-		"assertions/okta/3":                            "0123456789abcdef\x00\x00\x00\x00\xb5\x00\x00\x00",
+	return errors.Join(
+		tx.SetSetting("private/signing-keys", []byte(`{"keys":[]}`)),
+		tx.SetSetting("config/sections", []byte(`{"server":"00"}`)),
+		tx.SetSetting("restored", []byte("2026-09-21T13:46:40Z")),
+		tx.SetSetting("mapping/vt", []byte(`abcdef email sync [] ""`)),
+		tx.SetSetting("called/vt", []byte("yes")),
+		tx.SetSetting("assertions/okta/3", []byte("0123456789abcdef\x00\x00\x00\x00\xb5\x00\x00\x00")))
+}
+
+// fillRecords stores the records of the fixtures, which in format 4 were settings.
+func fillRecords(tx store.Tx) error {
+	const vt = "vt"
+	second := func(s int64) time.Time { return moment(s - 1600) }
+	removed := func(target, account, kind string, s int64, approved bool) *store.Removal {
+		return &store.Removal{Backend: vt, Target: target, Account: account, Kind: kind, At: moment(s), Approved: approved, Expires: moment(s).Add(24 * time.Hour)}
+	}
+	invited := func(listing, key string, s int64, refused bool) *store.Invitation {
+		return &store.Invitation{Backend: vt, Listing: listing, Key: key, At: second(s), Refused: refused, Expires: second(s).Add(store.InvitationKept)}
+	}
+	for _, r := range []store.Record{
+		&store.Command{Name: store.CommandReload, Value: "17"},
+		&store.Command{Name: store.CommandResync, Backend: vt, Value: "yes"},
+		&store.Command{Name: store.CommandRetry, Backend: vt, Value: "yes"},
+		&store.Credential{IdP: "okta", Token: "0123abcd", Since: second(1), LastUse: second(3)},
+		&store.Credential{IdP: "okta", Token: "unused", Since: second(2)},
+		&store.Credential{IdP: "okta", Token: "jwt-a/b", LastUse: second(4), Expires: second(4).Add(store.UnusedCredential)},
+		&store.PutOmission{IdP: "okta", Sends: second(5), First: second(6), Last: second(7), Count: 12},
+		&store.Condition{Backend: vt, State: "paused", Reason: "throttled", Until: second(3600), ByVendor: true},
+		&store.Condition{Backend: "risk", State: "ok"},
+		&store.HeldOffboarding{Backend: vt, Account: "account-1", Target: "target-0", ID: "vt-41", Key: "user1@example.com", Since: second(8)},
+		&store.HeldOffboarding{Backend: vt, Account: "account-2", Target: "target-1", ID: "vt-42", Key: "user2@example.com", Since: second(9),
+			Why: "offboardings", Approved: true},
+		&store.ShownHold{Backend: vt, ID: "vt-7"},
+		&store.ShownHold{Backend: vt, ID: "vt-41"},
+		removed("target-0", "account-1", store.RemovalOfRole, 1, false),
+		removed("target-0", "account-1", store.RemovalByOffboarding, 2, true),
+		removed("a/b", "account-3", store.RemovalOfRole, 3, false),
+		&store.Disowned{Backend: vt, Target: "target-2", Account: "account-4", Role: "role-0"},
+		&store.Disowned{Backend: vt, Target: "target-2", Account: "account-4", Role: "role-1"},
+		&store.Disowned{Backend: vt, Target: "target-2", Account: "account-5", Role: "role-0"},
+		&store.PartialHold{Backend: vt, Target: "target-1"},
+		&store.Retained{Backend: vt, Account: "account-6", Hold: "vt-5"},
+		&store.Offboarded{Backend: vt, Listing: "target-1", Account: "account-7", At: second(10)},
+		&store.Offboarded{Backend: vt, Account: "account-8", Hold: "vt-43"},
+		invited("target-1", "user3@example.com", 11, false),
+		invited("", "user4@example.com", 12, true),
+		invited("target-1", "ö/x@example.com", 13, false),
+		&store.Listing{Backend: vt, Listing: "target-1", At: second(14).Add(123456789)},
+		&store.Listing{Backend: "risk", At: second(15)},
+		&store.Pin{Backend: vt, IdP: "okta", Key: "00112233445566778899aabbccddeeff", Name: "Group 1", Bound: "group-1"},
+		&store.Pin{Backend: vt, IdP: "okta", Key: "ffeeddccbbaa99887766554433221100", Name: "Group 2", Bound: "gone",
+			Held: "group-2", Hold: "vt-44", HeldSince: second(16), Rejected: true},
 	} {
-		if err := tx.SetSetting(name, []byte(value)); err != nil {
+		if err := tx.Records().Write(r); err != nil {
 			return err
 		}
 	}

@@ -10,13 +10,14 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/oldsettings"
 )
 
 const (
 	// oldestFormat is the oldest format of a file that Open upgrades.
 	oldestFormat = 4
 	// fileFormat is the format of the layout in doc.go, to which the last of the steps leads.
-	fileFormat = 4
+	fileFormat = 5
 )
 
 // step brings a file from one format to the next. It runs in one transaction with the change of the
@@ -25,7 +26,20 @@ type step func(tx *bbolt.Tx) error
 
 // steps lists the upgrades in order: the first is from oldestFormat. A step that was released never
 // changes.
-func steps() []step { return nil }
+func steps() []step {
+	return []step{
+		recordsFromSettings,
+	}
+}
+
+// recordsFromSettings leads to format 5, which has typed tables for what lay in settings before.
+func recordsFromSettings(btx *bbolt.Tx) error {
+	t := newTx(btx)
+	if err := oldsettings.Convert(t); err != nil {
+		return err
+	}
+	return t.err
+}
 
 // copyName names the copy of a file that Open keeps before it upgrades the file.
 func copyName(path string, format uint32) string { return fmt.Sprintf("%s.format-%d", path, format) }

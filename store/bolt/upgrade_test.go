@@ -246,7 +246,7 @@ func TestUpgradeFixtures(t *testing.T) {
 				t.Error(err)
 			}
 			fresh := mustOpen(t, filepath.Join(t.TempDir(), "fresh.db"))
-			err := fresh.Update(t.Context(), func(tx store.Tx) error { return errors.Join(fillFixture(tx), fillSettings(tx)) })
+			err := fresh.Update(t.Context(), func(tx store.Tx) error { return errors.Join(fillFixture(tx), fillSettings(tx), fillRecords(tx)) })
 			if err != nil {
 				t.Fatal(err)
 			}
