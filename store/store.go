@@ -47,7 +47,9 @@ type Tx interface {
 	Ledger(backend string) Ledger
 	Accounts(backend string) Accounts
 	Events() Events
-	// Setting is a small named value of whoever needs one, such as the fingerprint of the mapping; nil if absent.
+	Records() Records
+	// Setting is a small named value of which there is one, such as the fingerprint of the mapping; nil if absent. Where there are
+	// many of a kind, a typed table holds them: see Records.
 	Setting(name string) []byte
 	Settings() iter.Seq2[string, []byte] // by name; names are shorter than 1 KiB
 	SetSetting(name string, value []byte) error

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -78,28 +77,33 @@ func (w *Worker) notInvited(ctx context.Context, target, key string, failure err
 	if !errors.As(failure, &e) {
 		return fmt.Errorf("asking for an account: %w", failure)
 	}
-	var again []byte
+	again := time.Time{}
 	switch {
 	case e.Kind == backend.Rejected || e.Kind == backend.Missing:
 		w.Log.Warn("an account is refused; it is asked for again in seven days", "backend", w.Name, "target", target, "status", e.Status, "code", e.Code)
 		return w.noteRefusal(ctx, target, key)
 	case !e.Unsent && e.Kind == backend.Transient:
-		again = []byte(w.now().Add(time.Hour - inviteAgain).UTC().Format(time.RFC3339))
+		again = w.now().Add(time.Hour - inviteAgain).UTC()
 	}
-	err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.invitation(target, key), again) })
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		if again.IsZero() {
+			return store.Delete(tx, w.invitationRow(target, key))
+		}
+		return w.putInvitation(tx, target, key, again, false)
+	})
 	if err != nil {
 		return fmt.Errorf("noting when to ask for an account again: %w", err)
 	}
 	return fmt.Errorf("asking for an account: %w", failure)
 }
 
-// refusedInvitation follows the moment of an invitation that the vendor refused: an account that turns up is none that the bridge made.
-const refusedInvitation = " refused"
-
 func (w *Worker) noteRefusal(ctx context.Context, target, key string) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		name := w.invitation(target, key)
-		return tx.SetSetting(name, append(bytes.TrimSuffix(tx.Setting(name), []byte(refusedInvitation)), refusedInvitation...))
+		i, _, err := store.Get(tx, w.invitationRow(target, key))
+		if err != nil {
+			return err
+		}
+		return w.putInvitation(tx, target, key, i.At, true)
 	})
 	if err != nil {
 		return fmt.Errorf("noting that an account is refused: %w", err)
@@ -108,9 +112,9 @@ func (w *Worker) noteRefusal(ctx context.Context, target, key string) error {
 }
 
 // invited says whether the bridge asked for the account that a value finds, and was not refused.
-func (w *Worker) invited(tx store.Tx, target, key string) bool {
-	raw := tx.Setting(w.invitation(target, key))
-	return len(raw) > 0 && !bytes.HasSuffix(raw, []byte(refusedInvitation))
+func (w *Worker) invited(tx store.Tx, target, key string) (bool, error) {
+	i, there, err := store.Get(tx, w.invitationRow(target, key))
+	return there && !i.Refused, err
 }
 
 // address says whether a value is an e-mail address and nothing else: only with one is an account asked for.
@@ -127,22 +131,17 @@ func (w *Worker) whyNoAccount(p *person) string {
 	return noAccount
 }
 
-// stays names the setting that says that an operator has refused to end what somebody has.
-func (w *Worker) stays(account string) string { return "stays/" + w.Name + "/" + account }
-
-func (w *Worker) invitation(target, key string) string {
-	return "invited/" + w.Name + "/" + w.listing(target) + "/" + key
-}
-
 // noteInvitation says whether somebody is to be invited now, and remembers it.
 func (w *Worker) noteInvitation(ctx context.Context, target string, p *person) (fresh bool, err error) {
 	now, key := w.now().UTC(), p.key
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		fresh = true
-		if raw := tx.Setting(w.invitation(target, key)); len(raw) > 0 {
-			at, err := time.Parse(time.RFC3339, string(bytes.TrimSuffix(raw, []byte(refusedInvitation))))
-			ago := now.Sub(at) // of a clock that was set back a little they are not invited twice
-			fresh = err != nil || ago >= inviteAgain || ago < -24*time.Hour
+		i, there, err := store.Get(tx, w.invitationRow(target, key))
+		if err != nil {
+			return err
+		}
+		if ago := now.Sub(i.At); there { // of a clock that was set back a little they are not invited twice
+			fresh = ago >= inviteAgain || ago < -24*time.Hour
 		}
 		if !fresh {
 			return nil
@@ -150,12 +149,12 @@ func (w *Worker) noteInvitation(ctx context.Context, target string, p *person) (
 		if _, err := tx.Events().Append(initiated(store.Event{At: now, Type: "invite", Actor: "bridge", Backend: w.Name, Target: target, Name: key}, p.mark.Origin)); err != nil {
 			return err
 		}
-		if old := p.link.Account; old != "" && tx.Setting(w.ended(target, old)) != nil { // what was ended begins anew
-			if err := tx.SetSetting(w.ended(target, old), nil); err != nil {
+		if old := p.link.Account; old != "" { // what was ended begins again
+			if err := store.Delete(tx, w.offboardedRow(target, old)); err != nil {
 				return err
 			}
 		}
-		return tx.SetSetting(w.invitation(target, key), []byte(now.Format(time.RFC3339)))
+		return w.putInvitation(tx, target, key, now.Truncate(time.Second), false)
 	})
 	if err != nil {
 		return false, fmt.Errorf("noting an invitation: %w", err)
@@ -165,11 +164,6 @@ func (w *Worker) noteInvitation(ctx context.Context, target string, p *person) (
 
 // offboards says whether whoever leaves is to lose more than roles.
 func (w *Worker) offboards() bool { return w.Offboard && w.mode() == Sync }
-
-// ended names the setting that says that the membership of a target, or the account, was ended.
-func (w *Worker) ended(target, account string) string {
-	return "ended/" + w.Name + "/" + w.listing(target) + "/" + account
-}
 
 // offboard ends what those who left have beyond roles, once their roles are gone: the membership of a target when none is left
 // there, an account when none is left anywhere. Who cannot be ended yet is tried again, for ever, and keeps nobody else waiting.
@@ -243,7 +237,9 @@ func (w *Worker) mayEnd(ctx context.Context, target string, a *account) error {
 		}
 		a.unfinished = !now.offboarded
 		targets, err := tx.Ledger(w.Name).TargetsOf(a.ID)
-		a.left = len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0
+		if err == nil {
+			a.left, err = w.keptOrEnded(tx, target, a.ID)
+		}
 		a.later = slices.Contains(targets, target) || w.Backend.Traits().OneListing && len(targets) > 0
 		return err
 	})
@@ -262,10 +258,12 @@ func (w *Worker) noteEnd(ctx context.Context, target string, a *account) error {
 		if err := tx.Accounts(w.Name).DeleteCached(w.listing(target), a.Key); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if err := tx.SetSetting(w.invitation(target, a.Key), nil); err != nil {
+		if err := store.Delete(tx, w.invitationRow(target, a.Key)); err != nil {
 			return err
 		}
-		if err := tx.SetSetting(w.ended(target, a.ID), []byte(now.Format(time.RFC3339))); err != nil {
+		ended := w.offboardedRow(target, a.ID)
+		ended.At = now.UTC()
+		if err := store.Put(tx, ended); err != nil {
 			return err
 		}
 		if err := w.dropEnd(tx, target, a.ID); err != nil {
@@ -322,7 +320,11 @@ func (w *Worker) claimAdmins(ctx context.Context, target string, v *visitWork) (
 		for _, a := range leaving {
 			g := foreignGrant{target, a.ID, role}
 			has, _ := seen.Has(a.ID, role)
-			if stays := len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0; !has || stays || within(w.now(), w.taken[g], w.Straggler) {
+			stays, err := w.keptOrEnded(tx, target, a.ID)
+			if err != nil {
+				return err
+			}
+			if !has || stays || within(w.now(), w.taken[g], w.Straggler) {
 				continue // what was taken a moment ago a list may still show
 			}
 			kept[a.ID] = true

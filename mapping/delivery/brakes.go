@@ -97,7 +97,7 @@ type brakes struct {
 	sent    []sentRemoval
 	open    map[string]openHold // why -> a hold on this target that may take in more
 	since   map[string]bool     // why -> there was a hold on this target before
-	broken  bool                // a hold was being recorded when the last process ended: see holdingKey
+	broken  bool                // a hold was being recorded when the last process ended: see writeParts
 }
 
 // openHold is a hold that is less than a minute old and was not listed yet.
@@ -188,7 +188,10 @@ func (b *brakes) measure(tx store.Tx) error {
 	if err := b.keepDisowned(tx); err != nil {
 		return err
 	}
-	b.broken = tx.Setting(holdingKey(b.worker.Name, b.target)) != nil
+	var err error
+	if _, b.broken, err = store.Get(tx, store.PartialHold{Backend: b.worker.Name, Target: b.target}); err != nil {
+		return err
+	}
 	shown, err := b.worker.shown(tx)
 	if err != nil {
 		return err

@@ -173,7 +173,9 @@ func (c *Candidate) wake(ctx context.Context, w *Worker) {
 		due := false
 		err := c.Shared.View(ctx, func(tx store.Tx) (err error) {
 			due, err = tx.Work(c.Name).Due(w.now())
-			due = due || w.asked(tx)
+			if err == nil && !due {
+				due, err = w.asked(tx)
+			}
 			return err
 		})
 		if err == nil && due {

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -21,17 +20,12 @@ type Condition struct {
 
 // ConditionOf reads it; the zero value if nobody has delivered.
 func ConditionOf(tx store.Tx, backend string) (c Condition, err error) {
-	raw := tx.Setting(conditionKey(backend))
-	if raw == nil {
-		return c, nil
-	}
-	if err := json.Unmarshal(raw, &c); err != nil {
+	r, _, err := store.Get(tx, store.Condition{Backend: backend})
+	if err != nil {
 		return c, fmt.Errorf("reading the condition of a backend: %w", err)
 	}
-	return c, nil
+	return Condition{State: r.State, Reason: r.Reason, Until: r.Until, Told: r.ByVendor}, nil
 }
-
-func conditionKey(backend string) string { return "condition/" + backend }
 
 // condition is what is to be left in the store now.
 func (w *Worker) condition() Condition {
@@ -60,11 +54,7 @@ func (w *Worker) putCondition(tx store.Tx, c Condition) error {
 	if c == w.told {
 		return nil
 	}
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return fmt.Errorf("noting how the backend is doing: %w", err)
-	}
-	return tx.SetSetting(conditionKey(w.Name), raw)
+	return store.Put(tx, store.Condition{Backend: w.Name, State: c.State, Reason: c.Reason, Until: c.Until, ByVendor: c.Told})
 }
 
 // longestPause is the longest that a vendor is believed that it does not want to be called.
@@ -90,26 +80,28 @@ func (w *Worker) heed(ctx context.Context) error {
 	return nil
 }
 
-// What commands ask of whoever delivers, as settings of the store.
-func (w *Worker) resyncAsked() string { return "asked/resync/" + w.Name }
-func (w *Worker) retryAsked() string  { return "asked/retry/" + w.Name }
-
 // asked says whether there is a command that whoever delivers has not taken.
-func (w *Worker) asked(tx store.Tx) bool {
-	return tx.Setting(w.resyncAsked()) != nil || tx.Setting(w.retryAsked()) != nil
+func (w *Worker) asked(tx store.Tx) (bool, error) {
+	resync, err := w.isAsked(tx, store.CommandResync)
+	if err != nil || resync {
+		return resync, err
+	}
+	return w.isAsked(tx, store.CommandRetry)
 }
 
 // obey takes the commands.
 func (w *Worker) obey(ctx context.Context) (resync, retry bool, err error) {
 	any := false
-	err = w.Store.View(ctx, func(tx store.Tx) error {
-		any = w.asked(tx)
-		return nil
+	err = w.Store.View(ctx, func(tx store.Tx) (err error) {
+		any, err = w.asked(tx)
+		return err
 	})
 	if err == nil && any {
 		err = w.Store.Update(ctx, func(tx store.Tx) error {
-			resync, retry = tx.Setting(w.resyncAsked()) != nil, tx.Setting(w.retryAsked()) != nil
-			return errors.Join(tx.SetSetting(w.resyncAsked(), nil), tx.SetSetting(w.retryAsked(), nil))
+			var err, other error
+			resync, err = w.takeCommand(tx, store.CommandResync)
+			retry, other = w.takeCommand(tx, store.CommandRetry)
+			return errors.Join(err, other)
 		})
 	}
 	if err != nil {

@@ -242,11 +242,10 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			case err != nil:
 				return err
 			}
-			for _, name := range []string{w.stays(a.ID), w.ended(s.delta.Target, a.ID)} {
-				if want && tx.Setting(name) != nil { // came back: leaving once more is another decision
-					if err := tx.SetSetting(name, nil); err != nil {
-						return err
-					}
+			if want { // came back: leaving once more is another decision
+				err := errors.Join(store.Delete(tx, w.retainedRow(a.ID)), store.Delete(tx, w.offboardedRow(s.delta.Target, a.ID)))
+				if err != nil {
+					return err
 				}
 			}
 			e.Open, e.Attempt, e.Wanted, e.Sent, e.Key = true, attempt, want, now, a.Key

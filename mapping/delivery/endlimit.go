@@ -17,18 +17,22 @@ func (w *Worker) limitEnd(ctx context.Context, target string, a *account) error 
 	begins := false
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		a.park, a.reason, begins = 0, "", false
-		all, err := heldEnds(tx, w.Name)
+		held, there, err := w.heldEndAt(tx, target, a.ID)
 		if err != nil {
 			return err
 		}
-		if i := slices.IndexFunc(all, w.isEnd(target, a.ID)); i >= 0 {
-			if !all[i].Approved {
-				a.park, a.reason = store.Held, all[i].ID
+		if there {
+			if !held.Approved {
+				a.park, a.reason = store.Held, held.ID
 			}
 			return nil
 		}
 		over, err := w.countEnd(tx, w.listing(target), a)
 		if err != nil || !over {
+			return err
+		}
+		all, err := heldEnds(tx, w.Name)
+		if err != nil {
 			return err
 		}
 		h, err := w.overEnd(tx, target, all)
@@ -41,7 +45,7 @@ func (w *Worker) limitEnd(ctx context.Context, target string, a *account) error 
 		if _, err := tx.Events().Append(initiated(w.endEvent("hold", h), a.origin)); err != nil {
 			return err
 		}
-		return putEnds(tx, w.Name, append(all, h))
+		return store.Put(tx, h.row(w.Name))
 	})
 	if err != nil {
 		return fmt.Errorf("counting an off-boarding: %w", err)

@@ -3,7 +3,6 @@ package delivery
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,29 +29,13 @@ type heldEnd struct {
 
 func (h heldEnd) why() string { return cmp.Or(h.Why, whyChanged) }
 
-func endsKey(backend string) string { return "ends/" + backend }
-
 // heldEnds lists the off-boardings that wait, and those that were approved and are not done.
 func heldEnds(tx store.Tx, backend string) (out []heldEnd, err error) {
-	raw := tx.Setting(endsKey(backend))
-	if raw == nil {
-		return nil, nil
-	}
-	if err := json.Unmarshal(raw, &out); err != nil {
+	if out, err = heldEndsLike(tx, backend, ""); err != nil {
 		return nil, fmt.Errorf("reading held off-boardings: %w", err)
 	}
+	slices.SortStableFunc(out, func(a, b heldEnd) int { return a.Since.Compare(b.Since) })
 	return out, nil
-}
-
-func putEnds(tx store.Tx, backend string, all []heldEnd) error {
-	if len(all) == 0 {
-		return tx.SetSetting(endsKey(backend), nil)
-	}
-	raw, err := json.Marshal(all)
-	if err != nil {
-		return fmt.Errorf("writing held off-boardings: %w", err)
-	}
-	return tx.SetSetting(endsKey(backend), raw)
 }
 
 // HeldEnds counts, for the gauge, the off-boardings that wait for an operator, and lists the targets on which
@@ -71,18 +54,11 @@ func HeldEnds(tx store.Tx, backend string) (n int, over []string, err error) {
 	return n, over, err
 }
 
-// isEnd finds the off-boarding of an account that a target's listing has.
-func (w *Worker) isEnd(target, account string) func(heldEnd) bool {
-	return func(h heldEnd) bool { return h.Account == account && w.listing(h.Target) == w.listing(target) }
-}
-
 // endsOf lists the targets on which the off-boarding of an account is held.
 func (w *Worker) endsOf(tx store.Tx, account string) (targets []string, err error) {
-	all, err := heldEnds(tx, w.Name)
+	all, err := heldEndsLike(tx, w.Name, account)
 	for _, h := range all {
-		if h.Account == account {
-			targets = append(targets, h.Target)
-		}
+		targets = append(targets, h.Target)
 	}
 	return targets, err
 }
@@ -117,15 +93,18 @@ func (w *Worker) decideEnd(tx store.Tx, hold Hold, by store.Origin, approved boo
 	if !approved {
 		kind = "hold.reject"
 	}
-	var left []heldEnd
 	for _, h := range all {
 		if h.ID != hold.base() || h.Approved {
-			left = append(left, h)
 			continue
 		}
 		if h.Approved = true; approved {
-			left = append(left, h)
-		} else if err := tx.SetSetting(w.ended(h.Target, h.Account), []byte(h.ID)); err != nil { // as far as the bridge is concerned
+			err = store.Put(tx, h.row(w.Name))
+		} else {
+			ended := w.offboardedRow(h.Target, h.Account) // as far as the bridge is concerned
+			ended.Hold = h.ID
+			err = errors.Join(store.Delete(tx, h.row(w.Name)), store.Put(tx, ended))
+		}
+		if err != nil {
 			return err
 		}
 		_, err := tx.Events().Append(decided(w.endEvent(kind, h), by))
@@ -133,7 +112,7 @@ func (w *Worker) decideEnd(tx store.Tx, hold Hold, by store.Origin, approved boo
 			return err
 		}
 	}
-	return putEnds(tx, w.Name, left)
+	return nil
 }
 
 func (w *Worker) endEvent(kind string, h heldEnd) store.Event {
@@ -151,21 +130,29 @@ func (w *Worker) wakeEnd(tx store.Tx, h heldEnd, by store.Origin) error {
 // reviewEnds decides of each account that is to be ended whether it may be: nothing is held for accounts whose users are back, one
 // whose link is young waits, and one that was found by a changed value only is held.
 func (w *Worker) reviewEnds(ctx context.Context, target string, v *visitWork) error {
-	var all []heldEnd
-	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
-		all, err = heldEnds(tx, w.Name)
-		return err
+	held := map[string]heldEnd{}
+	err := w.Store.View(ctx, func(tx store.Tx) error {
+		for id := range v.accounts {
+			h, there, err := w.heldEndAt(tx, target, id)
+			if err != nil {
+				return err
+			}
+			if there {
+				held[id] = h
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
-		i := slices.IndexFunc(all, w.isEnd(target, id))
+		h, there := held[id]
 		switch {
-		case i >= 0 && !a.offboarded:
-			err = w.releaseEnd(ctx, all[i])
-		case !a.leaves() || w.untouchable(a) != "" || i >= 0 && all[i].Approved:
+		case there && !a.offboarded:
+			err = w.releaseEnd(ctx, h)
+		case !a.leaves() || w.untouchable(a) != "" || there && h.Approved:
 		default:
 			err = w.holdEnd(ctx, target, a)
 		}
@@ -192,11 +179,11 @@ func (w *Worker) releaseEnd(ctx context.Context, h heldEnd) error {
 
 // dropEnd deletes the record of an off-boarding, if there is one.
 func (w *Worker) dropEnd(tx store.Tx, target, account string) error {
-	all, err := heldEnds(tx, w.Name)
-	if err != nil || !slices.ContainsFunc(all, w.isEnd(target, account)) {
+	h, there, err := w.heldEndAt(tx, target, account)
+	if err != nil || !there {
 		return err
 	}
-	return putEnds(tx, w.Name, slices.DeleteFunc(all, w.isEnd(target, account)))
+	return store.Delete(tx, h.row(w.Name))
 }
 
 // holdEnd holds an off-boarding, or lets it wait, unless one of the links to the account is reason enough for it.
@@ -219,20 +206,17 @@ func (w *Worker) holdEnd(ctx context.Context, target string, a *account) error {
 	}
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		a.park, a.reason = 0, ""
-		if a.left = len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0; a.left {
-			return nil
-		}
-		all, err := heldEnds(tx, w.Name)
-		if err != nil {
+		var err error
+		if a.left, err = w.keptOrEnded(tx, target, a.ID); err != nil || a.left {
 			return err
 		}
-		i := slices.IndexFunc(all, w.isEnd(target, a.ID))
-		if i >= 0 && all[i].Approved {
-			return nil
+		held, there, err := w.heldEndAt(tx, target, a.ID)
+		if err != nil || there && held.Approved {
+			return err
 		}
 		a.park = store.Held
-		if i >= 0 {
-			a.reason = all[i].ID
+		if there {
+			a.reason = held.ID
 			return nil
 		}
 		n, err := tx.Ledger(w.Name).NextAttempt()
@@ -244,7 +228,7 @@ func (w *Worker) holdEnd(ctx context.Context, target string, a *account) error {
 		if _, err := tx.Events().Append(initiated(w.endEvent("hold", h), a.origin)); err != nil {
 			return err
 		}
-		return putEnds(tx, w.Name, append(all, h))
+		return store.Put(tx, h.row(w.Name))
 	})
 	if err != nil {
 		return fmt.Errorf("holding an off-boarding: %w", err)
@@ -284,7 +268,11 @@ func (w *Worker) isTheirs(ctx context.Context, target string, a *account) (their
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		theirs, current = true, w.current(w.listed(tx, listing))
+		listed, err := w.listed(tx, listing)
+		if err != nil {
+			return err
+		}
+		theirs, current = true, w.current(listed)
 		for c, err := range tx.Accounts(w.Name).CachedOn(listing) {
 			if err != nil {
 				return err

@@ -225,7 +225,7 @@ func (w *Worker) moves(target string, accounts ...string) {
 // claimEnd keeps an account from being ended by two flights, or while another one grants. It returns
 // false if another one ends it.
 func (w *Worker) claimEnd(target, account string) (release func(), claimed bool) {
-	key := w.ended(target, account)
+	key := w.endKey(target, account)
 	if w.ending[key] != nil {
 		return nil, false
 	}
@@ -241,7 +241,7 @@ func (w *Worker) claimEnd(target, account string) (release func(), claimed bool)
 // and reports whether it had to.
 func (w *Worker) untilEnded(ctx context.Context, s step) bool {
 	for _, c := range s.delta.Changes {
-		over := w.ending[w.ended(s.delta.Target, c.Account.ID)]
+		over := w.ending[w.endKey(s.delta.Target, c.Account.ID)]
 		if over == nil || c.Op == backend.Remove {
 			continue
 		}

@@ -10,14 +10,13 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
-	"github.com/scimbridge/scimbridge/store"
 )
 
 // TestAComparisonThatCannotBeStoredKeepsNobodyWaiting: it fails again and again, and whoever leaves the group loses the role meanwhile.
 func TestAComparisonThatCannotBeStoredKeepsNobodyWaiting(t *testing.T) {
 	w := full(t, 3)
 	w.pass(10 * time.Minute)
-	w.update(func(tx store.Tx) error { return tx.SetSetting("disowned/vt/acme", []byte("{")) })
+	w.breakDisowned()
 	w.resync()
 	w.leave("okta", "u0", "Admins")
 	w.pass(10 * time.Minute)

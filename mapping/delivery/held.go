@@ -54,17 +54,14 @@ func (b *brakes) changed(v *visitWork) (ids []string) {
 	return ids
 }
 
-// holdingKey names the setting that says that a hold of very many removals is being recorded in parts: what a crash leaves of them
-// is no small number that max_removals allows, but held, too.
-func holdingKey(name, target string) string { return "holding/" + name + "/" + target }
-
-// writeParts is write in parts. It returns the holds that each of the accounts may have joined.
+// writeParts is write in parts. What a crash leaves of very many removals is no small number that max_removals allows, but held,
+// too: see store.PartialHold. It returns the holds that each of the accounts may have joined.
 func (b *brakes) writeParts(ctx context.Context, v *visitWork, ids []string) (joined map[*account]map[string]openHold, err error) {
 	w, open, created := b.worker, maps.Clone(b.open), map[string]openHold{}
 	joined = map[*account]map[string]openHold{}
-	key := holdingKey(w.Name, b.target)
+	partial := store.PartialHold{Backend: w.Name, Target: b.target}
 	if len(ids) > sweepChunk {
-		if err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(key, []byte("yes")) }); err != nil {
+		if err := w.Store.Update(ctx, func(tx store.Tx) error { return store.Put(tx, partial) }); err != nil {
 			return nil, err
 		}
 	}
@@ -79,8 +76,8 @@ func (b *brakes) writeParts(ctx context.Context, v *visitWork, ids []string) (jo
 			}
 			ours, fresh = maps.Clone(open), maps.Clone(created)
 			maps.DeleteFunc(ours, func(_ string, h openHold) bool { return slices.Contains(shown, h.id) }) // meanwhile
-			if last == len(ids) && tx.Setting(key) != nil {
-				if err := tx.SetSetting(key, nil); err != nil {
+			if last == len(ids) {
+				if err := store.Delete(tx, partial); err != nil {
 					return err
 				}
 			}

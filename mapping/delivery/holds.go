@@ -3,7 +3,6 @@ package delivery
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -196,7 +195,9 @@ func (w *Worker) approve(tx store.Tx, e store.Entry) error {
 
 func (w *Worker) reject(tx store.Tx, e store.Entry) error {
 	if e.Why == whyOffboardings || e.Why == whyLastAdmin { // the membership stays with the grants
-		if err := tx.SetSetting(w.stays(e.Account), []byte(e.Hold)); err != nil {
+		kept := w.retainedRow(e.Account)
+		kept.Hold = e.Hold
+		if err := store.Put(tx, kept); err != nil {
 			return err
 		}
 	}
@@ -220,40 +221,18 @@ func (g grants) drop(account, role string) {
 	}
 }
 
-func (w *Worker) disownedKey(target string) string { return "disowned/" + w.Name + "/" + target }
-
 // disowned lists what operators refused to take away on a target: an authoritative rule leaves it
 // alone, until a group gives it or it is not there any more.
 func (w *Worker) disowned(tx store.Tx, target string) (grants, error) {
-	out := grants{}
-	raw := tx.Setting(w.disownedKey(target))
-	if raw == nil {
-		return out, nil
-	}
-	if err := json.Unmarshal(raw, &out); err != nil {
+	out, err := w.disownedOn(tx, target)
+	if err != nil {
 		return nil, fmt.Errorf("reading what was disowned: %w", err)
 	}
 	return out, nil
 }
 
-func (w *Worker) putDisowned(tx store.Tx, target string, all grants) error {
-	if len(all) == 0 {
-		return tx.SetSetting(w.disownedKey(target), nil)
-	}
-	raw, err := json.Marshal(all)
-	if err != nil {
-		return fmt.Errorf("remembering what was disowned: %w", err)
-	}
-	return tx.SetSetting(w.disownedKey(target), raw)
-}
-
 func (w *Worker) disown(tx store.Tx, e store.Entry) error {
-	all, err := w.disowned(tx, e.Target)
-	if err != nil || all.has(e.Account, e.Role) {
-		return err
-	}
-	all[e.Account] = append(all[e.Account], e.Role)
-	return w.putDisowned(tx, e.Target, all)
+	return store.Put(tx, store.Disowned{Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role})
 }
 
 // decided adds to the event of a decision whose it is.
@@ -285,7 +264,7 @@ func (w *Worker) wake(tx store.Tx, now time.Time, chosen func(store.Mark) bool) 
 // called from any goroutine.
 func (w *Worker) Retry(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		if err := tx.SetSetting(w.retryAsked(), []byte("yes")); err != nil {
+		if err := w.ask(tx, store.CommandRetry); err != nil {
 			return err
 		}
 		return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State == store.Blocked || m.State == store.Pending && m.Tries > 0 })
@@ -306,7 +285,7 @@ func (w *Worker) RulesChanged() {
 // Resync asks the worker for a comparison with the vendor, at once. It may be called from
 // any goroutine.
 func (w *Worker) Resync(ctx context.Context) error {
-	err := w.Store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(w.resyncAsked(), []byte("yes")) })
+	err := w.Store.Update(ctx, func(tx store.Tx) error { return w.ask(tx, store.CommandResync) })
 	if err != nil {
 		return fmt.Errorf("asking for a comparison: %w", err)
 	}

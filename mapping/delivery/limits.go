@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -139,17 +138,23 @@ type sentRemoval struct {
 	Approved bool `json:"ok,omitempty"`
 }
 
-func sentKey(name, target string) string { return "removals/" + name + "/" + target }
-
 func sentRemovals(tx store.Tx, name, target string) (out []sentRemoval, err error) {
-	raw := tx.Setting(sentKey(name, target))
-	if raw == nil {
-		return nil, nil
-	}
-	if err := json.Unmarshal(raw, &out); err != nil {
-		return nil, fmt.Errorf("reading what was removed lately: %w", err)
+	for r, err := range store.List(tx, store.Removal{Backend: name, Target: target}) {
+		if err != nil {
+			return nil, fmt.Errorf("reading what was removed lately: %w", err)
+		}
+		out = append(out, sentRemoval{Account: r.Account, At: r.At.UnixMilli(), Leaving: r.Kind == store.RemovalByOffboarding, Approved: r.Approved})
 	}
 	return out, nil
+}
+
+// row is the record of a removal, which expires when no limit counts it any more.
+func (r sentRemoval) row(backend, target string, window time.Duration) store.Removal {
+	kind, at := store.RemovalOfRole, time.UnixMilli(r.At).UTC()
+	if r.Leaving {
+		kind = store.RemovalByOffboarding
+	}
+	return store.Removal{Backend: backend, Target: target, Account: r.Account, Kind: kind, At: at, Approved: r.Approved, Expires: at.Add(window)}
 }
 
 // countRemovals remembers, in the transaction that records the attempt, from which accounts a call
@@ -188,27 +193,19 @@ func (a *account) approved() bool {
 
 // noteSent remembers removals for as long as a limit counts them.
 func (w *Worker) noteSent(tx store.Tx, where string, more []sentRemoval) error {
-	if len(more) == 0 {
-		return nil
-	}
-	old, err := sentRemovals(tx, w.Name, where)
-	if err != nil {
-		return err
-	}
 	now, window := w.now(), max(w.MaxRemovals.Window, w.MaxOffboardings.Window)
-	old = slices.DeleteFunc(old, func(r sentRemoval) bool { return now.Sub(time.UnixMilli(r.At)) >= window })
 	for _, m := range more {
-		i := slices.IndexFunc(old, func(r sentRemoval) bool { return m.Account == r.Account && m.Leaving == r.Leaving })
-		switch {
-		case i < 0:
-			old = append(old, m)
-		case !m.Approved: // what was counted stays so
-			old[i] = m
+		row := m.row(w.Name, where, window)
+		old, there, err := store.Get(tx, row)
+		if err != nil {
+			return err
+		}
+		if there && m.Approved && now.Sub(old.At) < window { // what was counted stays so
+			continue
+		}
+		if err := store.Put(tx, row); err != nil {
+			return err
 		}
 	}
-	raw, err := json.Marshal(old)
-	if err != nil {
-		return fmt.Errorf("remembering what was removed: %w", err)
-	}
-	return tx.SetSetting(sentKey(w.Name, where), raw)
+	return nil
 }

@@ -59,16 +59,13 @@ func listed(all []Hold, id string) (Hold, error) {
 	return Hold{}, ErrNoHold
 }
 
-func shownKey(backend string) string { return "shown/" + backend }
-
 // shown reads which holds were listed for an operator. They take in nothing more.
 func (w *Worker) shown(tx store.Tx) (out []string, err error) {
-	raw := tx.Setting(shownKey(w.Name))
-	if raw == nil {
-		return nil, nil
-	}
-	if err := json.Unmarshal(raw, &out); err != nil {
-		return nil, fmt.Errorf("reading which holds were listed: %w", err)
+	for h, err := range store.List(tx, store.ShownHold{Backend: w.Name}) {
+		if err != nil {
+			return nil, fmt.Errorf("reading which holds were listed: %w", err)
+		}
+		out = append(out, h.ID)
 	}
 	return out, nil
 }
@@ -101,11 +98,7 @@ func (w *Worker) ShowHolds(ctx context.Context) ([]Hold, error) {
 		for i, h := range noted {
 			shown[i] = h.base()
 		}
-		raw, err := json.Marshal(shown)
-		if err != nil {
-			return err
-		}
-		return tx.SetSetting(shownKey(w.Name), raw)
+		return w.putShown(tx, shown)
 	})
 	if err != nil { // the digest protects a decision all the same
 		w.Log.Warn("cannot note which holds were listed: they may take in more until they are a minute old", "backend", w.Name, "error", err)

@@ -15,16 +15,10 @@ import (
 // A listing says which account has which value. The store keeps it as a cache that has an age: a complete listing replaces
 // the cache of the one before, and nothing that is older than Worker.AccountCache counts.
 
-// listedKey names the setting that says when a listing was last read to its end.
-func (w *Worker) listedKey(listing string) string { return "listed/" + w.Name + "/" + listing }
-
 // listed returns when a listing was last read to its end; zero: never.
-func (w *Worker) listed(tx store.Tx, listing string) time.Time {
-	at, err := time.Parse(time.RFC3339Nano, string(tx.Setting(w.listedKey(listing))))
-	if err != nil {
-		return time.Time{}
-	}
-	return at
+func (w *Worker) listed(tx store.Tx, listing string) (time.Time, error) {
+	l, _, err := store.Get(tx, store.Listing{Backend: w.Name, Listing: listing})
+	return l.At, err
 }
 
 // sighting returns what the cache of a listing says about a value, and when the vendor last said so.
@@ -33,10 +27,8 @@ func (w *Worker) sighting(tx store.Tx, listing, key string) (store.CachedAccount
 	if err != nil {
 		return c, time.Time{}, err
 	}
-	if at := w.listed(tx, listing); at.After(c.Seen) {
-		return c, at, nil
-	}
-	return c, c.Seen, nil
+	at, err := w.listed(tx, listing)
+	return c, later(at, c.Seen), err
 }
 
 // current says whether a sighting is young enough to be used; fresh, whether it is young enough for an administrator's role.
@@ -92,7 +84,7 @@ func (w *Worker) learn(ctx context.Context, target string, found map[string]back
 		return nil
 	}
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
-		return tx.SetSetting(w.listedKey(listing), []byte(now.Format(time.RFC3339Nano)))
+		return store.Put(tx, store.Listing{Backend: w.Name, Listing: listing, At: now.UTC()})
 	})
 	if err != nil {
 		return fmt.Errorf("noting when accounts were listed: %w", err)
@@ -109,7 +101,11 @@ func (w *Worker) compareListing(ctx context.Context, listing string, found map[s
 	var out []cacheChange
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		out = nil
-		same, listed := map[string]bool{}, w.listed(tx, listing)
+		same := map[string]bool{}
+		listed, err := w.listed(tx, listing)
+		if err != nil {
+			return err
+		}
 		for c, err := range tx.Accounts(w.Name).CachedOn(listing) {
 			if err != nil {
 				return err

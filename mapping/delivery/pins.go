@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -38,30 +37,34 @@ type stranger struct {
 	Rejected bool      `json:"rejected,omitempty"` // an operator keeps it out
 }
 
-func pinsOf(backend string) string { return "pin/" + backend + "/" }
-
-func pinKey(backend, idp, name string) string {
+// pinRow is the record of a binding.
+func pinRow(backend, idp, name string) store.Pin {
 	sum := sha256.Sum256([]byte(mapping.Name(name)))
-	return pinsOf(backend) + idp + "/" + hex.EncodeToString(sum[:16])
+	return store.Pin{Backend: backend, IdP: idp, Key: hex.EncodeToString(sum[:16])}
+}
+
+func pinIn(r store.Pin) pin {
+	p := pin{Name: r.Name, Group: r.Bound}
+	if r.Held != "" {
+		p.Held = &stranger{Group: r.Held, ID: r.Hold, Since: r.HeldSince, Rejected: r.Rejected}
+	}
+	return p
 }
 
 func readPin(tx store.Tx, backend, idp, name string) (p pin, there bool, err error) {
-	raw := tx.Setting(pinKey(backend, idp, name))
-	if raw == nil {
-		return pin{}, false, nil
+	r, there, err := store.Get(tx, pinRow(backend, idp, name))
+	if err != nil || !there {
+		return pin{}, false, err
 	}
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return pin{}, false, fmt.Errorf("reading to which group a name is bound: %w", err)
-	}
-	return p, true, nil
+	return pinIn(r), true, nil
 }
 
 func (p pin) write(tx store.Tx, backend, idp string) error {
-	raw, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("binding a name to a group: %w", err)
+	r := pinRow(backend, idp, p.Name)
+	if r.Name, r.Bound = p.Name, p.Group; p.Held != nil {
+		r.Held, r.Hold, r.HeldSince, r.Rejected = p.Held.Group, p.Held.ID, p.Held.Since, p.Held.Rejected
 	}
-	return tx.SetSetting(pinKey(backend, idp, p.Name), raw)
+	return store.Put(tx, r)
 }
 
 // boundElsewhere says whether a name is bound in the directory of another identity provider.
@@ -201,7 +204,7 @@ func unbind(tx store.Tx, rules *mapping.Rules, backend string) error {
 		if pinned, _ := rules.Pinned(backend, p.idp, store.Group{DisplayName: p.Name}); pinned {
 			continue
 		}
-		if err := tx.SetSetting(pinKey(backend, p.idp, p.Name), nil); err != nil {
+		if err := store.Delete(tx, pinRow(backend, p.idp, p.Name)); err != nil {
 			return err
 		}
 	}
@@ -216,17 +219,11 @@ type pinOf struct {
 
 // allPins lists the bindings of a backend.
 func allPins(tx store.Tx, backend string) (out []pinOf, err error) {
-	for key, raw := range tx.Settings() {
-		rest, ours := strings.CutPrefix(key, pinsOf(backend))
-		if !ours {
-			continue
-		}
-		p := pinOf{}
-		p.idp, _, _ = strings.Cut(rest, "/")
-		if err := json.Unmarshal(raw, &p.pin); err != nil {
+	for r, err := range store.List(tx, store.Pin{Backend: backend}) {
+		if err != nil {
 			return nil, fmt.Errorf("reading to which group a name is bound: %w", err)
 		}
-		out = append(out, p)
+		out = append(out, pinOf{r.IdP, pinIn(r)})
 	}
 	return out, nil
 }

@@ -361,7 +361,11 @@ func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error 
 		}
 		return accounts.DeleteLink(s.IdP, s.User)
 	}
-	l := store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now, Changed: p.changed, Made: w.invited(tx, p.mark.Target, p.key)}
+	made, err := w.invited(tx, p.mark.Target, p.key)
+	if err != nil {
+		return err
+	}
+	l := store.Link{IdP: s.IdP, User: s.User, Key: p.key, Account: id, Seen: now, Changed: p.changed, Made: made}
 	if id == old.Account { // by another value the same account: it was theirs before
 		l.Seen, l.Changed, l.Made = old.Seen, old.Changed, old.Made
 	}

@@ -399,19 +399,17 @@ func (w *Worker) stillDisowned(tx store.Tx, target string, seen backend.Observat
 	if err != nil {
 		return nil, err
 	}
-	changed := false
 	for id, roles := range maps.Clone(all) {
 		for _, role := range slices.Clone(roles) {
 			if has, tells := seen.Has(id, role); known[id][role] || tells && !has {
 				all.drop(id, role)
-				changed = true
+				if err := store.Delete(tx, store.Disowned{Backend: w.Name, Target: target, Account: id, Role: role}); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
-	if !changed {
-		return all, nil
-	}
-	return all, w.putDisowned(tx, target, all)
+	return all, nil
 }
 
 // drifted remembers a difference until the transaction that found it is committed.

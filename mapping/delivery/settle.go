@@ -93,7 +93,7 @@ func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait
 
 // holds says whether what an account is held by is still there.
 func (w *Worker) holds(tx store.Tx, target string, a *account) (bool, error) {
-	ends, err := heldEnds(tx, w.Name)
+	ends, err := heldEndsLike(tx, w.Name, a.ID)
 	if err != nil || slices.ContainsFunc(ends, func(h heldEnd) bool { return h.ID == a.reason && !h.Approved }) {
 		return err == nil, err
 	}

@@ -54,7 +54,7 @@ func (w *Worker) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 // decideVanished ends what waits on a vanished target: approved, its grants count as gone with it; rejected, they are
 // disowned. The next comparison forgets what was said of the target.
 func (w *Worker) decideVanished(tx store.Tx, h Hold, by store.Origin, gone bool) error {
-	return errors.Join(w.giveUp(tx, h.Target, h.base(), by, gone), tx.SetSetting(w.resyncAsked(), []byte("yes")))
+	return errors.Join(w.giveUp(tx, h.Target, h.base(), by, gone), w.ask(tx, store.CommandResync))
 }
 
 // giveUp drops everything that is known of a target and all that waits for it.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
-	"github.com/scimbridge/scimbridge/store"
 )
 
 // Neither many of them, nor what waits for a window after a start, as the removal of an administrator does, may wait for comparisons that
@@ -32,9 +31,7 @@ func TestComparisonsThatCannotBeStored(t *testing.T) {
 			if targets == 1 {
 				w.vendor.admin = "ADMIN"
 			}
-			for i := range targets {
-				w.update(func(tx store.Tx) error { return tx.SetSetting(fmt.Sprint("disowned/vt/t", i), []byte("{")) })
-			}
+			w.breakDisowned()
 			w.resync()
 			if deactivated {
 				w.deactivate("okta", "u0")

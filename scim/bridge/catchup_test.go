@@ -27,14 +27,18 @@ func (r *refusing) Update(ctx context.Context, fn func(store.Tx) error) error {
 		return away
 	}
 	return r.Store.Update(ctx, func(tx store.Tx) error {
-		before := string(tx.Setting(reloadAsked))
+		before, err := reloadAsked(tx)
+		if err != nil {
+			return err
+		}
 		if err := fn(tx); err != nil {
 			return err
 		}
-		if r.apart && string(tx.Setting(reloadAsked)) != before {
+		after, err := reloadAsked(tx)
+		if r.apart && after != before {
 			return away
 		}
-		return nil
+		return err
 	})
 }
 
@@ -69,7 +73,7 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 	b := &Bridge{Config: c, Path: file, Log: slog.New(slog.NewTextHandler(io.MultiWriter(&log, t.Output()), nil)), store: s, replicas: &replicas{}}
 	ask := func(word string) {
 		t.Helper()
-		if err := opened.Update(t.Context(), func(tx store.Tx) error { return tx.SetSetting(reloadAsked, []byte(word)) }); err != nil {
+		if err := opened.Update(t.Context(), func(tx store.Tx) error { return store.Put(tx, store.Command{Name: store.CommandReload, Value: word}) }); err != nil {
 			t.Fatal(err)
 		}
 	}

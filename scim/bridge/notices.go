@@ -162,6 +162,7 @@ func (b *Bridge) startNotices() {
 				b.noted(b.notices.write(ctx, b.store, false))
 			case <-uses.C:
 				b.noted(b.uses.Write(ctx, b.store))
+				b.sweep(ctx)
 				if now := b.now(); now.Sub(warned) >= 24*time.Hour {
 					warned = now
 					b.warnOfEnds(now)
@@ -177,6 +178,16 @@ func (b *Bridge) startNotices() {
 		b.noted(b.uses.Write(limit, b.store))
 		return nil
 	})
+}
+
+// sweepPart is how many expired records one transaction removes.
+const sweepPart = 500
+
+// sweep removes expired records from the store.
+func (b *Bridge) sweep(ctx context.Context) {
+	if err := store.Sweep(ctx, b.store, b.now(), sweepPart); err != nil && ctx.Err() == nil {
+		b.Log.Warn("expired records cannot be removed from the store; the next try is in a minute", "error", err)
+	}
 }
 
 func (b *Bridge) noted(err error) {

@@ -45,8 +45,11 @@ type replicas struct {
 	reload string                            // the request to read the configuration again that was seen last
 }
 
-// reloadAsked names the setting by which one replica asks all to read their configuration again.
-const reloadAsked = "asked/reload"
+// reloadAsked returns the last request of a replica that all read their configuration again.
+func reloadAsked(tx store.Tx) (string, error) {
+	c, _, err := store.Get(tx, store.Command{Name: store.CommandReload})
+	return c.Value, err
+}
 
 // open opens the store of the configuration.
 func (b *Bridge) open(ctx context.Context) (store.Store, error) {
@@ -68,9 +71,9 @@ func (b *Bridge) join(ctx context.Context) error {
 	if err := r.announce(ctx); err != nil {
 		return err
 	}
-	err := b.store.View(ctx, func(tx store.Tx) error {
-		r.reload = string(tx.Setting(reloadAsked))
-		return nil
+	err := b.store.View(ctx, func(tx store.Tx) (err error) {
+		r.reload, err = reloadAsked(tx)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("joining the other replicas: %w", err)
@@ -217,9 +220,10 @@ func (b *Bridge) follow() {
 // catchUp takes from the store what an operator told another replica.
 func (b *Bridge) catchUp(ctx context.Context) error {
 	var since, reload string
-	err := b.store.View(ctx, func(tx store.Tx) error {
-		since, reload = string(tx.Setting(restored)), string(tx.Setting(reloadAsked))
-		return nil
+	err := b.store.View(ctx, func(tx store.Tx) (err error) {
+		since = string(tx.Setting(restored))
+		reload, err = reloadAsked(tx)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("looking what other replicas were told: %w", err)
@@ -251,7 +255,7 @@ func (b *Bridge) tellReload(ctx context.Context) error {
 		return nil
 	}
 	word := rand.Text()
-	err := b.store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(reloadAsked, []byte(word)) })
+	err := b.store.Update(ctx, func(tx store.Tx) error { return store.Put(tx, store.Command{Name: store.CommandReload, Value: word}) })
 	if err != nil {
 		return fmt.Errorf("the rules are in force here, but the other replicas could not be told: %w", err)
 	}

@@ -40,10 +40,11 @@ var allowed = map[string][]string{
 	"backend/riskcloud/simulator":  {"backend/simulation"},
 	"store":                        {},
 	"store/storetest":              {"store"},
-	"store/bolt":                   {"store"},
-	"store/postgres":               {"store"},
+	"store/oldsettings":            {"store"},
+	"store/bolt":                   {"store", "store/oldsettings"},
+	"store/postgres":               {"store", "store/oldsettings"},
 	"store/postgres/postgrestest":  {},
-	"store/archive":                {"store"},
+	"store/archive":                {"store", "store/oldsettings"},
 	"store/audit":                  {"store"},
 }
 

@@ -96,6 +96,10 @@ func vacant(ctx context.Context, s store.Shared) error {
 			empty = false
 			break
 		}
+		for range store.List(tx, store.Credential{}) {
+			empty = false
+			break
+		}
 		if !empty {
 			return errors.New("this database is not empty: make a new one, nothing is overwritten")
 		}

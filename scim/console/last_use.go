@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,8 +23,6 @@ type Uses struct {
 	mu    sync.Mutex
 	noted map[string]map[string]time.Time // since the last Write, by identity provider and credential
 }
-
-func useSetting(idp string) string { return "used/" + idp }
 
 // Note records an accepted request.
 func (u *Uses) Note(idp, token string, at time.Time) {
@@ -56,11 +53,7 @@ func (u *Uses) Write(ctx context.Context, s store.Store) error {
 	}
 	err := s.Update(ctx, func(tx store.Tx) error {
 		for _, idp := range slices.Sorted(maps.Keys(noted)) {
-			raw, err := json.Marshal(merged(lastUses(tx, idp), noted[idp]))
-			if err != nil {
-				return err
-			}
-			if err := tx.SetSetting(useSetting(idp), raw); err != nil {
+			if err := putUses(tx, idp, noted[idp]); err != nil {
 				return err
 			}
 		}
@@ -90,10 +83,54 @@ func merged(all, more map[string]time.Time) map[string]time.Time {
 	return all
 }
 
+// putUses stores the uses that are later than the stored ones, and forgets those that are too many.
+func putUses(tx store.Tx, idp string, noted map[string]time.Time) error {
+	before := lastUses(tx, idp)
+	after := merged(maps.Clone(before), noted)
+	for token := range before {
+		if _, kept := after[token]; kept {
+			continue
+		}
+		if err := putUse(tx, idp, token, time.Time{}); err != nil {
+			return err
+		}
+	}
+	for token, at := range after {
+		if at.Equal(before[token]) {
+			continue
+		}
+		if err := putUse(tx, idp, token, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putUse stores the last use of a credential. One that no configuration lists is forgotten some time after it.
+func putUse(tx store.Tx, idp, token string, at time.Time) error {
+	c, _, err := store.Get(tx, store.Credential{IdP: idp, Token: token})
+	if err != nil {
+		return err
+	}
+	c.IdP, c.Token, c.LastUse = idp, token, at
+	if c.Since.IsZero() {
+		if at.IsZero() {
+			return store.Delete(tx, c)
+		}
+		c.Expires = at.Add(store.UnusedCredential)
+	}
+	return store.Put(tx, c)
+}
+
 func lastUses(tx store.Tx, idp string) map[string]time.Time {
 	all := map[string]time.Time{}
-	if json.Unmarshal(tx.Setting(useSetting(idp)), &all) != nil {
-		return map[string]time.Time{} // none yet, or a record that cannot be read
+	for c, err := range store.List(tx, store.Credential{IdP: idp}) {
+		if err != nil {
+			return map[string]time.Time{} // a record that cannot be read is as good as none
+		}
+		if !c.LastUse.IsZero() {
+			all[c.Token] = c.LastUse
+		}
 	}
 	return all
 }

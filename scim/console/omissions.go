@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -35,33 +34,16 @@ type OmissionStatus struct {
 	Key   string    `json:"key"`  // of the configuration, to be set to `clear` if an empty group is meant
 }
 
-// omissionRecord is the record in the store.
-type omissionRecord struct {
-	Sends time.Time `json:"sends,omitzero"` // the first PUT with members
-	First time.Time `json:"first,omitzero"` // PUTs without
-	Last  time.Time `json:"last,omitzero"`
-	Count int64     `json:"count"`
-}
-
-func omissionSetting(idp string) string { return "put_members/" + idp }
-
 // omissionKey names the key of the configuration.
 func omissionKey(idp string) string { return "identity_providers." + idp + ".put_without_members" }
 
-func readOmissions(tx store.Tx, idp string) omissionRecord {
-	var o omissionRecord
-	if json.Unmarshal(tx.Setting(omissionSetting(idp)), &o) != nil {
-		return omissionRecord{} // none yet; a record that cannot be read is as good as none
-	}
-	return o
-}
-
-func (o omissionRecord) write(tx store.Tx, idp string) error {
-	raw, err := json.Marshal(o)
+func readOmitted(tx store.Tx, idp string) store.PutOmission {
+	o, _, err := store.Get(tx, store.PutOmission{IdP: idp})
 	if err != nil {
-		return err
+		o = store.PutOmission{} // a record that cannot be read is as good as none
 	}
-	return tx.SetSetting(omissionSetting(idp), raw)
+	o.IdP = idp
+	return o
 }
 
 // Put records, in its transaction, a PUT that gives members of a group, or omits them although the
@@ -76,9 +58,9 @@ func (o *Omissions) Put(tx store.Tx, idp string, leftOut bool, at time.Time) (co
 	if known {
 		return nil, nil
 	}
-	if record := readOmissions(tx, idp); record.Sends.IsZero() {
+	if record := readOmitted(tx, idp); record.Sends.IsZero() {
 		record.Sends = at
-		err = record.write(tx, idp)
+		err = store.Put(tx, record)
 	}
 	return func() { o.learn(idp) }, err
 }
@@ -93,7 +75,7 @@ func (o *Omissions) learn(idp string) {
 }
 
 func (o *Omissions) countOmission(tx store.Tx, idp string, at time.Time) (committed func(), err error) {
-	record := readOmissions(tx, idp)
+	record := readOmitted(tx, idp)
 	if record.Sends.IsZero() {
 		return nil, nil
 	}
@@ -111,7 +93,7 @@ func (o *Omissions) countOmission(tx store.Tx, idp string, at time.Time) (commit
 		if o.Warn != nil {
 			o.Warn(idp, omissionKey(idp), record.Count)
 		}
-	}, record.write(tx, idp)
+	}, store.Put(tx, record)
 }
 
 // count counts one PUT, and changes how far the stored count is behind.
@@ -138,7 +120,7 @@ func (o *Omissions) status(tx store.Tx, idp string) *OmissionStatus {
 	if o == nil || o.Keeps == nil || !o.Keeps(idp) {
 		return nil
 	}
-	record := readOmissions(tx, idp)
+	record := readOmitted(tx, idp)
 	if record.Count == 0 {
 		return nil
 	}

@@ -21,15 +21,22 @@ type puts struct {
 	writes int
 }
 
-// countedWrites is a transaction in which writes of settings are counted.
+// countedWrites is a transaction in which writes of records are counted.
 type countedWrites struct {
 	store.Tx
 	writes *int
 }
 
-func (c countedWrites) SetSetting(name string, value []byte) error {
+func (c countedWrites) Records() store.Records { return countedRecords{c.Tx.Records(), c.writes} }
+
+type countedRecords struct {
+	store.Records
+	writes *int
+}
+
+func (c countedRecords) Write(r store.Record) error {
 	*c.writes++
-	return c.Tx.SetSetting(name, value)
+	return c.Records.Write(r)
 }
 
 func newPuts(t *testing.T) *puts {

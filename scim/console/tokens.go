@@ -16,16 +16,21 @@ type Token struct {
 	Expires time.Time // zero: never
 }
 
-func (t Token) setting() string { return "token/" + t.IdP + "/" + t.Token }
+func (t Token) row() store.Credential { return store.Credential{IdP: t.IdP, Token: t.Token} }
 
 // NoteTokens stores since when each token is configured: the file does not say it.
 func (c *Console) NoteTokens(ctx context.Context, now time.Time) error {
 	err := c.Store.Update(ctx, func(tx store.Tx) error {
 		for _, t := range c.Tokens {
-			if tx.Setting(t.setting()) != nil {
+			c, there, err := store.Get(tx, t.row())
+			if err != nil {
+				return err
+			}
+			if there && !c.Since.IsZero() {
 				continue
 			}
-			if err := tx.SetSetting(t.setting(), []byte(now.UTC().Format(time.RFC3339))); err != nil {
+			c.IdP, c.Token, c.Since, c.Expires = t.IdP, t.Token, now.UTC().Truncate(time.Second), time.Time{}
+			if err := store.Put(tx, c); err != nil {
 				return err
 			}
 		}
@@ -43,11 +48,11 @@ func (c *Console) tokens(tx store.Tx, idp string) []TokenStatus {
 		if t.IdP != idp {
 			continue
 		}
-		since, err := time.Parse(time.RFC3339, string(tx.Setting(t.setting())))
+		c, _, err := store.Get(tx, t.row())
 		if err != nil {
-			since = time.Time{}
+			c = store.Credential{}
 		}
-		out = append(out, TokenStatus{t.Token, since, t.Expires, uses[t.Token]})
+		out = append(out, TokenStatus{t.Token, c.Since, t.Expires, uses[t.Token]})
 	}
 	return append(out, signedCallers(uses)...)
 }

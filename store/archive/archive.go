@@ -10,30 +10,36 @@ import (
 	"strings"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/oldsettings"
 )
 
-// format is the version of the lines.
-const format = 1
+// format is the version of the lines. Before 2 there were no lines of kind record.
+const (
+	format       = 2
+	oldestFormat = 1
+)
 
 // ErrBad is the cause of every refusal of what is read.
 var ErrBad = errors.New("this is not a whole export of scimbridge")
 
 // line is one line. Kind says which of the other fields it has.
 type line struct {
-	Kind    string         `json:"kind"` // scimbridge, user, group, members, entry, link, setting, anchor, event, end
-	Format  int            `json:"format,omitempty"`
-	IdP     string         `json:"idp,omitempty"`
-	Backend string         `json:"backend,omitempty"`
-	Name    string         `json:"name,omitempty"` // of a setting; of members, the id of their group
-	User    *store.User    `json:"user,omitempty"`
-	Group   *store.Group   `json:"group,omitempty"`
-	Members []string       `json:"members,omitempty"`
-	Event   *store.Event   `json:"event,omitempty"`
-	Seal    *seal          `json:"seal,omitempty"` // of the event; of the anchor
-	Entry   *store.Entry   `json:"entry,omitempty"`
-	Link    *store.Link    `json:"link,omitempty"`
-	Value   []byte         `json:"value,omitempty"` // base64
-	Lines   map[string]int `json:"lines,omitempty"` // of each kind, at the end
+	Kind    string          `json:"kind"` // scimbridge, user, group, members, entry, link, setting, record, anchor, event, end
+	Format  int             `json:"format,omitempty"`
+	IdP     string          `json:"idp,omitempty"`
+	Backend string          `json:"backend,omitempty"`
+	Name    string          `json:"name,omitempty"` // of a setting; of members, the id of their group
+	User    *store.User     `json:"user,omitempty"`
+	Group   *store.Group    `json:"group,omitempty"`
+	Members []string        `json:"members,omitempty"`
+	Event   *store.Event    `json:"event,omitempty"`
+	Seal    *seal           `json:"seal,omitempty"` // of the event; of the anchor
+	Entry   *store.Entry    `json:"entry,omitempty"`
+	Link    *store.Link     `json:"link,omitempty"`
+	Value   []byte          `json:"value,omitempty"` // base64
+	Table   string          `json:"table,omitempty"`
+	Record  json.RawMessage `json:"record,omitempty"` // its columns by name
+	Lines   map[string]int  `json:"lines,omitempty"`  // of each kind, at the end
 }
 
 // seal is a place in the chain of the events. The number of its event is left out: the other store gives numbers of its own.
@@ -72,6 +78,7 @@ func Write(ctx context.Context, s store.Store, to io.Writer) error {
 			}
 			w.line(line{Kind: "setting", Name: name, Value: value})
 		}
+		w.records(tx)
 		w.events(tx.Events())
 		w.line(line{Kind: "end", Lines: w.count})
 		return errors.Join(w.err, out.Flush())
@@ -213,12 +220,12 @@ func (r *reader) check(l line) error {
 	r.n++
 	there := map[string]bool{"scimbridge": true, "user": l.User != nil, "group": l.Group != nil, "members": l.Name != "", "event": l.Event != nil && (l.Seal == nil || len(l.Seal.Digest) == len(store.Seal{}.Digest)),
 		"anchor": l.Seal != nil && len(l.Seal.Digest) == len(store.Seal{}.Digest),
-		"entry":  l.Entry != nil, "link": l.Link != nil, "setting": l.Name != "", "end": true}
+		"entry":  l.Entry != nil, "link": l.Link != nil, "setting": l.Name != "", "record": l.Table != "" && l.Record != nil, "end": true}
 	switch fits, known := there[l.Kind]; {
 	case r.n == 1 && l.Kind != "scimbridge", r.n > 1 && l.Kind == "scimbridge":
 		return errors.New("an export begins with a line of kind scimbridge")
-	case r.n == 1 && l.Format != format:
-		return fmt.Errorf("it has format %d, this scimbridge reads %d", l.Format, format)
+	case r.n == 1 && (l.Format < oldestFormat || l.Format > format):
+		return fmt.Errorf("it has format %d, this scimbridge reads those up to %d", l.Format, format)
 	case !known:
 		return fmt.Errorf("the kind %.40q is not known", l.Kind)
 	case !fits:
@@ -259,6 +266,12 @@ func put(tx store.Tx, l line) error {
 			return nil
 		}
 		return tx.SetSetting(l.Name, append([]byte{}, l.Value...))
+	case "record":
+		return putRecord(tx, l)
+	case "end":
+		if err := oldsettings.Convert(tx); err != nil { // of an export before format 2
+			return fmt.Errorf("%w: %w", ErrBad, err)
+		}
 	case "anchor":
 		return tx.Events().SetAnchor(l.Seal.of(0))
 	case "event":

@@ -64,7 +64,8 @@ func filled(t *testing.T) store.Store {
 			l.PutEntry(store.Entry{Target: "t", Account: "a", Role: "r", Key: "k", State: store.Present, Wanted: true, Attempt: 40, Doubt: at, Hold: "vt-3", Why: "max_removals", HeldSince: at, MaybeGone: true}),
 			a.PutLink(store.Link{IdP: "okta", User: "gone", Key: "k", Account: "a", Seen: at}),
 			tx.Accounts("observed").PutLink(store.Link{IdP: "okta", User: "u1", Key: "k", Account: "b", Seen: at}),
-			tx.SetSetting("disowned/vt/t", []byte{0, 1, 255}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")), tx.SetSetting(store.Private+"key", []byte("canary-of-a-key")))
+			tx.SetSetting("binary", []byte{0, 1, 255}),
+			store.Put(tx, store.Invitation{Backend: "vt", Listing: "t", Key: "a@example.com", At: time.Unix(5, 6).UTC(), Expires: time.Unix(7, 0).UTC()}), store.Put(tx, store.PutOmission{IdP: "okta", Count: 3}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")), tx.SetSetting(store.Private+"key", []byte("canary-of-a-key")))
 		return errors.Join(errs...)
 	})
 	if err != nil {
@@ -103,7 +104,7 @@ func TestPrivateSettingsStay(t *testing.T) {
 	if bytes.Contains(raw, []byte(store.Private)) || bytes.Contains(raw, []byte(base64.StdEncoding.EncodeToString([]byte("canary-of-a-key")))) {
 		t.Error("a private setting is exported")
 	}
-	planted := strings.Replace(string(raw), `"name":"disowned/vt/t"`, `"name":"`+store.Private+`key"`, 1)
+	planted := strings.Replace(string(raw), `"name":"binary"`, `"name":"`+store.Private+`key"`, 1)
 	if planted == string(raw) {
 		t.Fatal("there is nothing to replace")
 	}
@@ -186,7 +187,7 @@ func TestWhatIsNotWholeIsRefused(t *testing.T) {
 	lines := bytes.SplitAfter(whole, []byte("\n"))
 	rnd := rand.New(rand.NewPCG(1, 2))
 	bad := map[string][]byte{
-		"empty": nil, "not json": []byte("hello\n"), "without its head": bytes.Join(lines[1:], nil), "another format": bytes.Replace(whole, []byte(`"format":1`), []byte(`"format":9`), 1),
+		"empty": nil, "not json": []byte("hello\n"), "without its head": bytes.Join(lines[1:], nil), "another format": bytes.Replace(whole, []byte(`"format":2`), []byte(`"format":9`), 1),
 		"of no kind": append(bytes.Clone(lines[0]), []byte("{\"kind\":\"x\"}\n")...), "without what it is about": append(bytes.Clone(lines[0]), []byte("{\"kind\":\"user\"}\n")...),
 		"a line short": bytes.Join(append(append([][]byte{}, lines[:10]...), lines[11:]...), nil),
 	}
@@ -272,5 +273,34 @@ func TestNumbersOfAttemptsAreSkipped(t *testing.T) {
 	}
 	if err := archive.Read(context.Background(), bytes.NewReader(export("18446744073709551615")), open(t)); !errors.Is(err, archive.ErrBad) {
 		t.Errorf("a number of all ones: %v", err)
+	}
+}
+
+// An export of the format before has settings for what typed tables have now.
+func TestFormatBefore(t *testing.T) {
+	s := open(t)
+	lines := []string{`{"kind":"scimbridge","format":1}`,
+		`{"kind":"setting","name":"stays/vt/a","value":"` + base64.StdEncoding.EncodeToString([]byte("vt-1")) + `"}`,
+		`{"kind":"setting","name":"token/okta/0123","value":"` + base64.StdEncoding.EncodeToString([]byte("2026-01-02T03:04:05Z")) + `"}`,
+		`{"kind":"end"}`}
+	if err := archive.Read(context.Background(), strings.NewReader(strings.Join(lines, "\n")), s); err != nil {
+		t.Fatal(err)
+	}
+	err := s.View(context.Background(), func(tx store.Tx) error {
+		kept, _, err := store.Get(tx, store.Retained{Backend: "vt", Account: "a"})
+		if err != nil || kept.Hold != "vt-1" {
+			t.Errorf("an account that stays: %+v, %v", kept, err)
+		}
+		c, _, err := store.Get(tx, store.Credential{IdP: "okta", Token: "0123"})
+		if want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC); c.Since != want {
+			t.Errorf("a token: %+v", c)
+		}
+		for name := range tx.Settings() {
+			t.Errorf("the setting %s is left", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

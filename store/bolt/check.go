@@ -42,9 +42,36 @@ func (s *Store) Check() error {
 			_, err := unseal(k, v)
 			c.note("settings", err)
 		}
+		c.records(records{t})
 		return nil
 	})
 	return errors.Join(append(c.problems, err)...)
+}
+
+// records decode, stand under their keys, and are found by the time at which they expire.
+func (c *checker) records(rs records) {
+	expiring := 0
+	for _, like := range store.Tables() {
+		table := like.Table()
+		for k, v := range c.tx.scan(rs.bucket(table.Name), nil, 0) {
+			if err := decodeRecord(k, v, like); err != nil {
+				c.note("records", err)
+				continue
+			}
+			if string(recordKey(like, table.Key)) != string(k) {
+				c.wrong("records", "a record of %s stands under another key", table.Name)
+			}
+			if at := expiry(like); !at.IsZero() {
+				expiring++
+				if get(c.tx.btx.Bucket([]byte(topExpiries)), expiryKey(at, table.Name, k)) == nil {
+					c.wrong("records", "a record of %s is not found by the time at which it expires", table.Name)
+				}
+			}
+		}
+	}
+	if n := c.count(c.tx.btx.Bucket([]byte(topExpiries))); n != expiring {
+		c.wrong("records", "%d records expire, %d by their times", expiring, n)
+	}
 }
 
 type checker struct {

@@ -8,6 +8,8 @@
 //
 //	meta                    "format" -> 4 bytes; "anchor" -> place and digest of the last seal that was forgotten
 //	settings                name -> value
+//	records/<table>         columns of the key -> record, of the typed tables of the port
+//	expiries                time (8), table, key of a record that expires then -> nothing
 //	events                  seq (8) -> event; members and subject as numbers of the directory named in it
 //	seals                   place (8) -> seq of an event, digest; events are sealed in their order
 //	directories/<idp>/

@@ -23,8 +23,6 @@ import (
 )
 
 const (
-	// fileFormat is the version of the layout in doc.go.
-	fileFormat = 4
 	metaFormat = "format"
 	metaAnchor = "anchor"
 
@@ -205,7 +203,11 @@ func openFile(path string, timeout time.Duration) (db *bbolt.DB, file *os.File, 
 		return nil, nil, openError(path, err)
 	}
 	db.AllocSize = growStep
-	if err := checkFormat(path, db); err != nil {
+	format, err := formatOf(path, db)
+	if err == nil {
+		err = upgrade(path, db, format, steps())
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
 	return db, file, nil
@@ -257,31 +259,6 @@ func openError(path string, err error) error {
 		return err
 	}
 	return damaged(path, err)
-}
-
-func checkFormat(path string, db *bbolt.DB) error {
-	var format []byte
-	err := db.View(func(tx *bbolt.Tx) error {
-		if b := tx.Bucket([]byte(topMeta)); b != nil {
-			format = append(format, b.Get([]byte(metaFormat))...)
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
-		return err
-	case len(format) != 4:
-		return damaged(path, errors.New("it has no format number, so it may not be a store of scimbridge at all"))
-	case binary.BigEndian.Uint32(format) > fileFormat:
-		return &refusal{fmt.Sprintf("%s was written by a newer scimbridge (format %d, this one knows %d) and was left as it is; use the newer one",
-			path, binary.BigEndian.Uint32(format), fileFormat), store.ErrNewer}
-	case binary.BigEndian.Uint32(format) > 0 && binary.BigEndian.Uint32(format) < fileFormat: // memberships were rows of their own; events had no seals; marks had no origin; never released
-		return &refusal{fmt.Sprintf("%s was written by a scimbridge before the first release (format %d) and was left as it is; move it away and let the identity providers send everything again",
-			path, binary.BigEndian.Uint32(format)), store.ErrDamaged}
-	case binary.BigEndian.Uint32(format) != fileFormat:
-		return damaged(path, fmt.Errorf("format number %d", binary.BigEndian.Uint32(format)))
-	}
-	return nil
 }
 
 // View implements store.Store. A View that runs long keeps the pages of its moment from being used again.

@@ -181,7 +181,7 @@ func TestOpenRefusesOthers(t *testing.T) {
 		}
 		refused(t, content, store.ErrDamaged)
 	})
-	for format, why := range map[uint32]error{fileFormat + 1: store.ErrNewer, fileFormat - 1: store.ErrDamaged} {
+	for format, why := range map[uint32]error{fileFormat + 1: store.ErrNewer, oldestFormat - 1: store.ErrDamaged} {
 		t.Run(fmt.Sprint("format ", format), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "store.db")
 			filled(t, path)

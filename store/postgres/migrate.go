@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/oldsettings"
 )
 
 //go:embed migrations/*.sql
@@ -76,6 +77,11 @@ func bring(ctx context.Context, tx pgx.Tx, steps []string) (from int, err error)
 		if _, err := tx.Exec(ctx, step); err != nil {
 			return from, fmt.Errorf("step %d: %w", from+i+1, err)
 		}
+		if from+i+1 == recordsVersion {
+			if err := convertSettings(ctx, tx); err != nil {
+				return from, fmt.Errorf("step %d: %w", from+i+1, err)
+			}
+		}
 		if _, err := tx.Exec(ctx, `INSERT INTO schema_version (version) VALUES ($1)`, from+i+1); err != nil {
 			return from, err
 		}
@@ -91,4 +97,16 @@ func version(ctx context.Context, tx pgx.Tx) (n int, err error) {
 	}
 	err = tx.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM schema_version`).Scan(&n)
 	return n, err
+}
+
+// recordsVersion is the version of the tables that has typed tables for what lay in settings before.
+const recordsVersion = 3
+
+// convertSettings fills the typed tables from the settings.
+func convertSettings(ctx context.Context, pg pgx.Tx) error {
+	t := &tx{ctx: ctx, pg: pg, store: &Store{}, writable: true, idps: map[string]int32{}, backends: map[string]int32{}}
+	if err := oldsettings.Convert(t); err != nil {
+		return err
+	}
+	return t.err
 }

@@ -112,6 +112,7 @@ type model struct {
 	links    map[triple]store.Link
 	cached   map[triple]store.CachedAccount
 	settings map[string]string
+	removals map[entryID]store.Removal // by backend, target, account, kind
 	events   []store.Event
 	seals    []store.Seal // of the first events
 	anchor   store.Seal
@@ -122,7 +123,7 @@ type model struct {
 func newModel() *model {
 	return &model{
 		dirs: map[string]*modelDir{}, marks: map[markID]store.Mark{}, entries: map[entryID]store.Entry{},
-		links: map[triple]store.Link{}, cached: map[triple]store.CachedAccount{}, settings: map[string]string{},
+		links: map[triple]store.Link{}, cached: map[triple]store.CachedAccount{}, settings: map[string]string{}, removals: map[entryID]store.Removal{},
 	}
 }
 
@@ -138,7 +139,7 @@ func (m *model) clone() *model {
 	}
 	c.marks, c.entries, c.links = maps.Clone(m.marks), maps.Clone(m.entries), maps.Clone(m.links)
 	c.cached, c.settings, c.events = maps.Clone(m.cached), maps.Clone(m.settings), slices.Clone(m.events)
-	c.seals = slices.Clone(m.seals)
+	c.seals, c.removals = slices.Clone(m.seals), maps.Clone(m.removals)
 	return &c
 }
 
@@ -170,6 +171,11 @@ func (m *model) compare(t *testing.T, tx store.Tx) error {
 	for k, v := range m.settings {
 		same(t, "setting "+k, string(tx.Setting(k)), v)
 	}
+	removals := map[entryID]store.Removal{}
+	for _, r := range list(t, store.List(tx, store.Removal{})) {
+		removals[entryID{r.Backend, r.Target, r.Account, r.Kind}] = r
+	}
+	same(t, "removals", removals, m.removals)
 	return m.compareEvents(t, tx.Events())
 }
 

@@ -43,7 +43,7 @@ func randomOp(r *rand.Rand) op {
 		opPutUser, opPutUser, opPutGroup, opDeleteUser, opDeleteGroup,
 		opAddMember, opAddMember, opAddMember, opAddMember, opRemoveMember,
 		opTouch, opTouch, opSettle, opPark, opEntry, opDeleteEntry, opAttempt, opLink, opDeleteLink, opCached, opDeleteCached,
-		opEvent, opEvent, opSetting, opSeal, opSeal, opTouchEvent, opForget,
+		opEvent, opEvent, opSetting, opRecord, opRecord, opDeleteRecord, opSweep, opSeal, opSeal, opTouchEvent, opForget,
 	}
 	return makers[r.IntN(len(makers))](r)
 }
@@ -448,5 +448,40 @@ func opSetting(r *rand.Rand) op {
 	return func(tx store.Tx, m *model) error {
 		m.settings[name] = value
 		return tx.SetSetting(name, []byte(value))
+	}
+}
+
+func opRecord(r *rand.Rand) op {
+	id := entryID{modelBackends()[r.IntN(2)], named(r, "t", 3), named(r, "a", 4), []string{store.RemovalOfRole, store.RemovalByOffboarding}[r.IntN(2)]}
+	row := store.Removal{Backend: id.backend, Target: id.target, Account: id.account, Kind: id.role, At: at(r.Int64N(1000)), Approved: r.IntN(2) == 0}
+	if r.IntN(4) > 0 {
+		row.Expires = at(r.Int64N(1000))
+	}
+	return func(tx store.Tx, m *model) error {
+		m.removals[id] = row
+		return store.Put(tx, row)
+	}
+}
+
+func opDeleteRecord(r *rand.Rand) op {
+	id := entryID{modelBackends()[r.IntN(2)], named(r, "t", 3), named(r, "a", 4), store.RemovalOfRole}
+	return func(tx store.Tx, m *model) error {
+		delete(m.removals, id)
+		return store.Delete(tx, store.Removal{Backend: id.backend, Target: id.target, Account: id.account, Kind: id.role})
+	}
+}
+
+func opSweep(r *rand.Rand) op {
+	now := at(r.Int64N(600))
+	return func(tx store.Tx, m *model) error {
+		want := 0
+		for id, row := range m.removals {
+			if !row.Expires.IsZero() && !row.Expires.After(now) {
+				delete(m.removals, id)
+				want++
+			}
+		}
+		n, err := tx.Records().Sweep(now, 1000)
+		return errors.Join(err, differs("swept", n, want))
 	}
 }

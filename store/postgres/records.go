@@ -1,0 +1,191 @@
+package postgres
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// records are the typed tables. A column of a table in the port has the same name here.
+type records struct{ *tx }
+
+func (t *tx) Records() store.Records { return records{t} }
+
+// recordKey is the key of a record as it stands in its row: the first columns.
+func recordKey(r store.Record, columns int) []any {
+	var out []any
+	for _, f := range r.Fields()[:columns] {
+		if s, ok := f.(*string); ok {
+			out = append(out, key(*s))
+		}
+	}
+	return out
+}
+
+// recordRow is a record with its key as it stands in its row.
+type recordRow struct {
+	store.Record
+	key []string
+}
+
+// scanRecord fills in a record from the columns of its table and `whole`.
+func scanRecord(fresh func() store.Record) pgx.RowToFunc[recordRow] {
+	return func(c pgx.CollectableRow) (recordRow, error) {
+		out := recordRow{Record: fresh()}
+		fields, columns := out.Fields(), out.Table().Key
+		times := make([]*int64, len(fields))
+		into := make([]any, 0, len(fields)+1)
+		for i, f := range fields {
+			if _, is := f.(*time.Time); is {
+				f = &times[i]
+			}
+			into = append(into, f)
+		}
+		var whole []string
+		if err := c.Scan(append(into, &whole)...); err != nil {
+			return out, err
+		}
+		for i, f := range fields {
+			switch f := f.(type) {
+			case *string:
+				if i < columns {
+					if out.key = append(out.key, *f); whole != nil {
+						*f = whole[i]
+					}
+				}
+				*f = plain(*f)
+			case *time.Time:
+				*f = moment(times[i])
+			}
+		}
+		return out, nil
+	}
+}
+
+// where says that the first columns of a table equal parameters, of which the first is $1.
+func where(columns []string) string {
+	terms := []string{"true"}
+	for i, c := range columns {
+		terms = append(terms, fmt.Sprintf("%s = $%d", c, i+1))
+	}
+	return strings.Join(terms, " AND ")
+}
+
+func selection(t store.Table) string {
+	return `SELECT ` + strings.Join(t.Columns, ", ") + `, whole FROM ` + t.Name + ` WHERE `
+}
+
+func (rs records) Read(r store.Record) (bool, error) {
+	t := r.Table()
+	_, found, err := one(rs.tx, scanRecord(func() store.Record { return r }), selection(t)+where(t.Columns[:t.Key]), recordKey(r, t.Key)...)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", t.Name, err)
+	}
+	return found, nil
+}
+
+func (rs records) Write(r store.Record) error {
+	rs.write()
+	t := r.Table()
+	args := recordKey(r, t.Key)
+	var parts, params, set []string
+	for i, f := range r.Fields() {
+		params = append(params, fmt.Sprintf("$%d", i+1))
+		if s, ok := f.(*string); ok && i < t.Key {
+			parts = append(parts, *s)
+			continue
+		}
+		set = append(set, fmt.Sprintf("%s = $%d", t.Columns[i], i+1))
+		switch f := f.(type) {
+		case *string:
+			args = append(args, text(*f))
+		case *time.Time:
+			args = append(args, nanos(*f))
+		case *bool:
+			args = append(args, *f)
+		case *int64:
+			args = append(args, *f)
+		}
+	}
+	conflict := `DO NOTHING`
+	if len(set) > 0 {
+		conflict = `DO UPDATE SET ` + strings.Join(set, ", ")
+	}
+	_, err := rs.exec(fmt.Sprintf(`INSERT INTO %s (%s, whole) VALUES (%s, $%d) ON CONFLICT (%s) %s`, t.Name, strings.Join(t.Columns, ", "),
+		strings.Join(params, ", "), len(params)+1, strings.Join(t.Columns[:t.Key], ", "), conflict), append(args, wholes(parts...))...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.Name, err)
+	}
+	return nil
+}
+
+func (rs records) Remove(r store.Record) error {
+	rs.write()
+	t := r.Table()
+	if _, err := rs.exec(`DELETE FROM `+t.Name+` WHERE `+where(t.Columns[:t.Key]), recordKey(r, t.Key)...); err != nil {
+		return fmt.Errorf("%s: %w", t.Name, err)
+	}
+	return nil
+}
+
+// prefixOf counts the key columns of a record before its first empty one.
+func prefixOf(r store.Record) int {
+	n := r.Table().Key
+	for i, f := range r.Fields()[:n] {
+		if s, ok := f.(*string); ok && *s == "" {
+			return i
+		}
+	}
+	return n
+}
+
+func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[store.Record, error] {
+	t, prefix := like.Table(), prefixOf(like)
+	order := strings.Join(t.Columns[:t.Key], ", ")
+	list := pages(func(last *recordRow, limit int) ([]recordRow, error) {
+		sql, args := selection(t)+where(t.Columns[:prefix]), recordKey(like, prefix)
+		if last != nil {
+			var after []string
+			for _, k := range last.key {
+				args = append(args, k)
+				after = append(after, fmt.Sprintf("$%d", len(args)))
+			}
+			sql += ` AND (` + order + `) > (` + strings.Join(after, ", ") + `)`
+		}
+		args = append(args, limit)
+		return query(rs.tx, scanRecord(fresh), fmt.Sprintf("%s ORDER BY %s LIMIT $%d", sql, order, len(args)), args...)
+	})
+	return func(yield func(store.Record, error) bool) {
+		for r, err := range list {
+			if err != nil {
+				err = fmt.Errorf("%s: %w", t.Name, err)
+			}
+			if !yield(r.Record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Sweep removes the records of each table that expired first.
+func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
+	rs.write()
+	for _, r := range store.Tables() {
+		t := r.Table()
+		if !t.Expires {
+			continue
+		}
+		n, err := rs.exec(`DELETE FROM `+t.Name+` WHERE ctid = ANY(ARRAY(SELECT ctid FROM `+t.Name+
+			` WHERE expires <= $1 ORDER BY expires LIMIT $2))`, nanos(now), most-removed)
+		if err != nil {
+			return removed, fmt.Errorf("sweep %s: %w", t.Name, err)
+		}
+		removed += int(n)
+	}
+	return removed, nil
+}

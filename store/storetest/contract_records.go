@@ -1,0 +1,205 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// fillRecord sets every column of a record to a value that tells it from others.
+func fillRecord(r store.Record, n int) {
+	for i, f := range r.Fields() {
+		switch f := f.(type) {
+		case *string:
+			*f = fmt.Sprintf("%s %d of %d", r.Table().Columns[i], i, n)
+		case *time.Time:
+			*f = time.Unix(1_700_000_000+int64(100*n+i), 123_456_789).UTC()
+		case *bool:
+			*f = (n+i)%2 == 0
+		case *int64:
+			*f = int64(n - 2*i)
+		}
+	}
+}
+
+// keyOnly returns an empty record that has the key of another.
+func keyOnly(r store.Record) store.Record {
+	out, ok := reflect.New(reflect.TypeOf(r).Elem()).Interface().(store.Record)
+	if !ok {
+		return nil
+	}
+	for i, f := range out.Fields()[:r.Table().Key] {
+		if s, ok := f.(*string); ok {
+			*s, _ = fieldString(r, i)
+		}
+	}
+	return out
+}
+
+func fieldString(r store.Record, i int) (string, bool) {
+	s, ok := r.Fields()[i].(*string)
+	if !ok {
+		return "", false
+	}
+	return *s, true
+}
+
+// testRecords holds every typed table to the contract, whatever columns it has.
+func testRecords(t *testing.T, s store.Store) {
+	for _, r := range store.Tables() {
+		t.Run(r.Table().Name, func(t *testing.T) { testTable(t, s, r) })
+	}
+}
+
+func testTable(t *testing.T, s store.Store, r store.Record) {
+	const many = 5
+	fresh := func() store.Record { return keyOnly(keyOnly(r)) }
+	all := make([]store.Record, many)
+	update(t, s, func(tx store.Tx) error {
+		for i := range all {
+			all[i] = fresh()
+			fillRecord(all[i], i)
+			if err := tx.Records().Write(all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	read := func(want store.Record) {
+		t.Helper()
+		view(t, s, func(tx store.Tx) error {
+			got := keyOnly(want)
+			found, err := tx.Records().Read(got)
+			same(t, "found", found, true)
+			same(t, "read", got, want)
+			return err
+		})
+	}
+	read(all[2])
+	replaced := keyOnly(all[2])
+	update(t, s, func(tx store.Tx) error { return tx.Records().Write(replaced) }) // every other column is empty
+	read(replaced)
+	scanned := func(like store.Record) (out []store.Record) {
+		view(t, s, func(tx store.Tx) error {
+			for got, err := range tx.Records().Scan(like, fresh) {
+				if err != nil {
+					return err
+				}
+				out = append(out, got)
+			}
+			return nil
+		})
+		return out
+	}
+	same(t, "in the order of the keys", scanned(fresh()), []store.Record{all[0], all[1], replaced, all[3], all[4]})
+	like := fresh()
+	if first, ok := like.Fields()[0].(*string); ok {
+		*first, _ = fieldString(all[3], 0)
+	}
+	same(t, "with the first column of one", scanned(like), []store.Record{all[3]})
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Records().Remove(keyOnly(all[1])), tx.Records().Remove(keyOnly(all[1])))
+	})
+	view(t, s, func(tx store.Tx) error {
+		found, err := tx.Records().Read(keyOnly(all[1]))
+		same(t, "removed", found, false)
+		return err
+	})
+	same(t, "those left", len(scanned(fresh())), many-1)
+}
+
+func testOddRecords(t *testing.T, s store.Store) {
+	odd := []string{"a\x00", "a\x00\x01", "\xff\xfe", "\x1a~", strings.Repeat("x", 1023), strings.Repeat("x", 5000), strings.Repeat("x", 5000) + "y"}
+	update(t, s, func(tx store.Tx) error {
+		for _, v := range odd {
+			if err := store.Put(tx, store.Invitation{Backend: v, Listing: "", Key: v, At: at(1), Refused: true}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	view(t, s, func(tx store.Tx) error {
+		for _, v := range odd {
+			got, found, err := store.Get(tx, store.Invitation{Backend: v, Key: v})
+			if err != nil {
+				return err
+			}
+			same(t, fmt.Sprintf("found %.10q", v), found, true)
+			same(t, "odd strings", got, store.Invitation{Backend: v, Key: v, At: at(1), Refused: true})
+			same(t, "listed", len(list(t, store.List(tx, store.Invitation{Backend: v}))), 1)
+		}
+		return nil
+	})
+}
+
+func testRecordsWhileListing(t *testing.T, s store.Store) {
+	const many = 250
+	update(t, s, func(tx store.Tx) error {
+		for i := range many {
+			if err := store.Put(tx, store.ShownHold{Backend: backend, ID: fmt.Sprintf("%04d", i)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	n := 0
+	update(t, s, func(tx store.Tx) error {
+		n = 0
+		for h, err := range store.List(tx, store.ShownHold{Backend: backend}) {
+			if err != nil {
+				return err
+			}
+			n++
+			if err := store.Delete(tx, h); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	same(t, "listed", n, many)
+	view(t, s, func(tx store.Tx) error {
+		same(t, "left", len(list(t, store.List(tx, store.ShownHold{}))), 0)
+		return nil
+	})
+}
+
+func testSweep(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error {
+		for i := range 10 {
+			account := fmt.Sprint(i)
+			r := store.Removal{Backend: backend, Target: "t", Account: account, Kind: store.RemovalOfRole, At: at(0), Expires: at(int64(i))}
+			if err := store.Put(tx, r); err != nil {
+				return err
+			}
+		}
+		later := store.Removal{Backend: backend, Target: "t", Account: "0", Kind: store.RemovalOfRole, Expires: at(100)}
+		never := store.Invitation{Backend: backend, Key: "k", At: at(0)}
+		other := store.Credential{IdP: "idp", Token: "jwt", LastUse: at(0), Expires: at(2)}
+		return errors.Join(store.Put(tx, later), store.Put(tx, never), store.Put(tx, other))
+	})
+	var sizes []int
+	for range 4 {
+		update(t, s, func(tx store.Tx) error {
+			n, err := tx.Records().Sweep(at(5), 3)
+			sizes = append(sizes, n)
+			return err
+		})
+	}
+	same(t, "in parts", sizes, []int{3, 3, 0, 0})
+	view(t, s, func(tx store.Tx) error {
+		left := map[string]bool{}
+		for _, r := range list(t, store.List(tx, store.Removal{Backend: backend})) {
+			left[r.Account] = true
+		}
+		same(t, "those left", left, map[string]bool{"0": true, "6": true, "7": true, "8": true, "9": true})
+		_, there, err := store.Get(tx, store.Invitation{Backend: backend, Key: "k"})
+		same(t, "one that never expires", there, true)
+		same(t, "of another table", len(list(t, store.List(tx, store.Credential{}))), 0)
+		return err
+	})
+}
