@@ -22,16 +22,16 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Bridge is one running instance: the SCIM listener, the console's, one worker per backend. Fields are set before
-// Start.
+// Bridge is one running server: the SCIM listener, the console, one worker per backend. Fields are
+// set before Start.
 type Bridge struct {
 	Config *config.Config
 	Log    *slog.Logger
-	// LogDropped reads how many lines of the log were dropped; nil: none ever is.
+	// LogDropped returns how many lines of the log were dropped; nil: none ever are.
 	LogDropped func() float64
 	Journal    func(backend string) backend.Journal // nil: none
 	Version    string
-	Path       string           // of the configuration, to read it again; "": it cannot be
+	Path       string           // of the configuration, for reloads; "": there is no file
 	Now        func() time.Time // nil: time.Now
 	// People and Roles exist at simulated vendors from the start. Without People every user has an
 	// account there.
@@ -40,9 +40,9 @@ type Bridge struct {
 	given     store.Store // in tests
 	store     store.Store
 	workers   map[string]engine
-	replicas  *replicas // nil: the store is ours alone
+	replicas  *replicas // nil: no other server shares the store
 	limits    map[string]*rate.Limiter
-	rules     atomic.Pointer[mapping.Rules] // those in force
+	rules     atomic.Pointer[mapping.Rules] // in force
 	printed   prints
 	reloading sync.Mutex
 	simulated map[string]backend.Simulator
@@ -50,14 +50,15 @@ type Bridge struct {
 	uses      console.Uses
 	ignored   console.Ignored
 	omissions console.Omissions
-	tokens    []console.Token // that are configured
+	tokens    []console.Token // as configured
 	stops     []named         // run in reverse order by Stop
 	errs      chan error
 	scim      net.Listener
 	console   net.Listener
 }
 
-// Start opens everything and returns once requests are accepted. On an error everything opened is closed again.
+// Start opens everything and returns once requests are accepted. After an error everything is
+// closed again.
 func (b *Bridge) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -150,7 +151,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	return nil
 }
 
-// startRules compiles the mapping, with the lines that explanations name if there is a file.
+// startRules compiles the rules, with their lines if there is a file.
 func (b *Bridge) startRules() (*mapping.Rules, []byte, error) {
 	if b.Path != "" {
 		return b.readRules()

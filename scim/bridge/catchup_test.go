@@ -99,10 +99,10 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 	}
 	write("Again")
 	s.apart = true
-	if _, err := b.Reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be told") || !given("Again") {
+	if _, err := b.Reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be notified") || !given("Again") {
 		t.Errorf("a reload of which the other replicas cannot be told: %v", err)
 	}
-	if n := strings.Count(log.String(), "of this one the rules in force stay"); n != 1 {
+	if n := strings.Count(log.String(), "this replica refuses its file; the rules in force stay"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
 }

@@ -96,7 +96,7 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 	write(configFile, "console: {listen: "+server.Listener.Addr().String()+"}\nstore: {path: "+filepath.Join(dir, "s.db")+"}\n")
 	write(filepath.Join(dir, "s.db.operator-key"), key)
 	var out strings.Builder
-	if code := cli.Main([]string{"backup", "--config", configFile, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was thrown away; try again") {
+	if code := cli.Main([]string{"backup", "--config", configFile, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was removed; try again") {
 		t.Errorf("%d %s", code, out.String())
 	}
 	if left, err := filepath.Glob(file + "*"); err != nil || len(left) > 0 {

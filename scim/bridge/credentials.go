@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
-// credentials are the tokens of the identity providers.
+// credentials returns the tokens of the identity providers.
 func (b *Bridge) credentials() ([]auth.Credential, error) {
 	var all []auth.Credential
 	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
@@ -23,10 +23,10 @@ func (b *Bridge) credentials() ([]auth.Credential, error) {
 	return all, nil
 }
 
-// used notes when a credential was last accepted.
+// used records that a credential was accepted now.
 func (b *Bridge) used(who auth.Identity) { b.uses.Note(who.IdP, who.Token, b.now()) }
 
-// listed are the credentials that the configuration names: tokens, and the secrets of clients, which go with the client.
+// listed returns the configured credentials: tokens, and clients with their secrets.
 func listed(credentials []auth.Credential, issuer *auth.Issuer) []console.Token {
 	var all []console.Token
 	for _, c := range credentials {
@@ -41,7 +41,7 @@ func listed(credentials []auth.Credential, issuer *auth.Issuer) []console.Token 
 	return all
 }
 
-// signing are the identity providers that sign tokens.
+// signing returns the identity providers that sign tokens.
 func (b *Bridge) signing() (names []string) {
 	for name, c := range b.Config.IdentityProviders {
 		if c.JWT.Configured() {

@@ -84,7 +84,7 @@ func TestAFloodIsTold(t *testing.T) {
 	write(true)
 	clock = clock.Add(time.Hour)
 	write(false)
-	if found := rejections(t, s); len(n.all) != 0 || len(found) > 4+maxNotices+1 || !strings.Contains(fmt.Sprint(found), "more than can be told apart") {
+	if found := rejections(t, s); len(n.all) != 0 || len(found) > 4+maxNotices+1 || !strings.Contains(fmt.Sprint(found), "too many different ones") {
 		t.Errorf("%d are remembered, %d events", len(n.all), len(found))
 	}
 }

@@ -11,20 +11,21 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// signingKeys names the setting with the keys of our own tokens. It does not leave the store.
+// signingKeys names the setting with the keys that sign our tokens. It does not leave the store.
 const signingKeys = store.Private + "signing-keys"
 
-// spentAssertions begins the names of the settings that say which assertions were used.
+// spentAssertions begins the names of the settings with assertions that were used.
 const spentAssertions = "assertions/"
 
-// issuer is the token endpoint, nil if nobody may ask there. It reads keys of others until ctx ends.
+// issuer returns the token endpoint; nil if no client may use it. It reads keys of others until ctx
+// ends.
 func (b *Bridge) issuer(ctx, reading context.Context) (*auth.Issuer, error) {
 	clients, err := b.clients(reading)
 	if err != nil || len(clients) == 0 {
 		return nil, err
 	}
 	i := &auth.Issuer{URL: strings.TrimSuffix(b.Config.Server.PublicURL, "/"), Clients: clients, Now: b.Now, Keys: b.keyring(), Spent: b.spent(),
-		Failed: func(err error) { b.Log.Error("no token can be given", "error", err) }}
+		Failed: func(err error) { b.Log.Error("cannot issue a token", "error", err) }}
 	if err := i.Keys.Init(ctx); err != nil {
 		return nil, err
 	}
@@ -54,21 +55,21 @@ func (b *Bridge) clients(reading context.Context) ([]auth.Client, error) {
 }
 
 func (b *Bridge) keyring() *auth.Keyring {
-	return &auth.Keyring{Now: b.Now, Load: func(ctx context.Context) ([]byte, error) { return b.kept(ctx, signingKeys) },
+	return &auth.Keyring{Now: b.Now, Load: func(ctx context.Context) ([]byte, error) { return b.setting(ctx, signingKeys) },
 		Change: func(ctx context.Context, change func([]byte) ([]byte, error)) error {
 			return b.change(ctx, signingKeys, change)
 		}}
 }
 
 func (b *Bridge) spent() *auth.Spent {
-	return &auth.Spent{Load: func(ctx context.Context, name string) ([]byte, error) { return b.kept(ctx, spentAssertions+name) },
+	return &auth.Spent{Load: func(ctx context.Context, name string) ([]byte, error) { return b.setting(ctx, spentAssertions+name) },
 		Change: func(ctx context.Context, name string, change func([]byte) ([]byte, error)) error {
 			return b.change(ctx, spentAssertions+name, change)
 		}}
 }
 
-// kept is what the store keeps under a name.
-func (b *Bridge) kept(ctx context.Context, name string) (kept []byte, err error) {
+// setting returns the value of a setting.
+func (b *Bridge) setting(ctx context.Context, name string) (kept []byte, err error) {
 	err = b.store.View(ctx, func(tx store.Tx) error {
 		kept = tx.Setting(name)
 		return nil
@@ -76,7 +77,7 @@ func (b *Bridge) kept(ctx context.Context, name string) (kept []byte, err error)
 	return kept, err
 }
 
-// change replaces it, in one transaction.
+// change replaces the value of a setting in one transaction.
 func (b *Bridge) change(ctx context.Context, name string, change func(kept []byte) ([]byte, error)) error {
 	return b.store.Update(store.About(ctx, name), func(tx store.Tx) error {
 		made, err := change(tx.Setting(name))

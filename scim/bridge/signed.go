@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
-// signed begins to read the keys of the identity providers that sign tokens, until ctx ends.
+// signed starts to read the keys of the identity providers that sign tokens, until ctx ends.
 func (b *Bridge) signed(ctx context.Context) ([]*auth.Signed, error) {
 	var out []*auth.Signed
 	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
@@ -28,7 +28,7 @@ func (b *Bridge) signed(ctx context.Context) ([]*auth.Signed, error) {
 	return out, nil
 }
 
-// signedBy is a verifier before it reads keys.
+// signedBy returns a verifier before it reads keys.
 func (b *Bridge) signedBy(idp string, c config.JWT) (*auth.Signed, error) {
 	way, err := c.Outgoing.Read()
 	if err != nil {
@@ -41,6 +41,6 @@ func (b *Bridge) signedBy(idp string, c config.JWT) (*auth.Signed, error) {
 	}
 	return &auth.Signed{IdP: idp, Issuer: c.Issuer, Audience: c.Audience, JWKSURL: c.JWKSURL, Algorithms: c.Algorithms, Claims: claims, App: c.AppID,
 		Transport: way.Transport(), Now: b.Now, Failed: func(err error) {
-			b.Log.Warn("the keys of an identity provider cannot be read; those that were read last are good for a day", "idp", idp, "error", err)
+			b.Log.Warn("keys of an identity provider are unreadable; the last ones stay valid for a day", "idp", idp, "error", err)
 		}}, nil
 }
