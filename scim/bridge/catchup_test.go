@@ -38,9 +38,9 @@ func (r *refusing) Update(ctx context.Context, fn func(store.Tx) error) error {
 	})
 }
 
-// A replica that is told to read its configuration while the store is away does so when the store is back; a file that is refused
-// is not read again and again.
-func TestCatchingUpIsNotForgotten(t *testing.T) {
+// A replica that is asked to reload while the store is away does so once the store is back. A
+// refused file is not read again and again.
+func TestCatchUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write := func(group string) {
 		t.Helper()

@@ -41,7 +41,7 @@ func TestDoctor(t *testing.T) {
 }
 
 // Every mistake is found with its remedy.
-func TestDoctorFindsWhatIsWrong(t *testing.T) {
+func TestDoctorProblems(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.edit("target: acme", "target: nowhere")
 	s.edit("match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'", "group: Risk, backend: rc, target: nothing")
@@ -54,8 +54,8 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A secret that is not at hand is a finding, and the rest is examined all the same.
-func TestDoctorGoesOnWithoutASecret(t *testing.T) {
+// A secret that cannot be read is a finding, and the rest is still examined.
+func TestDoctorWithoutSecret(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.person("ada@example.com")
 	s.edit("mappings:", "  later: {kind: virustotal, url: http://127.0.0.1:9, api_key: env:SCIMBRIDGE_TEST_NO_KEY, mode: sync}\nmappings:")
@@ -76,8 +76,8 @@ func TestDoctorGoesOnWithoutASecret(t *testing.T) {
 	}
 }
 
-// A role that nothing depends on tells how the tenant wants roles to be updated, and is as it was.
-func TestDoctorFindsTheWayOfTheTenant(t *testing.T) {
+// A canary role shows how the tenant accepts updates, and stays as it was.
+func TestDoctorCanary(t *testing.T) {
 	rc := rcsimulator.New(rcsimulator.Options{UpdateMethod: "PATCH"})
 	rc.AddRole("canary", "Canary")
 	rc.Grant("canary", rc.AddPerson("ada@example.com"))
@@ -96,7 +96,7 @@ func TestDoctorFindsTheWayOfTheTenant(t *testing.T) {
 }
 
 // Only the vendor knows what a role is called: a rule that gives an administrator's by name is better pinned.
-func TestDoctorRecommendsPin(t *testing.T) {
+func TestDoctorPin(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.rc.AddRole("r7", "GRC Administrator")
 	s.person("ada@example.com")

@@ -154,8 +154,8 @@ func TestDriftIsRepaired(t *testing.T) {
 	}
 }
 
-// TestOperatorKey: the key is a file of mode 0600 beside the store, kept over restarts; without a server there is a word
-// about that.
+// TestOperatorKey: the key is a file of mode 0600 next to the store and stays over restarts;
+// without a server the commands say what to do.
 func TestOperatorKey(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()

@@ -64,7 +64,7 @@ func TestOutgoing(t *testing.T) {
 }
 
 // A configuration that is printed shows where a secret comes from, and no secret.
-func TestAPrintedConfiguration(t *testing.T) {
+func TestPrintedConfiguration(t *testing.T) {
 	s := newSetup(t, "strict", "")
 	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {
