@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
@@ -40,18 +38,15 @@ type Bridge struct {
 	given     store.Store // in tests
 	store     store.Store
 	workers   map[string]engine
-	replicas  *replicas // nil: no other server shares the store
-	limits    map[string]*rate.Limiter
+	replicas  *replicas                     // nil: no other server shares the store
 	rules     atomic.Pointer[mapping.Rules] // in force
-	printed   prints
+	printed   fingerprints
 	reloading sync.Mutex
-	simulated map[string]backend.Simulator
+	vendors   *vendors
 	notices   *notices
-	uses      console.Uses
 	ignored   console.Ignored
 	omissions console.Omissions
-	tokens    []console.Token // as configured
-	stops     []named         // run in reverse order by Stop
+	stops     []named // run in reverse order by Stop
 	errs      chan error
 	scim      net.Listener
 	console   net.Listener
@@ -66,9 +61,11 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		}
 	}()
 	b.errs = make(chan error, 8)
-	s, err := b.open(ctx)
-	if err != nil {
-		return err
+	s := b.given
+	if s == nil {
+		if s, err = OpenStore(ctx, b.Config.Store); err != nil {
+			return err
+		}
 	}
 	b.store = s
 	b.onStop("store", func(context.Context) error { return s.Close() })
@@ -98,27 +95,29 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := b.startWorkers(names, metrics); err != nil {
 		return err
 	}
-	credentials, err := b.credentials()
+	who := b.identities()
+	credentials, err := who.credentials()
 	if err != nil {
 		return err
 	}
 	traffic := &console.Traffic{}
 	reading, stop := context.WithCancel(context.Background())
 	b.onStop("keys of identity providers", func(context.Context) error { stop(); return nil })
-	signed, err := b.signed(reading)
+	signed, err := who.signed(reading)
 	if err != nil {
 		return err
 	}
-	issuer, err := b.issuer(ctx, reading)
+	issuer, err := who.issuer(ctx, reading)
 	if err != nil {
 		return err
 	}
 	if issuer != nil {
 		signed = append(signed, issuer.Verifier())
 	}
-	b.tokens = listed(credentials, issuer)
-	b.startNotices()
-	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now, Used: b.used}, issuer, func(idp, method, resource string, code int) {
+	tokens := listed(credentials, issuer)
+	b.notices = &notices{now: b.now, log: b.Log, tokens: tokens}
+	b.onStop("notes", b.notices.start(s))
+	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now, Used: b.notices.used}, issuer, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, b.now())
 	}, metrics)
@@ -137,7 +136,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Mode: b.Config.Backends[n].Mode, Engine: b.workers[n]})
 	}
-	c.Tokens, c.Signing = b.tokens, b.signing()
+	c.Tokens, c.Signing = tokens, signing(b.Config)
 	if err := c.NoteTokens(ctx, b.now()); err != nil {
 		return err
 	}

@@ -2,19 +2,34 @@ package bridge
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/store"
 )
 
+// identities makes what authenticates clients, from the configuration and from what the store keeps.
+type identities struct {
+	config *config.Config
+	store  store.Store
+	log    *slog.Logger
+	now    func() time.Time // nil: time.Now
+}
+
+func (b *Bridge) identities() identities {
+	return identities{config: b.Config, store: b.store, log: b.Log, now: b.Now}
+}
+
 // credentials returns the tokens of the identity providers.
-func (b *Bridge) credentials() ([]auth.Credential, error) {
+func (i identities) credentials() ([]auth.Credential, error) {
 	var all []auth.Credential
-	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
-		some, err := credentials(name, b.Config.IdentityProviders[name].Tokens)
+	for _, name := range slices.Sorted(maps.Keys(i.config.IdentityProviders)) {
+		some, err := credentials(name, i.config.IdentityProviders[name].Tokens)
 		if err != nil {
 			return nil, err
 		}
@@ -22,9 +37,6 @@ func (b *Bridge) credentials() ([]auth.Credential, error) {
 	}
 	return all, nil
 }
-
-// used records that a credential was accepted now.
-func (b *Bridge) used(who auth.Identity) { b.uses.Note(who.IdP, who.Token, b.now()) }
 
 // listed returns the configured credentials: tokens, and clients with their secrets.
 func listed(credentials []auth.Credential, issuer *auth.Issuer) []console.Token {
@@ -42,8 +54,8 @@ func listed(credentials []auth.Credential, issuer *auth.Issuer) []console.Token 
 }
 
 // signing returns the identity providers that sign tokens.
-func (b *Bridge) signing() (names []string) {
-	for name, c := range b.Config.IdentityProviders {
+func signing(c *config.Config) (names []string) {
+	for name, c := range c.IdentityProviders {
 		if c.JWT.Configured() {
 			names = append(names, name)
 		}

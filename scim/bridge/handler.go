@@ -18,7 +18,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 	s := &scim.Server{
 		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.clock(), Observed: observed, Rejected: b.notices.rejected,
 		BodyMemory:  int64(b.Config.Server.BodyMemory),
-		Schemes:     b.schemes(),
+		Schemes:     schemes(b.Config),
 		Conditional: func() bool { return b.rules.Load().Conditional() },
 		Targets: func(idp string, g store.Group) []scim.Target {
 			var out []scim.Target
@@ -28,7 +28,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 			return out
 		},
 		Named:     b.named,
-		Elsewhere: b.elsewhere,
+		Elsewhere: func(tx store.Tx) []string { return b.printed.elsewhere(tx, b.rules.Load(), b.Config.Backends) },
 		Ignored: func(idp, resource string, attributes []string) {
 			metrics.IgnoredAttributes(idp, resource, len(attributes))
 			b.ignored.Note(idp, attributes)

@@ -24,7 +24,7 @@ const maxHeader = 256 << 10
 
 // serve starts to serve SCIM; every path of the listener is behind the same ingress.
 func (b *Bridge) serve(h http.Handler) error {
-	d, err := b.ingress()
+	d, err := newIngress(b.Config, b.Log)
 	if err != nil {
 		return err
 	}
@@ -44,11 +44,11 @@ func (b *Bridge) serve(h http.Handler) error {
 	return err
 }
 
-// ingress returns the guard of server.listen that the configuration, which was checked, describes.
-func (b *Bridge) ingress() (*ingress.Ingress, error) {
-	c := b.Config.Server
+// newIngress returns the guard of server.listen that the configuration, which was checked, describes.
+func newIngress(all *config.Config, log *slog.Logger) (*ingress.Ingress, error) {
+	c := all.Server
 	d := &ingress.Ingress{Connections: c.Limits.Connections, PerAddress: c.Limits.ConnectionsPerAddress, Providers: map[string]ingress.Provider{}, Refused: func(n int) {
-		b.Log.Warn("too many connections: some were refused or closed before they showed a good credential; name a proxy in front in trusted_proxies", "refused", n)
+		log.Warn("too many connections: some were refused or closed before they showed a good credential; name a proxy in front in trusted_proxies", "refused", n)
 	}}
 	var errs []error
 	limit := func(s string) ingress.Limit {
@@ -59,8 +59,8 @@ func (b *Bridge) ingress() (*ingress.Ingress, error) {
 		errs = append(errs, err)
 		return ingress.Limit{N: r.N, Per: r.Per}
 	}
-	prefixes := func(all []string) (out []netip.Prefix) {
-		for _, s := range all {
+	prefixes := func(list []string) (out []netip.Prefix) {
+		for _, s := range list {
 			p, err := ingress.ParsePrefix(s)
 			errs = append(errs, err)
 			out = append(out, p)
@@ -68,7 +68,7 @@ func (b *Bridge) ingress() (*ingress.Ingress, error) {
 		return out
 	}
 	d.Requests, d.Failures, d.Proxies = limit(c.Limits.Requests), limit(c.Limits.Failures), prefixes(c.TrustedProxies)
-	for name, idp := range b.Config.IdentityProviders {
+	for name, idp := range all.IdentityProviders {
 		p := ingress.Provider{Allow: prefixes(idp.Allow), Certificates: idp.ClientCertificates, Requests: limit(config.DefaultRequests)}
 		if idp.RateLimit != "" {
 			p.Requests = limit(idp.RateLimit)

@@ -38,7 +38,7 @@ func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byt
 			return err
 		}
 		e := store.Event{At: b.now().UTC(), Type: "config.load", Actor: actor, Detail: how + ", version " + b.Version}
-		e.Before, e.After = fingerprints(before, now), fingerprints(now, before)
+		e.Before, e.After = changed(before, now), changed(now, before)
 		if _, err := tx.Events().Append(e); err != nil {
 			return err
 		}
@@ -50,9 +50,9 @@ func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byt
 	return nil
 }
 
-// fingerprints returns the fingerprints that the other lacks as a JSON object; "" if there are
+// changed returns the fingerprints that the other lacks as a JSON object; "" if there are
 // none.
-func fingerprints(of, other map[string]string) string {
+func changed(of, other map[string]string) string {
 	differ := map[string]string{}
 	for name, print := range of {
 		if other[name] != print {

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/ingress"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -26,7 +28,10 @@ const (
 // client can cause them, so equal events of one network are written at most once a minute, with
 // their number, outside the request.
 type notices struct {
-	now func() time.Time
+	now    func() time.Time
+	log    *slog.Logger
+	tokens []console.Token // whose end is warned of
+	uses   console.Uses
 
 	mu  sync.Mutex
 	all map[about]map[string]*notice // by the network they come from
@@ -144,13 +149,15 @@ func (n *notices) write(ctx context.Context, s store.Store, all bool) error {
 	return nil
 }
 
-// startNotices writes events until the bridge stops, and once more then. It also warns daily of
+// used records that a credential was accepted now.
+func (n *notices) used(who auth.Identity) { n.uses.Note(who.IdP, who.Token, n.now()) }
+
+// start writes events to a store until stop is called, and once more then. It also warns daily of
 // credentials that expire.
-func (b *Bridge) startNotices() {
-	b.notices = &notices{now: b.now}
+func (n *notices) start(s store.Store) (stop func(limit context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stopping, done := make(chan struct{}), make(chan struct{})
-	warned := b.now() // loading the configuration warns at the start
+	warned := n.now() // loading the configuration warns at the start
 	go func() {
 		defer close(done)
 		events, uses := time.NewTicker(noticeEvery), time.NewTicker(useEvery)
@@ -161,37 +168,37 @@ func (b *Bridge) startNotices() {
 			case <-stopping:
 				return
 			case <-events.C:
-				b.noted(b.notices.write(ctx, b.store, false))
+				n.failed(n.write(ctx, s, false))
 			case <-uses.C:
-				b.noted(b.uses.Write(ctx, b.store))
-				if now := b.now(); now.Sub(warned) >= 24*time.Hour {
+				n.failed(n.uses.Write(ctx, s))
+				if now := n.now(); now.Sub(warned) >= 24*time.Hour {
 					warned = now
-					b.warnOfEnds(now)
+					n.warnOfEnds(now)
 				}
 			}
 		}
 	}()
-	b.onStop("notes", func(limit context.Context) error {
+	return func(limit context.Context) error {
 		defer context.AfterFunc(limit, cancel)()
 		close(stopping)
 		<-done // a write in progress must end
-		b.noted(b.notices.write(limit, b.store, true))
-		b.noted(b.uses.Write(limit, b.store))
+		n.failed(n.write(limit, s, true))
+		n.failed(n.uses.Write(limit, s))
 		return nil
-	})
+	}
 }
 
-func (b *Bridge) noted(err error) {
+func (n *notices) failed(err error) {
 	if err != nil {
-		b.Log.Warn("events about credentials cannot be stored and are dropped", "error", err)
+		n.log.Warn("events about credentials cannot be stored and are dropped", "error", err)
 	}
 }
 
 // warnOfEnds warns of credentials that expire soon or have expired.
-func (b *Bridge) warnOfEnds(now time.Time) {
-	for _, t := range b.tokens {
+func (n *notices) warnOfEnds(now time.Time) {
+	for _, t := range n.tokens {
 		if words := config.ExpiryNotice(t.Expires, now); words != "" {
-			b.Log.Warn("a credential of an identity provider "+words, "idp", t.IdP, "token", t.Token)
+			n.log.Warn("a credential of an identity provider "+words, "idp", t.IdP, "token", t.Token)
 		}
 	}
 }

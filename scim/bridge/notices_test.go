@@ -157,16 +157,17 @@ func (s slow) Update(ctx context.Context, fn func(store.Tx) error) error {
 // What is being written when the bridge stops is written.
 func TestStopWritesRejections(t *testing.T) {
 	s := newStore(t)
-	b := &Bridge{store: slow{s}, Log: canary.Log(t)}
+	log := canary.Log(t)
 	synctest.Test(t, func(t *testing.T) {
-		b.startNotices()
+		n := &notices{now: time.Now, log: log}
+		stop := n.start(slow{s})
 		reject := func(why string) {
-			b.notices.rejected(httptest.NewRequest("GET", "/scim/v2/Users", nil), &auth.Refusal{Why: why})
+			n.rejected(httptest.NewRequest("GET", "/scim/v2/Users", nil), &auth.Refusal{Why: why})
 		}
 		reject("an unknown token")
 		time.Sleep(noticeEvery + time.Second) // it is being written
 		reject("another reason")
-		if err := b.Stop(); err != nil {
+		if err := stop(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -179,14 +180,14 @@ func TestStopWritesRejections(t *testing.T) {
 // warns.
 func TestExpiryWarnings(t *testing.T) {
 	var log bytes.Buffer
-	b := &Bridge{Log: slog.New(slog.NewJSONHandler(&log, nil)), tokens: []console.Token{{IdP: "okta", Token: "1a2b3c4d", Expires: time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC)}, {IdP: "entra", Token: "oauth-x"}}}
+	n := &notices{log: slog.New(slog.NewJSONHandler(&log, nil)), tokens: []console.Token{{IdP: "okta", Token: "1a2b3c4d", Expires: time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC)}, {IdP: "entra", Token: "oauth-x"}}}
 	for day, want := range map[string]string{"2026-11-01": "", "2026-11-30": "expires on 2026-12-24", "2026-12-24": "expired on 2026-12-24"} {
 		log.Reset()
 		at, err := time.Parse(time.DateOnly, day)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.warnOfEnds(at)
+		n.warnOfEnds(at)
 		if got := log.String(); (want == "") != (got == "") || !strings.Contains(got, want) || want != "" && !strings.Contains(got, "1a2b3c4d") || strings.Contains(got, "oauth-x") {
 			t.Errorf("%s: %s", day, got)
 		}

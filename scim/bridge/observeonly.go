@@ -33,8 +33,8 @@ func (b *Bridge) Resume(ctx context.Context) (observed bool, err error) {
 }
 
 // observesSince returns when a copy became the store if it was not resumed since; "" otherwise.
-func (b *Bridge) observesSince(ctx context.Context) (since string, err error) {
-	err = b.store.View(ctx, func(tx store.Tx) error {
+func observesSince(ctx context.Context, s store.Store) (since string, err error) {
+	err = s.View(ctx, func(tx store.Tx) error {
 		since = string(tx.Setting(restored))
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -47,14 +49,6 @@ type replicas struct {
 
 // reloadAsked names the setting by which one replica asks all to reload.
 const reloadAsked = "asked/reload"
-
-// open opens the configured store.
-func (b *Bridge) open(ctx context.Context) (store.Store, error) {
-	if b.given != nil {
-		return b.given, nil
-	}
-	return OpenStore(ctx, b.Config.Store)
-}
 
 // join announces this process to the other replicas and learns the clock of the store.
 func (b *Bridge) join(ctx context.Context) error {
@@ -142,16 +136,22 @@ func (b *Bridge) engine(name string, client backend.Backend, metrics *console.Me
 	lease := time.Duration(b.Config.Store.Lease)
 	return &delivery.Candidate{Worker: w, Shared: b.replicas.shared, Owner: b.replicas.self.ID, Lease: lease, Poll: min(pollEvery, lease/5),
 		Clock: &b.replicas.clock, Who: b.replicas.who, Term: func(s store.Store) *delivery.Worker {
-			backend.Spend(b.limits[name]) // the previous leader may just have used it
+			backend.Spend(b.vendors.limits[name]) // the previous leader may just have used it
 			return b.worker(name, s, client, metrics)
 		}}
 }
 
+// fingerprints are those of the rules of this replica, computed once for each set of rules.
+type fingerprints struct {
+	mu  sync.Mutex
+	of  *mapping.Rules
+	all map[string]string
+}
+
 // elsewhere lists the backends whose worker applies other rules than this process: a worker of
 // another replica, or our own before a reload reached it.
-func (b *Bridge) elsewhere(tx store.Tx) []string {
-	var out []string
-	ours := b.prints()
+func (f *fingerprints) elsewhere(tx store.Tx, rules *mapping.Rules, backends map[string]*config.Backend) (out []string) {
+	ours := f.current(rules, backends)
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
 		if theirs := delivery.InForce(tx, name); theirs != "" && theirs != ours[name] {
 			out = append(out, name)
@@ -160,23 +160,16 @@ func (b *Bridge) elsewhere(tx store.Tx) []string {
 	return out
 }
 
-// prints are the fingerprints of the rules of this replica, computed once for each set of rules.
-type prints struct {
-	mu  sync.Mutex
-	of  *mapping.Rules
-	all map[string]string
-}
-
-func (b *Bridge) prints() map[string]string {
-	b.printed.mu.Lock()
-	defer b.printed.mu.Unlock()
-	if r := b.rules.Load(); b.printed.of != r {
-		b.printed.of, b.printed.all = r, map[string]string{}
-		for name := range b.Config.Backends {
-			b.printed.all[name] = r.Fingerprint(name)
+func (f *fingerprints) current(rules *mapping.Rules, backends map[string]*config.Backend) map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.of != rules {
+		f.of, f.all = rules, map[string]string{}
+		for name := range backends {
+			f.all[name] = rules.Fingerprint(name)
 		}
 	}
-	return b.printed.all
+	return f.all
 }
 
 // follow does what other replicas ask, until it is stopped.
@@ -194,24 +187,29 @@ func (b *Bridge) follow() {
 	b.replicas.self.Address = consoleAddress(b.console.Addr().String())
 	go func() {
 		defer close(ended)
-		var announced time.Time
-		failing := false
-		for ctx.Err() == nil {
-			err := b.catchUp(ctx)
-			if err == nil && time.Since(announced) >= announceEvery {
-				announced = time.Now()
-				err = b.replicas.announce(ctx)
-			}
-			if err != nil && !failing && ctx.Err() == nil {
-				b.Log.Warn("cannot read what other replicas ask; retrying", "error", err)
-			}
-			failing = err != nil
-			select {
-			case <-ctx.Done():
-			case <-time.After(pollEvery):
-			}
-		}
+		b.replicas.follow(ctx, b.catchUp, b.Log)
 	}()
+}
+
+// follow calls catchUp and announces this replica again and again until ctx ends.
+func (r *replicas) follow(ctx context.Context, catchUp func(context.Context) error, log *slog.Logger) {
+	var announced time.Time
+	failing := false
+	for ctx.Err() == nil {
+		err := catchUp(ctx)
+		if err == nil && time.Since(announced) >= announceEvery {
+			announced = time.Now()
+			err = r.announce(ctx)
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			log.Warn("cannot read what other replicas ask; retrying", "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(pollEvery):
+		}
+	}
 }
 
 // catchUp executes what an operator asked another replica.
@@ -246,15 +244,15 @@ func (b *Bridge) catchUp(ctx context.Context) error {
 }
 
 // requestReload asks the other replicas to reload, too.
-func (b *Bridge) requestReload(ctx context.Context) error {
-	if b.replicas == nil {
+func (r *replicas) requestReload(ctx context.Context, s store.Store) error {
+	if r == nil {
 		return nil
 	}
 	word := rand.Text()
-	err := b.store.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(reloadAsked, []byte(word)) })
+	err := s.Update(ctx, func(tx store.Tx) error { return tx.SetSetting(reloadAsked, []byte(word)) })
 	if err != nil {
 		return fmt.Errorf("the rules are in force here, but the other replicas could not be notified: %w", err)
 	}
-	b.replicas.reload = word
+	r.reload = word
 	return nil
 }

@@ -29,13 +29,14 @@ func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]deli
 			return nil, err
 		}
 	}
-	return b.previews(ctx, rules)
+	return previews(ctx, b.workers, rules)
 }
 
-func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules) ([]delivery.Preview, error) {
+// previews plans every backend under rules; nil: those in force.
+func previews(ctx context.Context, workers map[string]engine, rules *mapping.Rules) ([]delivery.Preview, error) {
 	out := []delivery.Preview{}
-	for _, name := range slices.Sorted(maps.Keys(b.workers)) {
-		p, err := b.workers[name].Preview(ctx, rules)
+	for _, name := range slices.Sorted(maps.Keys(workers)) {
+		p, err := workers[name].Preview(ctx, rules)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +58,7 @@ func (b *Bridge) Reload(ctx context.Context) ([]delivery.Preview, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the rules in force stay: %w", err)
 	}
-	return plan, b.requestReload(ctx)
+	return plan, b.replicas.requestReload(ctx, b.store)
 }
 
 // readRules reads the mappings of the configuration file as it is now.
@@ -75,7 +76,7 @@ func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 
 // takeRules takes rules into force. An error is one of the store and leaves the previous rules.
 func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte) ([]delivery.Preview, error) {
-	plan, err := b.previews(ctx, rules)
+	plan, err := previews(ctx, b.workers, rules)
 	if err != nil {
 		return nil, err
 	}

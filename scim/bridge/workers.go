@@ -44,16 +44,19 @@ func (b *Bridge) warnOfOrphans(ctx context.Context) error {
 // startWorkers makes the client and the worker of each backend and starts the workers. They stop
 // after the listeners, so that accepted changes are still delivered, and before the store.
 func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
-	since, err := b.observesSince(context.Background())
+	since, err := observesSince(context.Background(), b.store)
 	if err != nil {
 		return err
 	}
 	if since != "" {
 		b.Log.Warn("the store is a restored copy: observing only until `scimbridge resume`", "since", since)
 	}
+	b.vendors = newVendors(b.Config)
+	b.vendors.now, b.vendors.journal, b.vendors.people, b.vendors.roles = b.clock(), b.Journal, b.People, b.Roles
+	b.vendors.counted, b.vendors.onStop, b.vendors.errs = metrics.Call, b.onStop, b.errs
 	b.workers = map[string]engine{}
 	for _, n := range names {
-		client, err := b.Client(n, metrics)
+		client, err := b.vendors.client(n)
 		if err != nil {
 			return fmt.Errorf("backend %s: %w", n, err)
 		}

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -17,13 +16,11 @@ import (
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
-	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // backends examines every configured vendor.
 func (d *examination) backends(ctx context.Context) {
 	canary := d.CanaryRole
-	b := &bridge.Bridge{Config: d.config, Log: slog.New(slog.DiscardHandler)}
 	file, err := config.ReadFile(d.File)
 	var rules *mapping.Rules
 	if err == nil {
@@ -41,7 +38,7 @@ func (d *examination) backends(ctx context.Context) {
 			d.say(name, backend.Finding{Level: backend.Note, What: "it is simulated: nothing is changed at a vendor", Remedy: "set `url` when you are ready"})
 			continue
 		}
-		client, err := b.Client(name, console.NewMetrics(nil, nil))
+		client, err := bridge.Connect(d.config, name)
 		way, wayErr := c.Outgoing.Read()
 		if err := cmp.Or(err, wayErr); err != nil {
 			finding := bad(err.Error(), "scimbridge check")
