@@ -2,8 +2,8 @@ package bridge_test
 
 import "testing"
 
-// TestMissingAndLeaving asks both vendors for accounts, and ends them, as configured.
-func TestMissingAndLeaving(t *testing.T) {
+// TestMissingAndInactive asks both vendors for accounts, and ends them, as configured.
+func TestMissingAndInactive(t *testing.T) {
 	for _, profile := range profiles {
 		t.Run(profile, func(t *testing.T) {
 			t.Parallel()

@@ -18,7 +18,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// federation lets a replica accept what somebody signs.
+// federation lets a replica accept the assertions of an issuer.
 func (s *setup) federation(by *signer) {
 	s.t.Helper()
 	s.edit("server: {listen: 127.0.0.1:0}", "server: {listen: 127.0.0.1:0, public_url: 'https://scim.example.com/scim/v2'}")
@@ -49,7 +49,7 @@ func (c crowd) Update(ctx context.Context, fn func(store.Tx) error) error {
 }
 
 // An assertion that was used is used for every replica, whichever is asked, however many at once, and after a restart.
-func TestAssertionsAreGoodOnceForAllReplicas(t *testing.T) {
+func TestAssertionsOnce(t *testing.T) {
 	for kind, share := range stores {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -134,8 +134,9 @@ func atOnce(t *testing.T, all []*setup, each int, form string) int {
 	return int(given.Load())
 }
 
-// While the store is away no assertion is good, since nobody knows whether it was used; the same one is good when the store is back.
-func TestAssertionsWaitForTheStore(t *testing.T) {
+// While the store is away no assertion is accepted, because its use cannot be checked. The same
+// assertion is accepted once the store is back.
+func TestAssertionsWithoutStore(t *testing.T) {
 	by := newSigner(t)
 	all := replicasOf(t, 1)
 	aFile(t, all)

@@ -7,7 +7,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/audit"
 )
 
-// startSealer chains the audit trail. It is stopped after everything that appends to it.
+// startSealer chains the audit trail. It stops after everything that appends to it.
 func (b *Bridge) startSealer() {
 	s := &audit.Sealer{Store: b.store, Keep: time.Duration(b.Config.Audit.Retention), Now: b.clock(), Log: b.Log}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
@@ -22,16 +20,16 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Bridge is one running instance: the SCIM listener, the console's, one worker per backend. Fields are set before
-// Start.
+// Bridge is one running server: the SCIM listener, the console, one worker per backend. Fields are
+// set before Start.
 type Bridge struct {
 	Config *config.Config
 	Log    *slog.Logger
-	// LogDropped reads how many lines of the log were dropped; nil: none ever is.
+	// LogDropped returns how many lines of the log were dropped; nil: none ever are.
 	LogDropped func() float64
 	Journal    func(backend string) backend.Journal // nil: none
 	Version    string
-	Path       string           // of the configuration, to read it again; "": it cannot be
+	Path       string           // of the configuration, for reloads; "": there is no file
 	Now        func() time.Time // nil: time.Now
 	// People and Roles exist at simulated vendors from the start. Without People every user has an
 	// account there.
@@ -40,24 +38,22 @@ type Bridge struct {
 	given     store.Store // in tests
 	store     store.Store
 	workers   map[string]engine
-	replicas  *replicas // nil: the store is ours alone
-	limits    map[string]*rate.Limiter
-	rules     atomic.Pointer[mapping.Rules] // those in force
-	printed   prints
+	replicas  *replicas                     // nil: no other server shares the store
+	rules     atomic.Pointer[mapping.Rules] // in force
+	printed   fingerprints
 	reloading sync.Mutex
-	simulated map[string]backend.Simulator
+	vendors   *vendors
 	notices   *notices
-	uses      console.Uses
 	ignored   console.Ignored
 	omissions console.Omissions
-	tokens    []console.Token // that are configured
-	stops     []named         // run in reverse order by Stop
+	stops     []named // run in reverse order by Stop
 	errs      chan error
 	scim      net.Listener
 	console   net.Listener
 }
 
-// Start opens everything and returns once requests are accepted. On an error everything opened is closed again.
+// Start opens everything and returns once requests are accepted. After an error everything is
+// closed again.
 func (b *Bridge) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -65,9 +61,11 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		}
 	}()
 	b.errs = make(chan error, 8)
-	s, err := b.open(ctx)
-	if err != nil {
-		return err
+	s := b.given
+	if s == nil {
+		if s, err = OpenStore(ctx, b.Config.Store); err != nil {
+			return err
+		}
 	}
 	b.store = s
 	b.onStop("store", func(context.Context) error { return s.Close() })
@@ -97,27 +95,29 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := b.startWorkers(names, metrics); err != nil {
 		return err
 	}
-	credentials, err := b.credentials()
+	who := b.identities()
+	credentials, err := who.credentials()
 	if err != nil {
 		return err
 	}
 	traffic := &console.Traffic{}
 	reading, stop := context.WithCancel(context.Background())
 	b.onStop("keys of identity providers", func(context.Context) error { stop(); return nil })
-	signed, err := b.signed(reading)
+	signed, err := who.signed(reading)
 	if err != nil {
 		return err
 	}
-	issuer, err := b.issuer(ctx, reading)
+	issuer, err := who.issuer(ctx, reading)
 	if err != nil {
 		return err
 	}
 	if issuer != nil {
 		signed = append(signed, issuer.Verifier())
 	}
-	b.tokens = listed(credentials, issuer)
-	b.startNotices()
-	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now, Used: b.used}, issuer, func(idp, method, resource string, code int) {
+	tokens := listed(credentials, issuer)
+	b.notices = &notices{now: b.now, log: b.Log, tokens: tokens}
+	b.onStop("notes", b.notices.start(s))
+	handler := b.scimHandler(auth.Verifier{Credentials: credentials, Signed: signed, Now: b.Now, Used: b.notices.used}, issuer, func(idp, method, resource string, code int) {
 		metrics.Request(idp, method, resource, code)
 		traffic.Note(idp, code, b.now())
 	}, metrics)
@@ -136,7 +136,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Mode: b.Config.Backends[n].Mode, Engine: b.workers[n]})
 	}
-	c.Tokens, c.Signing = b.tokens, b.signing()
+	c.Tokens, c.Signing = tokens, signing(b.Config)
 	if err := c.NoteTokens(ctx, b.now()); err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	return nil
 }
 
-// startRules compiles the mapping, with the lines that explanations name if there is a file.
+// startRules compiles the rules, with their lines if there is a file.
 func (b *Bridge) startRules() (*mapping.Rules, []byte, error) {
 	if b.Path != "" {
 		return b.readRules()

@@ -44,8 +44,9 @@ func (c *captured) String() string {
 	return c.b.String()
 }
 
-// TestCanaries leads a bridge through a life in which everything goes wrong once, with a mark in every secret and in whatever the vendors
-// say, and looks at everything that it wrote: no secret is anywhere, and nobody's address but where an operator asked for people.
+// TestCanaries runs a bridge in which everything fails once, with a mark in every secret and in
+// every answer of the vendors. No output holds a secret, and only what an operator asked for about
+// users holds an address.
 func TestCanaries(t *testing.T) {
 	var log captured
 	s := newSetup(t, "lenient", "batch: {size: 5, wait: 10ms}, retry: {initial: 10ms, max: 20ms}, on_deactivate: remove_roles")
@@ -88,7 +89,7 @@ func TestCanaries(t *testing.T) {
 		keys = append(keys, s.seed())
 	}
 
-	// Vendors fail in every way they know, and say things that nobody may repeat.
+	// Vendors fail in every way, with texts that no output may repeat.
 	for _, f := range []vtsimulator.Fault{{Status: 503, HTML: true}, {Status: 500}, {Status: 429, RetryAfter: "0"}, {Status: 400, Code: "BadRequestError"}, {Status: 404, Code: "NotFoundError"}, {Status: 200, HTML: true}} {
 		s.vt.Fail(f)
 	}
@@ -101,7 +102,7 @@ func TestCanaries(t *testing.T) {
 	s.group("risk-approver", ada, grace)
 	s.eventually("granted", map[string]string{"ada@example.com": "acme GROUP_ADMIN, approver"})
 
-	// Callers without a credential, with a wrong one, and with a good one who send what nobody can read.
+	// Clients without a credential, with a wrong one, and with a good one and an unreadable body.
 	for _, token := range []string{"canary-wrong", "canary.of.a-jwt", ""} {
 		for _, path := range []string{"/Users?token=canary-in-the-address", "/Users?filter=userName+eq+%22ada@example.com%22", "/canary/ada@example.com", "/Users/ada@example.com"} {
 			if status, _ := s.send(token, "GET", path, ""); status != 401 {
@@ -135,7 +136,7 @@ func TestCanaries(t *testing.T) {
 		}
 	}
 
-	// A hold, drift, somebody who leaves, and a file that cannot be read.
+	// A hold, drift, an inactive user, and an unreadable file.
 	s.patch("/Groups/"+admins, `{"op":"remove","path":"members","value":[{"value":"`+ada+`"},{"value":"`+grace+`"},{"value":"`+linus+`"}]}`)
 	s.patch("/Users/"+linus, `{"op":"replace","value":{"active":false}}`)
 	s.vt.Grant("acme", s.vendorID["margaret@example.com"][0], "USER_ROLE_GROUP_ADMIN")
@@ -175,7 +176,7 @@ func TestCanaries(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Copies hold people, and no secret.
+	// Copies hold users and no secret.
 	dir := t.TempDir()
 	copies := map[string]string{}
 	for _, command := range []string{"backup", "export", "audit export"} {
@@ -213,7 +214,7 @@ func TestCanaries(t *testing.T) {
 		}
 	}
 
-	// Profiles show code, and whoever may see them sees no data.
+	// Profiles show code, and no data.
 	for _, p := range pprof.Profiles() {
 		var b bytes.Buffer
 		if err := p.WriteTo(&b, 2); err != nil {

@@ -42,9 +42,9 @@ func (r *refusing) Update(ctx context.Context, fn func(store.Tx) error) error {
 	})
 }
 
-// A replica that is told to read its configuration while the store is away does so when the store is back; a file that is refused
-// is not read again and again.
-func TestCatchingUpIsNotForgotten(t *testing.T) {
+// A replica that is asked to reload while the store is away does so once the store is back. A
+// refused file is not read again and again.
+func TestCatchUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write := func(group string) {
 		t.Helper()
@@ -103,10 +103,10 @@ func TestCatchingUpIsNotForgotten(t *testing.T) {
 	}
 	write("Again")
 	s.apart = true
-	if _, err := b.Reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be told") || !given("Again") {
+	if _, err := b.Reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be notified") || !given("Again") {
 		t.Errorf("a reload of which the other replicas cannot be told: %v", err)
 	}
-	if n := strings.Count(log.String(), "of this one the rules in force stay"); n != 1 {
+	if n := strings.Count(log.String(), "this replica refuses its file; the rules in force stay"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
 }

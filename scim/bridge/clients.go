@@ -12,14 +12,37 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/config"
 )
 
-// Client makes the client of a backend. With `url: simulated` it starts the simulated vendor that the
+// vendors makes the clients of backends, and runs the simulated vendors.
+type vendors struct {
+	config        *config.Config
+	now           func() time.Time
+	journal       func(backend string) backend.Journal // nil: none
+	people, roles []string                             // at simulated vendors
+	counted       func(backend, operation, outcome string)
+	onStop        func(name string, stop func(context.Context) error)
+	errs          chan<- error
+
+	limits    map[string]*rate.Limiter
+	simulated map[string]backend.Simulator
+}
+
+func newVendors(c *config.Config) *vendors {
+	return &vendors{config: c, counted: func(string, string, string) {}, limits: map[string]*rate.Limiter{}, simulated: map[string]backend.Simulator{}}
+}
+
+// Connect makes the client of a backend that is not simulated. It does not call the vendor.
+func Connect(c *config.Config, name string) (backend.Backend, error) {
+	return newVendors(c).client(name)
+}
+
+// client makes the client of a backend. With `url: simulated` it starts the simulated vendor that the
 // client calls, over real HTTP on loopback.
-func (b *Bridge) Client(name string, metrics *console.Metrics) (backend.Backend, error) {
-	c := b.Config.Backends[name]
-	kind, known := b.Config.Kinds[c.Kind]
+func (v *vendors) client(name string) (backend.Backend, error) {
+	c := v.config.Backends[name]
+	kind, known := v.config.Kinds[c.Kind]
 	if !known {
 		return nil, fmt.Errorf("%q is not a kind of vendor", c.Kind)
 	}
@@ -27,29 +50,32 @@ func (b *Bridge) Client(name string, metrics *console.Metrics) (backend.Backend,
 	if err != nil {
 		return nil, err
 	}
-	if settings.Caller, err = b.caller(name, metrics); err != nil {
+	if settings.Caller, err = v.caller(name); err != nil {
 		return nil, err
 	}
 	if !c.Simulated() {
 		return kind.New(settings)
 	}
-	vendor := kind.Simulate(settings, b.simulation(name))
-	if settings.URL, err = b.simulate(name, vendor); err != nil {
+	if v.onStop == nil {
+		return nil, errors.New("a simulated vendor needs a running bridge")
+	}
+	vendor := kind.Simulate(settings, v.simulation(name))
+	if settings.URL, err = v.simulate(name, vendor); err != nil {
 		return nil, err
 	}
 	for _, key := range kind.Credentials[0] {
 		settings.Secrets[key] = backend.NewSecret("simulated")
 	}
 	client, err := kind.New(settings)
-	if err == nil && b.People == nil {
+	if err == nil && v.people == nil {
 		client = autoProvision{Backend: client, vendor: vendor}
 	}
 	return client, err
 }
 
 // caller returns the HTTP side of a client.
-func (b *Bridge) caller(name string, metrics *console.Metrics) (backend.Caller, error) {
-	c := b.Config.Backends[name]
+func (v *vendors) caller(name string) (backend.Caller, error) {
+	c := v.config.Backends[name]
 	perTime, err := backend.ParseRate(c.RateLimit)
 	if err != nil {
 		return backend.Caller{}, err
@@ -59,14 +85,11 @@ func (b *Bridge) caller(name string, metrics *console.Metrics) (backend.Caller, 
 		return backend.Caller{}, err
 	}
 	limiter := perTime.Limiter()
-	if b.limits == nil {
-		b.limits = map[string]*rate.Limiter{}
-	}
-	b.limits[name] = limiter
-	caller := backend.Caller{URL: c.URL, Limiter: limiter, Now: b.clock(), Timeout: time.Duration(c.CallTimeout), Transport: way.Transport(),
-		Counted: func(operation, outcome string) { metrics.Call(name, operation, outcome) }}
-	if b.Journal != nil {
-		caller.Journal = b.Journal(name)
+	v.limits[name] = limiter
+	caller := backend.Caller{URL: c.URL, Limiter: limiter, Now: v.now, Timeout: time.Duration(c.CallTimeout), Transport: way.Transport(),
+		Counted: func(operation, outcome string) { v.counted(name, operation, outcome) }}
+	if v.journal != nil {
+		caller.Journal = v.journal(name)
 	}
 	return caller, nil
 }
@@ -102,17 +125,17 @@ func (o autoProvision) Apply(ctx context.Context, d backend.Delta) ([]backend.Ou
 }
 
 // simulation returns how the simulated vendor of a backend behaves, with the targets that rules name.
-func (b *Bridge) simulation(name string) backend.Simulation {
-	s := b.Config.Backends[name].Simulation()
-	if rules, err := b.Config.Rules(); err == nil {
-		s.Targets = append(rules.FixedTargets(name), b.Roles...)
+func (v *vendors) simulation(name string) backend.Simulation {
+	s := v.config.Backends[name].Simulation()
+	if rules, err := v.config.Rules(); err == nil {
+		s.Targets = append(rules.FixedTargets(name), v.roles...)
 	}
 	return s
 }
 
-// simulate starts a simulated vendor that knows b.People and stops with the bridge.
-func (b *Bridge) simulate(name string, s backend.Simulator) (url string, err error) {
-	for _, p := range b.People {
+// simulate starts a simulated vendor that knows the people and stops with the bridge.
+func (v *vendors) simulate(name string, s backend.Simulator) (url string, err error) {
+	for _, p := range v.people {
 		s.AddPerson(p)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -122,21 +145,18 @@ func (b *Bridge) simulate(name string, s backend.Simulator) (url string, err err
 	srv := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			b.errs <- fmt.Errorf("simulated %s: %w", name, err)
+			v.errs <- fmt.Errorf("simulated %s: %w", name, err)
 		}
 	}()
-	b.onStop("simulated "+name, srv.Shutdown)
-	if b.simulated == nil {
-		b.simulated = map[string]backend.Simulator{}
-	}
-	b.simulated[name] = s
+	v.onStop("simulated "+name, srv.Shutdown)
+	v.simulated[name] = s
 	return "http://" + l.Addr().String(), nil
 }
 
 // SimulatedRoles lists the roles of an address at all simulated vendors: "backend target role".
 func (b *Bridge) SimulatedRoles(person string) []string {
 	out := []string{}
-	for name, s := range b.simulated {
+	for name, s := range b.vendors.simulated {
 		for _, r := range s.Roles(person) {
 			out = append(out, name+" "+r)
 		}

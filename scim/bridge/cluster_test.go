@@ -39,13 +39,13 @@ type cluster struct {
 	dsn      string
 	people   []string // e-mail addresses
 	ids      map[string]string
-	groups   []string // ids, beside granted
+	groups   []string // ids, besides granted
 	client   *http.Client
 	away     atomic.Pointer[member] // asked nothing more
-	shared   store.Shared           // looked at for who leads
+	shared   store.Shared           // says which replica leads
 
 	mu     sync.Mutex
-	wishes map[[2]string][]wish // by person and group
+	wishes map[[2]string][]wish // by address and group
 	unsure map[[2]string]bool   // the last wish has no answer: nothing more is asked before its fate is known
 }
 
@@ -151,7 +151,7 @@ func (f *cluster) leader(backend string) *member {
 	return f.replicas[0]
 }
 
-// start launches every replica and makes the people and groups.
+// start launches every replica and makes users and groups.
 func (f *cluster) start() {
 	f.t.Helper()
 	for _, m := range f.replicas {

@@ -69,8 +69,8 @@ func TestExampleStarts(t *testing.T) {
 	}
 }
 
-// Everybody has an account at a simulated vendor, so that the example gives roles.
-func TestSimulatedVendorKnowsEverybody(t *testing.T) {
+// Every user has an account at a simulated vendor, so that the example grants roles.
+func TestAutoProvision(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 5, wait: 10ms}")
 	raw, err := os.ReadFile(s.path)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestSimulatedVendorKnowsEverybody(t *testing.T) {
 }
 
 // No secret, no e-mail address and no vendor's answer is in the log of a run that succeeds and fails.
-func TestNothingSecretIsLogged(t *testing.T) {
+func TestSecretsInLog(t *testing.T) {
 	var log bytes.Buffer
 	s := newSetup(t, "strict", "batch: {size: 5, wait: 10ms}, retry: {initial: 10ms, max: 20ms}")
 	s.person("ada@example.com")

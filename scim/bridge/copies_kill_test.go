@@ -17,7 +17,7 @@ import (
 
 // An import that is killed, wherever it is, leaves nothing that passes for a store: the server would grant and revoke by half a
 // directory. The next import makes the whole one.
-func TestAnImportThatIsKilled(t *testing.T) {
+func TestKilledImport(t *testing.T) {
 	const users = 2000
 	lines := []string{`{"kind":"scimbridge","format":1}`}
 	for i := range users {
@@ -89,7 +89,7 @@ func (s *setup) importing() (*exec.Cmd, io.Writer) {
 	return cmd, stdin
 }
 
-// parts waits until an import has begun to write a store beside the place where it is to be.
+// parts waits until an import has begun to write a store next to its final place.
 func (s *setup) parts(dir string, n int) {
 	s.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {

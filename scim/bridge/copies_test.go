@@ -19,8 +19,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
-// A backup and an export are put back elsewhere: they observe until they are resumed.
-func TestACopyIsPutBack(t *testing.T) {
+// A backup and an export are restored elsewhere: they observe until they are resumed.
+func TestRestoreCopy(t *testing.T) {
 	for _, way := range []struct{ out, in, file string }{{"backup", "restore", "copy.db"}, {"export", "import", "copy.jsonl"}} {
 		t.Run(way.out, func(t *testing.T) {
 			t.Parallel()
@@ -74,14 +74,14 @@ func TestACopyIsPutBack(t *testing.T) {
 	}
 }
 
-// deactivate is what an identity provider sends for somebody who leaves.
+// deactivate sends what an identity provider sends for a user who leaves.
 func (s *setup) deactivate(id string) {
 	s.t.Helper()
 	s.patch("/Users/"+id, `{"op":"replace","path":"active","value":false}`)
 }
 
 // A copy that does not read well is thrown away: its name would be taken for a backup.
-func TestABackupThatIsDamagedIsNone(t *testing.T) {
+func TestDamagedBackup(t *testing.T) {
 	key := strings.Repeat("k", 43)
 	server := httptest.NewServer(answersChallenges(t, key, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<10)) }))
 	defer server.Close()
@@ -96,7 +96,7 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 	write(configFile, "console: {listen: "+server.Listener.Addr().String()+"}\nstore: {path: "+filepath.Join(dir, "s.db")+"}\n")
 	write(filepath.Join(dir, "s.db.operator-key"), key)
 	var out strings.Builder
-	if code := cli.Main([]string{"backup", "--config", configFile, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was thrown away; try again") {
+	if code := cli.Main([]string{"backup", "--config", configFile, file}, &out, &out); code != 1 || !strings.Contains(out.String(), "was removed; try again") {
 		t.Errorf("%d %s", code, out.String())
 	}
 	if left, err := filepath.Glob(file + "*"); err != nil || len(left) > 0 {
@@ -105,7 +105,7 @@ func TestABackupThatIsDamagedIsNone(t *testing.T) {
 }
 
 // A server that breaks off, or cannot read, is not taken for one that does not run.
-func TestAServerThatBreaksOff(t *testing.T) {
+func TestAbortedAnswer(t *testing.T) {
 	var log strings.Builder
 	b := &bridge.Bridge{Log: slog.New(slog.NewTextHandler(&log, nil))} // over a store that is no file
 	c := &console.Console{BrokeOff: b.BrokeOff, Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,

@@ -2,19 +2,34 @@ package bridge
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/store"
 )
 
-// credentials are the tokens of the identity providers.
-func (b *Bridge) credentials() ([]auth.Credential, error) {
+// identities makes what authenticates clients, from the configuration and from what the store keeps.
+type identities struct {
+	config *config.Config
+	store  store.Store
+	log    *slog.Logger
+	now    func() time.Time // nil: time.Now
+}
+
+func (b *Bridge) identities() identities {
+	return identities{config: b.Config, store: b.store, log: b.Log, now: b.Now}
+}
+
+// credentials returns the tokens of the identity providers.
+func (i identities) credentials() ([]auth.Credential, error) {
 	var all []auth.Credential
-	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
-		some, err := credentials(name, b.Config.IdentityProviders[name].Tokens)
+	for _, name := range slices.Sorted(maps.Keys(i.config.IdentityProviders)) {
+		some, err := credentials(name, i.config.IdentityProviders[name].Tokens)
 		if err != nil {
 			return nil, err
 		}
@@ -23,10 +38,7 @@ func (b *Bridge) credentials() ([]auth.Credential, error) {
 	return all, nil
 }
 
-// used notes when a credential was last accepted.
-func (b *Bridge) used(who auth.Identity) { b.uses.Note(who.IdP, who.Token, b.now()) }
-
-// listed are the credentials that the configuration names: tokens, and the secrets of clients, which go with the client.
+// listed returns the configured credentials: tokens, and clients with their secrets.
 func listed(credentials []auth.Credential, issuer *auth.Issuer) []console.Token {
 	var all []console.Token
 	for _, c := range credentials {
@@ -41,9 +53,9 @@ func listed(credentials []auth.Credential, issuer *auth.Issuer) []console.Token 
 	return all
 }
 
-// signing are the identity providers that sign tokens.
-func (b *Bridge) signing() (names []string) {
-	for name, c := range b.Config.IdentityProviders {
+// signing returns the identity providers that sign tokens.
+func signing(c *config.Config) (names []string) {
+	for name, c := range c.IdentityProviders {
 		if c.JWT.Configured() {
 			names = append(names, name)
 		}

@@ -51,7 +51,7 @@ func newDatabase(t *testing.T) *database {
 	return d
 }
 
-// owner is whom the server runs as if the test is root, as which it refuses to.
+// owner is the user that the server runs as if the test is root, as which it refuses to run.
 func (d *database) owner() *syscall.Credential {
 	d.t.Helper()
 	if os.Geteuid() != 0 {

@@ -7,7 +7,7 @@ import (
 )
 
 // A client reads in ServiceProviderConfig how it can authenticate, one scheme preferred.
-func TestSchemesAreServed(t *testing.T) {
+func TestServedSchemes(t *testing.T) {
 	s := withOAuth(t, newSigner(t))
 	s.start()
 	var configFile struct {

@@ -10,7 +10,7 @@
 //	stores.go       opening the store that is configured
 //	listen.go       the listeners, and who may connect
 //	handler.go      the SCIM handler and what it is connected to
-//	credentials.go  static tokens
+//	credentials.go  identities: what authenticates clients; static tokens
 //	signed.go       tokens that identity providers sign
 //	oauth.go        our own token endpoint
 //	schemes.go      what discovery says about authentication

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// Somebody lacks a role: one command says why, for each of the ways in which a rule may not give it. At Risk Cloud the target is
-// the role.
-func TestExplainSaysWhatIsMissing(t *testing.T) {
+// TestExplainMissing explains a missing role for each way in which a rule may not grant it. At Risk
+// Cloud the target is the role.
+func TestExplainMissing(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
 	s.edit(`  - {match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'}`, `  - {match: 'risk-(?P<role>[a-z]+)', exclude: [risk-reviewer], backend: rc, target: '${role}'}
@@ -41,7 +41,7 @@ func TestExplainSaysWhatIsMissing(t *testing.T) {
 }
 
 // What else a file changes is not taken, and said.
-func TestReloadSaysWhatNeedsARestart(t *testing.T) {
+func TestReloadRestart(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
 	s.start()

@@ -21,7 +21,7 @@ func (b *Bridge) Use(s store.Store) { b.given = s }
 func (b *Bridge) Store() store.Store { return b.store }
 
 // Keyring returns the keys that sign tokens.
-func (b *Bridge) Keyring() *auth.Keyring { return b.keyring() }
+func (b *Bridge) Keyring() *auth.Keyring { return b.identities().keyring() }
 
 // SwapRules replaces the rules without a reload and returns those before.
 func (b *Bridge) SwapRules(r *mapping.Rules) *mapping.Rules { return b.rules.Swap(r) }

@@ -17,7 +17,7 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 	s := &scim.Server{
 		Store: b.store, Auth: verifier, PublicURL: public, Log: b.Log, Now: b.clock(), Observed: observed, Rejected: b.notices.rejected,
 		BodyMemory: int64(b.Config.Server.BodyMemory),
-		Schemes:    b.schemes(),
+		Schemes:    schemes(b.Config),
 		Rules:      rulesInForce{b},
 		Ignored: func(idp, resource string, attributes []string) {
 			metrics.IgnoredAttributes(idp, resource, len(attributes))

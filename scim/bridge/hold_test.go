@@ -118,7 +118,7 @@ func TestHoldApproval(t *testing.T) {
 		}
 	}
 	code, out := s.command("hold", "approve", old.ID)
-	if code != 1 || !strings.Contains(out, "not what was listed") || !strings.Contains(out, "would take:") || strings.Contains(out, old.ID) {
+	if code != 1 || !strings.Contains(out, "not what was listed") || !strings.Contains(out, "would revoke:") || strings.Contains(out, old.ID) {
 		t.Errorf("%d %s", code, out)
 	}
 	code, out = s.command("hold", "approve", old.ID, "--json")

@@ -23,7 +23,7 @@ type journal struct {
 	most   int // calls under way at once on one target
 }
 
-// move is a role that somebody gained or lost.
+// move is a role that an account gained or lost.
 type move struct {
 	at     time.Time
 	person string
@@ -85,7 +85,7 @@ func (j *journal) since(moment time.Time) time.Time {
 	return time.Time{}
 }
 
-// wish is what a client asked for: whether somebody is to be in a group. acked is zero if no answer came.
+// wish is what a client asked for: whether a user is in a group. acked is zero if no answer came.
 type wish struct {
 	sent, acked time.Time
 	in          bool
@@ -127,7 +127,7 @@ func (j *journal) justify(wishes func(person, role string) []wish) (unasked []st
 }
 
 // What is given again, or taken, without a wish for it is found; what was asked for in the meantime, or was never settled, is not.
-func TestTheJournalFindsWhatNobodyAskedFor(t *testing.T) {
+func TestJournalOfRoles(t *testing.T) {
 	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
 	moves := []move{{at(3), "ada", "admin", true}, {at(13), "ada", "admin", false}, {at(23), "ada", "admin", true}}
 	in, out := wish{at(1), at(2), true}, wish{at(11), at(12), false}

@@ -33,7 +33,7 @@ mappings: [{group: Staff, backend: third, target: acme, roles: [USER_ROLE_PRIVAT
 		}
 		c := config.Default()
 		c.Kinds, c.Backends = bridge.Kinds(), map[string]*config.Backend{"x": {Kind: "third", RateLimit: "1/s"}}
-		if _, err := (&bridge.Bridge{Config: c}).Client("x", nil); err == nil || !strings.Contains(err.Error(), `"third" is not a kind of vendor`) {
+		if _, err := bridge.Connect(c, "x"); err == nil || !strings.Contains(err.Error(), `"third" is not a kind of vendor`) {
 			t.Errorf("made a client: %v", err)
 		}
 	})

@@ -18,21 +18,22 @@ import (
 	"github.com/scimbridge/scimbridge/scim/ingress"
 )
 
-// maxHeader bounds the request line and the headers: a filter that is far too long still gets an answer in the SCIM form.
+// maxHeader bounds the request line and the headers. It is large so that an overlong filter is
+// answered in the SCIM form.
 const maxHeader = 256 << 10
 
 // serve starts to serve SCIM; every path of the listener is behind the same ingress.
 func (b *Bridge) serve(h http.Handler) error {
-	d, err := b.ingress()
+	d, err := newIngress(b.Config, b.Log)
 	if err != nil {
 		return err
 	}
 	var cert *tls.Config
 	if files := b.Config.Server.TLS; files.CertFile != "" {
 		c := &ingress.Certificate{CertFile: files.CertFile, KeyFile: files.KeyFile, ClientCAFile: files.ClientCAFile,
-			Reloaded: func(end time.Time) { b.Log.Info("another certificate is served", "until", end) },
+			Reloaded: func(end time.Time) { b.Log.Info("serving a new certificate", "until", end) },
 			Broken: func(err error) {
-				b.Log.Warn("the files of the certificate changed and cannot be used; the one that was read last is served", "error", err)
+				b.Log.Warn("changed certificate files are unusable; the previous certificate is still served", "error", err)
 			}}
 		if err := c.Load(); err != nil {
 			return fmt.Errorf("server.tls: %w", err)
@@ -43,11 +44,11 @@ func (b *Bridge) serve(h http.Handler) error {
 	return err
 }
 
-// ingress returns the guard of server.listen that the configuration, which was checked, describes.
-func (b *Bridge) ingress() (*ingress.Ingress, error) {
-	c := b.Config.Server
+// newIngress returns the guard of server.listen that the configuration, which was checked, describes.
+func newIngress(all *config.Config, log *slog.Logger) (*ingress.Ingress, error) {
+	c := all.Server
 	d := &ingress.Ingress{Connections: c.Limits.Connections, PerAddress: c.Limits.ConnectionsPerAddress, Providers: map[string]ingress.Provider{}, Refused: func(n int) {
-		b.Log.Warn("connections were refused, or closed before they showed a good credential, to make room: there are too many, in all or from one address; a proxy in front belongs into trusted_proxies", "refused", n)
+		log.Warn("too many connections: some were refused or closed before they showed a good credential; name a proxy in front in trusted_proxies", "refused", n)
 	}}
 	var errs []error
 	limit := func(s string) ingress.Limit {
@@ -58,8 +59,8 @@ func (b *Bridge) ingress() (*ingress.Ingress, error) {
 		errs = append(errs, err)
 		return ingress.Limit{N: r.N, Per: r.Per}
 	}
-	prefixes := func(all []string) (out []netip.Prefix) {
-		for _, s := range all {
+	prefixes := func(list []string) (out []netip.Prefix) {
+		for _, s := range list {
 			p, err := ingress.ParsePrefix(s)
 			errs = append(errs, err)
 			out = append(out, p)
@@ -67,7 +68,7 @@ func (b *Bridge) ingress() (*ingress.Ingress, error) {
 		return out
 	}
 	d.Requests, d.Failures, d.Proxies = limit(c.Limits.Requests), limit(c.Limits.Failures), prefixes(c.TrustedProxies)
-	for name, idp := range b.Config.IdentityProviders {
+	for name, idp := range all.IdentityProviders {
 		p := ingress.Provider{Allow: prefixes(idp.Allow), Certificates: idp.ClientCertificates, Requests: limit(config.DefaultRequests)}
 		if idp.RateLimit != "" {
 			p.Requests = limit(idp.RateLimit)
@@ -93,7 +94,7 @@ func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int
 	return 0, 0
 }
 
-// listen serves on an address with the timeouts that keep slow clients from holding connections; the identity
+// listen serves on an address. The timeouts keep slow clients from holding connections; identity
 // providers give up after 60 s themselves.
 func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Config, h http.Handler) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)

@@ -10,11 +10,12 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// sectionsSetting names the setting with the fingerprints of the configuration that was loaded last.
+// sectionsSetting names the setting with the fingerprints of the configuration that was loaded
+// last.
 const sectionsSetting = "config/sections"
 
-// loaded puts into the audit trail that the configuration of a file, if there is one, is in force, and which parts of it are others than before: all of them, or
-// only one, since a reload takes no other.
+// loaded records in the audit trail that a configuration is in force and which parts changed: all
+// parts, or the only one that a reload takes.
 func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byte) error {
 	read, err := config.Sections(data)
 	if err != nil {
@@ -37,7 +38,7 @@ func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byt
 			return err
 		}
 		e := store.Event{At: b.now().UTC(), Type: "config.load", Actor: actor, Detail: how + ", version " + b.Version}
-		e.Before, e.After = fingerprints(before, now), fingerprints(now, before)
+		e.Before, e.After = changed(before, now), changed(now, before)
 		if _, err := tx.Events().Append(e); err != nil {
 			return err
 		}
@@ -49,8 +50,9 @@ func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byt
 	return nil
 }
 
-// fingerprints writes those of one that the other has not, as a JSON object; "" if there are none.
-func fingerprints(of, other map[string]string) string {
+// changed returns the fingerprints that the other lacks as a JSON object; "" if there are
+// none.
+func changed(of, other map[string]string) string {
 	differ := map[string]string{}
 	for name, print := range of {
 		if other[name] != print {

@@ -41,7 +41,7 @@ func (s *setup) launchUnread(args ...string) (*exec.Cmd, *os.File) {
 	}
 }
 
-// ends says whether a process that was told to ends within the ten seconds of the contract.
+// ends fails if an interrupted process does not end within the ten seconds of the contract.
 func (s *setup) ends(cmd *exec.Cmd) {
 	s.t.Helper()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -35,7 +35,7 @@ func (s *setup) dial() net.Conn {
 // raw sends bytes over a connection and reads an answer; status 0: there is none.
 func raw(t *testing.T, c net.Conn, text string) (status int, body string, header http.Header) {
 	t.Helper()
-	go func() { _, _ = io.WriteString(c, text) }() // whoever does not want it all does not read it all
+	go func() { _, _ = io.WriteString(c, text) }() // the server may not read it all
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		return 0, err.Error(), nil
@@ -52,7 +52,7 @@ func waits(h http.Header, seconds int) bool {
 
 const bearer = "Authorization: Bearer " + oktaToken + "\r\n"
 
-// What comes to server.listen is bounded before anybody is asked who they are.
+// TestTheListener bounds what comes to server.listen before any credential is read.
 func TestTheListener(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "")
@@ -98,7 +98,7 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// Two hundred and fifty-six connections of one address are served, and what is beyond is closed; nobody waits for it.
+// 256 connections of one address are served, and further ones are closed without delay.
 func TestConnectionsOfOneAddress(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "")
@@ -153,8 +153,8 @@ func TestLimits(t *testing.T) {
 	want("wrong, from nowhere", 401, "", "wrong", "203.0.113.700")
 }
 
-// The token endpoint is behind the same ingress: a client is admitted from where its provider says, as often as it may, and a wrong secret is
-// answered 401 beyond any limit, and is told slowly once there are too many.
+// The token endpoint is behind the same ingress: a client is admitted from the addresses of its
+// provider, as often as it may, and a wrong secret is answered 401, late beyond the limit.
 func TestTokenEndpointIsBehindTheIngress(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "")

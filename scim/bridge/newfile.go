@@ -26,18 +26,18 @@ func CreateFile(file string, fill func(tmp *os.File) error) (err error) {
 	if err := errors.Join(fill(tmp), tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(tmp.Name(), file); err != nil { // fails if somebody else has made it meanwhile
+	if err := os.Link(tmp.Name(), file); err != nil { // fails if it exists by now
 		return fmt.Errorf("making %s: %w", file, err)
 	}
 	return nil
 }
 
-// occupied is the name of a file that is there already.
+// occupied is the name of a file that exists.
 type occupied string
 
 func (o occupied) Error() string {
 	return string(o) + " is there already, and nothing is overwritten; give another name"
 }
 
-// Is makes it one of those that exist.
+// Is matches fs.ErrExist.
 func (o occupied) Is(target error) bool { return target == fs.ErrExist }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -10,28 +11,33 @@ import (
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/ingress"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 const (
-	noticeEvery = time.Second // how often what is new is written
-	noticeAgain = time.Minute // and how often the same, with how many times it was
+	noticeEvery = time.Second // how often new events are written
+	noticeAgain = time.Minute // and how often an equal one, with its number
 	useEvery    = time.Minute
-	maxNotices  = 100 // that are told apart
-	maxPlaces   = 10  // addresses of each that are told apart; the rest are one
+	maxNotices  = 100 // different ones
+	maxPlaces   = 10  // networks of each; the rest are one
 )
 
-// notices are the events of the audit trail that no change carries: who was refused, and who was given a token. Anybody can cause
-// them, so they are gathered: the same, from one address, is written at most once a minute, with its number, and off the way of requests.
+// notices gather the events that no change carries: rejected credentials and issued tokens. Any
+// client can cause them, so equal events of one network are written at most once a minute, with
+// their number, outside the request.
 type notices struct {
-	now func() time.Time
+	now    func() time.Time
+	log    *slog.Logger
+	tokens []console.Token // whose end is warned of
+	uses   console.Uses
 
 	mu  sync.Mutex
 	all map[about]map[string]*notice // by the network they come from
 }
 
-// about is what makes two events the same, but for the address that they come from.
+// about is what equal events have in common, except for the address.
 type about struct{ kind, why, idp, token string }
 
 // elsewhere stands for the networks beyond maxPlaces.
@@ -48,7 +54,7 @@ func (n *notices) rejected(r *http.Request, why *auth.Refusal) {
 	n.note(r, about{"auth.rejected", why.Why, why.IdP, why.Token})
 }
 
-// keyless notes who called the operator API without its key.
+// keyless records a call to the operator API without its key.
 func (n *notices) keyless(r *http.Request) {
 	n.rejected(r, &auth.Refusal{Why: "no operator's key or a wrong one"})
 }
@@ -65,7 +71,7 @@ func (n *notices) note(r *http.Request, what about) {
 		n.all = map[about]map[string]*notice{}
 	}
 	if n.all[what] == nil && len(n.all) >= maxNotices {
-		what = about{kind: what.kind, why: "more than can be told apart"}
+		what = about{kind: what.kind, why: "too many different ones"}
 	}
 	if n.all[what] == nil {
 		n.all[what] = map[string]*notice{}
@@ -89,7 +95,7 @@ func (n *notices) note(r *http.Request, what about) {
 	one.times++
 }
 
-// event is how the audit trail tells it.
+// event returns the event of the audit trail.
 func (one notice) event(what about) store.Event {
 	e := store.Event{At: one.first, Type: what.kind, Actor: what.idp, Token: what.token, Request: one.request, IdP: what.idp, Detail: what.why}
 	if e.Actor == "" {
@@ -104,8 +110,8 @@ func (one notice) event(what about) store.Event {
 	return e
 }
 
-// write stores what is due, or all of it. What cannot be stored is dropped: it must not fill the memory while the store is away, and the log
-// has a line for every request.
+// write stores the due events, or all of them. Events that cannot be stored are dropped, so that
+// they do not fill the memory; the log has a line for every request.
 func (n *notices) write(ctx context.Context, s store.Store, all bool) error {
 	now := n.now()
 	var due []store.Event
@@ -143,12 +149,15 @@ func (n *notices) write(ctx context.Context, s store.Store, all bool) error {
 	return nil
 }
 
-// startNotices writes what was noted until the bridge stops, then once more, and warns every day of credentials that end.
-func (b *Bridge) startNotices() {
-	b.notices = &notices{now: b.now}
+// used records that a credential was accepted now.
+func (n *notices) used(who auth.Identity) { n.uses.Note(who.IdP, who.Token, n.now()) }
+
+// start writes events to a store until stop is called, and once more then. It also warns daily of
+// credentials that expire.
+func (n *notices) start(s store.Store) (stop func(limit context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stopping, done := make(chan struct{}), make(chan struct{})
-	warned := b.now() // at the start whoever reads the configuration warns
+	warned := n.now() // loading the configuration warns at the start
 	go func() {
 		defer close(done)
 		events, uses := time.NewTicker(noticeEvery), time.NewTicker(useEvery)
@@ -159,48 +168,48 @@ func (b *Bridge) startNotices() {
 			case <-stopping:
 				return
 			case <-events.C:
-				b.noted(b.notices.write(ctx, b.store, false))
+				n.failed(n.write(ctx, s, false))
 			case <-uses.C:
-				b.noted(b.uses.Write(ctx, b.store))
-				b.sweep(ctx)
-				if now := b.now(); now.Sub(warned) >= 24*time.Hour {
+				n.failed(n.uses.Write(ctx, s))
+				n.sweep(ctx, s)
+				if now := n.now(); now.Sub(warned) >= 24*time.Hour {
 					warned = now
-					b.warnOfEnds(now)
+					n.warnOfEnds(now)
 				}
 			}
 		}
 	}()
-	b.onStop("notes", func(limit context.Context) error {
+	return func(limit context.Context) error {
 		defer context.AfterFunc(limit, cancel)()
 		close(stopping)
-		<-done // what is being written would be lost if that were cut short
-		b.noted(b.notices.write(limit, b.store, true))
-		b.noted(b.uses.Write(limit, b.store))
+		<-done // a write in progress must end
+		n.failed(n.write(limit, s, true))
+		n.failed(n.uses.Write(limit, s))
 		return nil
-	})
+	}
 }
 
 // sweepPart is how many expired records one transaction removes.
 const sweepPart = 500
 
 // sweep removes expired records from the store.
-func (b *Bridge) sweep(ctx context.Context) {
-	if err := store.Sweep(ctx, b.store, b.now(), sweepPart); err != nil && ctx.Err() == nil {
-		b.Log.Warn("expired records cannot be removed from the store; the next try is in a minute", "error", err)
+func (n *notices) sweep(ctx context.Context, s store.Store) {
+	if err := store.Sweep(ctx, s, n.now(), sweepPart); err != nil && ctx.Err() == nil {
+		n.log.Warn("expired records cannot be removed from the store; the next try is in a minute", "error", err)
 	}
 }
 
-func (b *Bridge) noted(err error) {
+func (n *notices) failed(err error) {
 	if err != nil {
-		b.Log.Warn("what was noted about credentials cannot be stored", "error", err)
+		n.log.Warn("events about credentials cannot be stored and are dropped", "error", err)
 	}
 }
 
-// warnOfEnds names the credentials that end soon, or have ended.
-func (b *Bridge) warnOfEnds(now time.Time) {
-	for _, t := range b.tokens {
+// warnOfEnds warns of credentials that expire soon or have expired.
+func (n *notices) warnOfEnds(now time.Time) {
+	for _, t := range n.tokens {
 		if words := config.ExpiryNotice(t.Expires, now); words != "" {
-			b.Log.Warn("a credential of an identity provider "+words, "idp", t.IdP, "token", t.Token)
+			n.log.Warn("a credential of an identity provider "+words, "idp", t.IdP, "token", t.Token)
 		}
 	}
 }

@@ -51,8 +51,9 @@ func rejections(t *testing.T, s store.Store) (found []store.Event) {
 	return found
 }
 
-// A flood fills neither the trail nor the memory: the same is told once a minute, with how many times it was.
-func TestAFloodIsTold(t *testing.T) {
+// A flood fills neither the trail nor the memory: equal events are written once a minute with their
+// number.
+func TestRejectionFlood(t *testing.T) {
 	s := newStore(t)
 	clock := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	n := &notices{now: func() time.Time { return clock }}
@@ -84,7 +85,7 @@ func TestAFloodIsTold(t *testing.T) {
 	write(true)
 	clock = clock.Add(time.Hour)
 	write(false)
-	if found := rejections(t, s); len(n.all) != 0 || len(found) > 4+maxNotices+1 || !strings.Contains(fmt.Sprint(found), "more than can be told apart") {
+	if found := rejections(t, s); len(n.all) != 0 || len(found) > 4+maxNotices+1 || !strings.Contains(fmt.Sprint(found), "too many different ones") {
 		t.Errorf("%d are remembered, %d events", len(n.all), len(found))
 	}
 }
@@ -110,7 +111,7 @@ func TestRejections(t *testing.T) {
 		slices.Sort(details)
 		return details
 	}
-	t.Run("are told apart by address", func(t *testing.T) {
+	t.Run("differ by address", func(t *testing.T) {
 		for range 3 {
 			reject("203.0.113.1:1", "an unknown token")
 		}
@@ -141,7 +142,7 @@ func TestRejections(t *testing.T) {
 	})
 }
 
-// slow is a store that takes its time for an update, and does none of which nobody waits for the end.
+// slow is a store whose updates take time and end with their context.
 type slow struct{ store.Store }
 
 func (s slow) Update(ctx context.Context, fn func(store.Tx) error) error {
@@ -154,18 +155,19 @@ func (s slow) Update(ctx context.Context, fn func(store.Tx) error) error {
 }
 
 // What is being written when the bridge stops is written.
-func TestAStopLosesNoRejection(t *testing.T) {
+func TestStopWritesRejections(t *testing.T) {
 	s := newStore(t)
-	b := &Bridge{store: slow{s}, Log: canary.Log(t)}
+	log := canary.Log(t)
 	synctest.Test(t, func(t *testing.T) {
-		b.startNotices()
+		n := &notices{now: time.Now, log: log}
+		stop := n.start(slow{s})
 		reject := func(why string) {
-			b.notices.rejected(httptest.NewRequest("GET", "/scim/v2/Users", nil), &auth.Refusal{Why: why})
+			n.rejected(httptest.NewRequest("GET", "/scim/v2/Users", nil), &auth.Refusal{Why: why})
 		}
 		reject("an unknown token")
 		time.Sleep(noticeEvery + time.Second) // it is being written
 		reject("another reason")
-		if err := b.Stop(); err != nil {
+		if err := stop(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -174,17 +176,18 @@ func TestAStopLosesNoRejection(t *testing.T) {
 	}
 }
 
-// The server says every day what ends soon; the first time is by whoever reads the configuration.
-func TestEndsAreWarnedOf(t *testing.T) {
+// The server warns daily of credentials that expire soon; at the start, loading the configuration
+// warns.
+func TestExpiryWarnings(t *testing.T) {
 	var log bytes.Buffer
-	b := &Bridge{Log: slog.New(slog.NewJSONHandler(&log, nil)), tokens: []console.Token{{IdP: "okta", Token: "1a2b3c4d", Expires: time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC)}, {IdP: "entra", Token: "oauth-x"}}}
+	n := &notices{log: slog.New(slog.NewJSONHandler(&log, nil)), tokens: []console.Token{{IdP: "okta", Token: "1a2b3c4d", Expires: time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC)}, {IdP: "entra", Token: "oauth-x"}}}
 	for day, want := range map[string]string{"2026-11-01": "", "2026-11-30": "expires on 2026-12-24", "2026-12-24": "expired on 2026-12-24"} {
 		log.Reset()
 		at, err := time.Parse(time.DateOnly, day)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.warnOfEnds(at)
+		n.warnOfEnds(at)
 		if got := log.String(); (want == "") != (got == "") || !strings.Contains(got, want) || want != "" && !strings.Contains(got, "1a2b3c4d") || strings.Contains(got, "oauth-x") {
 			t.Errorf("%s: %s", day, got)
 		}

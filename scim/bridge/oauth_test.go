@@ -32,7 +32,7 @@ const (
 	hashed   = "0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec" // of example-token-for-trying-out-only
 )
 
-// signer is somebody who signs assertions, with a key set of their own.
+// signer signs assertions with a key set of its own.
 type signer struct {
 	*httptest.Server
 	key *rsa.PrivateKey
@@ -46,7 +46,7 @@ func newSigner(t *testing.T) *signer {
 	}
 	b64 := base64.RawURLEncoding.EncodeToString
 	s := &signer{key: key, Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"keys": []map[string]string{{"kty": "RSA", "use": "sig", "kid": "k", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes())}}}) // nobody to tell
+		_ = json.NewEncoder(w).Encode(map[string]any{"keys": []map[string]string{{"kty": "RSA", "use": "sig", "kid": "k", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes())}}}) // the client may be gone
 	}))}
 	t.Cleanup(s.Close)
 	return s
@@ -148,7 +148,7 @@ func TestFederation(t *testing.T) {
 }
 
 // Without a client there is no endpoint: what is asked for there gets the same answer as every other path.
-func TestNoTokenEndpointUnlessConfigured(t *testing.T) {
+func TestTokenEndpointAbsent(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.start()
 	root := strings.TrimSuffix(s.scim, "/scim/v2")
@@ -165,7 +165,7 @@ func TestNoTokenEndpointUnlessConfigured(t *testing.T) {
 }
 
 // With one, other spellings of its address do not reach it, nor anything else without a credential.
-func TestOneWayToTheTokenEndpoint(t *testing.T) {
+func TestTokenEndpointPaths(t *testing.T) {
 	s := withOAuth(t, newSigner(t))
 	s.start()
 	root := strings.TrimSuffix(s.scim, "/scim/v2")
@@ -207,8 +207,8 @@ func (s *setup) seed() string {
 	return keys[0].Seed
 }
 
-// Copies do not carry the keys, and a store that was put back has new ones: a copy signs nothing.
-func TestSigningKeysStay(t *testing.T) {
+// Copies do not hold the keys, and a restored store has new ones: a copy signs nothing.
+func TestSigningKeys(t *testing.T) {
 	s := withOAuth(t, newSigner(t))
 	s.fixConsole()
 	s.start()

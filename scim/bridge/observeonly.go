@@ -9,13 +9,13 @@ import (
 	"github.com/scimbridge/scimbridge/store/audit"
 )
 
-// restored names the setting that says since when the store is a restored copy.
+// restored names the setting with the time when a copy became the store.
 const restored = "restored"
 
-// Resume: see Backup.
-func (b *Bridge) Resume(ctx context.Context) (stoodBy bool, err error) {
+// Resume ends the observe-only state after a restore and reports whether there was one.
+func (b *Bridge) Resume(ctx context.Context) (observed bool, err error) {
 	err = b.store.Update(ctx, func(tx store.Tx) error {
-		if stoodBy = tx.Setting(restored) != nil; !stoodBy {
+		if observed = tx.Setting(restored) != nil; !observed {
 			return nil
 		}
 		if _, err := tx.Events().Append(store.Event{At: b.now().UTC(), Type: "resume", Actor: "operator"}); err != nil {
@@ -24,17 +24,17 @@ func (b *Bridge) Resume(ctx context.Context) (stoodBy bool, err error) {
 		return tx.SetSetting(restored, nil)
 	})
 	if err != nil {
-		return false, fmt.Errorf("ending the standby: %w", err)
+		return false, fmt.Errorf("ending observe-only: %w", err)
 	}
 	for _, w := range b.workers {
 		w.Standby(false)
 	}
-	return stoodBy, nil
+	return observed, nil
 }
 
-// standsBy says since when the store is a copy that was put back and not resumed; "" if it is not.
-func (b *Bridge) standsBy(ctx context.Context) (since string, err error) {
-	err = b.store.View(ctx, func(tx store.Tx) error {
+// observesSince returns when a copy became the store if it was not resumed since; "" otherwise.
+func observesSince(ctx context.Context, s store.Store) (since string, err error) {
+	err = s.View(ctx, func(tx store.Tx) error {
 		since = string(tx.Setting(restored))
 		return nil
 	})
@@ -47,7 +47,7 @@ type Contents struct {
 	Users  int    `json:"users"`
 	Groups int    `json:"groups"`
 	Grants int    `json:"grants"`
-	Broken string `json:"audit_trail_broken,omitempty"` // where, if the audit trail that came with it does not verify
+	Broken string `json:"audit_trail_broken,omitempty"` // where the audit trail of the copy does not verify
 }
 
 // ObserveOnly marks a store as restored before it is filled: a server that starts on an import that
@@ -82,7 +82,7 @@ func MarkRestored(ctx context.Context, s store.Store) (found Contents, err error
 		if _, err := tx.Events().Append(store.Event{At: now, Type: "restore", Actor: "operator"}); err != nil {
 			return err
 		}
-		if err := tx.SetSetting(signingKeys, nil); err != nil { // whoever has the copy could sign with them
+		if err := tx.SetSetting(signingKeys, nil); err != nil { // they are in the copy, too
 			return err
 		}
 		return tx.SetSetting(restored, []byte(now.Format(time.RFC3339)))

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -110,24 +108,6 @@ func TestPutWithoutMembersHeld(t *testing.T) {
 	s.eventually("held", granted)
 	if n := s.metric(`scimbridge_held_changes{backend="vt"}`); n != "3" {
 		t.Errorf("%s held", n)
-	}
-}
-
-// TestPutWithoutMembersKey holds what the key may say.
-func TestPutWithoutMembersKey(t *testing.T) {
-	for value, want := range map[string]string{
-		"keep": "", "clear": "", `""`: "", "Clear": `line 2: identity_providers.okta.put_without_members: "Clear" is not one of keep, clear`,
-		"true": "is not one of keep, clear", "[keep]": "line 2: is a list, should be a text",
-	} {
-		path := filepath.Join(t.TempDir(), "config.yaml")
-		text := "identity_providers:\n  okta: {tokens: ['sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec'], put_without_members: " + value + "}\nmappings: []\n"
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, _, err := config.Load(path, bridge.Kinds())
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", value, err)
-		}
 	}
 }
 

@@ -95,7 +95,7 @@ func TestHoldsByCommand(t *testing.T) {
 			}
 			code, out := s.command("hold", "list")
 			if code != 0 || !strings.Contains(out, "taken from everybody") || !strings.Contains(out, "and 40 more") ||
-				!strings.Contains(out, "would take:\n  member from p00@example.com\n  member from p01@example.com\n") {
+				!strings.Contains(out, "would revoke:\n  member from p00@example.com\n  member from p01@example.com\n") {
 				t.Errorf("%d %s", code, out)
 			}
 			code, out = s.command("hold", "list", "--json")
@@ -154,12 +154,12 @@ func TestDriftIsRepaired(t *testing.T) {
 	}
 }
 
-// TestOperatorKey: the key is a file of mode 0600 beside the store, kept over restarts; without a server there is a word
-// about that.
+// TestOperatorKey: the key is a file of mode 0600 next to the store and stays over restarts;
+// without a server the commands say what to do.
 func TestOperatorKey(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
-	if code, out := s.command("status"); code != 1 || !strings.Contains(out, "which the server makes when it starts") {
+	if code, out := s.command("status"); code != 1 || !strings.Contains(out, "makes when it starts with this configuration") {
 		t.Errorf("%d %s", code, out)
 	}
 	s.start()

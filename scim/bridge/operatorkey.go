@@ -20,7 +20,7 @@ func ParseOperatorKey(raw []byte) (key backend.Secret, ok bool) {
 	return backend.NewSecret(text), ok
 }
 
-// operatorKey reads the key, or makes one. Anyone who can read it can decide about holds.
+// operatorKey reads the key, or makes one. A process that can read it can decide about holds.
 func operatorKey(path string) (backend.Secret, error) {
 	raw, err := os.ReadFile(path)
 	if err == nil {
@@ -56,7 +56,7 @@ func operatorKey(path string) (backend.Secret, error) {
 	return backend.NewSecret(key), nil
 }
 
-// ownersAlone refuses a key that others than the owner of its file can read or replace.
+// ownersAlone refuses a key file that other users than its owner can read or replace.
 func ownersAlone(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestAKeyOfTwo(t *testing.T) {
+func TestOperatorKeyRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "key")
 	keys := make(chan string, 8)
 	for range cap(keys) {

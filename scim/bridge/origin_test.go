@@ -34,8 +34,9 @@ func (s *setup) asked(path, operations string) string {
 	return res.Header.Get("X-Request-Id")
 }
 
-// told waits until the trail has of a request exactly so many events of each kind, and no more come.
-func (s *setup) told(request string, want map[string]int) {
+// caused waits until the trail has exactly so many events of each kind about a request, and no
+// more.
+func (s *setup) caused(request string, want map[string]int) {
 	s.t.Helper()
 	got := map[string]int{}
 	look := time.NewTicker(20 * time.Millisecond)
@@ -53,8 +54,9 @@ func (s *setup) told(request string, want map[string]int) {
 	s.t.Fatalf("of request %s the trail tells %v, want %v", request, got, want)
 }
 
-// Whoever reads of a grant or a revocation finds the request that led to it, and whoever has a request what it led to.
-func TestTheTrailLeadsFromAGrantToTheRequest(t *testing.T) {
+// TestRequestOfAGrant finds the request behind a grant or a revocation, and the grants and
+// revocations behind a request.
+func TestRequestOfAGrant(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
@@ -70,32 +72,32 @@ func TestTheTrailLeadsFromAGrantToTheRequest(t *testing.T) {
 	admins, analysts := s.group("VT Admins"), s.group("team-1")
 
 	joined := s.asked("/Groups/"+admins, `{"op":"add","path":"members","value":[`+strings.Join(list, ",")+`]}`)
-	s.told(joined, map[string]int{"group.members entra -": 1, "grant bridge entra": people})
+	s.caused(joined, map[string]int{"group.members entra -": 1, "grant bridge entra": people})
 	few := s.asked("/Groups/"+analysts, `{"op":"add","path":"members","value":[`+strings.Join(list[:2], ",")+`]}`)
-	s.told(few, map[string]int{"group.members entra -": 1, "grant bridge entra": 2})
+	s.caused(few, map[string]int{"group.members entra -": 1, "grant bridge entra": 2})
 	left := s.asked("/Users/"+ids[0], `{"op":"replace","path":"active","value":false}`)
-	s.told(left, map[string]int{"user.deactivate entra -": 1, "revoke bridge entra": 2})
+	s.caused(left, map[string]int{"user.deactivate entra -": 1, "revoke bridge entra": 2})
 	back := s.asked("/Users/"+ids[0], `{"op":"replace","path":"active","value":true}`)
-	s.told(back, map[string]int{"user.activate entra -": 1, "grant bridge entra": 2})
+	s.caused(back, map[string]int{"user.activate entra -": 1, "grant bridge entra": 2})
 	title := s.asked("/Users/"+ids[0], `{"op":"replace","path":"title","value":"Analyst"}`)
-	s.told(title, map[string]int{"user.patch entra -": 1})
+	s.caused(title, map[string]int{"user.patch entra -": 1})
 	alone := s.asked("/Groups/"+analysts, `{"op":"remove","path":"members","value":[`+list[1]+`]}`)
-	s.told(alone, map[string]int{"group.members entra -": 1, "revoke bridge entra": 1})
+	s.caused(alone, map[string]int{"group.members entra -": 1, "revoke bridge entra": 1})
 
 	emptied := s.asked("/Groups/"+admins, `{"op":"remove","path":"members"}`)
-	s.told(emptied, map[string]int{"group.members entra -": 1, "hold bridge entra": people})
+	s.caused(emptied, map[string]int{"group.members entra -": 1, "hold bridge entra": people})
 	held := strings.Fields(s.trail("detail", "--request", emptied)[1])[0]
 	if code, out := s.command("hold", "approve", held); code != 0 {
 		t.Fatalf("%d %s", code, out)
 	}
-	s.told(emptied, map[string]int{"group.members entra -": 1, "hold bridge entra": people})
+	s.caused(emptied, map[string]int{"group.members entra -": 1, "hold bridge entra": people})
 	approved := ""
 	for _, line := range s.trail("type request detail") {
 		if rest, ok := strings.CutPrefix(line, "hold.approve "); ok && strings.Contains(rest, " "+held+" ") {
 			approved, _, _ = strings.Cut(rest, " ")
 		}
 	}
-	s.told(approved, map[string]int{"hold.approve operator -": people, "revoke bridge operator": people})
+	s.caused(approved, map[string]int{"hold.approve operator -": people, "revoke bridge operator": people})
 
 	credential := strings.Fields(s.trail("token", "--request", joined)[0])[0]
 	var want []string

@@ -9,7 +9,7 @@ import (
 )
 
 // A rename would hand out an administrator's role: it is held, seen by every command, and decided by one; the rest goes on.
-func TestARenameHandsOutNothing(t *testing.T) {
+func TestPinRename(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
 	s.edit("{group: VT Admins, backend", "{group: VT Admins, pin: true, backend")

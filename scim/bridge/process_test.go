@@ -34,7 +34,7 @@ type process struct {
 	lines []string // the last that it has said
 }
 
-// keptLines is enough for what a process says when it is told to show where it stands.
+// keptLines is enough for what a process prints when it shows its goroutines.
 const keptLines = 2000
 
 func (p *process) say(line string) {
@@ -121,7 +121,8 @@ func (s *setup) begin() *process {
 	return p
 }
 
-// load adds and removes members as two clients would until ctx ends, and notes for each person what was last answered.
+// load adds and removes members as two clients would until ctx ends, and records the last answer
+// for each user.
 func (s *setup) load(ctx context.Context, seed uint64, group string, ids []string, in map[string]string) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	for ctx.Err() == nil {

@@ -54,7 +54,7 @@ func (s *setup) pretend(serve http.HandlerFunc) func() string {
 	}
 }
 
-func TestServerWithoutTheKey(t *testing.T) {
+func TestServerWithoutKey(t *testing.T) {
 	for name, serve := range map[string]http.HandlerFunc{
 		"answers everything": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"challenge":"x","proof":"y"}`)

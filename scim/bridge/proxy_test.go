@@ -39,7 +39,7 @@ func newProxy(t *testing.T, to string) *proxy {
 }
 
 func (p *proxy) serve(c net.Conn) {
-	p.passes() // whoever connects to a hole waits
+	p.passes() // connections wait while nothing passes
 	s, err := net.Dial("tcp", p.to)
 	if err != nil {
 		_ = c.Close()

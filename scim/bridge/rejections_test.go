@@ -55,7 +55,7 @@ func (s *setup) credentials() map[string]console.TokenStatus {
 }
 
 // The last use of every kind of credential is shown, and is known after a restart; a request does not wait for its being stored.
-func TestLastUseIsShown(t *testing.T) {
+func TestLastUse(t *testing.T) {
 	by := newSigner(t)
 	s := withOAuth(t, by)
 	s.edit("  okta: {", "  signing: {jwt: {issuer: 'https://idp.example/', audience: scim, jwks_url: '"+by.URL+"'}}\n  okta: {")
@@ -113,7 +113,7 @@ func (s *setup) operator(key string) {
 	}
 }
 
-// name is how the audit trail tells a token.
+// name returns the name of a token in the audit trail.
 func name(t *testing.T, token string) string {
 	t.Helper()
 	c, err := auth.Parse("x", token)
@@ -123,8 +123,9 @@ func name(t *testing.T, token string) string {
 	return c.Name()
 }
 
-// Whoever is refused, and every token that is given, is in the audit trail with a reason, and nothing of the credential.
-func TestRejectionsAreEvents(t *testing.T) {
+// Every rejected credential and every issued token is in the audit trail with a reason, without the
+// credential.
+func TestRejectionEvents(t *testing.T) {
 	s := withOAuth(t, newSigner(t))
 	s.edit("tokens: ["+oktaToken+"]", "tokens: ["+oktaToken+", {value: canary-expired-token-of-the-tests, expires: 2020-01-31}]")
 	s.edit("  okta: {", "  away: {allow: [203.0.113.0/24], tokens: [canary-token-of-away], oauth: {clients: [{id: away, secrets: [canary-secret-of-away]}]}}\n  okta: {")

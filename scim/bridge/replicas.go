@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"os"
@@ -15,14 +16,15 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 const (
-	// lookEvery is how often a replica looks for what another has left it to do, and for a lease that nobody has.
-	lookEvery = time.Second
-	// announceEvery is how often a replica says that it lives.
+	// pollEvery is how often a replica looks for requests of other replicas and for a free lease.
+	pollEvery = time.Second
+	// announceEvery is how often a replica announces that it is alive.
 	announceEvery = 5 * time.Second
 )
 
@@ -36,13 +38,13 @@ type engine interface {
 	Preview(ctx context.Context, rules *mapping.Rules) (delivery.Preview, error)
 }
 
-// replicas is what a bridge knows of those that share its store.
+// replicas is what a bridge knows of the replicas that share its store.
 type replicas struct {
 	shared store.Shared
 	self   store.Replica
 	clock  delivery.Clock
 	known  atomic.Pointer[map[string]string] // id -> address
-	reload string                            // the request to read the configuration again that was seen last
+	reload string                            // the last request to reload that was seen
 }
 
 // reloadAsked returns the last request of a replica that all read their configuration again.
@@ -51,15 +53,7 @@ func reloadAsked(tx store.Tx) (string, error) {
 	return c.Value, err
 }
 
-// open opens the store of the configuration.
-func (b *Bridge) open(ctx context.Context) (store.Store, error) {
-	if b.given != nil {
-		return b.given, nil
-	}
-	return OpenStore(ctx, b.Config.Store)
-}
-
-// join makes this process known to the others, and their clock to it.
+// join announces this process to the other replicas and learns the clock of the store.
 func (b *Bridge) join(ctx context.Context) error {
 	shared, ok := b.store.(store.Shared)
 	if !ok {
@@ -82,8 +76,8 @@ func (b *Bridge) join(ctx context.Context) error {
 	return nil
 }
 
-// consoleAddress is the address of a console as operators of several machines know it: one that is bound to this machine alone does not
-// say which machine that is.
+// consoleAddress returns the address of a console as operators of several machines know it: a
+// loopback address does not say which machine.
 func consoleAddress(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -99,7 +93,7 @@ func consoleAddress(listen string) string {
 	return net.JoinHostPort(name, port)
 }
 
-// announce says that this replica lives, and sees who else does.
+// announce announces this replica and lists the others.
 func (r *replicas) announce(ctx context.Context) error {
 	if err := r.shared.Announce(ctx, r.self); err != nil {
 		return fmt.Errorf("announcing this replica: %w", err)
@@ -120,7 +114,7 @@ func (r *replicas) announce(ctx context.Context) error {
 	return nil
 }
 
-// who is what operators know a replica by.
+// who returns what operators know a replica by.
 func (r *replicas) who(id string) string {
 	if a := (*r.known.Load())[id]; a != "" {
 		return a
@@ -128,7 +122,7 @@ func (r *replicas) who(id string) string {
 	return id
 }
 
-// clock is the one that everything goes by: that of the store where replicas share one.
+// clock returns the time of the store if replicas share one.
 func (b *Bridge) clock() func() time.Time {
 	if b.replicas == nil {
 		return b.Now
@@ -136,25 +130,31 @@ func (b *Bridge) clock() func() time.Time {
 	return b.replicas.clock.Now
 }
 
-// engine makes what delivers to a backend.
+// engine returns what delivers to a backend.
 func (b *Bridge) engine(name string, client backend.Backend, metrics *console.Metrics) engine {
 	w := b.worker(name, b.store, client, metrics).Init()
 	if b.replicas == nil {
 		return w
 	}
 	lease := time.Duration(b.Config.Store.Lease)
-	return &delivery.Candidate{Worker: w, Shared: b.replicas.shared, Owner: b.replicas.self.ID, Lease: lease, Poll: min(lookEvery, lease/5),
+	return &delivery.Candidate{Worker: w, Shared: b.replicas.shared, Owner: b.replicas.self.ID, Lease: lease, Poll: min(pollEvery, lease/5),
 		Clock: &b.replicas.clock, Who: b.replicas.who, Term: func(s store.Store) *delivery.Worker {
-			backend.Spend(b.limits[name]) // whoever delivered before may just have used it
+			backend.Spend(b.vendors.limits[name]) // the previous leader may just have used it
 			return b.worker(name, s, client, metrics)
 		}}
 }
 
-// elsewhere lists the backends for which whoever delivers goes by other rules than this process: another replica, or its own worker
-// where a reload has not reached it yet.
-func (b *Bridge) elsewhere(tx store.Tx) []string {
-	var out []string
-	ours := b.prints()
+// fingerprints are those of the rules of this replica, computed once for each set of rules.
+type fingerprints struct {
+	mu  sync.Mutex
+	of  *mapping.Rules
+	all map[string]string
+}
+
+// elsewhere lists the backends whose worker applies other rules than this process: a worker of
+// another replica, or our own before a reload reached it.
+func (f *fingerprints) elsewhere(tx store.Tx, rules *mapping.Rules, backends map[string]*config.Backend) (out []string) {
+	ours := f.current(rules, backends)
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
 		if theirs := delivery.InForce(tx, name); theirs != "" && theirs != ours[name] {
 			out = append(out, name)
@@ -163,26 +163,19 @@ func (b *Bridge) elsewhere(tx store.Tx) []string {
 	return out
 }
 
-// prints are the fingerprints of the rules of this replica, computed once for each set of rules.
-type prints struct {
-	mu  sync.Mutex
-	of  *mapping.Rules
-	all map[string]string
-}
-
-func (b *Bridge) prints() map[string]string {
-	b.printed.mu.Lock()
-	defer b.printed.mu.Unlock()
-	if r := b.rules.Load(); b.printed.of != r {
-		b.printed.of, b.printed.all = r, map[string]string{}
-		for name := range b.Config.Backends {
-			b.printed.all[name] = r.Fingerprint(name)
+func (f *fingerprints) current(rules *mapping.Rules, backends map[string]*config.Backend) map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.of != rules {
+		f.of, f.all = rules, map[string]string{}
+		for name := range backends {
+			f.all[name] = rules.Fingerprint(name)
 		}
 	}
-	return b.printed.all
+	return f.all
 }
 
-// follow does, until it is stopped, what other replicas leave this one to do.
+// follow does what other replicas ask, until it is stopped.
 func (b *Bridge) follow() {
 	if b.replicas == nil {
 		return
@@ -197,27 +190,32 @@ func (b *Bridge) follow() {
 	b.replicas.self.Address = consoleAddress(b.console.Addr().String())
 	go func() {
 		defer close(ended)
-		var announced time.Time
-		failing := false
-		for ctx.Err() == nil {
-			err := b.catchUp(ctx)
-			if err == nil && time.Since(announced) >= announceEvery {
-				announced = time.Now()
-				err = b.replicas.announce(ctx)
-			}
-			if err != nil && !failing && ctx.Err() == nil {
-				b.Log.Warn("the store cannot be asked what other replicas do; it is tried again", "error", err)
-			}
-			failing = err != nil
-			select {
-			case <-ctx.Done():
-			case <-time.After(lookEvery):
-			}
-		}
+		b.replicas.follow(ctx, b.catchUp, b.Log)
 	}()
 }
 
-// catchUp takes from the store what an operator told another replica.
+// follow calls catchUp and announces this replica again and again until ctx ends.
+func (r *replicas) follow(ctx context.Context, catchUp func(context.Context) error, log *slog.Logger) {
+	var announced time.Time
+	failing := false
+	for ctx.Err() == nil {
+		err := catchUp(ctx)
+		if err == nil && time.Since(announced) >= announceEvery {
+			announced = time.Now()
+			err = r.announce(ctx)
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			log.Warn("cannot read what other replicas ask; retrying", "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// catchUp executes what an operator asked another replica.
 func (b *Bridge) catchUp(ctx context.Context) error {
 	var since, reload string
 	err := b.store.View(ctx, func(tx store.Tx) (err error) {
@@ -226,7 +224,7 @@ func (b *Bridge) catchUp(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("looking what other replicas were told: %w", err)
+		return fmt.Errorf("reading what other replicas ask: %w", err)
 	}
 	for _, w := range b.workers {
 		w.Standby(since != "")
@@ -238,27 +236,27 @@ func (b *Bridge) catchUp(ctx context.Context) error {
 	}
 	rules, data, err := b.readRules()
 	if err != nil {
-		b.replicas.reload = reload // until it is asked again: the file is not going to mend itself
-		b.Log.Error("another replica was told to read its configuration again; of this one the rules in force stay", "error", err)
+		b.replicas.reload = reload // until the next request: the file stays as it is
+		b.Log.Error("a reload was requested, but this replica refuses its file; the rules in force stay", "error", err)
 		return nil
 	}
 	if _, err := b.takeRules(ctx, rules, data); err != nil {
-		return fmt.Errorf("taking the rules that another replica was told to take: %w", err)
+		return fmt.Errorf("taking the rules that another replica asked for: %w", err)
 	}
 	b.replicas.reload = reload
 	return nil
 }
 
-// tellReload lets the other replicas read their configuration again, too.
-func (b *Bridge) tellReload(ctx context.Context) error {
-	if b.replicas == nil {
+// requestReload asks the other replicas to reload, too.
+func (r *replicas) requestReload(ctx context.Context, s store.Store) error {
+	if r == nil {
 		return nil
 	}
 	word := rand.Text()
-	err := b.store.Update(ctx, func(tx store.Tx) error { return store.Put(tx, store.Command{Name: store.CommandReload, Value: word}) })
+	err := s.Update(ctx, func(tx store.Tx) error { return store.Put(tx, store.Command{Name: store.CommandReload, Value: word}) })
 	if err != nil {
-		return fmt.Errorf("the rules are in force here, but the other replicas could not be told: %w", err)
+		return fmt.Errorf("the rules are in force here, but the other replicas could not be notified: %w", err)
 	}
-	b.replicas.reload = word
+	r.reload = word
 	return nil
 }

@@ -224,8 +224,9 @@ func testOtherRules(t *testing.T, all []*setup) {
 	leads.eventually("granted after a reload by way of another replica", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
 }
 
-// TestReplicaProcesses runs three processes over a database, and kills, then stops for longer than the lease, whoever delivers. Each time
-// another delivers; the one that goes on follows.
+// TestReplicaProcesses runs three processes over a database. It kills the leader, then stops it for
+// longer than the lease; each time another replica takes over, and the roles stay those of the
+// groups.
 func TestReplicaProcesses(t *testing.T) {
 	t.Parallel()
 	all := replicasOf(t, 3)

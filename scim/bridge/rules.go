@@ -16,7 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// plan computes what would be done: under the rules in force, or those of a proposed file.
+// plan returns what would be done under the rules in force, or under those of a proposed file.
 func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error) {
 	var rules *mapping.Rules
 	if len(proposed) > 0 || file != "" {
@@ -29,13 +29,14 @@ func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]deli
 			return nil, err
 		}
 	}
-	return b.previews(ctx, rules)
+	return previews(ctx, b.workers, rules)
 }
 
-func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules) ([]delivery.Preview, error) {
+// previews plans every backend under rules; nil: those in force.
+func previews(ctx context.Context, workers map[string]engine, rules *mapping.Rules) ([]delivery.Preview, error) {
 	out := []delivery.Preview{}
-	for _, name := range slices.Sorted(maps.Keys(b.workers)) {
-		p, err := b.workers[name].Preview(ctx, rules)
+	for _, name := range slices.Sorted(maps.Keys(workers)) {
+		p, err := workers[name].Preview(ctx, rules)
 		if err != nil {
 			return nil, err
 		}
@@ -44,8 +45,8 @@ func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules) ([]delivery
 	return out, nil
 }
 
-// Reload takes the mappings of the configuration file into force, all of them or none, and says what they change. Other replicas
-// over the same store read theirs.
+// Reload takes all mappings of the configuration file into force, or none, and returns what they
+// change. Other replicas over the same store reload theirs.
 func (b *Bridge) Reload(ctx context.Context) ([]delivery.Preview, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
@@ -57,7 +58,7 @@ func (b *Bridge) Reload(ctx context.Context) ([]delivery.Preview, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the rules in force stay: %w", err)
 	}
-	return plan, b.tellReload(ctx)
+	return plan, b.replicas.requestReload(ctx, b.store)
 }
 
 // readRules reads the mappings of the configuration file as it is now.
@@ -73,9 +74,9 @@ func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 	return rules, data, err
 }
 
-// takeRules takes what was read into force. An error is one of the store, and leaves the rules that were.
+// takeRules takes rules into force. An error is one of the store and leaves the previous rules.
 func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte) ([]delivery.Preview, error) {
-	plan, err := b.previews(ctx, rules)
+	plan, err := previews(ctx, b.workers, rules)
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +93,14 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 		for _, c := range p.Calls {
 			people += len(c.Changes)
 		}
-		b.Log.Info("other rules are in force", "backend", p.Backend, "calls", len(p.Calls), "people", people, "held", len(p.Held), "unknown", len(p.Unknown))
+		b.Log.Info("new rules are in force", "backend", p.Backend, "calls", len(p.Calls), "people", people, "held", len(p.Held), "unknown", len(p.Unknown))
 		b.workers[p.Backend].RulesChanged()
 	}
 	return plan, nil
 }
 
-// bindNames binds the names that rules pin before they are in force: no group can come between.
+// bindNames binds the names that rules pin before the rules are in force, so that no group can come
+// between.
 func (b *Bridge) bindNames(ctx context.Context, rules *mapping.Rules) error {
 	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
 		if err := delivery.Bind(ctx, b.store, rules, name, b.now().UTC()); err != nil {
@@ -108,7 +110,7 @@ func (b *Bridge) bindNames(ctx context.Context, rules *mapping.Rules) error {
 	return nil
 }
 
-// named lets every backend know whose name a group has now.
+// named notifies every backend which name a group has now.
 func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, by store.Origin) error {
 	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
 		if err := delivery.Named(tx, b.rules.Load(), name, idp, old, g, by); err != nil {
@@ -135,18 +137,20 @@ func (r rulesInForce) GroupNamed(tx store.Tx, idp string, old, g store.Group, by
 }
 
 // OtherRules lists the backends for which another replica delivers with other rules.
-func (r rulesInForce) OtherRules(tx store.Tx) []string { return r.elsewhere(tx) }
+func (r rulesInForce) OtherRules(tx store.Tx) []string {
+	return r.printed.elsewhere(tx, r.rules.Load(), r.Config.Backends)
+}
 
-// noteRestart says in a plan what else the file changes: only mappings are taken without a restart.
+// noteRestart notes in a plan what else the file changes: everything but mappings needs a restart.
 func (b *Bridge) noteRestart(plan []delivery.Preview) {
 	now, _, err := config.Load(b.Path, b.Config.Kinds)
 	if err != nil {
-		b.Log.Warn("the rest of the file has mistakes, which matter at the next start", "error", err)
+		b.Log.Warn("the rest of the file has mistakes; fix them before the next start", "error", err)
 		return
 	}
 	note := func(p *delivery.Preview, what string) {
 		p.Notes = append(p.Notes, what+" is changed in the file, too, and needs a restart: it is as it was")
-		b.Log.Warn("the file changes more than the mappings; that needs a restart", "section", what)
+		b.Log.Warn("the file changes more than the mappings; restart to apply that", "section", what)
 	}
 	for i := range plan {
 		name := plan[i].Backend

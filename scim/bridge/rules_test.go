@@ -7,9 +7,9 @@ import (
 	"github.com/scimbridge/scimbridge/mapping"
 )
 
-// What is changed while other rules are loaded that the worker does not go by yet counts under those that it goes by, also when the
-// others are taken back before it ever does.
-func TestAChangeUnderRulesThatAreTakenBack(t *testing.T) {
+// A change made while rules are loaded that the worker does not apply yet counts under the rules it
+// does apply, even if the new rules are taken back before.
+func TestRulesTakenBack(t *testing.T) {
 	s := newSetup(t, "lenient", "batch: {size: 25, wait: 20ms}")
 	s.start()
 	s.person("ada@example.com")
@@ -26,8 +26,8 @@ func TestAChangeUnderRulesThatAreTakenBack(t *testing.T) {
 	s.eventually("left", map[string]string{"ada@example.com": ""})
 }
 
-// What an identity provider changes of somebody while rules begin, or end, to ask for it counts: whichever of the two comes first.
-func TestAnAttributeThatChangesWhileRulesBecomeConditional(t *testing.T) {
+// An attribute that changes while rules start or stop to depend on it counts, in either order.
+func TestConditionalReload(t *testing.T) {
 	s := newSetup(t, "lenient", "batch: {size: 25, wait: 1ms}")
 	s.fixConsole()
 	s.start()

@@ -58,7 +58,7 @@ func newSetup(t *testing.T, profile, extra string) *setup {
 	for _, role := range []string{"approver", "reviewer"} {
 		s.rc.AddRole(role, "Role "+role)
 	}
-	s.vt.Grant("acme", s.vt.AddPerson("credential@example.com"), "USER_ROLE_GROUP_ADMIN") // whoever's key it is
+	s.vt.Grant("acme", s.vt.AddPerson("credential@example.com"), "USER_ROLE_GROUP_ADMIN") // the account of the key
 	dir := t.TempDir()
 	s.path = filepath.Join(dir, "config.yaml")
 	configFile := fmt.Sprintf(`
@@ -83,7 +83,7 @@ mappings:
 	return s
 }
 
-// person has an account at both vendors.
+// person makes an account at both vendors.
 func (s *setup) person(email string) {
 	id := s.vt.AddPerson(email)
 	s.vt.Join("acme", id)
@@ -144,7 +144,7 @@ func (s *setup) send(token, method, path, body string) (int, []byte) {
 	return res.StatusCode, got
 }
 
-// watch looks at what everybody may see of a running bridge.
+// watch checks what a client without a credential sees of a running bridge.
 func (s *setup) watch() {
 	s.t.Helper()
 	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/api/status", "/nothing"} {
@@ -196,7 +196,7 @@ func (s *setup) patch(path, operations string) {
 	s.must(want, "PATCH", path, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+operations+`]}`)
 }
 
-// roles are what a person holds at both vendors.
+// roles returns what an address holds at both vendors.
 func (s *setup) roles(email string) string {
 	all := []string{}
 	for _, r := range s.vt.Roles(email) {
@@ -436,7 +436,7 @@ func TestRestart(t *testing.T) {
 	s.eventually("after", map[string]string{"ada@example.com": "", "grace@example.com": "acme GROUP_ADMIN"})
 }
 
-// A configuration changed between two starts is applied to everybody it concerns.
+// A configuration that changes between two starts is applied to every user.
 func TestRestartWithOtherRules(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 50ms}")
 	s.person("ada@example.com")

@@ -30,9 +30,9 @@ func TestAuthenticationSchemes(t *testing.T) {
 			[]string{bearer, oauth + " its secret private_key_jwt", certificate}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &Bridge{Config: &config.Config{IdentityProviders: c.idps, Server: config.Server{TLS: config.TLS{ClientCAFile: c.ca}}}}
+			conf := &config.Config{IdentityProviders: c.idps, Server: config.Server{TLS: config.TLS{ClientCAFile: c.ca}}}
 			var got []string
-			for _, s := range b.schemes() {
+			for _, s := range schemes(conf) {
 				line := s.Type + " " + s.Name
 				for _, proof := range []string{"its secret", "private_key_jwt"} {
 					if strings.Contains(s.Description, proof) {

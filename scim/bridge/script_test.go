@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 	}})
 }
 
-// expandFile replaces variables in files; $SCIM and $CONSOLE are addresses that nobody listens on.
+// expandFile replaces variables in files; $SCIM and $CONSOLE are free addresses.
 func expandFile(ts *testscript.TestScript, _ bool, files []string) {
 	for _, name := range []string{"SCIM", "CONSOLE"} {
 		if ts.Getenv(name) != "" {

@@ -10,15 +10,15 @@ import (
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
-// signed begins to read the keys of the identity providers that sign tokens, until ctx ends.
-func (b *Bridge) signed(ctx context.Context) ([]*auth.Signed, error) {
+// signed starts to read the keys of the identity providers that sign tokens, until ctx ends.
+func (i identities) signed(ctx context.Context) ([]*auth.Signed, error) {
 	var out []*auth.Signed
-	for _, name := range slices.Sorted(maps.Keys(b.Config.IdentityProviders)) {
-		c := b.Config.IdentityProviders[name].JWT
+	for _, name := range slices.Sorted(maps.Keys(i.config.IdentityProviders)) {
+		c := i.config.IdentityProviders[name].JWT
 		if !c.Configured() {
 			continue
 		}
-		s, err := b.signedBy(name, c.WithPreset())
+		s, err := i.signedBy(name, c.WithPreset())
 		if err != nil {
 			return nil, fmt.Errorf("identity provider %s: jwt: %w", name, err)
 		}
@@ -28,8 +28,8 @@ func (b *Bridge) signed(ctx context.Context) ([]*auth.Signed, error) {
 	return out, nil
 }
 
-// signedBy is a verifier before it reads keys.
-func (b *Bridge) signedBy(idp string, c config.JWT) (*auth.Signed, error) {
+// signedBy returns a verifier before it reads keys.
+func (i identities) signedBy(idp string, c config.JWT) (*auth.Signed, error) {
 	way, err := c.Outgoing.Read()
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (b *Bridge) signedBy(idp string, c config.JWT) (*auth.Signed, error) {
 		claims["sub"] = c.Subject
 	}
 	return &auth.Signed{IdP: idp, Issuer: c.Issuer, Audience: c.Audience, JWKSURL: c.JWKSURL, Algorithms: c.Algorithms, Claims: claims, App: c.AppID,
-		Transport: way.Transport(), Now: b.Now, Failed: func(err error) {
-			b.Log.Warn("the keys of an identity provider cannot be read; those that were read last are good for a day", "idp", idp, "error", err)
+		Transport: way.Transport(), Now: i.now, Failed: func(err error) {
+			i.log.Warn("keys of an identity provider are unreadable; the last ones stay valid for a day", "idp", idp, "error", err)
 		}}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// grace is how long a stop may take altogether.
+// grace is how long a stop may take.
 const grace = 10 * time.Second
 
 type named struct {
@@ -18,7 +18,8 @@ type named struct {
 	stop func(context.Context) error
 }
 
-// Wait returns when ctx ends (nil) or something fails for good: the store, a listener, a worker.
+// Wait returns nil when ctx ends, or the error of a store, listener or worker that failed
+// permanently.
 func (b *Bridge) Wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -30,8 +31,8 @@ func (b *Bridge) Wait(ctx context.Context) error {
 	}
 }
 
-// Stop ends in the reverse order of the start: no new requests, those accepted are answered, deliveries end their
-// call, the store closes. It is idempotent and takes at most ten seconds.
+// Stop stops in the reverse order of the start: no new requests, accepted ones are answered,
+// deliveries end their call, the store closes. It is idempotent and takes at most ten seconds.
 func (b *Bridge) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace-2*time.Second)
 	defer cancel()

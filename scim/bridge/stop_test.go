@@ -8,7 +8,7 @@ import (
 )
 
 // A stop has an end, even if one of its steps has none.
-func TestStopHasAnEnd(t *testing.T) {
+func TestStopInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, release := &Bridge{}, make(chan struct{})
 		b.onStop("something that hangs", func(context.Context) error { <-release; return nil })

@@ -28,7 +28,7 @@ func OpenPostgres(ctx context.Context, c config.Store) (*postgres.Store, error) 
 	return postgres.Open(ctx, dsn.Reveal(), postgres.Options{})
 }
 
-// ErrNoFile is what backup and restore say of a store that is no file.
+// ErrNoFile is the error of backup and restore for a store that is not a file.
 var ErrNoFile error = noFile{}
 
 type noFile struct{}
@@ -37,5 +37,5 @@ func (noFile) Error() string {
 	return "the store is a database (store.driver: postgres): save it with pg_dump, or with what saves its server, and put it back with pg_restore; `scimbridge export` and `import` carry it elsewhere"
 }
 
-// Is makes it one of those that the console tells an operator.
+// Is matches errors.ErrUnsupported, which the console shows to an operator.
 func (noFile) Is(target error) bool { return target == errors.ErrUnsupported }

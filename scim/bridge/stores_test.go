@@ -17,8 +17,8 @@ func (s *setup) on(dsn string) {
 	s.edit("store: {path: "+filepath.Join(dir, "scimbridge.db")+"}", fmt.Sprintf("store: {driver: postgres, dsn: '%s', key_file: %s}", dsn, filepath.Join(dir, "key")))
 }
 
-// TestADatabase runs the bridge over PostgreSQL: it starts on an empty database, is stopped, and goes on where it was.
-func TestADatabase(t *testing.T) {
+// TestDatabaseStore runs the bridge over PostgreSQL: it starts on an empty database, is stopped, and goes on where it was.
+func TestDatabaseStore(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.on(postgrestest.Database(t))
@@ -54,8 +54,8 @@ func TestADatabase(t *testing.T) {
 	}
 }
 
-// TestFromAFileToADatabase moves a bridge by export and import: who has what is known there, and what is revoked afterwards is.
-func TestFromAFileToADatabase(t *testing.T) {
+// TestFileToDatabase moves a bridge by export and import: who has what is known there, and what is revoked afterwards is.
+func TestFileToDatabase(t *testing.T) {
 	t.Parallel()
 	dsn := postgrestest.Database(t)
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")

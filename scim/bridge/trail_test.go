@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A rejected credential and a loaded configuration are told, and no secret is.
-func TestTheTrailTellsOfCredentialsAndConfigurations(t *testing.T) {
+// Rejected credentials and loaded configurations are in the trail, and no secret is.
+func TestConfigurationEvents(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
@@ -35,7 +35,7 @@ func TestTheTrailTellsOfCredentialsAndConfigurations(t *testing.T) {
 	if code, out := s.command("reload"); code != 0 {
 		t.Fatalf("%d %s", code, out)
 	}
-	s.edit(oktaToken, oktaToken+"-another") // a literal secret, of which not even a fingerprint is told
+	s.edit(oktaToken, oktaToken+"-another") // a literal secret: not even its fingerprint is in the trail
 	s.edit("rate_limit: 1000/s", "rate_limit: 999/s")
 	s.stop()
 	s.start()

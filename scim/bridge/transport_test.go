@@ -3,7 +3,6 @@ package bridge_test
 import (
 	"encoding/pem"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,7 +15,6 @@ import (
 	vtsimulator "github.com/scimbridge/scimbridge/backend/virustotal/simulator"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
-	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // A backend is reached as its configuration says: with its authority, through its proxy.
@@ -51,8 +49,8 @@ func TestOutgoing(t *testing.T) {
 		"a metadata service":      {"http://169.254.169.254", config.Outgoing{}, "not called"},
 	} {
 		vt := &config.Backend{Kind: "virustotal", RateLimit: "1000/s", URL: c.url, Outgoing: c.way, APIKey: config.NewSecret("canary-key-of-the-tests")}
-		b := &bridge.Bridge{Config: &config.Config{Kinds: bridge.Kinds(), Backends: map[string]*config.Backend{"vt": vt}}, Log: slog.New(slog.DiscardHandler)}
-		client, err := b.Client("vt", console.NewMetrics(nil, nil))
+		conf := &config.Config{Kinds: bridge.Kinds(), Backends: map[string]*config.Backend{"vt": vt}}
+		client, err := bridge.Connect(conf, "vt")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +62,7 @@ func TestOutgoing(t *testing.T) {
 }
 
 // A configuration that is printed shows where a secret comes from, and no secret.
-func TestAPrintedConfiguration(t *testing.T) {
+func TestPrintedConfiguration(t *testing.T) {
 	s := newSetup(t, "strict", "")
 	c, _, err := config.Load(s.path, bridge.Kinds())
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
-// Rules that give nothing, as the directory and the vendor are now, are named with their lines by the plan and by the doctor, which a
-// file alone cannot tell.
-func TestRulesThatGiveNothing(t *testing.T) {
+// Rules that grant nothing with the directory and the vendor as they are now are named with their
+// lines by plan and doctor. A file alone does not show them.
+func TestUnmetRules(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
 	s.edit(`  - {match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'}`, `  - {match: 'risk-(?P<role>[a-z]+)', backend: rc, target: '${role}'}

@@ -13,8 +13,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// warnOfOrphans names what the store remembers and the configuration does not: grants under a backend that nobody serves any
-// more stay at the vendor, and a directory that nobody can change any more goes on giving.
+// warnOfOrphans warns of backends and identity providers that the store knows and the configuration
+// does not: their grants and groups stay.
 func (b *Bridge) warnOfOrphans(ctx context.Context) error {
 	return b.store.View(ctx, func(tx store.Tx) error {
 		for _, name := range tx.Backends() {
@@ -29,31 +29,34 @@ func (b *Bridge) warnOfOrphans(ctx context.Context) error {
 				grants++
 			}
 			if grants > 0 {
-				b.Log.Warn("the store has grants under a backend that is not configured; they stay as they are: configure it again, without rules, to have them revoked", "backend", name, "grants", grants)
+				b.Log.Warn("grants of a backend that is not configured stay; to revoke them, configure it again without rules", "backend", name, "grants", grants)
 			}
 		}
 		for _, idp := range tx.IdPs() {
 			if _, ok := b.Config.IdentityProviders[idp]; !ok {
-				b.Log.Warn("the store has the directory of an identity provider that is not configured; its groups go on giving: configure it again and delete them to end that", "idp", idp, "groups", tx.Directory(idp).GroupCount())
+				b.Log.Warn("groups of an identity provider that is not configured keep their grants; to end them, configure it again and delete the groups", "idp", idp, "groups", tx.Directory(idp).GroupCount())
 			}
 		}
 		return nil
 	})
 }
 
-// startWorkers makes the client and the worker of each backend and sets the workers going. They are stopped
-// after the listeners, so that what was answered is still marked and delivered, and before the store.
+// startWorkers makes the client and the worker of each backend and starts the workers. They stop
+// after the listeners, so that accepted changes are still delivered, and before the store.
 func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
-	since, err := b.standsBy(context.Background())
+	since, err := observesSince(context.Background(), b.store)
 	if err != nil {
 		return err
 	}
 	if since != "" {
-		b.Log.Warn("the store was put back from a copy: nothing is changed at any backend before `scimbridge resume`", "since", since)
+		b.Log.Warn("the store is a restored copy: observing only until `scimbridge resume`", "since", since)
 	}
+	b.vendors = newVendors(b.Config)
+	b.vendors.now, b.vendors.journal, b.vendors.people, b.vendors.roles = b.clock(), b.Journal, b.People, b.Roles
+	b.vendors.counted, b.vendors.onStop, b.vendors.errs = metrics.Call, b.onStop, b.errs
 	b.workers = map[string]engine{}
 	for _, n := range names {
-		client, err := b.Client(n, metrics)
+		client, err := b.vendors.client(n)
 		if err != nil {
 			return fmt.Errorf("backend %s: %w", n, err)
 		}
@@ -77,14 +80,14 @@ func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 		case <-done:
 			return nil
 		case <-limit.Done():
-			b.Log.Warn("a call to a backend has not been answered; it is read back after the next start")
+			b.Log.Warn("a call to a backend is still unanswered; the next start reads its result back")
 			return nil
 		}
 	})
 	return nil
 }
 
-// worker makes what delivers to a backend, but for Init.
+// worker returns the worker of a backend before Init.
 func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metrics *console.Metrics) *delivery.Worker {
 	c := b.Config.Backends[name]
 	w := &delivery.Worker{

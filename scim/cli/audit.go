@@ -21,7 +21,7 @@ import (
 )
 
 func auditCommand(configFile *string, stdout io.Writer) *cobra.Command {
-	c := &cobra.Command{Use: "audit", Short: "Who got which role when, and whether the record of it is whole", Args: noArgs,
+	c := &cobra.Command{Use: "audit", Short: "Show who got which role when, and check that the record is complete", Args: noArgs,
 		Example: "  scimbridge audit export --person ada@example.com\n  scimbridge audit verify",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(auditVerifyCommand(configFile, stdout), auditExportCommand(configFile, stdout))
@@ -32,7 +32,7 @@ const storeUsage = "read the store of a stopped server, or a backup, instead of 
 
 // withStore opens a store that no server has open.
 func withStore(file string, do func(store.Store) error) error {
-	if _, err := os.Stat(file); err != nil { // or it would be made
+	if _, err := os.Stat(file); err != nil { // bolt would make it
 		return fmt.Errorf("reading the store: %w", err)
 	}
 	s, err := bolt.Open(file, bolt.Options{})
@@ -77,7 +77,7 @@ func verifyTrail(ctx context.Context, configFile, file, head string) (report aud
 	if err != nil {
 		return report, err
 	}
-	o.client.Timeout = 0 // it takes as long as it takes
+	o.client.Timeout = 0 // a long trail takes a while
 	err = o.call(ctx, http.MethodGet, "/api/audit/verify?"+url.Values{"head": {head}}.Encode(), &report)
 	return report, err
 }
@@ -95,12 +95,12 @@ func reportWords(r audit.Report) string {
 	}
 	words += "\n"
 	if r.Broken != "" {
-		return words + fmt.Sprintf("whole up to place %d\n", r.Place)
+		return words + fmt.Sprintf("intact up to place %d\n", r.Place)
 	}
 	if r.Known > 0 {
 		words += fmt.Sprintf("the head that was noted is that of place %d\n", r.Known)
 	}
-	return words + fmt.Sprintf("head of place %d (note it where nobody who can change the store can change it):\n  %s\n", r.Place, r.Head)
+	return words + fmt.Sprintf("head of place %d (note it where users of the store cannot change it):\n  %s\n", r.Place, r.Head)
 }
 
 func auditExportCommand(configFile *string, stdout io.Writer) *cobra.Command {
@@ -141,7 +141,7 @@ func auditExportCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		}})
 	c.Flags().StringVar(&since, "since", "", "from this moment: 2026-11-26, 2026-11-26T12:00:00Z, or 24h ago")
 	c.Flags().StringVar(&until, "until", "", "before this moment")
-	c.Flags().StringVar(&f.Person, "person", "", "about this person: a userName, an e-mail address, an externalId, an id or an account")
+	c.Flags().StringVar(&f.Person, "person", "", "about this user: a userName, an e-mail address, an externalId, an id or an account")
 	c.Flags().StringVar(&f.Role, "role", "", "about this role, or the role of this target")
 	c.Flags().StringVar(&f.Backend, "backend", "", "about this backend")
 	c.Flags().StringVar(&f.Request, "request", "", "what this request changed, and the grants, revocations and holds that followed")
@@ -149,7 +149,7 @@ func auditExportCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	return c
 }
 
-// momentOf reads a point in time: a date, a time, or how long ago. "" is none.
+// momentOf reads a date, a time, or how long ago; "" is the zero time.
 func momentOf(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

@@ -28,18 +28,18 @@ func backupCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.say(stdout, copied{args[0], size}, "%s: %d bytes, read again and whole. `scimbridge restore` puts it back. The keys that sign our own tokens are left out; a restore makes new ones.\n", args[0], size)
+			return p.say(stdout, copied{args[0], size}, "%s: %d bytes, read back and complete. `scimbridge restore` puts it back. The keys that sign our own tokens are left out; a restore makes new ones.\n", args[0], size)
 		}})
 }
 
-// verify opens a store that was copied and reads everything in it.
+// verify reads everything in a copied store.
 func verify(file string) error {
 	s, err := bolt.Open(file, bolt.Options{})
 	if err == nil {
 		err = errors.Join(s.Check(), s.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("the copy is not whole, and was thrown away; try again: %w", err)
+		return fmt.Errorf("the copy is damaged and was removed; try again: %w", err)
 	}
 	return nil
 }

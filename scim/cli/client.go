@@ -25,20 +25,20 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-// maxAnswer bounds what a command takes into memory: a plan of a million changes.
+// maxAnswer bounds the size of an answer: a plan of a million changes.
 const maxAnswer = 256 << 20
 
-// operatorClient calls the running server, which it finds by the configuration.
+// operatorClient calls the operator API of the running server that the configuration names.
 type operatorClient struct {
 	url, keyFile string
 	key          backend.Secret
 	client       http.Client
 }
 
-// stay follows no redirect: a credential goes where it was meant to.
+// stay follows no redirect, so that a credential reaches only the configured server.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// newOperatorClient finds the running server by its configuration.
+// newOperatorClient returns a client of the server that runs with a configuration.
 func newOperatorClient(file string) (*operatorClient, error) {
 	c, err := config.LoadEndpoints(file)
 	if err != nil {
@@ -53,10 +53,10 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	}
 	raw, err := os.ReadFile(c.Store.OperatorKeyFile())
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("reading the operator's key, which only the user may read whom the server runs as; run the command as that user: %w", err)
+		return nil, fmt.Errorf("reading the operator's key: run the command as the user of the server: %w", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the operator's key, which the server makes when it starts (`scimbridge serve`, with this configuration and from this folder): %w", err)
+		return nil, fmt.Errorf("reading the operator's key, which `scimbridge serve` makes when it starts with this configuration and from this folder: %w", err)
 	}
 	key, ok := bridge.ParseOperatorKey(raw)
 	if !ok {
@@ -119,7 +119,7 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 	return nil, errors.New(refusal.Error)
 }
 
-// ask is one call to the running server, whose answer is printed as it is or by show.
+// ask returns a command that makes one call and prints the answer as JSON or with show.
 func ask[T any](configFile *string, stdout io.Writer, method string, path func(args []string) string, asJSON *bool, show func(io.Writer, T) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
 		o, err := newOperatorClient(*configFile)
@@ -143,8 +143,8 @@ func ask[T any](configFile *string, stdout io.Writer, method string, path func(a
 // proofWithin is how long a server may take to prove that it has the operator's key.
 const proofWithin = 30 * time.Second
 
-// sign has the server prove that it has the operator's key, and then signs a request with it. The
-// key itself is not sent: another program that listens at the address learns nothing.
+// sign lets the server prove that it has the operator's key and then signs a request. It does not
+// send the key, so another program at this address learns nothing.
 func (o *operatorClient) sign(req *http.Request, body []byte) error {
 	ctx, cancel := context.WithTimeout(req.Context(), proofWithin)
 	defer cancel()
@@ -168,7 +168,7 @@ func (o *operatorClient) sign(req *http.Request, body []byte) error {
 	return nil
 }
 
-// otherKey is the error of a server without this operator's key.
+// otherKey returns the error of a server without this operator's key.
 func (o *operatorClient) otherKey() error {
 	return fmt.Errorf("the server at %s does not know the operator's key in %s: it was started with another store or configuration, or made a new key, "+
 		"or another program listens there; the key was not sent", o.url, o.keyFile)

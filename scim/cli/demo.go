@@ -11,11 +11,11 @@ import (
 func demoCommand(stdout, stderr io.Writer) *cobra.Command {
 	var exit bool
 	c := &cobra.Command{
-		Use: "demo", Example: "  scimbridge demo --exit", Short: "See the whole thing work on this machine, with simulated backends", Args: noArgs,
+		Use: "demo", Example: "  scimbridge demo --exit", Short: "Show everything on this machine, with simulated backends", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demo.Run(c.Context(), demo.Options{Out: stdout, Err: stderr, Version: version(), Exit: exit})
 		},
 	}
-	c.Flags().BoolVar(&exit, "exit", false, "end after the play instead of serving on; fails if the roles are not what they must be")
+	c.Flags().BoolVar(&exit, "exit", false, "end after the last scene instead of serving; fails if the roles are wrong")
 	return c
 }

@@ -17,7 +17,7 @@ import (
 func doctorCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	var canary string
-	c := &cobra.Command{Use: "doctor", Short: "Try the configured backends with reads, and look at store, clock and certificates", Args: noArgs,
+	c := &cobra.Command{Use: "doctor", Short: "Check backends with reads, and store, clock and certificates", Args: noArgs,
 		Example: "  scimbridge doctor\n  scimbridge doctor --canary-role 7Zq3kD   (a Risk Cloud role that nothing depends on)",
 		RunE: func(c *cobra.Command, _ []string) error {
 			o := doctor.Options{File: *configFile, Kinds: bridge.Kinds(), CanaryRole: canary, Server: func() (doctor.Server, error) {
@@ -36,7 +36,7 @@ func doctorCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			return err
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().StringVar(&canary, "canary-role", "", "a Risk Cloud role on which to try, with an update that changes nothing, which method and path the tenant accepts")
+	c.Flags().StringVar(&canary, "canary-role", "", "a Risk Cloud role on which an update that changes nothing may be tried, to find the method and path that the tenant accepts")
 	return c
 }
 

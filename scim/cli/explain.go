@@ -18,7 +18,7 @@ import (
 func explainCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	var asked string
-	c := &cobra.Command{Use: "explain USER [ROLE]", Short: "Say why somebody has a role, or has not", Example: "  scimbridge explain ada@example.com USER_ROLE_GROUP_ADMIN",
+	c := &cobra.Command{Use: "explain USER [ROLE]", Short: "Explain why a user has a role, or does not", Example: "  scimbridge explain ada@example.com USER_ROLE_GROUP_ADMIN",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return usageError{errors.New("needs a user, and at most one role or target")}
@@ -48,14 +48,14 @@ func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
 			}
 			fmt.Fprintf(w, "%s of %s: %s, %s\n", y.User, y.IdP, map[bool]string{true: "active", false: "not active: has nothing until that changes"}[y.Active], groups)
 		}
-		account := "nobody knows who this is there yet"
+		account := "no account looked up yet"
 		if y.Account != "" {
 			account = "is " + y.Account + ", looked up " + moment(y.LookedUp)
 		}
 		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
 		if is := y.Condition; is.State != "" {
 			words := "the state of the backend is " + strings.TrimSuffix(is.State+": "+is.Reason, ": ")
-			if is.State == delivery.Following { // nobody has told the state yet
+			if is.State == delivery.Following { // the state is not known yet
 				words = is.Reason
 			}
 			fmt.Fprintf(w, "    %s\n", words)

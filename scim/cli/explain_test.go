@@ -7,8 +7,8 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
-// The state of a backend that nobody has delivered to yet is told in words: a replica that does not deliver knows only who does.
-func TestExplainSaysTheStateOfABackend(t *testing.T) {
+// A replica that does not deliver knows only which replica does: the state is said in words.
+func TestExplainBackendState(t *testing.T) {
 	for _, c := range []struct {
 		is   delivery.Condition
 		want string

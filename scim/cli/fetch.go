@@ -10,13 +10,13 @@ import (
 	"github.com/scimbridge/scimbridge/scim/bridge"
 )
 
-// fetch streams an answer of the running server.
+// fetch copies an answer of the running server.
 func fetch(ctx context.Context, configFile, path string, to io.Writer) error {
 	o, err := newOperatorClient(configFile)
 	if err != nil {
 		return err
 	}
-	o.client.Timeout = 0 // it takes as long as it takes
+	o.client.Timeout = 0 // a large store takes a while
 	body, err := o.open(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func fetch(ctx context.Context, configFile, path string, to io.Writer) error {
 	return nil
 }
 
-// keeper tells a failure to write from one to read.
+// keeper separates a failure to write from a failure to read.
 type keeper struct {
 	to  io.Writer
 	err error
@@ -42,7 +42,7 @@ func (k *keeper) Write(p []byte) (n int, err error) {
 	return n, k.err
 }
 
-// fetchInto is fetch into a file that does not exist and that is there only when it is whole, and good.
+// fetchInto is fetch into a new file that appears once it is complete and good.
 func fetchInto(ctx context.Context, configFile, path, file string, good func(file string) error) (size int64, err error) {
 	err = bridge.CreateFile(file, func(tmp *os.File) error {
 		if err := fetch(ctx, configFile, path, tmp); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // A full disk is not taken for a server that broke off.
-func TestKeeperTellsWritingFromReading(t *testing.T) {
+func TestKeeper(t *testing.T) {
 	full := errors.New("no space left")
 	k := &keeper{to: writerFunc(func([]byte) (int, error) { return 0, full })}
 	if _, err := io.Copy(k, strings.NewReader("x")); !errors.Is(err, full) || !errors.Is(k.err, full) {

@@ -42,8 +42,8 @@ func showGroups(w io.Writer, groups []console.GroupStatus) error {
 	return nil
 }
 
-// showUnknown lists members that are no users, which a client made up or whose users it has not
-// pushed.
+// showUnknown lists members that are no users: ids that a client made up, or of users it did not
+// push.
 func showUnknown(w io.Writer, g console.GroupStatus) {
 	if g.Unknown == 0 {
 		return

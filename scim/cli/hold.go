@@ -46,7 +46,7 @@ func holdCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	return c
 }
 
-// decision is a run of `hold approve` or `hold reject`.
+// decision is one run of `hold approve` or `hold reject`.
 type decision struct {
 	configFile *string
 	stdout     io.Writer
@@ -54,8 +54,8 @@ type decision struct {
 	asJSON     bool
 }
 
-// run decides about a hold as it was listed or, if the id says nothing of the content, as it is
-// shown now.
+// run decides about a hold as listed. If the id says nothing about the content, run shows the hold
+// first and decides about that.
 func (d *decision) run(ctx context.Context, id string) error {
 	o, err := newOperatorClient(*d.configFile)
 	if err != nil {
@@ -79,7 +79,7 @@ func (d *decision) run(ctx context.Context, id string) error {
 		ID       string         `json:"id"`
 		Decision string         `json:"decision"`
 		Why      string         `json:"why"`
-		Hold     *delivery.Hold `json:"hold,omitempty"` // what was decided about, if the id did not say
+		Hold     *delivery.Hold `json:"hold,omitempty"` // if the id did not say
 	}
 	if err := o.call(ctx, http.MethodPost, "/api/holds/"+url.PathEscape(id)+"/"+d.word, &answer); err != nil {
 		return d.refused(err)
@@ -94,7 +94,7 @@ func (d *decision) run(ctx context.Context, id string) error {
 	return err
 }
 
-// refused shows the holds as they are now, if that is why a decision was refused.
+// refused shows the holds as they are now if that is why a decision was refused.
 func (d *decision) refused(err error) error {
 	var changed *changedError
 	if !errors.As(err, &changed) {
@@ -118,8 +118,8 @@ var decisionWords = map[string]string{
 	"approve no_target": "approved; its grants count as gone with the target", "reject no_target": "rejected; the bridge owns the grants no longer",
 }
 
-// completeHolds lets the shell complete the ids of the holds, without what pins their content: the
-// command then shows it.
+// completeHolds completes the ids of holds, without the part that pins their content: the command
+// then shows it.
 func completeHolds(configFile *string) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
@@ -153,8 +153,8 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 			footer[true] = "\nscimbridge hold approve ID binds the name to the group that has it now; scimbridge hold reject ID keeps the group out until it takes the name again."
 			continue
 		}
-		footer[false] = "\nscimbridge hold approve ID lets them go; scimbridge hold reject ID leaves them where they are."
-		fmt.Fprintf(w, "\n%s would take:\n", h.ID)
+		footer[false] = "\nscimbridge hold approve ID revokes them; scimbridge hold reject ID leaves them in place."
+		fmt.Fprintf(w, "\n%s would revoke:\n", h.ID)
 		for i, g := range h.Grants {
 			if i == 10 {
 				fmt.Fprintf(w, "  … and %d more; --json shows all\n", len(h.Grants)-i)
@@ -175,7 +175,7 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 	return nil
 }
 
-// concerned counts the users that the decision about a hold concerns.
+// concerned counts the users that a hold is about.
 func concerned(h delivery.Hold) int {
 	accounts, users := map[string]bool{}, 0
 	for _, g := range h.Grants {
@@ -191,7 +191,7 @@ func concerned(h delivery.Hold) int {
 	return max(users, len(accounts))
 }
 
-// showHeldGroup says which group took whose name, and what accepting it would give to how many.
+// showHeldGroup says which group took whose name, and what approving it would grant.
 func showHeldGroup(w io.Writer, h delivery.Hold) {
 	g := h.Group
 	bound := fmt.Sprintf("the group %s, which is deleted", g.Bound)

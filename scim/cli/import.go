@@ -19,7 +19,7 @@ import (
 
 func importCommand(configFile *string, stdin io.Reader, stdout io.Writer) *cobra.Command {
 	var p printed
-	return p.flag(&cobra.Command{Use: "import FILE", Short: "Make the store of what `scimbridge export` wrote (- reads standard input); the server then only observes until `scimbridge resume`",
+	return p.flag(&cobra.Command{Use: "import FILE", Short: "Make a store from an export (- reads standard input); the server then observes only until `scimbridge resume`",
 		Args: oneArg("the export to read, or - for standard input"), Example: "  scimbridge import everything.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			from := stdin
@@ -38,7 +38,7 @@ func importCommand(configFile *string, stdin io.Reader, stdout io.Writer) *cobra
 			if conf.Store.Driver == config.DriverPostgres {
 				found, err := importInto(c.Context(), conf.Store, from)
 				if err != nil {
-					return fmt.Errorf("%s cannot be put back: %w", args[0], err)
+					return fmt.Errorf("%s cannot be restored: %w", args[0], err)
 				}
 				return sayRestored(stdout, &p, found)
 			}
@@ -52,8 +52,8 @@ func importCommand(configFile *string, stdin io.Reader, stdout io.Writer) *cobra
 		}})
 }
 
-// importInto reads an export into a database, which must be empty and have no replica. Should it break off, what is there is
-// marked as a copy before anything else: a server that is started on it nevertheless observes only.
+// importInto reads an export into an empty database without replicas. The database is marked as a
+// restored copy first, so that a server on a partial import observes only.
 func importInto(ctx context.Context, c config.Store, from io.Reader) (found bridge.Contents, err error) {
 	s, err := bridge.OpenPostgres(ctx, c)
 	if err != nil {
@@ -75,7 +75,7 @@ func importInto(ctx context.Context, c config.Store, from io.Reader) (found brid
 	return found, err
 }
 
-// vacant says why a store must not be imported into.
+// vacant returns why a store must not be imported into.
 func vacant(ctx context.Context, s store.Shared) error {
 	replicas, err := s.Replicas(ctx)
 	if err != nil {

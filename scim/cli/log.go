@@ -11,24 +11,24 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-// maxSpool is how many bytes of the log may wait for a reader that is slow, or does not read.
+// maxSpool is how many bytes of the log may wait for a slow reader.
 const maxSpool = 4 << 20
 
-// lastLines is how long the end of the process waits for the reader of its log.
+// lastLines is how long the process waits at its end for the reader of its log.
 const lastLines = 500 * time.Millisecond
 
-// spool is a writer that never waits: what it is given waits in memory for a goroutine that writes
-// it. Beyond maxSpool lines are dropped and counted.
+// spool is a writer that never waits: a goroutine writes what it gets. Beyond maxSpool, lines are
+// dropped and counted.
 type spool struct {
 	to io.Writer
 
-	mu      sync.Mutex
-	waiting bytes.Buffer
-	dropped uint64
-	told    uint64 // how many of those the log has told of
-	closed  bool
-	wake    chan struct{} // has room for one
-	done    chan struct{} // closed when nothing is left after close
+	mu       sync.Mutex
+	waiting  bytes.Buffer
+	dropped  uint64
+	reported uint64 // of those, how many the log has reported
+	closed   bool
+	wake     chan struct{} // has room for one
+	done     chan struct{} // closed when nothing is left after close
 }
 
 func newSpool(to io.Writer) *spool {
@@ -84,15 +84,15 @@ func (s *spool) run() {
 	}
 }
 
-// take removes what waits, and tells of what was dropped before it.
+// take returns what waits, with a line about lines that were dropped before.
 func (s *spool) take() (text []byte, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	text = bytes.Clone(s.waiting.Bytes())
 	s.waiting = bytes.Buffer{}
-	if n := s.dropped - s.told; n > 0 && len(text) > 0 {
-		s.told = s.dropped
-		text = fmt.Appendf(text, `{"level":"WARN","msg":"lines of the log were dropped: its reader is too slow","dropped":%d}`+"\n", n)
+	if n := s.dropped - s.reported; n > 0 && len(text) > 0 {
+		s.reported = s.dropped
+		text = fmt.Appendf(text, `{"level":"WARN","msg":"log lines were dropped: the reader is too slow","dropped":%d}`+"\n", n)
 	}
 	return text, s.closed
 }
@@ -103,10 +103,10 @@ func (s *spool) lost(text []byte) {
 	defer s.mu.Unlock()
 	n := uint64(bytes.Count(text, []byte("\n")))
 	s.dropped += n
-	s.told += n
+	s.reported += n
 }
 
-// Close waits a moment for what is left to be written; what comes later is dropped.
+// Close waits briefly for the rest to be written; later lines are dropped.
 func (s *spool) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -118,8 +118,8 @@ func (s *spool) Close() {
 	}
 }
 
-// lastWords writes a text and waits no longer than a moment for its reader.
-func lastWords(w io.Writer, text string) {
+// writeBriefly writes a text without waiting long for its reader.
+func writeBriefly(w io.Writer, text string) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)

@@ -33,7 +33,7 @@ func TestSpool(t *testing.T) {
 	})
 }
 
-func TestLogIsWhole(t *testing.T) {
+func TestLogLines(t *testing.T) {
 	var out bytes.Buffer
 	log, lines, err := logger(&out, "info")
 	if err != nil {

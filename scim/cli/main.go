@@ -42,7 +42,7 @@ func Run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 	}
 	text := "scimbridge: " + err.Error() + "\n"
 	if called.Name() == "serve" {
-		lastWords(stderr, text)
+		writeBriefly(stderr, text)
 		return exitFor(err)
 	}
 	fmt.Fprint(stderr, text)
@@ -85,7 +85,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 		actionCommand(&configFile, stdout, "retry", "Try again at once what is blocked or waits", "try again"))
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.Name() == "completion" { // of the library, which takes the name of a shell it does not know for a call for help
+		if c.Name() == "completion" { // of the library: it shows help for an unknown shell
 			c.Args, c.Example = noArgs, "  source <(scimbridge completion bash)"
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 			for _, shell := range c.Commands() {

@@ -25,7 +25,7 @@ func measureScaleCommand(configFile *string, stdout, stderr io.Writer) *cobra.Co
 	m := measure.Scale{Progress: stderr, Version: version()}
 	var file string
 	var asJSON bool
-	c := &cobra.Command{Use: "scale", Short: "Fill an empty store, serve it, and say how fast it is, how large, and how soon it starts", Args: noArgs,
+	c := &cobra.Command{Use: "scale", Short: "Fill an empty store, serve it, and measure speed, size and start", Args: noArgs,
 		Long: `Fill an empty store with users, groups and memberships, serve it in a process of its own, and measure: changes and look-ups a second over
 HTTP, the size of the store, the time to start, and memory. Without --store and --config the store is a file in a temporary folder, which
 is removed at the end; the store of --config must be empty, and keeps what it was filled with.

@@ -12,7 +12,7 @@ import (
 
 func migrateCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var p printed
-	return p.flag(&cobra.Command{Use: "migrate", Short: "Bring the tables of the PostgreSQL store up to date; `serve` does it too, when it starts", Args: noArgs,
+	return p.flag(&cobra.Command{Use: "migrate", Short: "Upgrade the tables of the PostgreSQL store; `serve` does it, too", Args: noArgs,
 		Example: "  scimbridge migrate --config /etc/scimbridge/config.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			conf, err := config.LoadEndpoints(*configFile)

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// printed is what a command says of itself: JSON if that is asked for, else the words.
+// printed is the output of a command: JSON if requested, otherwise words.
 type printed struct{ json bool }
 
 func (p *printed) flag(c *cobra.Command) *cobra.Command {
@@ -17,7 +17,7 @@ func (p *printed) flag(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// printJSON prints what is not for a page of HTML: < and & are no danger.
+// printJSON prints without escapes for HTML: the output is not a page.
 func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -39,7 +39,8 @@ type copied struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// moment is a time as every command prints it: RFC 3339 in UTC, as in JSON and in the log of events; "-" if there is none.
+// moment returns a time as every command prints it: RFC 3339 in UTC, as in JSON and in the log; "-"
+// for the zero time.
 func moment(m time.Time) string {
 	if m.IsZero() {
 		return "-"

@@ -22,7 +22,7 @@ func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		Example: "  scimbridge plan\n  scimbridge plan --proposed new.yaml --exit-code"}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var body []byte
-		if c.Flags().Changed("proposed") { // also if it is empty: a pipeline must not pass for want of a name
+		if c.Flags().Changed("proposed") { // even if empty: a pipeline must not pass because a name is missing
 			var err error
 			if body, err = config.ReadAtMost(proposed, config.MaxSize); err != nil {
 				return fmt.Errorf("reading the proposed mappings: %w", err)
@@ -67,7 +67,7 @@ func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool, footer string)
 	return err
 }
 
-const uncertain = "Whether somebody is the last admin, or has a role already, only the vendor can tell."
+const uncertain = "Only the vendor knows whether a user is the last admin or already has a role."
 
 // targetCounts is what a plan has for one target.
 type targetCounts struct {
@@ -96,7 +96,7 @@ func showPreview(w io.Writer, p delivery.Preview) {
 		at(l.Target).unknown++
 	}
 	fmt.Fprintf(w, "%s: %s\n", p.Backend, p.Summary())
-	if len(targets) > 1 { // of one, the line above has said it
+	if len(targets) > 1 { // the line above covers a single target
 		for _, t := range slices.Sorted(maps.Keys(targets)) {
 			c := targets[t]
 			fmt.Fprintf(w, "  on %s: %d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up\n", t, c.calls, c.ops["remove"], c.ops["add"], c.ops["replace"], c.held, c.unknown)

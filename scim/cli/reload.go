@@ -12,7 +12,7 @@ import (
 
 func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Take the mappings of the configuration file into force", Args: noArgs,
+	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Apply the mappings of the configuration file", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o, err := newOperatorClient(*configFile)
 			if err != nil {
@@ -32,7 +32,7 @@ func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	return c
 }
 
-// held says what becomes of what a plan holds, once it is in force.
+// held says what happens to the held part of a plan once it is in force.
 func held(plan []delivery.Preview) string {
 	for _, p := range plan {
 		if len(p.Held) > 0 {

@@ -18,7 +18,7 @@ import (
 
 func restoreCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var p printed
-	return p.flag(&cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the store; the server then only observes until `scimbridge resume`", Args: oneArg("the backup to put back"),
+	return p.flag(&cobra.Command{Use: "restore FILE", Short: "Restore the store from a backup; the server then observes only until `scimbridge resume`", Args: oneArg("the backup to restore"),
 		Example: "  scimbridge restore /backup/scimbridge-2026-11-24.db",
 		RunE: func(_ *cobra.Command, args []string) error {
 			conf, err := config.LoadEndpoints(*configFile)
@@ -46,7 +46,7 @@ func restoreCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		}})
 }
 
-// putBack makes the store of the configuration, which must not exist, out of a copy, and notes that it is one.
+// putBack makes the configured store, which must not exist, from a copy, and marks it as restored.
 func putBack(configFile, source string, stdout io.Writer, p *printed, fill func(tmp string) error) (err error) {
 	c, err := config.LoadEndpoints(configFile)
 	if err != nil {
@@ -58,7 +58,7 @@ func putBack(configFile, source string, stdout io.Writer, p *printed, fill func(
 	}
 	if source != "-" {
 		if _, err := os.Stat(source); err != nil {
-			return fmt.Errorf("%s cannot be put back: reading the backup: %w", source, err)
+			return fmt.Errorf("%s cannot be restored: reading the backup: %w", source, err)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -71,11 +71,11 @@ func putBack(configFile, source string, stdout io.Writer, p *printed, fill func(
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	tmp := filepath.Join(dir, "store.db")
 	if err := fill(tmp); err != nil {
-		return fmt.Errorf("%s cannot be put back: %w", source, err)
+		return fmt.Errorf("%s cannot be restored: %w", source, err)
 	}
 	found, err := markFile(tmp)
 	if err != nil {
-		return fmt.Errorf("%s cannot be put back: %w", source, err)
+		return fmt.Errorf("%s cannot be restored: %w", source, err)
 	}
 	if err := os.Link(tmp, path); err != nil {
 		return fmt.Errorf("making the store: %w", err)
@@ -84,7 +84,7 @@ func putBack(configFile, source string, stdout io.Writer, p *printed, fill func(
 	return sayRestored(stdout, p, found)
 }
 
-// sayRestored says what a store holds that was put back, and what the operator does next.
+// sayRestored prints what a restored store holds and what the operator does next.
 func sayRestored(stdout io.Writer, p *printed, c bridge.Contents) error {
 	trail := ""
 	if c.Broken != "" {

@@ -19,13 +19,13 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-// watchEvery is how often `status --watch` looks.
+// watchEvery is how often `status --watch` refreshes.
 const watchEvery = 2 * time.Second
 
 func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON, exitCode, watch bool
-	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and what waits", Args: noArgs,
-		Example: "  scimbridge status --watch\n  scimbridge status --exit-code || echo 'somebody is needed'"}
+	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and pending work", Args: noArgs,
+		Example: "  scimbridge status --watch\n  scimbridge status --exit-code || echo 'action needed'"}
 	once := func(c *cobra.Command) (needed bool, err error) {
 		o, err := newOperatorClient(*configFile)
 		if err != nil {
@@ -45,7 +45,7 @@ func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			return needed, fmt.Errorf("reading the server's answer: %w", err)
 		}
 		if watch {
-			fmt.Fprint(legible.Raw(stdout), "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // the screen from its beginning
+			fmt.Fprint(legible.Raw(stdout), "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // clears the screen
 		}
 		return needed, showStatus(stdout, s, time.Now())
 	}
@@ -60,13 +60,13 @@ func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			}
 		}
 		if err == nil && exitCode && needed {
-			err = codeError{exitNeeded, errors.New("something needs somebody")}
+			err = codeError{exitNeeded, errors.New("action needed: see `scimbridge status`")}
 		}
 		return err
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when something needs a human")
-	c.Flags().BoolVar(&watch, "watch", false, "look again every two seconds until interrupted")
+	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when an operator must act")
+	c.Flags().BoolVar(&watch, "watch", false, "refresh every two seconds until interrupted")
 	return c
 }
 
@@ -99,7 +99,7 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 	return nil
 }
 
-// showProvider says what requests of an identity provider may have meant otherwise.
+// showProvider prints which requests of an identity provider may have meant something else.
 func showProvider(w io.Writer, p console.ProviderStatus) {
 	if o := p.Omitted; o != nil {
 		fmt.Fprintf(w, "\n%s: %s\n", p.Name, omissionWords(*o))
@@ -115,7 +115,7 @@ func omissionWords(o console.OmissionStatus) string {
 		o.Count, moment(o.First), moment(o.Last), o.Key)
 }
 
-// showNeeds says what there is to know of a backend beside the numbers.
+// showNeeds prints what there is to say about a backend besides numbers.
 func showNeeds(w io.Writer, b console.BackendStatus) {
 	var lines []string
 	note := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
@@ -149,7 +149,7 @@ func showNeeds(w io.Writer, b console.BackendStatus) {
 	}
 }
 
-// soon says which tokens end within the time that is warned of.
+// soon prints the tokens that expire soon.
 func soon(w io.Writer, s console.Status, now time.Time) {
 	for _, p := range s.IdentityProviders {
 		for _, t := range p.Tokens {
@@ -160,7 +160,8 @@ func soon(w io.Writer, s console.Status, now time.Time) {
 	}
 }
 
-// tokens says how old each is, and when it was used last: "1a2b3c4d for 12 day(s), ends in 18, used 2026-11-25T19:00:14Z".
+// tokens prints the age and the last use of each token: "1a2b3c4d for 12 day(s), ends in 18, used
+// 2026-11-25T19:00:14Z".
 func tokens(all []console.TokenStatus, now time.Time) string {
 	days := func(d time.Duration) int { return int(d / (24 * time.Hour)) }
 	out := ""
@@ -191,7 +192,7 @@ func tokens(all []console.TokenStatus, now time.Time) string {
 	return out
 }
 
-// showReplicas says who serves the store and who delivers.
+// showReplicas prints the replicas of the store and which of them delivers.
 func showReplicas(w io.Writer, s console.Status) error {
 	if len(s.Replicas) == 0 {
 		return nil

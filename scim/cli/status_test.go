@@ -10,7 +10,7 @@ import (
 )
 
 // Every time on the screen is UTC, wherever the machine is.
-func TestLastUseIsInUTC(t *testing.T) {
+func TestTokensInUTC(t *testing.T) {
 	east := time.FixedZone("east", 5*60*60)
 	used := []console.TokenStatus{{Token: "0bcfb74f", LastUse: time.Date(2026, 11, 26, 1, 30, 0, 0, east)}}
 	if words := tokens(used, time.Now()); !strings.HasSuffix(words, "used 2026-11-25T20:30:00Z") {
@@ -18,20 +18,20 @@ func TestLastUseIsInUTC(t *testing.T) {
 	}
 }
 
-// Whoever waits because the backend is not well is told so.
-func TestExplainSaysHowTheBackendIs(t *testing.T) {
+// A user who waits because of the backend is explained.
+func TestExplainCondition(t *testing.T) {
 	var out strings.Builder
 	until := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	err := showWhy(&out, []delivery.Why{{Backend: "rc", IdP: "okta", User: "ada"},
 		{Backend: "vt", IdP: "okta", User: "ada", Condition: delivery.Condition{State: "transient", Reason: "listing people: transient", Until: until}}}, "")
-	if want := "\n  vt: nobody knows who this is there yet\n    the state of the backend is transient: listing people: transient\n    it is not called before 2026-11-26T12:00:00Z\n"; err != nil ||
+	if want := "\n  vt: no account looked up yet\n    the state of the backend is transient: listing people: transient\n    it is not called before 2026-11-26T12:00:00Z\n"; err != nil ||
 		!strings.Contains(out.String(), want) || strings.Count(out.String(), "the state of") != 1 {
 		t.Errorf("%v %s", err, out.String())
 	}
 }
 
-// What needs somebody is said in words, each backend apart; a mode that lets something not happen is one of it.
-func TestStatusInWords(t *testing.T) {
+// Each backend says in words what an operator must know, including a mode that prevents changes.
+func TestShowStatus(t *testing.T) {
 	var out strings.Builder
 	err := showStatus(&out, console.Status{Backends: []console.BackendStatus{
 		{Name: "rc", State: "ok", Mode: "sync"},

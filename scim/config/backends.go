@@ -62,13 +62,13 @@ func (v *validation) backend(name string, c *Backend) {
 	v.outgoing(at, c.Outgoing)
 }
 
-// brake checks a limit of what may be taken away.
+// brake checks the limit of a brake.
 func (v *validation) brake(path []string, l RemovalsLimit) {
 	if l.Count < 0 || l.Percent < 0 {
 		v.bad(path, "count and percent must not be negative")
 	}
 	if l.Percent >= 100 {
-		v.warn(append(slices.Clone(path), "percent"), "is 100 or more: everybody may be taken away at once, which only the other brakes hold")
+		v.warn(append(slices.Clone(path), "percent"), "is 100 or more: all grants may be revoked at once, held only by the other brakes")
 	}
 	if l.Window == 0 {
 		v.warn(append(slices.Clone(path), "window"), "is 0: what goes one after the other is never counted together")
@@ -113,7 +113,7 @@ func (v *validation) credentials(at func(...string) []string, c *Backend) {
 	}
 }
 
-// alternatives returns the values of a key: the one that every kind has, and that of this kind.
+// alternatives returns the values of a key: one of every kind, and one of this kind.
 func alternatives(always, more string) []string {
 	if more == "" {
 		return []string{always}
@@ -121,7 +121,7 @@ func alternatives(always, more string) []string {
 	return []string{always, more}
 }
 
-// mistakes adds what a kind of vendor says about a part of the configuration.
+// mistakes adds what a kind of vendor finds in a part of the configuration.
 func (v *validation) mistakes(path []string, found []backend.Mistake) {
 	for _, m := range found {
 		at := slices.Concat(path, strings.Split(m.Key, "."))

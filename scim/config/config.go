@@ -23,39 +23,40 @@ type Config struct {
 	advice []string // recommendations, each with its line
 }
 
-// ServerConfig is where SCIM is served.
+// Server is the listener of the SCIM API.
 type Server struct {
 	Listen         string   `yaml:"listen"`
 	PublicURL      string   `yaml:"public_url"`
 	TLS            TLS      `yaml:"tls"`
 	TrustedProxies []string `yaml:"trusted_proxies"`
 	Limits         Limits   `yaml:"limits"`
-	BodyMemory     Size     `yaml:"body_memory"` // what the bodies of all requests may take at a time
+	BodyMemory     Size     `yaml:"body_memory"` // of the bodies of all requests together
 }
 
-// TLSConfig names the files of a certificate; both empty: plain HTTP, with TLS in front.
+// TLS names the files of a certificate. If both are empty, the server speaks plain HTTP.
 type TLS struct {
 	CertFile     string `yaml:"cert_file"`
 	KeyFile      string `yaml:"key_file"`
 	ClientCAFile string `yaml:"client_ca_file"`
 }
 
-// ConsoleConfig is the operator's listener.
+// Console is the listener of the operators.
 type Console struct {
 	Listen string `yaml:"listen"`
 }
 
-// StoreConfig says where the state is kept.
+// Store names the place of the state.
 type Store struct {
 	Driver string `yaml:"driver"`
 	Path   string `yaml:"path"`
 	DSN    Secret `yaml:"dsn"`
-	// KeyFile is where the operator's key of this machine is; "": beside the file of the store, or a path of its own.
+	// KeyFile is the file with the operator's key of this machine. If it is empty, the file is next
+	// to that of the store, or has a path of its own.
 	KeyFile string   `yaml:"key_file"`
-	Lease   Duration `yaml:"lease"` // how long a replica that is not heard of keeps the others from delivering
+	Lease   Duration `yaml:"lease"` // how long a silent replica keeps the others from delivering
 }
 
-// IdPConfig is who may call as one identity provider.
+// IdentityProvider is one identity provider that may call.
 type IdentityProvider struct {
 	Tokens []Token `yaml:"tokens"`
 	JWT    JWT     `yaml:"jwt"`
@@ -68,15 +69,15 @@ type IdentityProvider struct {
 	PutWithoutMembers string `yaml:"put_without_members"` // "": keep
 }
 
-// clearsMembers says whether a PUT of a group that leaves `members` out empties it.
+// ClearsMembers reports whether a PUT of a group without `members` empties it.
 func (c IdentityProvider) ClearsMembers() bool { return c.PutWithoutMembers == "clear" }
 
-// calls says whether there is any credential with which it can.
+// CanCall reports whether the identity provider has any credential.
 func (c IdentityProvider) CanCall() bool {
 	return c.JWT.Configured() || len(c.Tokens)+len(c.OAuth.Clients) > 0
 }
 
-// BackendConfig is one vendor connection.
+// Backend is one connection to a vendor.
 type Backend struct {
 	Kind            string `yaml:"kind"`
 	URL             string `yaml:"url"`
@@ -103,13 +104,13 @@ type Backend struct {
 	MaxOffboardings RemovalsLimit `yaml:"max_offboardings"`
 }
 
-// UpdateRole is how Risk Cloud's role update is addressed; the vendor's page omits it.
+// UpdateRole is the method and path of Risk Cloud's role update, which the vendor's page omits.
 type UpdateRole struct {
 	Method string `yaml:"method"`
 	Path   string `yaml:"path"`
 }
 
-// Batch is how changes are gathered into calls.
+// Batch says how many changes become one call, and how long to gather them.
 type Batch struct {
 	Size int      `yaml:"size"`
 	Wait Duration `yaml:"wait"`
@@ -128,7 +129,7 @@ type RemovalsLimit struct {
 	Window  Duration `yaml:"window"`
 }
 
-// MappingConfig is one rule: which groups, of whom, and what they give, here or as a list of grants.
+// Rule selects groups and says what they grant, in its own keys or as a list of grants.
 type Rule struct {
 	Group      Names  `yaml:"group"`
 	Match      string `yaml:"match"`
@@ -151,7 +152,7 @@ type Rule struct {
 	Grants []Grant `yaml:"grants"`
 }
 
-// GrantConfig is what a rule gives at one target.
+// Grant is what a rule grants on one target.
 type Grant struct {
 	Backend        string   `yaml:"backend"`
 	Target         string   `yaml:"target"`
@@ -162,7 +163,7 @@ type Grant struct {
 	MaxTargets     *int     `yaml:"max_targets"`
 }
 
-// grants lists what the rule gives, with the keys under which each stands.
+// grants returns the grants of a rule, each with the keys under which it stands.
 func (m Rule) grants() (list []Grant, paths [][]string) {
 	if len(m.Grants) == 0 {
 		return []Grant{{m.Backend, m.Target, m.Roles, m.PermissionSets, m.Authoritative, m.Replace, m.MaxTargets}}, [][]string{nil}
@@ -176,7 +177,7 @@ func (m Rule) grants() (list []Grant, paths [][]string) {
 	return list, paths
 }
 
-// LimitsConfig bounds what comes to server.listen.
+// Limits bound the traffic of server.listen.
 type Limits struct {
 	Connections           int    `yaml:"connections"`
 	ConnectionsPerAddress int    `yaml:"connections_per_address"`
@@ -184,6 +185,7 @@ type Limits struct {
 	Failures              string `yaml:"failures"`
 }
 
+// Scheme returns how the URL of the listener begins.
 func (c Server) Scheme() string {
 	if c.TLS.CertFile != "" {
 		return "https://"
@@ -191,7 +193,7 @@ func (c Server) Scheme() string {
 	return "http://"
 }
 
-// AuditConfig says for how long the audit trail is kept; 0: for ever.
+// Audit says for how long the audit trail is kept; 0 means indefinitely.
 type Audit struct {
 	Retention Duration `yaml:"retention"`
 }

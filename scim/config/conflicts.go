@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/where"
 )
 
-// pointless warns of rules that no group can ever meet.
+// pointless warns of rules that no group can match.
 func (v *validation) pointless(c *Config, rule []string, m Rule) {
 	at := func(key string) []string { return append(slices.Clone(rule), key) }
 	if mapping.Never(m.Match) {
@@ -31,7 +31,8 @@ func (v *validation) pointless(c *Config, rule []string, m Rule) {
 	}
 }
 
-// unpinned recommends pin for rules by which a name hands out much, and warns of names that are written in an odd way.
+// unpinned recommends pin for rules that grant much by name, and warns of names with unusual
+// characters.
 func (v *validation) unpinned(c *Config, rule []string, m Rule) {
 	for _, name := range m.Group {
 		if !mapping.Plain(name) {
@@ -46,11 +47,11 @@ func (v *validation) unpinned(c *Config, rule []string, m Rule) {
 		why := ""
 		switch {
 		case slices.ContainsFunc(g.Roles, LooksLikeAdmin):
-			why = "gives an administrator's role to whoever is in a group of this name"
+			why = "grants an administrator's role to the members of any group with this name"
 		case g.Replace:
-			why = "replaces the roles of whoever is in a group of this name"
+			why = "replaces the roles of the members of any group with this name"
 		case g.Authoritative:
-			why = "takes the role from everybody who is not in a group of this name"
+			why = "revokes the role from every account outside the groups with this name"
 		default:
 			continue
 		}
@@ -59,9 +60,9 @@ func (v *validation) unpinned(c *Config, rule []string, m Rule) {
 	}
 }
 
-// unowned warns of rules that groups of several identity providers meet: each of them can hand out
-// what the rules give. The bridge's own id of a group belongs to one. A rule that gives an
-// administrator's role has a warning of its own; the others have one together.
+// unowned warns of rules that match groups of several identity providers, because each provider can
+// grant them. A group's id belongs to one provider. A rule that grants an administrator's role has
+// a warning of its own; the others share one.
 func (v *validation) unowned(c *Config) {
 	if len(c.IdentityProviders) < 2 {
 		return
@@ -92,7 +93,7 @@ func (v *validation) unowned(c *Config) {
 	}
 }
 
-// givesAdmin reports whether a rule gives an administrator's role.
+// givesAdmin reports whether a rule grants an administrator's role.
 func (m Rule) givesAdmin() bool {
 	grants, _ := m.grants()
 	return slices.ContainsFunc(grants, func(g Grant) bool {
@@ -103,7 +104,7 @@ func (m Rule) givesAdmin() bool {
 // LooksLikeAdmin reports whether the name of a role at a vendor suggests an administrator.
 func LooksLikeAdmin(role string) bool { return strings.Contains(strings.ToUpper(role), "ADMIN") }
 
-// given is who gives a role on a target.
+// given is a rule that grants a role on a target.
 type given struct {
 	line          int
 	groups        string
@@ -111,7 +112,7 @@ type given struct {
 	paused        bool
 }
 
-// conflicts warns of rules that say different things about one role, or the same thing twice.
+// conflicts warns of rules that contradict each other about a role, or repeat each other.
 func (v *validation) conflicts(c *Config) {
 	seen := map[string][]given{}
 	for i, m := range c.Mappings {
@@ -126,7 +127,7 @@ func (v *validation) conflicts(c *Config) {
 			for _, r := range roles {
 				key := strings.Join([]string{g.Backend, g.Target, r}, "\x00")
 				one := given{v.line(path...), groups, g.Authoritative, m.Paused}
-				for _, other := range seen[key] { // the first one is told: the rest mostly says the same
+				for _, other := range seen[key] { // one warning is enough
 					if v.conflict(path, other, one) {
 						break
 					}
@@ -137,7 +138,8 @@ func (v *validation) conflicts(c *Config) {
 	}
 }
 
-// selection is the same for rules that are about the same people. Letter case does not count in names, and nowhere else.
+// selection is equal for rules that select the same users. Letter case counts everywhere except in
+// names.
 func (m Rule) selection() string {
 	folded := func(all Names) string {
 		var out []string
@@ -150,7 +152,7 @@ func (m Rule) selection() string {
 	return strings.Join([]string{folded(m.Group), m.Match, m.ExternalID, m.ID, folded(m.Exclude), m.IdP, m.Where}, "\x00")
 }
 
-// conflict says whether there was one.
+// conflict warns of two rules about one role and reports whether they conflict.
 func (v *validation) conflict(path []string, first, second given) bool {
 	switch {
 	case first.groups == second.groups:
@@ -158,7 +160,7 @@ func (v *validation) conflict(path []string, first, second given) bool {
 	case first.authoritative != second.authoritative:
 		v.warn(path, "gives a role that the rule on line %d gives, too, and only one of them is authoritative: the role as a whole is", first.line)
 	case first.paused != second.paused:
-		v.warn(path, "gives a role that the rule on line %d gives, too, and only one of them is paused: nobody loses the role meanwhile", first.line)
+		v.warn(path, "gives a role that the rule on line %d gives, too, and only one of them is paused: no account loses the role meanwhile", first.line)
 	default:
 		return false
 	}

@@ -81,5 +81,5 @@ func syntax(text string) string {
 	return text
 }
 
-// lineAt is the line of a place in the text; the first one if there is no such place.
+// lineAt returns the line of an offset in the text; 1 if the offset is negative.
 func lineAt(data []byte, at int) int { return 1 + bytes.Count(data[:max(0, at)], []byte("\n")) }

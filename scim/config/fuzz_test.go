@@ -28,8 +28,8 @@ var odd = []string{
 
 var problemForm = regexp.MustCompile(`(?s)^(line [1-9]\d*: .+|… and \d+ more after line \d+)$`)
 
-// FuzzConfig reads whatever there is as a configuration, and as a proposed one: it is taken, or every problem has a line, and
-// no message holds a secret.
+// FuzzConfig reads any bytes as a configuration and as a proposed one: they are accepted, or every
+// problem has a line and no message holds a secret.
 func FuzzConfig(f *testing.F) {
 	example, err := os.ReadFile("../../config.example.yaml")
 	if err != nil {
@@ -77,8 +77,8 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// secretsOf lists the literal secrets of a configuration: what stands under the keys that are for secrets and nowhere else. In what
-// is no YAML they are told by how they begin.
+// secretsOf lists the literal secrets of a configuration: values under secret keys that occur
+// nowhere else. Without valid YAML it lists the marked ones.
 func secretsOf(data []byte) (out []string) {
 	const marked = "S3CR3T"
 	var root yaml.Node
@@ -130,8 +130,8 @@ func FuzzScalars(f *testing.F) {
 	})
 }
 
-// A configuration without end, such as a device, is read as far as one may be long.
-func TestEndlessFilesAreRefused(t *testing.T) {
+// A file without an end, such as a device, is read only up to the limit.
+func TestEndlessFiles(t *testing.T) {
 	const endless = "/dev/zero"
 	if _, _, err := Load(endless, kinds()); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
 		t.Error(err)
@@ -145,8 +145,8 @@ func TestEndlessFilesAreRefused(t *testing.T) {
 	}
 }
 
-// Thousands of mistakes, and thousands of rules that say the same, are told in part.
-func TestManyProblemsAreToldInPart(t *testing.T) {
+// Only a part of thousands of mistakes, or of equal rules, is reported.
+func TestManyProblems(t *testing.T) {
 	_, warnings, err := Parse("file", []byte("identity_providers: {okta: {}}\nbackends: {vt: {kind: virustotal, url: simulated, mode: sync}}\nmappings:\n"+
 		strings.Repeat("  - {group: a, backend: vt, target: t, roles: [USER_ROLE_X]}\n", 3000)), kinds())
 	if err != nil || len(warnings) > 3*3000 {

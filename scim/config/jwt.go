@@ -13,16 +13,18 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-// entraShared are the audiences of the tokens that Entra makes by itself for a provisioning job without a secret, in its public
-// cloud (the first) and its others: anybody with a tenant of their own gets such a token.
+// entraShared are the audiences of the tokens that Entra issues for a provisioning job without a
+// secret: the public cloud's first, then the others'. Every tenant gets tokens with these
+// audiences.
 var entraShared = []string{"8adf8e6e-67b2-4cf2-a259-e3dc5476c621", "4602d0b4-76bb-404b-bca9-2652e1a39c6d", "5a532e38-1581-4918-9658-008dc27c1d68"}
 
-// entraSync is the application as which Entra provisions.
+// entraSync is the application id of Entra's provisioning service.
 const entraSync = "00000014-0000-0000-c000-000000000000"
 
 var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// filled is the configuration with what the preset says of Entra's own tokens, where nothing else is given.
+// WithPreset returns the configuration with the values of the preset for Entra's own tokens where a
+// key is empty.
 func (c JWT) WithPreset() JWT {
 	if c.Preset == "entra" {
 		c.AppID = cmp.Or(c.AppID, entraSync)
@@ -31,7 +33,7 @@ func (c JWT) WithPreset() JWT {
 	return c
 }
 
-// fill sets what is empty to what Entra uses for a tenant.
+// fill sets empty keys to the values that Entra uses for a tenant.
 func (c *JWT) fill(issuer, jwksURL string, audience ...string) {
 	c.Issuer, c.JWKSURL = cmp.Or(c.Issuer, issuer), cmp.Or(c.JWKSURL, jwksURL)
 	if strings.Join(c.Audience, "") == "" {
@@ -42,7 +44,8 @@ func (c *JWT) fill(issuer, jwksURL string, audience ...string) {
 	c.Claims = claims
 }
 
-// jwt checks how tokens that an identity provider signs are verified. Nothing is left to a default that would let more in.
+// jwt checks how tokens of an identity provider are verified. No key has a default that would
+// accept more tokens.
 func (v *validation) jwt(path []string, c JWT) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	if c.Preset != "" && c.Preset != "entra" {
@@ -62,7 +65,7 @@ func (v *validation) jwt(path []string, c JWT) {
 	}
 }
 
-// tenant checks what stands for the rest of a configuration: a mistake there would pin nothing.
+// tenant checks the ids that other keys are derived from: a wrong one would pin nothing.
 func (v *validation) tenant(path []string, c JWT, needed bool) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	for key, value := range map[string]string{"tenant": c.Tenant, "app_id": c.AppID} {
@@ -81,11 +84,11 @@ func (v *validation) tenant(path []string, c JWT, needed bool) {
 	}
 }
 
-// signed checks what verifies a token.
+// signed checks the keys that verify a token.
 func (v *validation) signed(path []string, c JWT) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	audience := strings.Join(c.Audience, "")
-	if slices.Contains(c.Audience, "") { // one of them would be a token for nobody
+	if slices.Contains(c.Audience, "") { // an empty audience matches no token
 		audience = ""
 	}
 	for key, value := range map[string]string{"issuer": c.Issuer, "audience": audience, "jwks_url": c.JWKSURL} {
@@ -119,24 +122,24 @@ func (v *validation) signed(path []string, c JWT) {
 	}
 }
 
-// trust is whose tokens one identity provider accepts.
+// trust is a set of tokens that one identity provider accepts.
 type trust struct {
 	idp string
 	JWT
 }
 
-// distinct sees to it that a token is good for one identity provider alone (RFC 8725 section 3.12). The path begins with
-// identity_providers and the name of one.
+// distinct rejects two identity providers that accept the same token (RFC 8725 section 3.12). The
+// path begins with identity_providers and a name.
 func (v *validation) distinct(path []string, c JWT) {
 	for _, other := range v.trusts {
 		if other.idp != path[1] && other.overlaps(c) {
-			v.bad(path, "accepts the same tokens as %s: give it an issuer, an audience or a claim that tells them apart", other.idp)
+			v.bad(path, "accepts the same tokens as %s: give it an issuer, an audience or a claim that differs", other.idp)
 		}
 	}
 	v.trusts = append(v.trusts, trust{path[1], c})
 }
 
-// overlaps says whether one token could satisfy both.
+// overlaps reports whether one token could match both.
 func (c JWT) overlaps(o JWT) bool {
 	if c.Issuer != o.Issuer || c.Subject != "" && o.Subject != "" && c.Subject != o.Subject || c.AppID != "" && o.AppID != "" && c.AppID != o.AppID {
 		return false
@@ -149,7 +152,8 @@ func (c JWT) overlaps(o JWT) bool {
 	return slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(o.Audience, a) })
 }
 
-// JWTConfig describes tokens signed by the identity provider. Preset, Tenant and AppID fill in what the rest leaves empty.
+// JWT describes tokens that the identity provider signs. Preset, Tenant and AppID fill in empty
+// keys.
 type JWT struct {
 	Preset     string            `yaml:"preset"`
 	Tenant     string            `yaml:"tenant"`
@@ -164,7 +168,7 @@ type JWT struct {
 	Outgoing `yaml:",inline"`
 }
 
-// configured says whether anything of it is given.
+// Configured reports whether any key is set.
 func (c JWT) Configured() bool {
 	return c.Preset != "" || c.Tenant != "" || c.AppID != "" || c.Subject != "" || c.Issuer != "" || c.JWKSURL != "" || strings.Join(c.Audience, "") != "" || len(c.Claims) > 0
 }

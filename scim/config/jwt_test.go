@@ -10,7 +10,7 @@ import (
 )
 
 // Both forms of the audience are seen in Entra's assertions.
-func TestWhatATenantStandsFor(t *testing.T) {
+func TestWithTenant(t *testing.T) {
 	got := JWT{Tenant: "11111111-2222-3333-4444-555555555555", AppID: "11111111-2222-3333-4444-666666666666", Subject: "o"}.WithTenant()
 	if got.Issuer != "https://login.microsoftonline.com/"+"11111111-2222-3333-4444-555555555555"+"/v2.0" || strings.Join(got.Audience, " ") != "api://"+"11111111-2222-3333-4444-666666666666"+" "+"11111111-2222-3333-4444-666666666666" ||
 		got.JWKSURL != "https://login.microsoftonline.com/"+"11111111-2222-3333-4444-555555555555"+"/discovery/v2.0/keys" || got.Claims["tid"] != "11111111-2222-3333-4444-555555555555" {
@@ -27,7 +27,7 @@ func TestWhatATenantStandsFor(t *testing.T) {
 }
 
 // The preset is what Microsoft says of the token that Entra makes for a job without a secret, with the tenant pinned.
-func TestThePresetPinsTheTenant(t *testing.T) {
+func TestPreset(t *testing.T) {
 	const tenant = "11111111-2222-3333-4444-555555555555"
 	got := JWT{Preset: "entra", Tenant: tenant}.WithPreset()
 	if got.Issuer != "https://sts.windows.net/"+tenant+"/" || !slices.Equal(got.Audience, []string{"8adf8e6e-67b2-4cf2-a259-e3dc5476c621"}) ||

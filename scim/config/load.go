@@ -14,10 +14,10 @@ import (
 	"github.com/scimbridge/scimbridge/mapping"
 )
 
-// maxConfig bounds the file before it is parsed: aliases of YAML can expand.
+// MaxSize bounds a configuration file.
 const MaxSize = 1 << 20
 
-// ConfigError holds every problem of a configuration file, in the order of lines.
+// Error holds every problem of a configuration file, in the order of lines.
 type Error struct {
 	File     string
 	Problems []string // "line 12: …"
@@ -32,8 +32,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// LoadConfig reads and checks a configuration file. Warnings are about what works and should not stay. A wrong
-// file gives a *ConfigError with every problem.
+// Load reads and checks a configuration file. A wrong file gives an *Error with every problem.
+// Warnings are about what works but should be changed.
 func Load(file string, kinds map[string]backend.Kind) (c *Config, warnings []string, err error) {
 	data, err := ReadFile(file)
 	if err != nil {
@@ -42,7 +42,7 @@ func Load(file string, kinds map[string]backend.Kind) (c *Config, warnings []str
 	return Parse(file, data, kinds)
 }
 
-// parseConfig is LoadConfig of what was read.
+// Parse is Load of the contents of a file.
 func Parse(file string, data []byte, kinds map[string]backend.Kind) (*Config, []string, error) {
 	c, v, err := examine(file, data, kinds)
 	if err != nil {
@@ -54,7 +54,8 @@ func Parse(file string, data []byte, kinds map[string]backend.Kind) (*Config, []
 	return c, v.warnings, nil
 }
 
-// examineConfig reads and checks: what is wrong is among the problems, unless nothing can be read at all.
+// examine reads and checks. Problems are in the validation; the error is about a file that cannot
+// be read.
 func examine(file string, data []byte, kinds map[string]backend.Kind) (*Config, *validation, error) {
 	c, v, err := decode(file, data, kinds)
 	if err != nil {
@@ -68,6 +69,7 @@ func examine(file string, data []byte, kinds map[string]backend.Kind) (*Config, 
 	return c, v, nil
 }
 
+// ReadFile reads a configuration file, which must not be empty or too large.
 func ReadFile(file string) ([]byte, error) {
 	data, err := ReadAtMost(file, MaxSize)
 	switch {
@@ -83,7 +85,7 @@ func ReadFile(file string) ([]byte, error) {
 	return data, nil
 }
 
-// readAtMost reads a file as far as one byte beyond a size: a device or a pipe does not tell how much it has.
+// ReadAtMost reads at most one byte more than a size: a device or a pipe has no size of its own.
 func ReadAtMost(file string, size int64) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -93,7 +95,7 @@ func ReadAtMost(file string, size int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, size+1))
 }
 
-// Recommendations returns what would be better but is not wrong, each with its line.
+// Recommendations returns what could be better but is not wrong, each with its line.
 func (c *Config) Recommendations() []string { return c.advice }
 
 // LoadEndpoints reads of a file only where the server and the store are. Secrets need not be

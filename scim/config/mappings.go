@@ -34,7 +34,7 @@ func (v *validation) mappings(c *Config) {
 			}
 		}
 		if mapping.Open(m.Match) {
-			v.warn(append(rule, "match"), "is open at an end: whoever may name groups at the identity provider may grant this")
+			v.warn(append(rule, "match"), "starts or ends with a wildcard: anyone who can name groups at the identity provider can grant this role; use a narrower pattern")
 		}
 		v.pointless(c, rule, m)
 		v.unpinned(c, rule, m)
@@ -50,7 +50,7 @@ func (v *validation) mappings(c *Config) {
 	}
 }
 
-// thoseThere says which names there are: ": rc, vt".
+// thoseThere lists the names that exist: ": rc, vt".
 func thoseThere[V any](named map[string]V) string {
 	if len(named) == 0 {
 		return ": there is none"
@@ -91,9 +91,9 @@ func (v *validation) grant(c *Config, path []string, g Grant) {
 	case g.Replace && v.known(b.Kind) && !v.kinds[b.Kind].Traits.Replace:
 		v.bad(at("replace"), "is not possible at %s", v.kinds[b.Kind].Title)
 	case g.Authoritative:
-		v.warn(at("authoritative"), "takes the role from everybody without a group; run `scimbridge plan --proposed` first. The brakes hold more than max_removals at once")
+		v.warn(at("authoritative"), "revokes the role from every account without a group; run `scimbridge plan --proposed` first. The brakes hold more than max_removals at once")
 	case g.Replace:
-		v.warn(at("replace"), "clears every role of these people on %s that no rule gives, also those that others granted", legible.Clip(g.Target))
+		v.warn(at("replace"), "clears every role of these users on %s that no rule grants, including roles granted by hand", legible.Clip(g.Target))
 	}
 }
 

@@ -15,13 +15,13 @@ var (
 	subject        = regexp.MustCompile(`^[A-Za-z0-9.]+=.`)
 )
 
-// network checks who may come to server.listen.
+// network checks which clients may connect to server.listen.
 func (v *validation) network(c *Config) {
 	at := func(key ...string) []string { return append([]string{"server"}, key...) }
 	v.prefixes(at("trusted_proxies"), c.Server.TrustedProxies)
 	for _, p := range c.Server.TrustedProxies {
 		if strings.HasSuffix(p, "/0") {
-			v.bad(at("trusted_proxies"), "%q is everybody: whoever calls could say to call from anywhere", p)
+			v.bad(at("trusted_proxies"), "%q is every address: any client could claim any address", p)
 		}
 	}
 	l := c.Server.Limits
@@ -47,7 +47,7 @@ func (v *validation) network(c *Config) {
 			v.rate(path("rate_limit"), idp.RateLimit)
 		}
 		if len(idp.ClientCertificates) > 0 && c.Server.TLS.ClientCAFile == "" {
-			v.bad(path("client_certificates"), "needs server.tls.client_ca_file: without it nobody is asked for a certificate")
+			v.bad(path("client_certificates"), "needs server.tls.client_ca_file: without it no client is asked for a certificate")
 		}
 		for i, pin := range idp.ClientCertificates {
 			if !certificatePin.MatchString(pin) && !subject.MatchString(pin) {

@@ -10,20 +10,20 @@ import (
 	"github.com/scimbridge/scimbridge/scim/auth"
 )
 
-// OAuthConfig is who may ask for tokens of ours as one identity provider.
+// OAuth lists the clients of our token endpoint that belong to one identity provider.
 type OAuth struct {
 	Lifetime Duration `yaml:"lifetime"`
 	Clients  []Client `yaml:"clients"`
 }
 
-// ClientConfig is one client: it has secrets, or somebody whom we trust signs for it.
+// Client has secrets, or a trusted issuer signs assertions for it.
 type Client struct {
 	ID         string  `yaml:"id"`
 	Secrets    []Token `yaml:"secrets"`
 	Federation JWT     `yaml:"federation"`
 }
 
-// lifetime is how long a token is good: an hour, unless the configuration says otherwise.
+// TokenLifetime returns how long a token is valid: one hour by default.
 func (c OAuth) TokenLifetime() time.Duration {
 	if c.Lifetime == 0 {
 		return time.Hour
@@ -31,7 +31,8 @@ func (c OAuth) TokenLifetime() time.Duration {
 	return time.Duration(c.Lifetime)
 }
 
-// federated is the configuration with what a tenant and an application stand for in Entra's workload identity federation.
+// WithTenant returns the configuration with the values that a tenant and an application stand for
+// in Entra's workload identity federation.
 func (c JWT) WithTenant() JWT {
 	if c.Tenant != "" {
 		audience := Names{}
@@ -43,7 +44,7 @@ func (c JWT) WithTenant() JWT {
 	return c
 }
 
-// oauth checks who may ask for tokens.
+// oauth checks the clients of the token endpoint.
 func (v *validation) oauth(c *Config, name string) {
 	path := []string{"identity_providers", name, "oauth"}
 	at := func(keys ...string) []string { return append(slices.Clone(path), keys...) }
@@ -88,7 +89,7 @@ func (v *validation) client(path []string, idp string, c Client) {
 	}
 }
 
-// federation checks whose assertions are accepted. Nothing of whom they are about may be open.
+// federation checks which assertions are accepted. Issuer, audience and subject must all be pinned.
 func (v *validation) federation(path []string, f JWT) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	if f.Preset != "" {
@@ -107,7 +108,8 @@ func (v *validation) federation(path []string, f JWT) {
 	v.distinct(path, f)
 }
 
-// proofs returns how clients of the token endpoint authenticate; none: there is no token endpoint.
+// TokenProofs returns how clients of the token endpoint authenticate; nil if there is no token
+// endpoint.
 func (c *Config) TokenProofs() []string {
 	var secret, assertion bool
 	for _, idp := range c.IdentityProviders {

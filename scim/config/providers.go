@@ -33,7 +33,7 @@ func (v *validation) idp(name string, c IdentityProvider) {
 	}
 }
 
-// token checks a token or the secret of a client: both name one identity provider.
+// token checks a token or the secret of a client. Each names one identity provider.
 func (v *validation) token(at []string, idp string, t Token) {
 	value, err := t.Secret.Value()
 	if err != nil {
@@ -58,7 +58,7 @@ func (v *validation) token(at []string, idp string, t Token) {
 	v.expiry(at, t.Expires.Time)
 }
 
-// expiryWarning is how long before its end a token is warned about.
+// expiryWarning is how long before its end a token causes a warning.
 const expiryWarning = 30 * 24 * time.Hour
 
 func (v *validation) expiry(at []string, end time.Time) {
@@ -67,7 +67,7 @@ func (v *validation) expiry(at []string, end time.Time) {
 	}
 }
 
-// ending says what there is to say of an end: nothing while it is far.
+// ExpiryNotice returns what to say about an end that is near or past; "" otherwise.
 func ExpiryNotice(end, now time.Time) string {
 	left := end.Sub(now)
 	switch {

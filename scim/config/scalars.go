@@ -15,7 +15,7 @@ func (l *Names) parseShort(text string) { *l = Names{text} }
 // Duration is a time.Duration written as 30s, 5m or 1h; a bare 0 is zero.
 type Duration time.Duration
 
-// String is the written form without parts that are zero: 6h.
+// String returns the written form without parts that are zero: 6h.
 func (d Duration) String() string {
 	s := time.Duration(d).String()
 	for _, zero := range []string{"0s", "0m"} {
@@ -44,7 +44,7 @@ func (*Duration) wrong() string { return "is not a duration such as 30s, 5m or 1
 // Size is a number of bytes written as 64MiB or 1GiB.
 type Size int64
 
-// String is the written form, in MiB.
+// String returns the written form in MiB.
 func (s Size) String() string { return fmt.Sprintf("%dMiB", s>>20) }
 
 func (s *Size) parse(text string) bool {

@@ -8,8 +8,8 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// Secret is a value of the configuration that must not be seen: `env:NAME`, `file:/path` or, with a warning, the
-// value itself. It prints as where it comes from, or as <secret>.
+// Secret is a value that must not be shown: `env:NAME`, `file:/path` or, with a warning, the value
+// itself. It prints as its source, or as <secret>.
 type Secret struct {
 	source string // env:NAME or file:/path
 	text   backend.Secret
@@ -52,12 +52,13 @@ func (s Secret) GoString() string { return s.String() }
 
 func (s Secret) Literal() bool { return !s.text.IsZero() }
 
-// absentError says that a secret is not at hand here, which says nothing of the rest of a configuration.
+// AbsentError says that a secret cannot be read on this machine. The rest of a configuration may be
+// correct.
 type AbsentError struct{ error }
 
 func (e AbsentError) Unwrap() error { return e.error }
 
-// Value reads the secret. Errors name the source, never the value: an absentError.
+// Value reads the secret. An error is an AbsentError that names the source, never the value.
 func (s Secret) Value() (backend.Secret, error) {
 	if name, ok := strings.CutPrefix(s.source, "env:"); ok {
 		v := os.Getenv(name)

@@ -11,7 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// sections fingerprints the parts of a configuration file: each backend and identity provider, and each other key at the top.
+// Sections returns fingerprints of the parts of a configuration file: each backend, each identity
+// provider, and each other top-level key.
 func Sections(data []byte) (map[string]string, error) {
 	out := map[string]string{}
 	var root yaml.Node
@@ -56,11 +57,11 @@ func pairs(n *yaml.Node) map[string]*yaml.Node {
 	return out
 }
 
-// secretKeys are the keys under which secrets stand.
+// secretKeys are the keys whose values are secrets.
 var secretKeys = []string{"tokens", "secrets", "api_key", "client_secret", "token", "dsn", "proxy"}
 
-// hideLiterals takes secrets out that are written in the file itself: not even their fingerprint is for an audit trail. Comments go as well:
-// they change nothing.
+// hideLiterals removes secrets written in the file itself, so that not even their fingerprint
+// enters the audit trail. It also removes comments.
 func hideLiterals(n *yaml.Node, secret bool) {
 	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
 	if n.Kind == yaml.ScalarNode && secret && !slices.ContainsFunc([]string{"env:", "file:", "sha256:"}, func(p string) bool { return strings.HasPrefix(n.Value, p) }) {

@@ -13,10 +13,10 @@ const (
 	DriverPostgres = "postgres"
 )
 
-// postgresKeyFile is where the operator's key is when the store is no file that it could be beside.
+// postgresKeyFile is the file of the operator's key if the store is not a file.
 const postgresKeyFile = "data/scimbridge.operator-key"
 
-// keyFile is where the key of this machine's operators is.
+// OperatorKeyFile returns the file of the operators' key of this machine.
 func (c Store) OperatorKeyFile() string {
 	switch {
 	case c.KeyFile != "":
@@ -27,7 +27,7 @@ func (c Store) OperatorKeyFile() string {
 	return c.Path + ".operator-key"
 }
 
-// store checks what says where the state is kept.
+// store checks where the state is kept.
 func (v *validation) store(c Store) {
 	switch c.Driver {
 	case DriverBolt:

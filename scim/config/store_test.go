@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestStoreOfAConfiguration(t *testing.T) {
+func TestStore(t *testing.T) {
 	t.Setenv("DATABASE_OF_THE_TESTS", "postgres://scimbridge:secret@db.example.com/scimbridge?sslmode=verify-full")
 	for store, want := range map[string]string{
 		"{driver: postgres}": "store.dsn: is missing",

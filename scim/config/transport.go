@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// OutgoingConfig says how somebody else's server is reached.
+// Outgoing says how another server is reached.
 type Outgoing struct {
 	CAFile string `yaml:"ca_file"`
 	Proxy  Secret `yaml:"proxy"`
@@ -47,7 +47,7 @@ func authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// proxy reads the address of the proxy, which may hold a password: no error repeats it.
+// proxy reads the address of the proxy. It may hold a password, so no error repeats it.
 func (c Outgoing) proxy() (*url.URL, error) {
 	value, err := c.Proxy.Value()
 	if err != nil {
@@ -60,7 +60,7 @@ func (c Outgoing) proxy() (*url.URL, error) {
 	return u, nil
 }
 
-// outgoing checks how a server is reached.
+// outgoing checks the authority and the proxy.
 func (v *validation) outgoing(at func(...string) []string, c Outgoing) {
 	if c.CAFile != "" {
 		if _, err := authorities(c.CAFile); err != nil {

@@ -20,7 +20,7 @@ import (
 type problem struct {
 	line   int
 	text   string
-	absent bool // it is no more than a secret that is not at hand
+	absent bool // only a secret that cannot be read here
 }
 
 // validation collects every problem of a configuration with its line.
@@ -29,9 +29,9 @@ type validation struct {
 	problems []problem
 	warnings []string
 	advice   []string
-	tokens   map[[sha256.Size]byte]string // whose token it is
-	trusts   []trust                      // whose signed tokens are accepted
-	clients  map[string]string            // whose client it is, by its id
+	tokens   map[[sha256.Size]byte]string // -> identity provider
+	trusts   []trust                      // signed tokens that are accepted
+	clients  map[string]string            // id -> identity provider
 	now      time.Time
 	kinds    map[string]backend.Kind
 }
@@ -40,16 +40,16 @@ func newValidation(root *yaml.Node, kinds map[string]backend.Kind) *validation {
 	return &validation{root: root, tokens: map[[sha256.Size]byte]string{}, clients: map[string]string{}, now: time.Now(), kinds: kinds}
 }
 
-// err is everything that is wrong, in the order of lines; nil if nothing is.
+// err returns all problems in the order of lines; nil if there are none.
 func (v *validation) err(file string) error {
 	if len(v.problems) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(v.problems, func(a, b problem) int { return a.line - b.line })
-	e, told := &Error{File: file}, map[string]bool{}
+	e, reported := &Error{File: file}, map[string]bool{}
 	for _, p := range v.problems {
-		if !told[p.text] {
-			told[p.text], e.Problems = true, append(e.Problems, p.text)
+		if !reported[p.text] {
+			reported[p.text], e.Problems = true, append(e.Problems, p.text)
 		}
 	}
 	if more := len(e.Problems) - MaxProblems; more > 0 {
@@ -58,7 +58,7 @@ func (v *validation) err(file string) error {
 	return e
 }
 
-// line finds the line of a key by its path; of the nearest parent if the key is absent.
+// line returns the line of a key by its path, or of the nearest parent.
 func (v *validation) line(path ...string) int {
 	n, line := v.root.Content[0], 1
 next:
@@ -88,7 +88,7 @@ func (v *validation) bad(path []string, format string, args ...any) {
 	v.problems = append(v.problems, problem{line: line, text: fmt.Sprintf("line %d: %s: %s", line, strings.Join(path, "."), fmt.Sprintf(format, args...))})
 }
 
-// wrong is bad for what a value, or a secret that is read, says of itself.
+// wrong records an error of a value or of reading a secret.
 func (v *validation) wrong(path []string, err error) {
 	v.bad(path, "%v", err)
 	v.problems[len(v.problems)-1].absent = errors.As(err, new(AbsentError))
@@ -98,7 +98,7 @@ func (v *validation) warn(path []string, format string, args ...any) {
 	v.warnings = append(v.warnings, fmt.Sprintf("line %d: %s: %s", v.line(path...), strings.Join(path, "."), fmt.Sprintf(format, args...)))
 }
 
-// advise recommends what is not wrong to leave out: check and doctor say it, and no start.
+// advise adds a recommendation, which check and doctor print.
 func (v *validation) advise(path []string, format string, args ...any) {
 	v.advice = append(v.advice, fmt.Sprintf("line %d: %s: %s", v.line(path...), strings.Join(path, "."), fmt.Sprintf(format, args...)))
 }
@@ -109,7 +109,7 @@ func (v *validation) check(c *Config) {
 	v.network(c)
 	v.lease(c.Store)
 	if len(c.IdentityProviders) == 0 {
-		v.bad([]string{"identity_providers"}, "nobody may call: name at least one identity provider with a token")
+		v.bad([]string{"identity_providers"}, "no client can call: name at least one identity provider with a token")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.IdentityProviders)) {
 		v.idp(name, c.IdentityProviders[name])

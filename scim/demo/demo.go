@@ -114,7 +114,7 @@ func (d *demo) journal(name string) backend.Journal {
 	}}
 }
 
-// readable shortens a body: white space goes.
+// readable returns a body without white space.
 func (d *demo) readable(body []byte) string {
 	var b bytes.Buffer
 	if json.Compact(&b, body) != nil {
@@ -214,7 +214,7 @@ func (d *demo) fill(s string) string {
 	return s
 }
 
-// unfill shows names instead of ids, so that one can read along.
+// unfill replaces ids by names, so that the output is readable.
 func (d *demo) unfill(s string) string {
 	for name, id := range d.ids {
 		s = strings.ReplaceAll(s, id, "{"+name+"}")
@@ -249,7 +249,7 @@ func (d *demo) rolesLine(person string) string {
 	return strings.Join(roles, ", ")
 }
 
-// finish compares the roles that the simulated vendors now have with what they must be.
+// finish compares the roles at the simulated vendors with the expected ones.
 func (d *demo) finish() error {
 	d.printf("\nWho has which role now, read from the simulated vendors:\n")
 	var wrong []string

@@ -45,7 +45,7 @@ func createGroup(idp, as, name string) request { // O10, E34
 
 var script = []scene{
 	{
-		title: "Okta creates Ada and Grace and pushes the group \"VT Admins\" with both: two people, one call.",
+		title: "Okta creates Ada and Grace and pushes the group \"VT Admins\" with both: two users, one call.",
 		requests: []request{
 			createUser("okta", "ada", "ada@example.com"), createUser("okta", "grace", "grace@example.com"),
 			createGroup("okta", "vt-admins", "VT Admins"),
@@ -55,7 +55,7 @@ var script = []scene{
 		show: []string{"ada@example.com", "grace@example.com"},
 	},
 	{
-		title: "Okta takes Grace out of the group: she loses the role, Ada keeps it.",
+		title: "Okta removes Grace from the group: she loses the role, Ada keeps it.",
 		requests: []request{{idp: "okta", method: "PATCH", path: "/Groups/{vt-admins}", // O15
 			body: patchOp + `[{"op":"remove","path":"members[value eq \"{grace}\"]"}]}`}},
 		show: []string{"ada@example.com", "grace@example.com"},

@@ -86,7 +86,7 @@ func (d *examination) load() error {
 
 // untried returns the finding about a part that needs a secret that cannot be read.
 func untried(err error) backend.Finding {
-	return backend.Finding{Level: backend.Note, What: "it is not tried: " + err.Error()}
+	return backend.Finding{Level: backend.Note, What: "not tried: " + err.Error()}
 }
 
 func (d *examination) say(about string, findings ...backend.Finding) {

@@ -20,7 +20,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres"
 )
 
-// databaseOf says whether a database can hold the store.
+// databaseOf returns findings about a store that is a database.
 func databaseOf(ctx context.Context, c config.Store) []backend.Finding {
 	dsn, err := c.DSN.Value()
 	var from, to int
@@ -40,7 +40,7 @@ func databaseOf(ctx context.Context, c config.Store) []backend.Finding {
 	return []backend.Finding{fine("the database answers and its tables have version %d", to)}
 }
 
-// What the doctor thinks too little or too much.
+// Limits beyond which a finding is a note or a problem.
 const (
 	littleDisk  = 1 << 30             // bytes
 	soonEnds    = 30 * 24 * time.Hour // of a certificate
@@ -67,7 +67,7 @@ func (d *examination) machine(ctx context.Context) {
 	}
 }
 
-// diskOf says whether a store can be written where it is, and grow.
+// diskOf returns findings about the disk of a store that is a file.
 func diskOf(path string) []backend.Finding {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".scimbridge-doctor-*")
@@ -97,7 +97,7 @@ func diskOf(path string) []backend.Finding {
 	return out
 }
 
-// keyOf says whether anybody else can act as an operator.
+// keyOf returns a finding if other users can act as an operator.
 func keyOf(path string) []backend.Finding {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 		return []backend.Finding{bad("others may read the operator's key "+path, "chmod 600 it, or remove it and restart the server, which makes a new one")}
@@ -105,7 +105,7 @@ func keyOf(path string) []backend.Finding {
 	return nil
 }
 
-// certificateOf says whether the server's certificate is good, and for how long.
+// certificateOf returns a finding about the server's certificate.
 func certificateOf(c config.TLS, now time.Time) backend.Finding {
 	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 	if err != nil {
@@ -128,7 +128,7 @@ func lasts(what string, leaf *x509.Certificate, now time.Time) backend.Finding {
 	return fine("%s is good until %s", what, leaf.NotAfter.UTC().Format(time.DateOnly))
 }
 
-// running asks a server that may be running how it is.
+// running returns a finding about the running server, if there is one.
 func running(ctx context.Context, c *config.Config) backend.Finding {
 	res, err := (&http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}).Do(request(ctx, "http://"+c.Console.Listen+"/readyz"))
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -17,13 +16,11 @@ import (
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
-	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // backends examines every configured vendor.
 func (d *examination) backends(ctx context.Context) {
 	canary := d.CanaryRole
-	b := &bridge.Bridge{Config: d.config, Log: slog.New(slog.DiscardHandler)}
 	file, err := config.ReadFile(d.File)
 	var rules *mapping.Rules
 	if err == nil {
@@ -41,7 +38,7 @@ func (d *examination) backends(ctx context.Context) {
 			d.say(name, backend.Finding{Level: backend.Note, What: "it is simulated: nothing is changed at a vendor", Remedy: "set `url` when you are ready"})
 			continue
 		}
-		client, err := b.Client(name, console.NewMetrics(nil, nil))
+		client, err := bridge.Connect(d.config, name)
 		way, wayErr := c.Outgoing.Read()
 		if err := cmp.Or(err, wayErr); err != nil {
 			finding := bad(err.Error(), "scimbridge check")
@@ -77,13 +74,14 @@ func (d *examination) examine(ctx context.Context, name string, client backend.B
 		out = append(out, pinAdministrators(out, name, rules)...)
 	}
 	if c.OwnAccount == "" && traits.OwnAccount {
-		out = append(out, backend.Finding{Level: backend.Note, What: "own_account is not set, and the API does not tell whose key it is",
-			Remedy: "name the owner of the key in `own_account`: the bridge then never takes a role from them"})
+		out = append(out, backend.Finding{Level: backend.Note, What: "own_account is not set, and the API does not say whose key it is",
+			Remedy: "name the owner of the key in `own_account`: the bridge then never revokes a role of this account"})
 	}
 	return out
 }
 
-// pinAdministrators recommends pin for rules that give by name what is an administrator's role by the name that only Risk Cloud knows.
+// pinAdministrators recommends pin for rules that grant by name what only the vendor's name shows
+// to be an administrator's role.
 func pinAdministrators(found []backend.Finding, name string, rules *mapping.Rules) (out []backend.Finding) {
 	for _, f := range found {
 		if f.Target == "" || f.Level == backend.Problem || !config.LooksLikeAdmin(f.What) {
@@ -91,7 +89,7 @@ func pinAdministrators(found []backend.Finding, name string, rules *mapping.Rule
 		}
 		for _, r := range rules.Naming(mapping.Target{Backend: name, Target: f.Target}) {
 			if !r.Pin && r.ExternalID == "" && r.ID == "" {
-				out = append(out, backend.Finding{Level: backend.Note, Target: f.Target, What: "role " + f.Target + " looks like an administrator's, and is given to whoever is in a group of some name",
+				out = append(out, backend.Finding{Level: backend.Note, Target: f.Target, What: "role " + f.Target + " looks like an administrator's, and any group with a certain name grants it",
 					Remedy: "pin: true lets no other group take the name"})
 				break
 			}
@@ -100,7 +98,7 @@ func pinAdministrators(found []backend.Finding, name string, rules *mapping.Rule
 	return out
 }
 
-// connection looks at the vendor's certificate, and at the clock.
+// connection checks the vendor's certificate and the clock.
 func (d *examination) connection(ctx context.Context, address string, way backend.Outgoing) []backend.Finding {
 	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	client := &http.Client{Timeout: 10 * time.Second, Transport: way.Transport(), CheckRedirect: noRedirect}
@@ -131,7 +129,7 @@ func (d *examination) connection(ctx context.Context, address string, way backen
 	return out
 }
 
-// tryCanary finds out how the tenant wants a role to be updated.
+// tryCanary finds out how the tenant accepts the update of a role.
 func tryCanary(ctx context.Context, finder backend.UpdateFinder, role string, c *config.Backend) backend.Finding {
 	way, err := finder.FindUpdate(ctx, role)
 	if err != nil {

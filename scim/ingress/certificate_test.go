@@ -133,7 +133,8 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	}
 }
 
-// With an authority for clients nobody connects without a certificate of it, and a provider's credential is good with its own only.
+// With an authority for clients no connection without a certificate of it succeeds, and a
+// provider's credential is accepted only with its own.
 func TestClientCertificates(t *testing.T) {
 	dir, until := t.TempDir(), time.Now().Add(time.Hour)
 	ours, other := issue(t, "clients", until, nil), issue(t, "others", until, nil)
@@ -142,9 +143,9 @@ func TestClientCertificates(t *testing.T) {
 	write(t, c.ClientCAFile, "CERTIFICATE", ours.Certificate[0])
 	okta, second, ended, foreign := issue(t, "okta", until, &ours), issue(t, "second", until, &ours), issue(t, "okta", time.Now().Add(-time.Hour), &ours), issue(t, "okta", until, &other)
 	key := sha256.Sum256(okta.Leaf.RawSubjectPublicKeyInfo)
-	beside := second // whoever has seen a certificate can show it beside their own
-	beside.Certificate = [][]byte{second.Certificate[0], okta.Certificate[0]}
-	for pins, want := range map[string][5]int{ // okta, second, ended, foreign, okta's beside second; 0: no connection
+	along := second // a client can present a certificate of another client along with its own
+	along.Certificate = [][]byte{second.Certificate[0], okta.Certificate[0]}
+	for pins, want := range map[string][5]int{ // okta, second, ended, foreign, okta's along with second; 0: no connection
 		"":        {200, 200, 0, 0, 200},
 		"CN=okta": {200, 403, 0, 0, 403},
 		"sha256:" + strings.ToUpper(hex.EncodeToString(key[:])): {200, 403, 0, 0, 403},
@@ -155,9 +156,9 @@ func TestClientCertificates(t *testing.T) {
 			p.Certificates = []string{"CN=somebody", pins}
 		}
 		srv := serve(t, c, (&ingress.Ingress{Providers: map[string]ingress.Provider{"okta": p}}).Init())
-		for i, shown := range []*tls.Certificate{&okta, &second, &ended, &foreign, &beside, nil} {
+		for i, shown := range []*tls.Certificate{&okta, &second, &ended, &foreign, &along, nil} {
 			config := &tls.Config{InsecureSkipVerify: true}
-			if shown != nil { // whoever is asked for
+			if shown != nil { // a certificate is requested
 				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return shown, nil }
 			}
 			client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}

@@ -108,8 +108,8 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// The default admits two thousand requests a second from one address, for as long as one likes, however uneven; beyond, one is told
-// when to come again, and other addresses are not concerned.
+// The default admits two thousand requests a second from one address indefinitely, however uneven.
+// Beyond that a client learns when to retry.
 func TestRequests(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	limit := ingress.Limit{N: 2000, Per: time.Second}
@@ -156,7 +156,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// Wrong credentials wait for their answer only beyond a thousand a minute, and a good one beside them never does, nor is it counted with them.
+// Wrong credentials wait for their answer only beyond a thousand a minute. Good ones never wait and
+// are counted apart.
 func TestFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := (&ingress.Ingress{Requests: ingress.Limit{N: 2000, Per: time.Second}, Failures: ingress.Limit{N: 1000, Per: time.Minute}}).Init()
@@ -240,7 +241,8 @@ func TestAddressesAreForgotten(t *testing.T) {
 // patience bounds how long a test waits for what must happen; it is no claim about speed.
 const patience = 10 * time.Second
 
-// No more connections are open than may be; a closed one makes room, and everybody comes from a proxy's address.
+// No more connections are open than the limit; a closed one makes room, and a proxy's address has
+// no limit.
 func TestConnections(t *testing.T) {
 	for _, c := range []struct {
 		name                   string

@@ -15,8 +15,8 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-// The directory that is measured, and the groups in it before those that are chosen at random: those to which single people are added,
-// the one of all, and the large ones.
+// The directory that is measured. The small groups, to which single users are added, come first,
+// then the group of all users, the large groups, and groups that are chosen at random.
 const (
 	measuredIdP = "measured"
 	smallGroups = 64
@@ -26,10 +26,10 @@ const (
 	smallSize   = 10
 )
 
-// peoplePerCommit is large: what is filled is of no use before the end.
-const peoplePerCommit = 50_000
+// usersPerCommit is large, because an incomplete store is useless.
+const usersPerCommit = 50_000
 
-// mix makes of two numbers one that looks random, the same every time.
+// mix returns a number that looks random and is always the same for two numbers.
 func mix(a, b uint64) uint64 {
 	z := a*0x9e3779b97f4a7c15 + b*0xd1b54a32d192ed03 + 1
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
@@ -37,7 +37,8 @@ func mix(a, b uint64) uint64 {
 	return z ^ z>>31
 }
 
-// measuredID is the id of a user (kind 1) or group (kind 2): a UUID like those that the server makes, but the same every time.
+// measuredID returns the id of a user (kind 1) or group (kind 2): a UUID like those of the server,
+// but the same every time.
 func measuredID(kind uint64, n int) string {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], mix(kind, uint64(n)))
@@ -50,7 +51,7 @@ func userID(n int) string { return measuredID(1, n) }
 
 func groupID(n int) string { return measuredID(2, n) }
 
-// measuredName is unlike what sorts as it was made.
+// measuredName returns a name that does not sort by its number.
 func measuredName(n int) string {
 	return fmt.Sprintf("%05x.user%07d@example.com", mix(9, uint64(n))>>44, n)
 }
@@ -67,7 +68,7 @@ func measuredGroup(n int, at time.Time) store.Group {
 	return store.Group{ID: groupID(n), DisplayName: name, ExternalID: fmt.Sprintf("group-%06d", n), Version: 1, Created: at, Modified: at, Attributes: fmt.Appendf(nil, `{"displayName":%q}`, name)}
 }
 
-// groupsOf lists the groups of somebody.
+// groupsOf returns the groups of a user.
 func (m *Scale) groupsOf(user int) []int {
 	groups := []int{ofAll, ofAll + 1 + user%largeGroups}
 	for i := 2; i < m.Memberships/m.Users; i++ {
@@ -77,13 +78,13 @@ func (m *Scale) groupsOf(user int) []int {
 		}
 		groups = append(groups, allGroups+g)
 	}
-	if user < smallGroups*smallSize && user < m.Users/2 { // half of the people are in no small group, so that they can be added
+	if user < smallGroups*smallSize && user < m.Users/2 { // half of the users are in no small group and can be added
 		groups = append(groups, user%smallGroups)
 	}
 	return groups
 }
 
-// fill makes the directory. The store must not hold anything yet.
+// fill makes the directory. The store must be empty.
 func (m *Scale) fill(ctx context.Context, found *Result) (err error) {
 	s, err := bridge.OpenStore(ctx, m.Store)
 	if err != nil {
@@ -92,7 +93,7 @@ func (m *Scale) fill(ctx context.Context, found *Result) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	err = s.View(ctx, func(tx store.Tx) error {
 		if len(tx.IdPs())+len(tx.Backends()) > 0 {
-			return errors.New("it is not empty: name one that is not there yet")
+			return errors.New("the store is not empty: name a new one")
 		}
 		return nil
 	})
@@ -104,7 +105,7 @@ func (m *Scale) fill(ctx context.Context, found *Result) (err error) {
 		return err
 	}
 	begin, at := time.Now(), time.Now().UTC().Truncate(time.Second)
-	if err := m.people(ctx, s, at); err != nil {
+	if err := m.makeUsers(ctx, s, at); err != nil {
 		return err
 	}
 	found.Groups, found.Fill.Users = m.Groups, time.Since(begin).Seconds()
@@ -113,7 +114,7 @@ func (m *Scale) fill(ctx context.Context, found *Result) (err error) {
 		return err
 	}
 	begin = time.Now()
-	if found.Memberships, err = m.members(ctx, s); err != nil {
+	if found.Memberships, err = m.makeMembers(ctx, s); err != nil {
 		return err
 	}
 	found.Fill.Memberships = time.Since(begin).Seconds()
@@ -123,9 +124,9 @@ func (m *Scale) fill(ctx context.Context, found *Result) (err error) {
 	return err
 }
 
-// people makes users and groups.
-func (m *Scale) people(ctx context.Context, s store.Store, at time.Time) error {
-	_, err := m.batches(ctx, s, "people", func(tx store.Tx, from, to int) (int, error) {
+// makeUsers makes users and groups.
+func (m *Scale) makeUsers(ctx context.Context, s store.Store, at time.Time) error {
+	_, err := m.batches(ctx, s, "users", func(tx store.Tx, from, to int) (int, error) {
 		d := tx.Directory(measuredIdP)
 		for u := from; u < to; u++ {
 			if err := d.PutUser(measuredUser(u, at)); err != nil {
@@ -142,10 +143,11 @@ func (m *Scale) people(ctx context.Context, s store.Store, at time.Time) error {
 	return err
 }
 
-// members makes memberships, and says how many. A file likes them in the order of the people, a database in few statements.
-func (m *Scale) members(ctx context.Context, s store.Store) (int, error) {
-	_, byPerson := s.(*bolt.Store)
-	return m.batches(ctx, s, "people in their groups", func(tx store.Tx, from, to int) (count int, err error) {
+// makeMembers makes memberships and counts them. A file is faster in the order of users, a database
+// with few statements.
+func (m *Scale) makeMembers(ctx context.Context, s store.Store) (int, error) {
+	_, byUser := s.(*bolt.Store)
+	return m.batches(ctx, s, "users in their groups", func(tx store.Tx, from, to int) (count int, err error) {
 		d, of := tx.Directory(measuredIdP), make([][]string, m.Groups)
 		add := func(g int, ids ...string) error {
 			added, err := d.AddMembers(groupID(g), ids...)
@@ -155,7 +157,7 @@ func (m *Scale) members(ctx context.Context, s store.Store) (int, error) {
 		for u := from; u < to; u++ {
 			id := userID(u)
 			for _, g := range m.groupsOf(u) {
-				if !byPerson {
+				if !byUser {
 					of[g] = append(of[g], id)
 				} else if err := add(g, id); err != nil {
 					return 0, err
@@ -173,11 +175,12 @@ func (m *Scale) members(ctx context.Context, s store.Store) (int, error) {
 	})
 }
 
-// batches runs a function over everybody, some in each transaction, adds up what it says, and tells how far it is.
+// batches runs a function over all users in several transactions, adds up its results, and reports
+// progress.
 func (m *Scale) batches(ctx context.Context, s store.Store, what string, do func(tx store.Tx, from, to int) (int, error)) (total int, err error) {
 	said := time.Now()
-	for from := 0; from < m.Users; from += peoplePerCommit {
-		to, n := min(m.Users, from+peoplePerCommit), 0
+	for from := 0; from < m.Users; from += usersPerCommit {
+		to, n := min(m.Users, from+usersPerCommit), 0
 		err := s.Update(ctx, func(tx store.Tx) (err error) {
 			n, err = do(tx, from, to)
 			return err

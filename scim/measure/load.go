@@ -27,7 +27,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
-// startsMeasured is how many times the server is started: the time in the middle counts.
+// startsMeasured is how many times the server is started; the median counts.
 const startsMeasured = 3
 
 // served is a server in a process of its own.
@@ -68,7 +68,7 @@ func (m *Scale) serve(ctx context.Context, found *Result) error {
 	return nil
 }
 
-// config writes the configuration of the server: the store, somebody who may call, and nothing to deliver to.
+// config writes the configuration of the server: the store, one client, and no backends.
 func (m *Scale) config(hash string) (string, error) {
 	storeConfig := map[string]string{"driver": m.Store.Driver, "key_file": filepath.Join(m.Dir, "operator-key")}
 	switch {
@@ -168,7 +168,7 @@ func (m *Scale) load(ctx context.Context, s *served, token string) (all []Reques
 	return all, nil
 }
 
-// exchange is one request and what has to come back.
+// exchange is one request and the expected answer.
 type exchange struct {
 	method, path, body string
 	status             int
@@ -189,7 +189,7 @@ func membership(op, group, user string) exchange {
 	return exchange{"PATCH", "/Groups/" + group, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + operation + `]}`, http.StatusNoContent, ""}
 }
 
-// small adds somebody to a small group and removes them again.
+// small adds a user to a small group and removes the user again.
 func (l *loader) small(client int, r *mathrand.Rand) func(int) exchange {
 	user := ""
 	return func(n int) exchange {
@@ -201,7 +201,7 @@ func (l *loader) small(client int, r *mathrand.Rand) func(int) exchange {
 	}
 }
 
-// ofAll removes somebody from the group of all and adds them again.
+// ofAll removes a user from the group of all users and adds the user again.
 func (l *loader) ofAll(_ int, r *mathrand.Rand) func(int) exchange {
 	user := ""
 	return func(n int) exchange {

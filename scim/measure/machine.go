@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// memoryOf reads what the kernel says of a process: resident now, at most so far, and without pages of files; 0 where it does not.
+// memoryOf returns the memory of a process as the kernel counts it: resident now, resident at most,
+// and without pages of files; 0 if unknown.
 func memoryOf(pid int) (now, peak, own int64) {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
@@ -17,7 +18,7 @@ func memoryOf(pid int) (now, peak, own int64) {
 	return kilobytes(data, "VmRSS:"), kilobytes(data, "VmHWM:"), kilobytes(data, "RssAnon:")
 }
 
-// cpuOf reads how long a process has computed, in its own code and in the kernel; 0 where the kernel does not say.
+// cpuOf returns the CPU time of a process, in its own code and in the kernel; 0 if unknown.
 func cpuOf(pid int) time.Duration {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

@@ -85,7 +85,7 @@ type Requests struct {
 	Rate    float64 `json:"per_second"`
 	Median  float64 `json:"median_ms"`
 	P99     float64 `json:"p99_ms"`
-	CPU     float64 `json:"cpu_us"` // of the process that serves, for each: what other work on the machine disturbs least
+	CPU     float64 `json:"cpu_us"` // of the process that serves, for each request: other work on the machine disturbs it least
 }
 
 // Run fills the store, serves it and measures.
