@@ -16,26 +16,27 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-// told remembers which resource the last Update was about.
-type told struct {
+// aboutStore records which resource the last Update was about.
+type aboutStore struct {
 	store.Store
 	about string
 }
 
-func (s *told) Update(ctx context.Context, fn func(tx store.Tx) error) error {
+func (s *aboutStore) Update(ctx context.Context, fn func(tx store.Tx) error) error {
 	s.about = store.IsAbout(ctx)
 	return s.Store.Update(ctx, fn)
 }
 
-// TestWhatAChangeIsAbout: the store is told which resource a request changes, the same whatever the method, so that changes of one that
-// come at once can wait for each other; and those that make a new one are about none.
-func TestWhatAChangeIsAbout(t *testing.T) {
+// TestUpdateNamesItsResource holds that a transaction names the resource that its request changes,
+// for every method, so that concurrent changes of one can wait for each other. A request that
+// creates a resource names none.
+func TestUpdateNamesItsResource(t *testing.T) {
 	b, err := bolt.Open(filepath.Join(t.TempDir(), "scim.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = b.Close() }()
-	s, id := &told{Store: b}, ""
+	s, id := &aboutStore{Store: b}, ""
 	h := (&scim.Server{Store: s, PublicURL: "https://scim.example.com/scim/v2", Log: canary.Log(t), Now: time.Now, NewID: func() string { return id },
 		Auth: auth.Verifier{Credentials: []auth.Credential{{IdP: "acme", Hash: sha256.Sum256([]byte(acmeToken))}}}}).Handler()
 	about := func(method, path, body string) string {

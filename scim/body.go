@@ -23,9 +23,9 @@ const (
 	bodyCost   = 7        // memory for the work on a body, in sizes of the body
 )
 
-// memory limits what the bodies of all requests take at a time; bodies of up to maxTrusted bytes are
-// free. A quarter is for bodies being read, where a slow client holds its part for long. The rest is
-// for the work on complete bodies, which waits for no client.
+// memory limits what the bodies of all requests take at a time; bodies of up to maxTrusted bytes
+// are free. A quarter is for bodies being read, where a slow client holds its part for long. The
+// rest is for the work on complete bodies, which waits for no client.
 type memory struct{ reading, working *share.Pool }
 
 func newMemory(size int64) memory {
@@ -84,12 +84,12 @@ func (s *Server) readBody(r *http.Request, limit int64) (text []byte, release fu
 	return bytes.TrimPrefix(read.Bytes(), byteOrderMark), release, nil
 }
 
-// discard reads the rest of a body. Otherwise the client sees a broken connection in the place of the
-// answer.
+// discard reads the rest of a body. Otherwise the client sees a broken connection in the place of
+// the answer.
 func discard(r *http.Request) { _, _ = io.CopyN(io.Discard, r.Body, maxDiscard) }
 
-// readRest waits for memory and reads what follows the first maxTrusted bytes. Then it waits for the
-// memory that the work on the body takes.
+// readRest waits for memory and reads what follows the first maxTrusted bytes. Then it waits for
+// the memory that the work on the body takes.
 func (s *Server) readRest(r *http.Request, read *bytes.Buffer, limit int64) (release func(), err error) {
 	size := limit
 	if r.ContentLength >= 0 {

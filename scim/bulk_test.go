@@ -85,8 +85,9 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-// Two groups that refer to each other are RFC 7644's own example of a circular reference (section 3.7.1).
-func TestBulkCircle(t *testing.T) {
+// Two groups that refer to each other are RFC 7644's own example of a circular reference (section
+// 3.7.1).
+func TestBulkCircularReferences(t *testing.T) {
 	w := newWorld(t)
 	lines, _ := w.results(bulkHead + `[` + group("Group A", "qwerty", `{"type":"Group","value":"bulkId:ytrewq"}`) + `,` + group("Group B", "ytrewq", `{"type":"Group","value":"bulkId:qwerty"}`) + `,` +
 		group("Self", "self", `{"value":"bulkId:self"}`) + `]}`)
@@ -159,8 +160,8 @@ func TestBulkErrors(t *testing.T) {
 		`{"method":"PATCH","path":"/Groups/gid"}`: "400", `{"method":"DELETE","path":"/Users"}`: "404", `{"method":"DELETE","path":"/Bulk/x"}`: "404",
 		`{"method":"POST","path":"/.search","bulkId":"a","data":{}}`: "404", `{"method":"POST","path":"/Users/.search","bulkId":"a","data":{}}`: "404",
 		`{"method":"PATCH","path":"/Groups/%2567id","data":{}}`: "404", `{"method":"PATCH","path":"/Groups/gid/../gid","data":{}}`: "404", `{"method":"DELETE","path":"://"}`: "404", `{"method":"DELETE","path":"/Users/uid#fragment"}`: "404",
-		`{"method":"DELETE","path":"/Groups/bulkId:nobody"}`: "400", `{"method":"PATCH","path":"/Groups/gid","data":7}`: "400",
-		`{"method":"PATCH","path":"/Groups/gid","data":` + patchHead + `[{"op":"add","path":"members","value":[{"value":"bulkId:nobody"}]}]}}`: "400",
+		`{"method":"DELETE","path":"/Groups/bulkId:unknown"}`: "400", `{"method":"PATCH","path":"/Groups/gid","data":7}`: "400",
+		`{"method":"PATCH","path":"/Groups/gid","data":` + patchHead + `[{"op":"add","path":"members","value":[{"value":"bulkId:unknown"}]}]}}`: "400",
 	} {
 		_, ops := w.results(bulkHead + `[` + op + `]}`)
 		if len(ops) != 1 || ops[0]["status"] != want {
@@ -173,7 +174,7 @@ func TestBulkErrors(t *testing.T) {
 }
 
 // One provider's bulk request does not reach another's resources.
-func TestBulkStaysAtHome(t *testing.T) {
+func TestBulkIsolation(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
 	a := w.must(200, "POST", "/Bulk", bulkHead+`[{"method":"DELETE","path":"/Users/`+ada+`"}]}`, "Authorization", "Bearer "+otherToken)

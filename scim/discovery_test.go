@@ -10,11 +10,12 @@ import (
 	"testing"
 )
 
-// A correction is what differs from section 8.7 of RFC 7643 as published: the change, and who says so. The page
-// docs/conformance.md has a line with the schema, the path and the reference of each.
+// A correction is what differs from section 8.7 of RFC 7643 as published: the change, and who says
+// so. The page docs/conformance.md has a line with the schema, the path and the reference of each.
 type correction struct{ schema, path, change, reference string }
 
-// errata are corrections that the RFC Editor has verified. Other errata of section 8.7 change no characteristic.
+// errata are corrections that the RFC Editor has verified. Other errata of section 8.7 change no
+// characteristic.
 func errata() []correction {
 	return []correction{
 		{"User", "name", "uniqueness=-", "erratum 6004"},
@@ -32,7 +33,8 @@ func errata() []correction {
 	}
 }
 
-// exceptions are where this server differs from the corrected section, with the section that justifies it.
+// exceptions are where this server differs from the corrected section, with the section that
+// justifies it.
 func exceptions() []correction {
 	const readOnly = "multiValued=false mutability=readOnly returned=default "
 	return []correction{
@@ -74,7 +76,8 @@ type published struct {
 	attributes map[string]map[string]string
 }
 
-// section87 reads the facts of the RFC and corrects them. A correction that changes nothing fails the test.
+// section87 reads the facts of the RFC and corrects them. A correction that changes nothing fails
+// the test.
 func section87(t *testing.T) map[string]*published {
 	t.Helper()
 	data, err := os.ReadFile("testdata/rfc7643-8.7.txt")
@@ -122,7 +125,8 @@ func set(a map[string]string, name, value string) {
 	}
 }
 
-// characteristics returns those of an attribute as it is served, and those of its sub-attributes, by path.
+// characteristics returns those of an attribute as it is served, and those of its sub-attributes,
+// by path.
 func characteristics(t *testing.T, list any, prefix string, into map[string]map[string]string) {
 	t.Helper()
 	for _, element := range list.([]any) {
@@ -162,8 +166,8 @@ func characteristics(t *testing.T, list any, prefix string, into map[string]map[
 	}
 }
 
-// TestSchemasAsInTheRFC holds every characteristic of every attribute to RFC 7643 section 8.7, its verified errata and
-// the justified exceptions.
+// TestSchemasAsInTheRFC holds every characteristic of every attribute to RFC 7643 section 8.7, its
+// verified errata and the justified exceptions.
 func TestSchemasAsInTheRFC(t *testing.T) {
 	want := section87(t)
 	w := newWorld(t)
@@ -197,7 +201,8 @@ func TestSchemasAsInTheRFC(t *testing.T) {
 	}
 }
 
-// TestExceptionsAreExplained holds docs/conformance.md to the corrections: each has a line with its reference.
+// TestExceptionsAreExplained holds docs/conformance.md to the corrections: each has a line with its
+// reference.
 func TestExceptionsAreExplained(t *testing.T) {
 	page, err := os.ReadFile("../docs/conformance.md")
 	if err != nil {
@@ -220,8 +225,9 @@ const (
 	configSchema = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 )
 
-// follows checks a value against the attributes that a schema declares: nothing else is in it, what is required is
-// there, and every value has the type and, where the schema names values, is one of them.
+// follows checks a value against the attributes that a schema declares: nothing else is in it, what
+// is required is there, and every value has the type and, where the schema names values, is one of
+// them.
 func follows(t *testing.T, at string, value map[string]any, attributes any) {
 	t.Helper()
 	declared := map[string]map[string]any{}

@@ -1,5 +1,5 @@
-// Package scim is the protocol edge: a SCIM 2.0 service provider (RFC 7643, RFC 7644) with Users and
-// Groups for the directory of each identity provider.
+// Package scim is the protocol edge: a SCIM 2.0 service provider (RFC 7643, RFC 7644) with Users
+// and Groups for the directory of each identity provider.
 //
 // It owns routes, limits and the steps that every request takes. The rooms below it own the rest:
 // what a credential, a value, a PATCH, a filter or a resource is, and what a request changes.
@@ -27,6 +27,6 @@
 // Then the transaction commits, the workers of the marked backends are nudged, and the client gets
 // 204.
 //
-// github.com/elimity-com/scim gives the schemas, the last validation of a resource against them, the
-// error types and the tree of filters.
+// github.com/elimity-com/scim gives the schemas, the last validation of a resource against them,
+// the error types and the tree of filters.
 package scim

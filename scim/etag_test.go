@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestConditions is RFC 7644 section 3.14 on every method: 304 for what the client has, 412 for what has changed, and
-// nothing is changed then.
+// TestConditions is RFC 7644 section 3.14 on every method: 304 for what the client has, 412 for
+// what has changed, and nothing is changed then.
 func TestConditions(t *testing.T) {
 	rename := patchHead + `[{"op":"replace","path":"displayName","value":"Other"}]}`
 	for _, path := range []string{"/Users/" + ada, "/Groups/gid"} {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// FuzzResource creates whatever there is: it is a resource that a GET gives back, or a clear error.
+// FuzzResource creates any resource: a GET returns it, or the POST got a clear error.
 func FuzzResource(f *testing.F) {
 	f.Add("/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"x","emails":[{"value":"a@b","primary":true}],"active":"False"}`)
 	f.Add("/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],"userName":"x","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"y"}}`)
@@ -33,7 +33,7 @@ func FuzzResource(f *testing.F) {
 	})
 }
 
-// FuzzCursor asks for a page after whatever there is.
+// FuzzCursor requests a page after any cursor.
 func FuzzCursor(f *testing.F) {
 	for _, s := range []string{"", "x", "AVz0", strings.Repeat("A", 100), "AQAAAAAAAAAAeyJjIjoxfQAAAAA"} {
 		f.Add(s)

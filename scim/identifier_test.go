@@ -47,7 +47,7 @@ func TestIdentifiers(t *testing.T) {
 	}
 }
 
-func TestIdentifierOfBefore(t *testing.T) {
+func TestStoredIdentifier(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
 	err := w.store.Update(t.Context(), func(tx store.Tx) error {

@@ -48,7 +48,8 @@ func (w *world) people() {
 	}
 }
 
-// TestOrderAndPages lists by every order, in one page, in pages by index and in pages by cursor: all three say the same.
+// TestOrderAndPages lists by every order, in one page, in pages by index and in pages by cursor:
+// all three say the same.
 func TestOrderAndPages(t *testing.T) {
 	w := newWorld(t)
 	w.people()
@@ -68,7 +69,7 @@ func TestOrderAndPages(t *testing.T) {
 		{"/Users", `filter=title pr&sortBy=name.familyName`, "764 31"},
 		{"/Users", `filter=userName eq "ANNA"`, "2"},
 		{"/Users", `filter=userName eq "ANNA" or userName sw "g"`, "27"},
-		{"/Users", `filter=userName eq "nobody"`, ""},
+		{"/Users", `filter=userName eq "unknown"`, ""},
 		{"/Groups", "sortBy=displayName", "9a8"},
 		{"/Groups", "sortBy=displayName&sortOrder=descending", "8a9"},
 		{"", "", "123456789a"},
@@ -139,8 +140,9 @@ func TestOrderAndPages(t *testing.T) {
 	}
 }
 
-// TestCursorBearsChanges goes on after resources that are gone, and sees each that stays exactly once.
-func TestCursorBearsChanges(t *testing.T) {
+// TestCursorAfterChanges goes on after resources that are gone, and sees each that stays exactly
+// once.
+func TestCursorAfterChanges(t *testing.T) {
 	for _, query := range []string{"", "&sortBy=userName", "&sortBy=name.familyName&sortOrder=descending", "&filter=userName%20pr"} {
 		w := newWorld(t)
 		w.people()
@@ -227,5 +229,70 @@ func TestSearchProjects(t *testing.T) {
 	page = w.must(200, "POST", "/.search", `{"filter":"displayName eq \"vt admins\"","excludedAttributes":["members"]}`).json(t)
 	if got := page["Resources"].([]any)[0].(map[string]any); got["members"] != nil || got["id"] != "gid" {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestPaging(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	var all []string
+	for start := 1; ; {
+		page := w.must(200, "GET", fmt.Sprintf("/Users?startIndex=%d&count=5", start), "").json(t)
+		if page["totalResults"] != 14.0 || page["startIndex"] != float64(start) {
+			t.Fatalf("%v", page)
+		}
+		list := page["Resources"].([]any)
+		if page["itemsPerPage"] != float64(len(list)) {
+			t.Errorf("itemsPerPage %v of %d", page["itemsPerPage"], len(list))
+		}
+		if len(list) == 0 {
+			break
+		}
+		for _, u := range list {
+			all = append(all, u.(map[string]any)["id"].(string))
+		}
+		start += len(list)
+	}
+	if len(all) != 14 || len(slices.Compact(slices.Sorted(slices.Values(all)))) != 14 {
+		t.Errorf("the pages hold %v", all)
+	}
+	for query, want := range map[string][2]float64{ // totalResults, itemsPerPage
+		"count=0": {14, 0}, "count=-3": {14, 0}, "startIndex=0&count=2": {14, 2}, "startIndex=99": {14, 0}, "count=100000": {14, 14},
+		"filter=active%20eq%20true&startIndex=13&count=5": {14, 2}, "filter=userName%20sw%20%22u%22": {5, 5}, "filter=userName%20eq%20%22unknown%22": {0, 0},
+	} {
+		page := w.must(200, "GET", "/Users?"+query, "").json(t)
+		if page["totalResults"] != want[0] || page["itemsPerPage"] != want[1] {
+			t.Errorf("%s: %v of %v, want %v", query, page["itemsPerPage"], page["totalResults"], want)
+		}
+	}
+}
+
+func TestProjection(t *testing.T) {
+	w := newWorld(t)
+	w.seed()
+	for path, want := range map[string][]string{
+		"/Users/" + ada + "?attributes=userName":                                         {"id", "schemas", "userName"},
+		"/Users/" + ada + "?attributes=name.givenName,emails":                            {"emails", "id", "name", "schemas"},
+		"/Users/" + ada + "?excludedAttributes=emails,meta,groups,name,id":               {"active", "displayName", "id", "schemas", "userName"},
+		"/Groups/gid?excludedAttributes=members":                                         {"displayName", "id", "meta", "schemas"},
+		"/Groups/gid?attributes=members.value":                                           {"id", "members", "schemas"},
+		"/Groups/gid?attributes=urn:ietf:params:scim:schemas:core:2.0:Group:displayName": {"displayName", "id", "schemas"},
+	} {
+		got := w.must(200, "GET", path, "").json(t)
+		var names []string
+		for n := range got {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		if !slices.Equal(names, want) {
+			t.Errorf("%s: %v, want %v", path, names, want)
+		}
+	}
+	name := w.must(200, "GET", "/Users/"+ada+"?attributes=name.givenName", "").json(t)["name"]
+	if fmt.Sprint(name) != "map[givenName:Given0]" {
+		t.Errorf("%v", name)
+	}
+	if got := w.must(200, "PATCH", "/Groups/gid?attributes=displayName", patchHead+`[{"op":"replace","path":"displayName","value":"n"}]}`).json(t); len(got) != 3 || got["displayName"] != "n" {
+		t.Errorf("a PATCH that asks for attributes: %v", got)
 	}
 }

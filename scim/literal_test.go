@@ -77,7 +77,8 @@ func TestFilterQuotes(t *testing.T) {
 	}
 }
 
-// TestFilterStrings finds users by strings in quotes of both kinds, and by a word with an apostrophe.
+// TestFilterStrings finds users by strings in quotes of both kinds, and by a word with an
+// apostrophe.
 func TestFilterStrings(t *testing.T) {
 	w := newWorld(t)
 	w.seed()

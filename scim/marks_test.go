@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// A changed externalId may be what a rule selects by, or what finds the account: every user that it
-// concerns is marked.
+// TestExternalIDMarks: a rule may select by an externalId, and it may find an account, so its
+// change marks every user concerned.
 func TestExternalIDMarks(t *testing.T) {
 	const (
 		groupPut = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins","externalId":"x"}`
@@ -74,7 +75,8 @@ func (w *world) settle() {
 	}
 }
 
-// The members of a deleted group are marked one by one, or, if they are many, all at once.
+// TestDeletedGroupMarks: the members of a deleted group get a mark each, or one for all if they are
+// many.
 func TestDeletedGroupMarks(t *testing.T) {
 	for _, n := range []int{1, 1000, 1001, 2500} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -109,5 +111,97 @@ func (w *world) members(id, name string, members []string) {
 	})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// TestOtherRulesInForce changes users and groups through a replica with other rules than the worker
+// of a backend: every change is marked there on every target.
+func TestOtherRulesInForce(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, path, body string
+		want               string
+	}{
+		"a member comes": {"PATCH", "/Groups/gid", `{"Operations":[{"op":"add","path":"members","value":[{"value":"u1"}]}]}`, "* u1"},
+		"a member goes":  {"PATCH", "/Groups/gid", `{"Operations":[{"op":"remove","path":"members[value eq \"u3\"]"}]}`, "* u3"},
+		"renamed":        {"PATCH", "/Groups/gid", `{"Operations":[{"op":"replace","path":"displayName","value":"Other"}]}`, "* "},
+		"deleted":        {"DELETE", "/Groups/gid", "", "* u3"},
+		"new":            {"POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"New"}`, "* *"},
+		"an attribute":   {"PATCH", "/Users/u3", `{"Operations":[{"op":"replace","path":"title","value":"Boss"}]}`, "* u3"},
+		"a new user":     {"POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"new@example.com"}`, "* new-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.seed()
+			w.others = []string{"vt"}
+			if a := w.do(c.method, c.path, c.body); a.status >= 300 {
+				t.Fatalf("%d: %s", a.status, a.body)
+			}
+			if got := w.state().marks; !slices.Contains(got, c.want) {
+				t.Errorf("marks %q, want %q among them", got, c.want)
+			}
+		})
+	}
+}
+
+func TestMarks(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, path, body string
+		marks              []string
+	}{
+		"add":                 {"PATCH", "/Groups/gid", patchHead + `[{"op":"add","path":"members","value":[{"value":"uid"},{"value":"` + linus + `"}]}]}`, []string{"t-VT Admins uid"}},
+		"nothing new":         {"PATCH", "/Groups/gid", patchHead + `[{"op":"add","path":"members","value":[{"value":"` + linus + `"}]}]}`, nil},
+		"deactivate":          {"PATCH", "/Users/" + linus, patchHead + `[{"op":"replace","value":{"active":false}}]}`, []string{"t-VT Admins " + linus}},
+		"e-mail":              {"PATCH", "/Users/" + linus, patchHead + `[{"op":"replace","path":"emails[type eq \"work\"].value","value":"l@example.com"}]}`, []string{"t-VT Admins " + linus}},
+		"a nickname":          {"PATCH", "/Users/" + linus, patchHead + `[{"op":"replace","path":"nickName","value":"l"}]}`, nil},
+		"delete a user":       {"DELETE", "/Users/" + linus, "", []string{"t-VT Admins " + linus}},
+		"delete the group":    {"DELETE", "/Groups/gid", "", []string{"t-VT Admins " + margaret, "t-VT Admins " + grace, "t-VT Admins " + linus, "t-VT Admins u3", "t-VT Admins not-yet-a-user", "t-VT Admins *"}},
+		"rename the group":    {"PATCH", "/Groups/gid", patchHead + `[{"op":"replace","path":"displayName","value":"New"}]}`, []string{"t-New ", "t-VT Admins "}},
+		"new group":           {"POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"n","members":[{"value":"uid"}]}`, []string{"t-n uid", "t-n *"}},
+		"replace, not said":   {"PUT", "/Groups/gid", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins"}`, nil},
+		"another external id": {"PATCH", "/Groups/gid", patchHead + `[{"op":"replace","path":"externalId","value":"x"}]}`, []string{"t-VT Admins "}}, // rules may select by it
+		"replace, null":       {"PUT", "/Groups/gid", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins","members":null}`, nil},
+		"replace without any": {"PUT", "/Groups/gid", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"VT Admins","members":[]}`, []string{"t-VT Admins " + margaret, "t-VT Admins " + grace, "t-VT Admins " + linus, "t-VT Admins u3", "t-VT Admins not-yet-a-user"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.seed()
+			if a := w.do(c.method, c.path, c.body); a.status >= 300 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			slices.Sort(c.marks)
+			if got := w.state().marks; !slices.Equal(got, c.marks) {
+				t.Errorf("marks %q, want %q", got, c.marks)
+			}
+			if (w.nudged.Load() > 0) != (len(c.marks) > 0) {
+				t.Errorf("the worker was nudged %d times", w.nudged.Load())
+			}
+		})
+	}
+}
+
+// TestOffboardingMarksLinkedBackends: an off-boarding is marked at every backend with an account of
+// the user, also where no group counts.
+func TestOffboardingMarksLinkedBackends(t *testing.T) {
+	for _, c := range []struct{ method, body string }{
+		{"PATCH", patchHead + `[{"op":"replace","value":{"active":false}}]}`},
+		{"DELETE", ""},
+	} {
+		w := newWorld(t)
+		w.seed()
+		err := w.store.Update(t.Context(), func(tx store.Tx) error {
+			return errors.Join(
+				tx.Accounts("vt").PutLink(store.Link{IdP: "acme", User: linus, Key: "linus@example.com", Account: "a"}),
+				tx.Ledger("vt").PutEntry(store.Entry{Target: "held", Account: "a", Role: "r", State: store.Present}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := w.do(c.method, "/Users/"+linus, c.body); a.status >= 300 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		want := []string{"* " + linus, "t-VT Admins " + linus}
+		if got := w.state().marks; !slices.Equal(got, want) {
+			t.Errorf("%s: marks %q, want %q", c.method, got, want)
+		}
 	}
 }

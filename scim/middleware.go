@@ -112,8 +112,8 @@ func labelOf(r *http.Request) string {
 	return route.Endpoint(path)
 }
 
-// describePanic returns what the log may show of a panic. Errors of the runtime hold only numbers and
-// types; other values may hold secrets.
+// describePanic returns what the log may show of a panic. Errors of the runtime hold only numbers
+// and types; other values may hold secrets.
 func describePanic(p any) string {
 	if err, ok := p.(runtime.Error); ok {
 		return err.Error()
@@ -202,8 +202,8 @@ func (s *Server) normalize(w http.ResponseWriter, r *http.Request, routes http.H
 	routes.ServeHTTP(w, r)
 }
 
-// resolveID replaces an odd spelling of an id at the end of a path by the id that is meant. It leaves
-// an error of the store to the request itself, which meets it too.
+// resolveID replaces an odd spelling of an id at the end of a path by the id that is meant. It
+// leaves an error of the store to the request itself, which meets it too.
 func (s *Server) resolveID(r *http.Request) {
 	at := strings.LastIndexByte(r.URL.Path, '/') + 1
 	if !ids.IsOdd(r.URL.Path[at:]) {

@@ -8,7 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// The values that find a user at a vendor are kept as they were first, once one of them changes: by whichever request.
+// TestOriginalValues: once an identifying value of a user changes, the first values are stored.
 func TestOriginalValues(t *testing.T) {
 	first := []string{"linus@example.com", "linus@example.com", ""}
 	w := newWorld(t)

@@ -18,8 +18,9 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-// A panic is one request's, answered 500, and what it was about stays out of the log: it may be anybody's data.
-func TestAPanicTellsNothing(t *testing.T) {
+// TestPanicLeaksNothing: a panic ends one request with 500, and its value stays out of the log,
+// because it may be personal data.
+func TestPanicLeaksNothing(t *testing.T) {
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "scim.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,8 @@ const (
 	defaultScanTime   = 10 * time.Second
 )
 
-// Server is the service provider. Its fields are set before Handler is called. Functions may be nil.
+// Server is the service provider. Its fields are set before Handler is called. Functions may be
+// nil.
 type Server struct {
 	Store     store.Store
 	Auth      auth.Verifier

@@ -49,7 +49,8 @@ func asText(s string) string {
 	return string(b)
 }
 
-// TestValues holds what a value means to be the same in every method: the attribute afterwards, or the error and no change.
+// TestValues holds what a value means to be the same in every method: the attribute afterwards, or
+// the error and no change.
 func TestValues(t *testing.T) {
 	for _, c := range []valueCase{
 		{"a JSON text for a list", "emails", asText(`[{"value":"n@x","type":"work"}]`), `[{"type":"work","value":"n@x"}]`},
@@ -224,7 +225,8 @@ func TestMembersValues(t *testing.T) {
 	}
 }
 
-// checkMembers sends a request to the group of the seed and compares what it gained and lost, by the first letter of the old ones.
+// checkMembers sends a request to the group of the seed and compares what it gained and lost, by
+// the first letter of the old ones.
 func checkMembers(t *testing.T, w *world, way, method, body, want string) {
 	t.Helper()
 	w.t = t
@@ -255,7 +257,8 @@ func sorted(list []string) string {
 	return fmt.Sprint(list)
 }
 
-// TestRemoveWithAValue removes what takes no value with one: a value of which nothing is known takes nothing away.
+// TestRemoveWithAValue removes what takes no value with one: a value of which nothing is known
+// takes nothing away.
 func TestRemoveWithAValue(t *testing.T) {
 	for _, c := range []struct{ path, value, detail string }{
 		{"name", `{"first":"x"}`, "name.first: no such attribute"},
@@ -313,8 +316,9 @@ func TestReadOnlyPartClearsNothing(t *testing.T) {
 	}
 }
 
-// TestMembersWithoutTheirPath sends the elements of members as a value without a path: nothing in it is an attribute of a group.
-func TestMembersWithoutTheirPath(t *testing.T) {
+// TestMembersWithoutPath sends the elements of members as a value without a path: nothing in it is
+// an attribute of a group.
+func TestMembersWithoutPath(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
 	before := w.state()

@@ -15,7 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden exchanges")
 
-// exchange is one line of testdata/wire.jsonl: a request as an identity provider sends it, and what it must do.
+// exchange is one line of testdata/wire.jsonl: a request as an identity provider sends it, and what
+// it must do.
 type exchange struct {
 	ID            string
 	Client        string
@@ -50,8 +51,9 @@ func corpus(t *testing.T) []exchange {
 	return out
 }
 
-// TestWire replays every recorded request from a fresh seed, with both media types, and compares the whole exchange
-// with testdata/wire/: request as sent, answer, resource afterwards, members gained and lost, marks, events.
+// TestWire replays every recorded request from a fresh seed, with both media types, and compares
+// the whole exchange with testdata/wire/: request as sent, answer, resource afterwards, members
+// gained and lost, marks, events.
 func TestWire(t *testing.T) {
 	absent := map[string]bool{"E46": true, "O21": true, "O22": true}
 	for _, x := range corpus(t) {
@@ -84,7 +86,8 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// play makes the exchange in a world of its own, checks what the line states, and returns the transcript.
+// play makes the exchange in a world of its own, checks what the line states, and returns the
+// transcript.
 func (x exchange) play(t *testing.T, media string) string {
 	t.Helper()
 	w := newWorld(t)

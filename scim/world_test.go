@@ -38,7 +38,8 @@ const (
 	otherToken = "canary-other-token-of-some-length"
 )
 
-// world is a server over a store of its own. Membership of a group counts at backend vt, target "t-" and its name.
+// world is a server over a store of its own. Membership of a group counts at backend vt, target
+// "t-" and its name.
 type world struct {
 	t      testing.TB
 	store  *bolt.Store

@@ -110,7 +110,7 @@ func basic(user, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }
 
-// How one may call is said as it is: no Basic where there is no token for it.
+// TestChallenges: Basic is offered only if there is a static token.
 func TestChallenges(t *testing.T) {
 	if got := (Verifier{Credentials: make([]Credential, 1)}).Challenges(); len(got) != 2 || !strings.HasPrefix(got[0], "Bearer ") || !strings.HasPrefix(got[1], "Basic ") {
 		t.Errorf("%q", got)

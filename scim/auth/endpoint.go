@@ -55,8 +55,8 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // issue authenticates the client and signs a token. The error is an *oauthError, a *Refusal, or a
-// fault of the server. It uses up a one-time assertion last, so that a client that is told to come
-// back later can send the same request again.
+// fault of the server. It uses up a one-time assertion last, so that a client with a temporary
+// error can send the same request again.
 func (i *Issuer) issue(r *http.Request) (Client, string, error) {
 	if r.Method != http.MethodPost {
 		return Client{}, "", &oauthError{status: http.StatusMethodNotAllowed, Code: "invalid_request", Detail: "request a token with POST"}

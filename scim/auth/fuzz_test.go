@@ -17,7 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// FuzzAuthorization sends any header. Only those are let in that show a known token in one of the ways that there are.
+// FuzzAuthorization sends any header. Only a known token in one of the accepted forms is let in.
 func FuzzAuthorization(f *testing.F) {
 	credential, err := Parse("okta", secret)
 	if err != nil {
@@ -59,8 +59,8 @@ func shownSecret(header string) bool {
 	return err == nil && (string(plain) == "okta:"+secret || string(plain) == ":"+secret)
 }
 
-// FuzzSigned signs any header and any claims with the issuer's key, and flips a bit if told to. What is accepted has exactly what the
-// configuration asks for, and is what was signed.
+// FuzzSigned signs any header and any claims with the issuer's key, and may flip a bit. An accepted
+// token has exactly the configured claims and is the signed one.
 func FuzzSigned(f *testing.F) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	s := &Signed{IdP: "entra", Issuer: "https://idp.example/", Audience: []string{"scim"}, Algorithms: []string{"EdDSA"}, Claims: map[string]string{"tid": "tenant"}, App: "app", Now: func() time.Time { return now }}
@@ -113,7 +113,8 @@ func meets(header, claims string) bool {
 		strings.Count(claims, `"tid"`) == 1 && strings.Count(header, `"alg"`) == 1
 }
 
-// FuzzTokenRequest sends any header and any body to the token endpoint. A token is given only for the secret, and no answer repeats what was sent.
+// FuzzTokenRequest sends any header and any body to the token endpoint. Only the secret gets a
+// token, and no answer repeats the request.
 func FuzzTokenRequest(f *testing.F) {
 	credential, err := Parse("okta", secret1)
 	if err != nil {

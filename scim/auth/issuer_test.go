@@ -6,16 +6,13 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -86,7 +83,7 @@ const (
 	secret2 = "a second: secret+with %odd letters"
 )
 
-// world is a token endpoint with one client that has secrets and one for whom an issuer signs.
+// world is a token endpoint with one client that has secrets and one with signed assertions.
 type world struct {
 	*Issuer
 	idp   *issuer
@@ -198,8 +195,8 @@ func basicAuth(id, secret string) func(*http.Request) {
 	return func(r *http.Request) { r.SetBasicAuth(id, secret) }
 }
 
-// Every way in which a client can prove who it is gives a token that calls as its provider.
-func TestClientsAreGivenTokens(t *testing.T) {
+// TestTokenRequests: every proof of a client gets a token of its identity provider.
+func TestTokenRequests(t *testing.T) {
 	w := newWorld(t)
 	v2 := func(c jwt.MapClaims) { c["azp"], c["aud"] = app, app; delete(c, "appid") }
 	for name, c := range map[string]struct {
@@ -208,15 +205,15 @@ func TestClientsAreGivenTokens(t *testing.T) {
 		who    Identity
 		life   int
 	}{
-		"secret in the body":          {form("client_id", "okta-job", "client_secret", secret1), nil, Identity{"okta", "oauth-okta-job"}, 3600},
-		"the other secret":            {form("client_id", "okta-job", "client_secret", secret2), nil, Identity{"okta", "oauth-okta-job"}, 3600},
-		"secret in the header":        {form(), []func(*http.Request){basicAuth("okta-job", secret1)}, Identity{"okta", "oauth-okta-job"}, 3600},
-		"escaped, as the RFC says":    {form(), []func(*http.Request){basicAuth("okta%2Djob", url.QueryEscape(secret2))}, Identity{"okta", "oauth-okta-job"}, 3600},
-		"not escaped, as many send":   {form("client_id", "okta-job"), []func(*http.Request){basicAuth("okta-job", secret2)}, Identity{"okta", "oauth-okta-job"}, 3600},
-		"E46":                         {w.assertion(t, nil), nil, Identity{"entra", "oauth-entra-job"}, 7200},
-		"version 2, for the bare id":  {w.assertion(t, v2), nil, Identity{"entra", "oauth-entra-job"}, 7200},
-		"an assertion with a jti":     {w.assertion(t, func(c jwt.MapClaims) { c["jti"] = "1" }), nil, Identity{"entra", "oauth-entra-job"}, 7200},
-		"a resource beside the scope": {form("client_id", "okta-job", "client_secret", secret1, "resource", public), nil, Identity{"okta", "oauth-okta-job"}, 3600},
+		"secret in the body":         {form("client_id", "okta-job", "client_secret", secret1), nil, Identity{"okta", "oauth-okta-job"}, 3600},
+		"the other secret":           {form("client_id", "okta-job", "client_secret", secret2), nil, Identity{"okta", "oauth-okta-job"}, 3600},
+		"secret in the header":       {form(), []func(*http.Request){basicAuth("okta-job", secret1)}, Identity{"okta", "oauth-okta-job"}, 3600},
+		"escaped, as the RFC says":   {form(), []func(*http.Request){basicAuth("okta%2Djob", url.QueryEscape(secret2))}, Identity{"okta", "oauth-okta-job"}, 3600},
+		"not escaped, as many send":  {form("client_id", "okta-job"), []func(*http.Request){basicAuth("okta-job", secret2)}, Identity{"okta", "oauth-okta-job"}, 3600},
+		"E46":                        {w.assertion(t, nil), nil, Identity{"entra", "oauth-entra-job"}, 7200},
+		"version 2, for the bare id": {w.assertion(t, v2), nil, Identity{"entra", "oauth-entra-job"}, 7200},
+		"an assertion with a jti":    {w.assertion(t, func(c jwt.MapClaims) { c["jti"] = "1" }), nil, Identity{"entra", "oauth-entra-job"}, 7200},
+		"a resource besides a scope": {form("client_id", "okta-job", "client_secret", secret1, "resource", public), nil, Identity{"okta", "oauth-okta-job"}, 3600},
 	} {
 		a := post(t, w.Issuer, c.form, c.change...)
 		if a.Status != 200 || a.Type != "Bearer" || a.Expires != c.life {
@@ -229,8 +226,9 @@ func TestClientsAreGivenTokens(t *testing.T) {
 	}
 }
 
-// Who does not prove who it is gets invalid_client, whatever is wrong; a request that is wrong says so.
-func TestOthersAreNot(t *testing.T) {
+// TestTokenRequestsRefused: a client without a proof gets invalid_client for any reason; a
+// malformed request gets its reason.
+func TestTokenRequestsRefused(t *testing.T) {
 	w := newWorld(t)
 	other := rsaKey(t)
 	forged := form("client_id", "entra-job", "client_assertion_type", assertionType, "client_assertion", token(t, jwt.SigningMethodRS256, other, w.claims(nil), map[string]any{"kid": "k"}))
@@ -246,7 +244,7 @@ func TestOthersAreNot(t *testing.T) {
 	}{
 		"a wrong secret":               {form("client_id", "okta-job", "client_secret", secret1+"x"), nil, 401, "invalid_client"},
 		"another client's secret":      {form("client_id", "entra-job", "client_secret", secret1), nil, 401, "invalid_client"},
-		"an unknown client":            {form("client_id", "nobody", "client_secret", secret1), nil, 401, "invalid_client"},
+		"an unknown client":            {form("client_id", "unknown", "client_secret", secret1), nil, 401, "invalid_client"},
 		"a secret without a client":    {form("client_secret", secret1), nil, 401, "invalid_client"},
 		"an empty secret":              {form("client_id", "okta-job", "client_secret", ""), nil, 401, "invalid_client"},
 		"a secret that has ended":      {form("client_id", "okta-job", "client_secret", "a-secret-that-has-ended"), nil, 401, "invalid_client"},
@@ -289,7 +287,7 @@ func TestOthersAreNot(t *testing.T) {
 			t.Errorf("%s: %+v", name, a)
 		}
 		if told := len(w.why) == 1; told != (c.status == 401) {
-			t.Errorf("%s: the operator is told %q", name, w.why)
+			t.Errorf("%s: the operator sees %q", name, w.why)
 		}
 	}
 	if a := send(t, w.Issuer, "grant_type=client_credentials&client_id=%zz"); a.Status != 400 {
@@ -297,8 +295,8 @@ func TestOthersAreNot(t *testing.T) {
 	}
 }
 
-// Our tokens end, are for us alone, and are nothing without a client that is configured.
-func TestOurTokens(t *testing.T) {
+// TestIssuedTokens: an issued token expires, has one audience, and needs a configured client.
+func TestIssuedTokens(t *testing.T) {
 	w := newWorld(t)
 	a := post(t, w.Issuer, form("client_id", "okta-job", "client_secret", secret1))
 	signer, err := w.Keys.signer(t.Context())
@@ -325,18 +323,18 @@ func TestOurTokens(t *testing.T) {
 	}
 	seed := signer.Seed
 	for name, bad := range map[string]string{
-		"another key":              sign(jwt.SigningMethodEdDSA, stranger.private, nil, nil),
-		"an unknown key":           sign(jwt.SigningMethodEdDSA, signer.private, map[string]any{"kid": stranger.ID}, nil),
-		"the key as a secret":      sign(jwt.SigningMethodHS256, []byte(signer.private[32:]), nil, nil),
-		"the seed as a secret":     sign(jwt.SigningMethodHS256, seed, nil, nil),
-		"another type":             sign(jwt.SigningMethodEdDSA, signer.private, map[string]any{"typ": "JWT"}, nil),
-		"another provider":         sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["idp"] = "entra" }),
-		"a client that is no more": sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["sub"], c["client_id"] = "gone", "gone" }),
-		"another client's name":    sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["client_id"] = "entra-job" }),
-		"another subject":          sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["sub"] = "entra-job" }),
-		"another audience":         sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["aud"] = public + "/" }),
-		"another issuer":           sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["iss"] = "https://other.example" }),
-		"no end":                   sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { delete(c, "exp") }),
+		"another key":           sign(jwt.SigningMethodEdDSA, stranger.private, nil, nil),
+		"an unknown key":        sign(jwt.SigningMethodEdDSA, signer.private, map[string]any{"kid": stranger.ID}, nil),
+		"the key as a secret":   sign(jwt.SigningMethodHS256, []byte(signer.private[32:]), nil, nil),
+		"the seed as a secret":  sign(jwt.SigningMethodHS256, seed, nil, nil),
+		"another type":          sign(jwt.SigningMethodEdDSA, signer.private, map[string]any{"typ": "JWT"}, nil),
+		"another provider":      sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["idp"] = "entra" }),
+		"a removed client":      sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["sub"], c["client_id"] = "gone", "gone" }),
+		"another client's name": sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["client_id"] = "entra-job" }),
+		"another subject":       sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["sub"] = "entra-job" }),
+		"another audience":      sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["aud"] = public + "/" }),
+		"another issuer":        sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { c["iss"] = "https://other.example" }),
+		"no end":                sign(jwt.SigningMethodEdDSA, signer.private, nil, func(c jwt.MapClaims) { delete(c, "exp") }),
 	} {
 		if who, err := ask(w.Verifier(), bad); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s: %+v, %v", name, who, err)
@@ -350,145 +348,4 @@ func TestOurTokens(t *testing.T) {
 	if _, err := a.who(t, w.Issuer); !errors.Is(err, ErrUnknown) {
 		t.Errorf("after its end: %v", err)
 	}
-}
-
-// Keys turn weekly, secrets of clients and static tokens by hand: two processes that ask and verify crosswise, for a month, never refuse a token.
-func TestRotationHasNoGap(t *testing.T) {
-	w := newWorld(t)
-	processes := []*Issuer{w.Issuer, w.issuerAt(t, w.shelf)}
-	signers, most := map[string]bool{}, 0
-	type held struct {
-		answered
-		until time.Time
-	}
-	var tokens []held
-	for step := range 30 * 24 * 2 {
-		w.set(now.Add(time.Duration(step) * 30 * time.Minute))
-		secret := secret2
-		if w.at().Before(now.Add(24 * time.Hour)) { // both are good for another day
-			secret = secret1
-		}
-		a := post(t, processes[step%2], form("client_id", "okta-job", "client_secret", secret))
-		if a.Status != 200 {
-			t.Fatalf("at %s: %+v %q", w.at(), a, w.why)
-		}
-		head, _, err := new(jwt.Parser).ParseUnverified(a.Token, jwt.MapClaims{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		signers[fmt.Sprint(head.Header["kid"])] = true
-		tokens = append(tokens, held{a, w.at().Add(time.Hour)})
-		tokens = slices.DeleteFunc(tokens, func(h held) bool { return h.until.Before(w.at()) })
-		for n, h := range tokens {
-			if _, err := h.who(t, processes[(step+n)%2]); err != nil {
-				t.Fatalf("at %s, of %s: %v", w.at(), h.until, err)
-			}
-		}
-		most = max(most, len(parseKeys(w.shelf.kept)))
-	}
-	if len(signers) != 5 || most > 2 {
-		t.Errorf("%d keys signed in 30 days, %d were kept at once", len(signers), most)
-	}
-}
-
-// A key is everywhere before it signs: a process that read the keys a moment before another made one verifies what that signs.
-func TestAKeyIsKnownBeforeItSigns(t *testing.T) {
-	w := newWorld(t)
-	other := w.issuerAt(t, w.shelf)
-	for _, i := range []*Issuer{w.Issuer, other} {
-		if err := i.Keys.Init(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for week := range 4 {
-		w.set(now.Add(time.Duration(week+1)*rotateEvery - 10*time.Second))
-		post(t, w.Issuer, form("client_id", "okta-job", "client_secret", secret2)) // reads the keys
-		w.set(w.at().Add(10 * time.Second))
-		post(t, other, form("client_id", "okta-job", "client_secret", secret2)) // makes one
-		for range 20 {
-			w.set(w.at().Add(20 * time.Second))
-			a := post(t, other, form("client_id", "okta-job", "client_secret", secret2))
-			if _, err := a.who(t, w.Issuer); err != nil {
-				t.Fatalf("%v", err)
-			}
-		}
-	}
-}
-
-// What is kept is damaged, empty or away: no key is made of it, and what was known goes on.
-func TestTheShelf(t *testing.T) {
-	for name, kept := range map[string]string{"nothing": "", "damaged": "{", "no seed": `[{"kid":"a","seed":"","created":"2026-11-25T12:00:00Z"}]`,
-		"zeros": `[{"kid":"a","seed":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","created":"2026-11-25T12:00:00Z"}]`} {
-		w := newWorld(t)
-		w.shelf.kept = []byte(kept)
-		a := post(t, w.Issuer, form("client_id", "okta-job", "client_secret", secret1))
-		if _, err := a.who(t, w.Issuer); err != nil {
-			t.Errorf("%s: %+v %v", name, a, err)
-		}
-		if keys := parseKeys(w.shelf.kept); len(keys) != 1 || keys[0].ID == "a" {
-			t.Errorf("%s: %d keys", name, len(keys))
-		}
-		w.shelf.fails = true
-		w.set(w.at().Add(10 * time.Minute))
-		if _, err := a.who(t, w.Issuer); err != nil {
-			t.Errorf("%s: while the store is away: %v", name, err)
-		}
-		if a := post(t, w.Issuer, form("client_id", "okta-job", "client_secret", secret1)); a.Status != 200 {
-			t.Errorf("%s: while the store is away: %+v", name, a)
-		}
-		if a := post(t, w.issuerAt(t, w.shelf), form("client_id", "okta-job", "client_secret", secret1)); a.Status != 503 || a.Header.Get("Retry-After") == "" {
-			t.Errorf("%s: without a key: %+v", name, a)
-		}
-	}
-}
-
-// A store that does not answer keeps nobody waiting whose key is known: one caller waits for it a little, and for a while nobody asks it again.
-func TestAStoreThatDoesNotAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &shelf{}
-		ring := s.ring(nil)
-		credential, err := Parse("okta", secret1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		i := &Issuer{URL: public, Keys: ring, Clients: []Client{{ID: "job", IdP: "okta", Secrets: []Credential{credential}, Lifetime: MaxLifetime}}}
-		asked := func(h http.Handler) answered {
-			return post(t, h, form("client_id", "job", "client_secret", secret1))
-		}
-		asked(i)
-		time.Sleep(rotateEvery - time.Hour)
-		a := asked(i)
-		load, change, asks := ring.Load, ring.Change, 0
-		ring.Load = func(ctx context.Context) ([]byte, error) { asks++; <-ctx.Done(); return nil, ctx.Err() }
-		ring.Change = func(ctx context.Context, _ func([]byte) ([]byte, error)) error {
-			asks++
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		for _, later := range []time.Duration{30 * time.Minute, 90 * time.Minute} { // then a new key is due
-			time.Sleep(later)
-			at, before := time.Now(), asks
-			for range 5 {
-				if who, err := a.who(t, i); err != nil || who.IdP != "okta" {
-					t.Errorf("%+v %v", who, err)
-				}
-				if a := asked(i); a.Status != 200 {
-					t.Errorf("%+v", a)
-				}
-			}
-			if waited := time.Since(at); waited > 2*storeWait || asks == before {
-				t.Errorf("ten callers wait for %s, and ask %d times", waited, asks-before)
-			}
-			ring.Load = load // then it can be read, and takes nothing
-		}
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		time.Sleep(time.Hour)
-		ring.Load = func(ctx context.Context) ([]byte, error) { return nil, ctx.Err() }
-		_, _ = ring.signer(gone) // whoever hangs up says nothing about the store
-		ring.Load, ring.Change = load, change
-		if asked(i); len(parseKeys(s.kept)) != 2 {
-			t.Errorf("%d keys, once the store answers", len(parseKeys(s.kept)))
-		}
-	})
 }

@@ -79,8 +79,9 @@ func lasting(t *testing.T, key *rsa.PrivateKey, kid string) string {
 	return token(t, jwt.SigningMethodRS256, key, jwt.MapClaims{"iss": "https://idp.example/", "aud": "scim", "exp": time.Now().Add(1000 * time.Hour).Unix()}, map[string]any{"kid": kid})
 }
 
-// A new key is found within the request that names it, also if the provider takes its time; a hundred requests ask once.
-func TestANewKeyIsFoundAtOnce(t *testing.T) {
+// TestNewKeyIsFoundAtOnce: the request that names a new key finds it, also from a slow provider; a
+// hundred requests cause one reading.
+func TestNewKeyIsFoundAtOnce(t *testing.T) {
 	first, second := rsaKey(t), rsaKey(t)
 	synctest.Test(t, func(t *testing.T) {
 		a := &answers{body: set(t, rsaJWK("1", &first.PublicKey)), after: time.Second}
@@ -111,7 +112,8 @@ func TestANewKeyIsFoundAtOnce(t *testing.T) {
 	})
 }
 
-// Invented keys make the provider be asked twice a minute, and keep nobody waiting who has a good one.
+// TestInventedKeysCostLittle: invented keys cause two readings a minute, and no request with a good
+// key waits.
 func TestInventedKeysCostLittle(t *testing.T) {
 	key := rsaKey(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -146,8 +148,8 @@ func TestInventedKeysCostLittle(t *testing.T) {
 	})
 }
 
-// Only an answer that is a key set counts as one: the keys before stay for a day, and no longer.
-func TestOnlyAKeySetIsBelieved(t *testing.T) {
+// TestOnlyKeySetIsTrusted: any answer but a key set leaves the keys in use for a day.
+func TestOnlyKeySetIsTrusted(t *testing.T) {
 	key := rsaKey(t)
 	for name, body := range map[string]string{"a page": "<html>we are back soon</html>", "no keys": `{"error":"throttled"}`, "null": "null", "half a set": `{"keys":[{"kty":"RSA"`,
 		"far too much": `{"keys":[],"pad":"` + strings.Repeat("x", maxKeySet) + `"}`} {
@@ -184,7 +186,8 @@ func TestOnlyAKeySetIsBelieved(t *testing.T) {
 	})
 }
 
-// A key is for what it says it is for. One that is of no use does not spoil the others.
+// TestKeysFitTheAlgorithm: a key serves only its purpose, and an unusable key does not affect the
+// others.
 func TestKeysFitTheAlgorithm(t *testing.T) {
 	key := rsaKey(t)
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)

@@ -1,22 +1,21 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 const (
@@ -237,40 +236,11 @@ func fixedError(err error) error {
 // and no name twice in it (RFC 8725 section 2.4, RFC 7519 section 4).
 func unambiguous(part string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(part)
-	if err != nil || !utf8.Valid(raw) {
+	if err != nil {
 		return false
 	}
-	var open []map[string]bool // the open objects (with their names) and lists (nil)
-	dec, isName := json.NewDecoder(bytes.NewReader(raw)), false
-	for {
-		t, err := dec.Token()
-		if err != nil {
-			return false
-		}
-		name, isText := t.(string)
-		switch {
-		case t == json.Delim('{'):
-			open, isName = append(open, map[string]bool{}), true
-			continue
-		case t == json.Delim('['):
-			open, isName = append(open, nil), false
-			continue
-		case t == json.Delim('}'), t == json.Delim(']'):
-			open = open[:len(open)-1]
-		case isName && isText:
-			if names := open[len(open)-1]; names[name] {
-				return false
-			} else {
-				names[name] = true
-			}
-			isName = false
-			continue
-		}
-		if len(open) == 0 {
-			return t == json.Delim('}') && !dec.More()
-		}
-		isName = open[len(open)-1] != nil
-	}
+	object, err := value.Parse(raw, value.MaxDepth)
+	return err == nil && object.IsObject()
 }
 
 // isJWT reports whether a token has the form of a JWT; a static token has no dots.

@@ -65,7 +65,7 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 			list = append(list, map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": id, "x": b64(k)})
 		}
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"keys": list}) // nobody to tell
+	_ = json.NewEncoder(w).Encode(map[string]any{"keys": list}) // it fails only if the client has gone
 }
 
 func rsaKey(t *testing.T) *rsa.PrivateKey {
@@ -116,7 +116,7 @@ func ask(s *Signed, credential string) (Identity, error) {
 	return Verifier{Signed: []*Signed{s}, Credentials: []Credential{{IdP: "okta"}}}.Identify(r)
 }
 
-func TestWhoSignsIsKnown(t *testing.T) {
+func TestSignedIdentity(t *testing.T) {
 	i, key := newIssuer(t), rsaKey(t)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -142,7 +142,8 @@ func TestWhoSignsIsKnown(t *testing.T) {
 	}
 }
 
-// What is forged, confused, expired or meant for somebody else is refused, all in the same words.
+// TestForgedTokensAreRefused: a token that is forged, expired or for another audience is refused,
+// always in the same words.
 func TestForgedTokensAreRefused(t *testing.T) {
 	i, key, other := newIssuer(t), rsaKey(t), rsaKey(t)
 	i.keys = map[string]crypto.PublicKey{"r": &key.PublicKey}
@@ -190,7 +191,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		"the public key as a secret":   token(t, jwt.SigningMethodHS256, public, good(), kid),
 		"an algorithm not configured":  token(t, jwt.SigningMethodRS512, key, good(), kid),
 		"another's key":                token(t, jwt.SigningMethodRS256, other, good(), kid),
-		"a key that nobody knows":      rs(good(), map[string]any{"kid": "x"}),
+		"an unknown key":               rs(good(), map[string]any{"kid": "x"}),
 		"no key named":                 rs(good(), nil),
 		"a key in the token":           token(t, jwt.SigningMethodRS256, other, good(), map[string]any{"kid": "r", "jwk": map[string]string{"kty": "RSA"}, "jku": i.URL}),
 		"a critical extension":         rs(good(), map[string]any{"kid": "r", "crit": []string{"exp"}}),
@@ -228,8 +229,9 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	}
 }
 
-// Keys are replaced, not gathered; a provider that is down is believed for a day.
-func TestKeysAreReplacedAndEnd(t *testing.T) {
+// TestKeysAreReplacedAndExpire: a reading replaces all keys; without one they are trusted for a
+// day.
+func TestKeysAreReplacedAndExpire(t *testing.T) {
 	i, first, second := newIssuer(t), rsaKey(t), rsaKey(t)
 	i.keys = map[string]crypto.PublicKey{"1": &first.PublicKey}
 	clock := now
@@ -309,7 +311,7 @@ func TestChangedTokensNeverVerify(t *testing.T) {
 }
 
 // What a provider says about a refused token is for the operator; it holds nothing of the token.
-func TestWhyATokenIsRefused(t *testing.T) {
+func TestRefusalReasons(t *testing.T) {
 	i, key := newIssuer(t), rsaKey(t)
 	i.keys = map[string]crypto.PublicKey{"r": &key.PublicKey}
 	s := verifier(t, i, func() time.Time { return now })

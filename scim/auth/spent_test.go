@@ -14,8 +14,9 @@ func named(jti string) func(jwt.MapClaims) {
 	return func(c jwt.MapClaims) { c["jti"] = jti }
 }
 
-// An assertion with a name is good once, as long as it lasts, for all processes that share what they keep.
-func TestAssertionsAreGoodOnce(t *testing.T) {
+// TestAssertionIsValidOnce: an assertion with a name is valid once, for all processes with one
+// store.
+func TestAssertionIsValidOnce(t *testing.T) {
 	w := newWorld(t)
 	other := w.issuerAt(t, w.shelf)
 	once := w.assertion(t, named("once"))
@@ -47,8 +48,8 @@ func TestAssertionsAreGoodOnce(t *testing.T) {
 	}
 }
 
-// What is answered with "later" can be sent again: the assertion was not used.
-func TestAssertionsAreUsedLast(t *testing.T) {
+// TestAssertionIsUsedLast: a request with a temporary error does not use up its assertion.
+func TestAssertionIsUsedLast(t *testing.T) {
 	w := newWorld(t)
 	if err := w.Keys.Init(t.Context()); err != nil {
 		t.Fatal(err)
@@ -78,12 +79,13 @@ func TestAssertionsAreUsedLast(t *testing.T) {
 		t.Errorf("used before, and from elsewhere: %+v", a)
 	}
 	if len(w.why) != 1 {
-		t.Errorf("the operator is told %q", w.why)
+		t.Errorf("the operator sees %q", w.why)
 	}
 }
 
-// What is remembered is bounded for each identity provider, and forgotten when no process accepts it any more, however its clock goes.
-func TestSpentIsBounded(t *testing.T) {
+// What is remembered is bounded for each identity provider, and forgotten when no process accepts
+// it any more, however its clock goes.
+func TestSpentSize(t *testing.T) {
 	w := newWorld(t)
 	spent := w.shelf.spent()
 	ones := func(idp string, n int, end time.Time) (o once) {

@@ -13,8 +13,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/canary"
 )
 
-// A canary that shows is found, in whatever form.
-func TestFound(t *testing.T) {
+// TestSecretsAndPeople finds a canary in every form.
+func TestSecretsAndPeople(t *testing.T) {
 	const secret = "id:canary-key"
 	for _, text := range []string{secret, "SECRET-token-1", strings.ToUpper(secret), hex.EncodeToString([]byte(secret)), url.QueryEscape(secret), fmt.Sprintf("%X", secret),
 		"Basic " + base64.StdEncoding.EncodeToString([]byte(secret)), base64.URLEncoding.EncodeToString([]byte("x" + secret)), base64.RawURLEncoding.EncodeToString([]byte("xx" + secret + "y"))} {
@@ -24,7 +24,7 @@ func TestFound(t *testing.T) {
 	}
 	for _, text := range []string{"ada@example.com", "mailto:Ada+x@mail.example.org.", "filter=userName+eq+ada%40example.com", `{"a":"ada\u0040example.com"}`} {
 		if len(canary.People(text)) == 0 {
-			t.Errorf("nobody is found in %s", text)
+			t.Errorf("no address is found in %s", text)
 		}
 	}
 	for _, text := range []string{"", "github.com/gorilla/mux@v1.8.1/mux.go:210", "a @ b.com", "Y2FuYXI", "scimbridge_pending_changes{backend=\"vt\"} 0"} {

@@ -1,7 +1,6 @@
-// Package canary finds, in what tests capture, what must not be there: secrets anywhere, and e-mail
-// addresses outside of what an operator asked for. Every secret of the tests contains Mark, and
-// every person of theirs has an address, so that whatever a test does is watched: the suites that
-// run the real thing log to Log, and look at answers, metrics and pages with Secrets and People.
+// Package canary finds leaks in what tests capture: secrets anywhere, and e-mail addresses outside
+// of an operator's request. Every secret of the tests contains Mark, and every user of theirs has
+// an address. Test suites log to Log, and check answers, metrics and pages with Secrets and People.
 //
-// It is for tests only, and knows nothing of the project.
+// It is for tests only.
 package canary

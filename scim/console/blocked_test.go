@@ -39,8 +39,8 @@ func block(t *testing.T, s store.Store, marks ...store.Mark) {
 	}
 }
 
-// Somebody who is blocked is one person, however many targets, directories and reasons.
-func TestBlockedPeopleAreCountedOnce(t *testing.T) {
+// TestBlockedUsersAreCountedOnce: an account counts once for all targets, directories and reasons.
+func TestBlockedUsersAreCountedOnce(t *testing.T) {
 	c, server := newConsole(t)
 	ada, adaToo, bob := store.Subject{IdP: "okta", User: "ada"}, store.Subject{IdP: "entra", User: "ada-too"}, store.Subject{IdP: "okta", User: "bob"}
 	err := c.Store.Update(t.Context(), func(tx store.Tx) error {
@@ -108,8 +108,9 @@ func (a countingAccounts) Link(idp, user string) (store.Link, error) {
 	return a.Accounts.Link(idp, user)
 }
 
-// However many are blocked, few are looked up one by one, and each is one person all the same.
-func TestManyBlockedPeopleAreNotLookedUpOneByOne(t *testing.T) {
+// TestManyBlockedUsersNeedFewLookUps: few of many blocked users are looked up one by one, and each
+// counts once.
+func TestManyBlockedUsersNeedFewLookUps(t *testing.T) {
 	for _, n := range []int{manyUsers / 2, manyUsers/2 + 1, 2 * manyUsers} {
 		c, _ := newConsole(t)
 		links := 0
@@ -121,7 +122,7 @@ func TestManyBlockedPeopleAreNotLookedUpOneByOne(t *testing.T) {
 				for _, idp := range []string{"entra", "okta"} {
 					who := store.Subject{IdP: idp, User: fmt.Sprint(idp, i)}
 					marks = append(marks, store.Mark{Target: "acme", Subject: who, Reason: "no_target"}, store.Mark{Target: "beta", Subject: who, Reason: "no_target"})
-					if i == 0 { // of whom the backend knows nothing: two, as far as we know
+					if i == 0 { // without a known account: two users
 						continue
 					}
 					if err := tx.Accounts("vt").PutLink(store.Link{IdP: idp, User: who.User, Account: fmt.Sprint(i)}); err != nil {
@@ -158,9 +159,9 @@ func TestManyBlockedPeopleAreNotLookedUpOneByOne(t *testing.T) {
 	}
 }
 
-// What takes long to count is not counted anew at every scrape; that there is nothing any more is
-// seen at once.
-func TestManyAreNotCountedAtEveryScrape(t *testing.T) {
+// TestCountIsReusedBetweenScrapes: a count that takes long is reused for a while; zero marks show
+// at once.
+func TestCountIsReusedBetweenScrapes(t *testing.T) {
 	c, _ := newConsole(t)
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	collector := &workCollector{store: c.Store, backends: []string{"vt"}, many: 3, now: func() time.Time { return now }}
@@ -209,5 +210,5 @@ func TestManyAreNotCountedAtEveryScrape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocked(0, "nobody any more")
+	blocked(0, "none is left")
 }

@@ -148,13 +148,13 @@ func TestReady(t *testing.T) {
 	}
 }
 
-func TestFirstPage(t *testing.T) {
+func TestHomePage(t *testing.T) {
 	_, server := newConsole(t)
 	status, body, header := get(t, server.URL+"/")
 	if status != 200 || !strings.Contains(body, "Scimbridge") {
 		t.Errorf("%d %s", status, body)
 	}
-	for _, told := range []string{"v<1>", "v&lt;1&gt;", "rc", "unauthorized", "401"} { // nobody has shown a credential
+	for _, told := range []string{"v<1>", "v&lt;1&gt;", "rc", "unauthorized", "401"} { // the client has shown no credential
 		if strings.Contains(body, told) {
 			t.Errorf("tells %s: %s", told, body)
 		}
@@ -167,7 +167,8 @@ func TestFirstPage(t *testing.T) {
 	}
 }
 
-// The metrics of the contract exist from the start, at 0, for every backend.
+// TestMetricsFromTheStart: the metrics of the contract exist from the start, at 0, for every
+// backend.
 func TestMetricsFromTheStart(t *testing.T) {
 	c, server := newConsole(t)
 	_, body, _ := get(t, server.URL+"/metrics")
@@ -229,7 +230,7 @@ func TestMetricsFromTheStart(t *testing.T) {
 	}
 }
 
-// The operator API is closed without the key, and does what it says with it.
+// TestOperatorAPI: the operator API is closed without the key, and works with it.
 func TestOperatorAPI(t *testing.T) {
 	c, server := newConsole(t)
 	const key = "canary-key-of-the-operator-for-tests"
@@ -281,14 +282,14 @@ func TestOperatorAPI(t *testing.T) {
 		{"POST", "/api/holds/vt-7/approve", 200, "vt-7"}, {"POST", "/api/holds/vt-7/reject", 200, "vt-7"},
 		{"POST", "/api/resync?backend=vt", 202, `["vt"]`}, {"POST", "/api/retry", 202, `["vt","rc"]`}, {"POST", "/api/resync?backend=x", 404, "no such backend"},
 		{"POST", "/api/frobnicate", 404, "no such action"},
-		{"GET", "/api/explain?user=ada", 200, `"user":"ada"`}, {"GET", "/api/explain?user=ada", 200, "entra entra okta okta"}, // each told about once
+		{"GET", "/api/explain?user=ada", 200, `"user":"ada"`}, {"GET", "/api/explain?user=ada", 200, "entra entra okta okta"}, // each listed once
 		{"GET", "/api/explain?user=ada", 200, `"condition":{"state":"unauthorized","reason":"listing people: unauthorized (status 401)"}`},
 		{"GET", "/api/explain?user=bob", 404, "no identity provider"}, {"GET", "/api/explain", 400, "name a user"},
 		{"POST", "/api/plan", 200, `"backend":"planned"`}, {"POST", "/api/reload", 422, "refused"},
 	} {
 		status, body := call(step.method, step.path, key)
 		var whys []delivery.Why
-		if json.Unmarshal([]byte(body), &whys) == nil { // who is two users is told once about each
+		if json.Unmarshal([]byte(body), &whys) == nil { // an account of two users is listed once for each
 			for _, y := range whys {
 				body += " " + y.IdP
 			}
@@ -303,7 +304,7 @@ func TestOperatorAPI(t *testing.T) {
 	}
 }
 
-// The hour of an identity provider slides, and what every client meets is no failure.
+// TestTrafficOfTheLastHour: the hour slides, and ordinary answers such as 404 are no failures.
 func TestTrafficOfTheLastHour(t *testing.T) {
 	var tr Traffic
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)

@@ -17,13 +17,13 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-// patient is a recorder that waits for ever, as a connection may.
+// patient is a recorder without deadlines, as a connection may be.
 type patient struct{ *httptest.ResponseRecorder }
 
 func (patient) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzOperator sends whatever there is to the operator API: nothing is done without the key, and
-// every answer is JSON and a clear refusal, or what was asked for.
+// FuzzOperator sends any request to the operator API. Without the key nothing happens, and every
+// answer is JSON: the result or a clear refusal.
 func FuzzOperator(f *testing.F) {
 	for _, path := range []string{"/api/status", "/api/holds", "/api/holds/vt-7/approve", "/api/holds/%2e%2e/reject", "/api/plan", "/api/reload", "/api/explain?user=ada&role=x", "/api/explain?user=%00&role=%ff",
 		"/api/resume", "/api/resync?backend=vt", "/api/retry", "/api//status", "/api/nonsense", "/api/../api/status"} {

@@ -17,8 +17,8 @@ type full struct{ store.Store }
 
 func (full) Update(context.Context, func(store.Tx) error) error { return store.ErrFull }
 
-// The latest use counts, whichever process saw it and in whatever order they write; what could not
-// be written is written later.
+// TestUses: the latest use counts, for all processes and in any order of their writes. After an
+// error a use is stored later.
 func TestUses(t *testing.T) {
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "s.db"), bolt.Options{})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// A client that stops reading a copy must not keep the transaction that the copy is read in.
+// TestStoppedReader: a client that stops reading a copy must not keep its transaction open.
 func TestStoppedReader(t *testing.T) {
 	const key = "key-of-the-operator"
 	ended, broke := make(chan error, 1), make(chan string, 1)
@@ -58,7 +58,7 @@ type deadlines struct {
 
 func (d *deadlines) SetWriteDeadline(at time.Time) error { d.set = append(d.set, at); return nil }
 
-func TestSteady(t *testing.T) {
+func TestDeadlineWriter(t *testing.T) {
 	begin := time.Unix(1_700_000_000, 0)
 	for name, test := range map[string]struct {
 		most time.Duration

@@ -54,8 +54,9 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestOthers evaluates over one kind of resource a filter that names attributes of another.
-func TestOthers(t *testing.T) {
+// TestFilterOverOtherKind evaluates over one kind of resource a filter that names attributes of
+// another.
+func TestFilterOverOtherKind(t *testing.T) {
 	s := userSchema()
 	s.Others = []Schema{{Core: groupSchema()}}
 	for text, want := range map[string]bool{`members pr`: false, `not (members.value eq "x")`: true, `members pr or userName pr`: true, `members[value eq "x"]`: false,

@@ -71,9 +71,9 @@ func TestDisplayOfAMemberIsDropped(t *testing.T) {
 	}
 }
 
-// TestMembersInAText reads members that are written as JSON within a text (SCIM for Keycloak), and
+// TestMembersInString reads members that are written as JSON within a text (SCIM for Keycloak), and
 // refuses what only begins so.
-func TestMembersInAText(t *testing.T) {
+func TestMembersInString(t *testing.T) {
 	for _, tt := range []struct{ value, add, remove, replace string }{
 		{`"[{\"value\":\"x\"}]"`, "add [x]", "remove [x]", "replace [x]"},
 		{`"{\"value\":\"x\"}"`, "add [x]", "remove [x]", "replace [x]"},
@@ -112,7 +112,7 @@ func TestGroupRows(t *testing.T) {
 		{"filter without quotes", `{"op":"remove","path":"members[value eq a]"}`, "remove [a]"},
 		{"other filter", `{"op":"remove","path":"members[type eq \"Group\"]"}`, "remove matching"},
 		{"conjunction", `{"op":"remove","path":"members[value eq \"a\" and type eq \"User\"]"}`, "remove matching"},
-		{"value beside a filter", `{"op":"remove","path":"members[value eq \"a\"]","value":null}`, "remove [a]"},
+		{"value next to a filter", `{"op":"remove","path":"members[value eq \"a\"]","value":null}`, "remove [a]"},
 		{"remove without value", `{"op":"remove","path":"members"}`, "clear"},
 		{"remove an empty list", `{"op":"remove","path":"members","value":[]}`, ""},
 		{"add an empty list", `{"op":"add","path":"members","value":[]}`, ""},

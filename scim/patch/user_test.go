@@ -34,7 +34,7 @@ func TestUserWire(t *testing.T) {
 		},
 		{"E18", `{"name":{"givenName":"Ada"}}`, `{"op":"replace","value":{"name.formatted":"test test2","name.familyName":"test"}}`, `{"name":{"familyName":"test","formatted":"test test2","givenName":"Ada"}}`},
 		{"E19 creates the element", `{}`, `{"op":"Add","path":"emails[type eq \"work\"].value","value":"new@example.com"}`, `{"emails":[{"type":"work","value":"new@example.com"}]}`},
-		{"E19 beside another", `{"emails":[{"type":"home","value":"h@x"}]}`, `{"op":"Replace","path":"emails[type eq \"work\"].value","value":"w@x"}`, `{"emails":[{"type":"home","value":"h@x"},{"type":"work","value":"w@x"}]}`},
+		{"E19 next to another", `{"emails":[{"type":"home","value":"h@x"}]}`, `{"op":"Replace","path":"emails[type eq \"work\"].value","value":"w@x"}`, `{"emails":[{"type":"home","value":"h@x"},{"type":"work","value":"w@x"}]}`},
 		{
 			"E20", `{"emails":[{"type":"home","value":"h@x","primary":true},{"type":"work","value":"w@x"}]}`,
 			`{"op":"replace","path":"emails[type eq \"work\"].primary","value":true}`,
@@ -224,7 +224,7 @@ func TestParseRefusesUser(t *testing.T) {
 	}
 }
 
-func TestApplyRefusesAndLeavesEverything(t *testing.T) {
+func TestApplyFailureChangesNothing(t *testing.T) {
 	const before = `{"title":"T","emails":[{"type":"work","value":"w@x","primary":true},{"type":"home","value":"h@x"}],"` + enterprise + `":{"manager":{"value":"m"}}}`
 	for _, tt := range []struct{ name, operation, want string }{
 		{"no such element, and no way to tell what to make", `{"op":"replace","path":"emails[type eq \"a\" or type eq \"b\"].value","value":"x"}`, "400 noTarget"},

@@ -8,8 +8,8 @@ import (
 // ETag returns the entity tag of a version.
 func ETag(version uint64) string { return fmt.Sprintf(`W/"%d"`, version) }
 
-// MatchesETag reports whether a header such as If-Match names a version. The comparison is weak (RFC
-// 9110 section 8.8.3.2), since every version is.
+// MatchesETag reports whether a header such as If-Match names a version. The comparison is weak
+// (RFC 9110 section 8.8.3.2), since every version is.
 func MatchesETag(header []string, version uint64) bool {
 	for _, h := range header {
 		for tag := range strings.SplitSeq(h, ",") {

@@ -13,8 +13,8 @@ import (
 // maxIdentifier is the longest userName, displayName of a group, externalId or address, in bytes.
 const maxIdentifier = 1024
 
-// checkIdentifiers refuses values of an attribute that identifies a user or a group: values that are
-// too long, that hold characters which act instead of showing, or that hold the replacement
+// checkIdentifiers refuses values of an attribute that identifies a user or a group: values that
+// are too long, that hold characters which act instead of showing, or that hold the replacement
 // character of a decoder, with which two different values would become the same.
 //
 // A value that the resource has already is accepted, so that its user can still be deactivated.

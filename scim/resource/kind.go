@@ -68,8 +68,8 @@ func groupSchema() schema.Schema {
 	})
 }
 
-// revised returns a schema of the library with another name and with changed characteristics, by the
-// path of the attribute. It leaves out an attribute whose change is nil.
+// revised returns a schema of the library with another name and with changed characteristics, by
+// the path of the attribute. It leaves out an attribute whose change is nil.
 func revised(s schema.Schema, name string, changes map[string]map[string]any) schema.Schema {
 	var m map[string]any
 	var out schema.Schema

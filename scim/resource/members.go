@@ -8,8 +8,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Member returns a membership as a client sees it. A member that is neither a user nor a group (yet)
-// has only its value.
+// Member returns a membership as a client sees it. A member that is neither a user nor a group
+// (yet) has only its value.
 func (r Renderer) Member(m store.Member) map[string]any {
 	k := kindOf(m)
 	if k == nil {

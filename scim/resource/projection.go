@@ -100,9 +100,9 @@ func canonicalPath(s filter.Schema, path string) string {
 }
 
 // attributeNames splits a parameter at its commas. A filter, as in emails[type eq "work"].value of
-// Microsoft's collection of requests, wants the whole attribute: the client finds its element by the
-// other sub-attributes. An exclusion takes no filter, because it would exclude more than the client
-// means.
+// Microsoft's collection of requests, wants the whole attribute: the client finds its element by
+// the other sub-attributes. An exclusion takes no filter, because it would exclude more than the
+// client means.
 func attributeNames(parameter, text string) (names []string, err error) {
 	if !strings.ContainsAny(text, `[]"'`) {
 		return strings.Split(text, ","), nil

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// A client may name as many attributes as its request holds; what is compared with them is each part of each resource of a page.
-func TestManyAttributesAreLookedUp(t *testing.T) {
+// TestProjectionOfManyAttributes: a client may name very many attributes, and each part of each
+// resource is compared with them.
+func TestProjectionOfManyAttributes(t *testing.T) {
 	names := []string{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value"}
 	for i := range 1000 {
 		names = append(names, fmt.Sprintf("urn:ietf:params:scim:schemas:extension:enterprise:2.0:Other:a%d", i))

@@ -111,8 +111,8 @@ func (r Renderer) WriteGroup(b *bytes.Buffer, d store.Directory, g store.Group, 
 	return writeResource(b, out, members)
 }
 
-// writeStored writes a whole user around the stored attributes, without parsing them. They hold none
-// of the attributes that it adds: see [UserFrom].
+// writeStored writes a whole user around the stored attributes, without parsing them. They hold
+// none of the attributes that it adds: see [UserFrom].
 func (r Renderer) writeStored(b *bytes.Buffer, d store.Directory, u store.User) error {
 	schemas := []string{Users.Schema.Core.ID}
 	for _, e := range Users.Schema.Extensions {

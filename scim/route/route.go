@@ -1,4 +1,5 @@
-// Package route reads the path of a URL: what it is once it is decoded, and which endpoint it names.
+// Package route reads the path of a URL: what it is once it is decoded, and which endpoint it
+// names.
 package route
 
 import "strings"

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// FuzzCleanPath cleans any path: what is accepted means one thing, and cleaning it again changes
+// FuzzCleanPath cleans any path. An accepted path means one thing, and cleaning it again changes
 // nothing.
 func FuzzCleanPath(f *testing.F) {
 	for _, s := range []string{"/scim/v2//Users/%61", "/scim/v2/Schemas/urn%3Aietf", "/%2e%2e/x", "%", "/a%2", "/%252F", "//", "", "/users/.SEARCH/", "/Users/a!b;c"} {

@@ -80,7 +80,8 @@ func NeverActive(text string) bool {
 	return !holds
 }
 
-// ofActive reports whether an expression can be true for an active user, and whether it can be false.
+// ofActive reports whether an expression can be true for an active user, and whether it can be
+// false.
 func ofActive(e fp.Expression) (holds, fails bool) {
 	switch e := e.(type) {
 	case *fp.AttributeExpression:

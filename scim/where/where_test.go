@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// A rule is about those whose attributes are written as its `where` writes them, in any letter case, however wide a search is.
-// Texts are escaped where one would not see what they are.
+// TestWhereComparesByLetterCaseAlone: a condition compares texts by letter case alone, although a
+// search is wider. Texts are escaped where their characters look alike.
 func TestWhereComparesByLetterCaseAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		where, have string
@@ -68,7 +68,8 @@ func TestWhereRefusesGroups(t *testing.T) {
 	}
 }
 
-// Letters are the same in a rule that strings.EqualFold calls so, but for those outside of ASCII and those in it.
+// TestLetterCase: letters are equal as in strings.EqualFold, except for a letter of ASCII and one
+// outside of it.
 func TestLetterCase(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		own := letterCase(string(r))
@@ -84,7 +85,7 @@ func TestLetterCase(t *testing.T) {
 	}
 }
 
-// A filter that no active user meets is found, whatever it says beside; nothing else is taken for one.
+// TestNeverActive finds the filters that no active user meets, and no others.
 func TestNeverActive(t *testing.T) {
 	for text, want := range map[string]bool{
 		`active eq false`: true, `active ne true`: true, `not (active pr)`: true, `active eq "False"`: true, `urn:ietf:params:scim:schemas:core:2.0:User:active eq false`: true,

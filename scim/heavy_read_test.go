@@ -104,7 +104,7 @@ func TestListTakesTooLong(t *testing.T) {
 	})
 }
 
-func TestListOfAClientThatLeft(t *testing.T) {
+func TestListEndsWhenClientLeaves(t *testing.T) {
 	const many = 1000
 	var listed atomic.Int64
 	within(t, scim.Server{ScanTime: time.Hour}, func(s store.Store) store.Store { return slow{s, &listed} }, func(t *testing.T, s store.Store, send sender) {

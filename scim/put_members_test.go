@@ -43,8 +43,8 @@ func TestPutWithoutMembers(t *testing.T) {
 	}
 }
 
-// TestPutMembersNoted holds which PUTs are noted as what: only once they are committed.
-func TestPutMembersNoted(t *testing.T) {
+// TestPutMembersRecorded holds which PUTs are noted as what: only once they are committed.
+func TestPutMembersRecorded(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
 	put := func(want int, body string, noted ...string) {

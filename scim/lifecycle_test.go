@@ -11,11 +11,12 @@ import (
 	"testing"
 )
 
-// TestLives plays whole lives of a user and a group as clients send them: created, found, changed,
-// put into the group and taken out, deactivated and back, deleted. A file has the requests of one
-// client. Below each stand the status, how many resources were found, and what is then stored.
-func TestLives(t *testing.T) {
-	files, err := filepath.Glob("testdata/lives/*.txt")
+// TestLifecycles plays whole lives of a user and a group as clients send them: created, found,
+// changed, put into the group and taken out, deactivated and back, deleted. A file has the requests
+// of one client. Below each stand the status, how many resources were found, and what is then
+// stored.
+func TestLifecycles(t *testing.T) {
+	files, err := filepath.Glob("testdata/lifecycles/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no lives", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// RouteTable lists the routes that a server has, as "METHOD /path": whatever is added to them is in here.
+// RouteTable lists the routes of a server, as "METHOD /path", including those that are added later.
 func RouteTable() (table []string, err error) {
 	err = (&Server{}).routes().Walk(func(r *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := r.GetPathTemplate()

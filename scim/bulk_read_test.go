@@ -104,8 +104,8 @@ func TestBulkReferencesInPaths(t *testing.T) {
 	}
 }
 
-// TestBulkNamesTheMistake says where a bulk request is wrong, and shows none of its values.
-func TestBulkNamesTheMistake(t *testing.T) {
+// TestBulkErrorsNameTheOperation says where a bulk request is wrong, and shows none of its values.
+func TestBulkErrorsNameTheOperation(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
 	before := w.state()

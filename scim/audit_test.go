@@ -29,8 +29,9 @@ func (w *world) last() (last store.Event) {
 	return last
 }
 
-// Every change is told with who, which credential, which request, and what was before and after it.
-func TestTheTrailTellsBeforeAndAfter(t *testing.T) {
+// TestAuditEvents: every change has an event with the identity provider, the credential, the
+// request, and the attributes before and after.
+func TestAuditEvents(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
 	sum := sha256.Sum256([]byte(acmeToken))
@@ -38,7 +39,7 @@ func TestTheTrailTellsBeforeAndAfter(t *testing.T) {
 	for _, test := range []struct {
 		method, path, body, kind, name, before, after string
 	}{
-		{"POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"new@example.com","password":"never-told-0123","title":"T"}`,
+		{"POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"new@example.com","password":"never-shown-0123","title":"T"}`,
 			"user.create", "new@example.com", "", `{"active":true,"title":"T","userName":"new@example.com"}`},
 		{"PATCH", "/Users/" + ada, `{"Operations":[{"op":"replace","path":"title","value":"Countess"}]}`, "user.patch", "ada@example.com", "", `{"title":"Countess"}`},
 		{"PATCH", "/Users/" + ada, `{"Operations":[{"op":"replace","path":"title","value":"Dr."},{"op":"replace","path":"displayName","value":"Person 0"}]}`,
@@ -69,8 +70,8 @@ func TestTheTrailTellsBeforeAndAfter(t *testing.T) {
 	}
 }
 
-// However large a resource is, an event about it is not.
-func TestTheTrailIsBounded(t *testing.T) {
+// TestAuditEventSize: an event stays small for a resource of any size.
+func TestAuditEventSize(t *testing.T) {
 	w := newWorld(t)
 	attrs := map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "userName": "u@example.com"}
 	for _, name := range []string{"displayName", "nickName", "title", "userType", "locale", "timezone", "preferredLanguage"} {

@@ -63,7 +63,8 @@ func groupOf(name string, size int) string {
 
 func TestBodyMemory(t *testing.T) {
 	within(t, scim.Server{BodyMemory: 64 << 20}, nil, func(t *testing.T, _ store.Store, send sender) {
-		// An upload that does not end, and whose length is not known, holds all of what its provider has.
+		// An upload that does not end, and whose length is not known, holds all of what its
+		// provider has.
 		body, upload := io.Pipe()
 		answered := make(chan int)
 		go func() { answered <- send(t.Context(), acmeToken, "POST", "/Groups", body).Code }()

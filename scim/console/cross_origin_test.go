@@ -8,7 +8,8 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// A page of another origin makes the operator's browser change nothing, even if it had the key.
+// TestOtherOriginsAreRefused: a page of another origin cannot change anything through the
+// operator's browser, even with the key.
 func TestOtherOriginsAreRefused(t *testing.T) {
 	const key = "the-key-of-the-operator-in-the-tests"
 	c := &Console{Key: backend.NewSecret(key), Metrics: NewMetrics(nil, nil)}

@@ -57,7 +57,8 @@ type wire struct {
 	read    *bufio.Reader
 }
 
-// send returns the status and the body; a server that closes the connection without an answer gives 0.
+// send returns the status and the body; a server that closes the connection without an answer gives
+// 0.
 func (w *wire) send(method, target, headers string) (int, string) {
 	w.t.Helper()
 	if w.conn == nil {
@@ -90,14 +91,16 @@ func (w *wire) send(method, target, headers string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// refused says whether nobody was let in: 401 in the SCIM form, or what the HTTP server says to what is no request.
+// refused reports whether the request was refused: 401 in the SCIM form, or the answer of the HTTP
+// server to a malformed request.
 func refused(method, target string, status int, body string) bool {
 	noRequest := strings.ContainsFunc(target, unicode.IsControl) || !utf8.ValidString(target) || strings.Contains(target, "%zz") || !strings.HasPrefix(target, "/") && !strings.Contains(target, "://") || method != strings.ToUpper(method)
 	return status == 401 && (method == "HEAD" || strings.Contains(body, `"401"`)) || noRequest && status == 400 && !strings.Contains(body, "schemas")
 }
 
-// Whatever route is meant, and however it is written, nobody gets in without a credential. A new route is in the table by itself.
-func TestOneDoor(t *testing.T) {
+// TestEveryRouteNeedsACredential tries every route, in every spelling of its path, without a
+// credential. New routes are in the table automatically.
+func TestEveryRouteNeedsACredential(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
 	before := w.state()
@@ -152,8 +155,9 @@ func (w *world) as(token, method, path, body string) answer {
 	return w.do(method, path, body, "Authorization", "Bearer "+token)
 }
 
-// A credential reaches the directory of its provider and no other, by whatever route: what another has is not there.
-func TestOneProvidersResources(t *testing.T) {
+// TestDirectoryIsolation: a credential reaches only the directory of its identity provider, by
+// every route.
+func TestDirectoryIsolation(t *testing.T) {
 	w := newWorld(t)
 	w.seed()
 	before := w.state()
@@ -183,7 +187,7 @@ func TestOneProvidersResources(t *testing.T) {
 			if strings.HasSuffix(path, ada) || strings.HasSuffix(path, "gid") {
 				reached++
 				absent(method+" "+path, w.as(otherToken, method, path, bodies[method]))
-				absent(method+" "+path+" that is nobody's", w.as(otherToken, method, path[:strings.LastIndexByte(path, '/')]+"/nobody", bodies[method]))
+				absent(method+" "+path+" of an unknown resource", w.as(otherToken, method, path[:strings.LastIndexByte(path, '/')]+"/unknown", bodies[method]))
 			} else if method == "GET" {
 				clean(path, w.as(otherToken, method, path, ""))
 			}
@@ -226,7 +230,7 @@ func TestOneProvidersResources(t *testing.T) {
 	if got := strings.Count(string(a.body), `"status":"404"`); a.status != 200 || got < 4 {
 		t.Errorf("Bulk: %d %s", a.status, a.body)
 	}
-	// A member that another provider has is an unknown word here, and nobody's membership there.
+	// An id of another directory is an unknown value here, and changes no membership there.
 	made := w.as(otherToken, "POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Mine","members":[{"value":"`+ada+`"}]}`)
 	if made.status != 201 {
 		t.Fatalf("%d %s", made.status, made.body)
@@ -243,13 +247,13 @@ func TestOneProvidersResources(t *testing.T) {
 	if a := w.must(200, "GET", "/Users/"+ada, ""); strings.Contains(string(a.body), own) || strings.Contains(string(a.body), "Mine") {
 		t.Errorf("acme's person is in a group of another: %s", a.body)
 	}
-	// A cursor is a place in one's own directory.
+	// A cursor is a position in the directory of its identity provider.
 	first := w.must(200, "GET", "/Users?cursor&count=3", "")
 	cursor := fmt.Sprint(first.json(t)["nextCursor"])
 	if len(cursor) < 20 {
 		t.Fatalf("no cursor: %s", first.body)
 	}
-	w.as(otherToken, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"somebody@example.org"}`)
+	w.as(otherToken, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"new@example.org"}`)
 	clean("acme's cursor", w.as(otherToken, "GET", "/Users?count=3&cursor="+cursor, ""))
 	after := w.state()
 	if after.all != before.all {
