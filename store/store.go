@@ -231,6 +231,11 @@ type Work interface {
 	// Park writes State, NotBefore, Reason and Tries if the mark still has this sequence number.
 	Park(m Mark) (bool, error)
 	Counts() (pending, blocked, held int)
+	// BlockedUsers counts whose marks are blocked: all of them, and for each reason. An account is one, however many
+	// marks and users it has; a user without a known account, a target's own settings and an event are one each.
+	BlockedUsers() (all int, byReason map[string]int, err error)
+	// OldestPending returns since when the oldest pending mark waits; zero: none does.
+	OldestPending() (time.Time, error)
 	// Due says whether there is a mark that is not held and whose NotBefore is not after the moment: what a replica asks every
 	// second, so it reads no more than that needs.
 	Due(at time.Time) (bool, error)
@@ -279,7 +284,13 @@ type Entry struct {
 	Approved  bool
 }
 
-// Ledger is the grants of one backend.
+// HoldSize is how much a hold has on a target: entries of the ledger, and held off-boardings that are not approved.
+type HoldSize struct {
+	ID, Target, Why       string
+	Entries, Offboardings int
+}
+
+// Ledger is the grants of one backend. Size and Holds cost no more where it has more entries.
 type Ledger interface {
 	Entry(target, account, role string) (Entry, error)
 	Entries(target, account string) iter.Seq2[Entry, error] // "" means any; account needs target
@@ -287,6 +298,10 @@ type Ledger interface {
 	PutEntry(e Entry) error
 	DeleteEntry(target, account, role string) error
 	NextAttempt() (uint64, error)
+	// Size counts the entries, and the accounts on each target of which an entry is held.
+	Size() (entries, heldAccounts int, err error)
+	// Holds lists the sizes of the holds, by id.
+	Holds() ([]HoldSize, error)
 }
 
 // Link binds a user of the directory to the account that the bridge acts on for them.

@@ -20,6 +20,7 @@ type Engine interface {
 	Health() (state, reason string)
 	PausedUntil() time.Time
 	Holds(ctx context.Context) ([]delivery.Hold, error)
+	CountHolds(ctx context.Context) (int, error)
 	ShowHolds(ctx context.Context) ([]delivery.Hold, error) // to an operator, who decides about what is listed
 	Approve(ctx context.Context, id, actor, request string) error
 	Reject(ctx context.Context, id, actor, request string) error
