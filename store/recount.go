@@ -111,7 +111,7 @@ func (t *Tallies) recountMarks(tx Tx, backend string) error {
 func blockedUser(tx Tx, backend string, m Mark) (Subject, error) {
 	who := m.Subject
 	switch {
-	case who.Account == TargetItself:
+	case who.Account == TargetSettings:
 		who.IdP = m.Target // no user: it belongs to the target
 	case who.User != "":
 		l, err := tx.Accounts(backend).Link(who.IdP, who.User)

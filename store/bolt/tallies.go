@@ -38,7 +38,7 @@ func blockedKey(m store.Mark) []byte {
 func (w *work) personOf(m store.Mark) ([]byte, error) {
 	s := m.Subject
 	switch {
-	case s.Account == store.TargetItself: // the target itself
+	case s.Account == store.TargetSettings: // the target itself
 		return makeKey(m.Target, "", s.Account), nil
 	case s.User != "":
 		account, err := (&accounts{w.tx.space(topAccounts, w.name)}).accountOf(s.IdP, s.User)

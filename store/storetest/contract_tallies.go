@@ -45,7 +45,7 @@ func testBlockedUsers(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		return errors.Join(link(ada, "a")(tx), link(adaToo, "a")(tx), blocked(tx, "t1", "x", ada), blocked(tx, "t2", "x", ada), blocked(tx, "t1", "x", adaToo),
 			blocked(tx, "t3", "x", store.Subject{Account: "a"}), blocked(tx, "t4", "y", ada), blocked(tx, "t1", "z", bob),
-			blocked(tx, "t4", "y", store.Subject{Account: store.TargetItself}), blocked(tx, "t5", "y", store.Subject{Account: store.TargetItself}))
+			blocked(tx, "t4", "y", store.Subject{Account: store.TargetSettings}), blocked(tx, "t5", "y", store.Subject{Account: store.TargetSettings}))
 	})
 	blockedUsers(t, s, "one account is one", 4, map[string]int{"x": 1, "y": 3, "z": 1})
 	update(t, s, link(adaToo, "b"))

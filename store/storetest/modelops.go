@@ -198,7 +198,7 @@ func someMark(r *rand.Rand) markID {
 	case 0: // everybody
 	case 1:
 		if id.subject.Account = named(r, "a", 4); r.IntN(3) == 0 {
-			id.subject.Account = store.TargetItself
+			id.subject.Account = store.TargetSettings
 		}
 	default:
 		id.subject = store.Subject{IdP: idp(r), User: named(r, "u", 12)}
