@@ -166,11 +166,11 @@ type Subject struct {
 	Event     uint64 // Event.Seq
 }
 
-// Everywhere is the target of a mark that is about all targets on which the subject has or had something.
-const Everywhere = "*"
+// AnyTarget is the target of a mark that is about all targets on which the subject has or had something.
+const AnyTarget = "*"
 
-// TargetItself is the account under which a target's own settings, such as permission sets, stand in marks and ledger.
-const TargetItself = "*"
+// TargetSettings is the account under which a target's own settings, such as permission sets, stand in marks and ledger.
+const TargetSettings = "*"
 
 // MarkState says what became of a Mark.
 type MarkState uint8
@@ -219,8 +219,8 @@ type Work interface {
 	// Touch marks the subjects, each with a new sequence number: Pending, due at once. Since stays if it was marked, and so
 	// does the Origin if it is newer than this one, or this one is zero.
 	Touch(target string, at time.Time, by Origin, subjects ...Subject) error
-	// Hurry is Touch for those who are to go first.
-	Hurry(target string, at time.Time, by Origin, subjects ...Subject) error
+	// TouchUrgent is Touch for those who are to go first.
+	TouchUrgent(target string, at time.Time, by Origin, subjects ...Subject) error
 	// Urgent counts the pending marks that are.
 	Urgent() int
 	// Marks lists by target, then by sequence number where the implementation can, of one target or ("") of all.
@@ -231,6 +231,11 @@ type Work interface {
 	// Park writes State, NotBefore, Reason and Tries if the mark still has this sequence number.
 	Park(m Mark) (bool, error)
 	Counts() (pending, blocked, held int)
+	// BlockedUsers counts whose marks are blocked: all of them, and for each reason. An account is one, however many
+	// marks and users it has; a user without a known account, a target's own settings and an event are one each.
+	BlockedUsers() (all int, byReason map[string]int, err error)
+	// OldestPending returns since when the oldest pending mark waits; zero: none does.
+	OldestPending() (time.Time, error)
 	// Due says whether there is a mark that is not held and whose NotBefore is not after the moment: what a replica asks every
 	// second, so it reads no more than that needs.
 	Due(at time.Time) (bool, error)
@@ -279,7 +284,13 @@ type Entry struct {
 	Approved  bool
 }
 
-// Ledger is the grants of one backend.
+// HoldSize is how much a hold has on a target: entries of the ledger, and held off-boardings that are not approved.
+type HoldSize struct {
+	ID, Target, Why       string
+	Entries, Offboardings int
+}
+
+// Ledger is the grants of one backend. Size and Holds cost no more where it has more entries.
 type Ledger interface {
 	Entry(target, account, role string) (Entry, error)
 	Entries(target, account string) iter.Seq2[Entry, error] // "" means any; account needs target
@@ -287,6 +298,10 @@ type Ledger interface {
 	PutEntry(e Entry) error
 	DeleteEntry(target, account, role string) error
 	NextAttempt() (uint64, error)
+	// Size counts the entries, and the accounts on each target of which an entry is held.
+	Size() (entries, heldAccounts int, err error)
+	// Holds lists the sizes of the holds, by id.
+	Holds() ([]HoldSize, error)
 }
 
 // Link binds a user of the directory to the account that the bridge acts on for them.

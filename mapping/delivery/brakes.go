@@ -130,7 +130,7 @@ func (b *brakes) sort(a *account) {
 	}
 	switch {
 	case !fresh:
-	case a.ID == store.TargetItself:
+	case a.ID == store.TargetSettings:
 		b.sets = a
 	case a.offboarded:
 		b.leaving = append(b.leaving, a)
@@ -207,7 +207,7 @@ func (b *brakes) measure(tx store.Tx) error {
 				b.open[e.Why] = openHold{e.Hold, e.HeldSince}
 			}
 		}
-		if e.Account == store.TargetItself || e.State == store.Absent {
+		if e.Account == store.TargetSettings || e.State == store.Absent {
 			continue
 		}
 		if e.State == store.Unknown && !e.Wanted {

@@ -94,7 +94,7 @@ func (c *Candidate) serve(ctx context.Context, t *term, l store.Lease) error {
 	w.Now, w.Steady = c.Clock.Now, func() time.Duration { return time.Since(began) }
 	w.Init()
 	w.Standby(c.standby.Load())
-	c.Log.Info("delivery: this replica delivers now", "backend", c.Name, "term", l.Epoch)
+	c.Log.Info("delivery: this replica delivers now", "backend", c.Name, "term", l.Term)
 	c.seen.Store(&l)
 	c.delivers.Store(w)
 
@@ -118,7 +118,7 @@ func (c *Candidate) serve(ctx context.Context, t *term, l store.Lease) error {
 	if _, trusted := t.deadline(); trusted && err == nil {
 		c.release(ctx, l)
 	} else {
-		c.Log.Warn("delivery: the lease was lost; what was under way is read back by whoever delivers next", "backend", c.Name, "term", l.Epoch)
+		c.Log.Warn("delivery: the lease was lost; what was under way is read back by whoever delivers next", "backend", c.Name, "term", l.Term)
 	}
 	t.end()
 	if errors.Is(err, store.ErrFenced) {
@@ -227,7 +227,7 @@ func (c *Candidate) Health() (state, reason string) {
 	if l == nil {
 		return Following, "no replica delivers; one takes over within seconds"
 	}
-	return Following, fmt.Sprintf("replica %s delivers, in term %d", c.Who(l.Owner), l.Epoch)
+	return Following, fmt.Sprintf("replica %s delivers, in term %d", c.Who(l.Owner), l.Term)
 }
 
 // PausedUntil is until when the whole backend is not called, as far as this replica knows.

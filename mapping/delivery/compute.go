@@ -29,7 +29,7 @@ func (w *Worker) compute(ctx context.Context, target string, v *visitWork) error
 			if a.origin, err = w.origin(tx, target, a, since); err != nil {
 				return fmt.Errorf("computing what is wanted: %w", err)
 			}
-			if a.decide(now, w.Straggler); id == store.TargetItself || len(a.add) == 0 {
+			if a.decide(now, w.Straggler); id == store.TargetSettings || len(a.add) == 0 {
 				continue
 			}
 			more, err := w.withhold(tx, target, v, a)
@@ -74,7 +74,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account) error {
 			a.frozen = append(a.frozen, e.Role)
 		}
 	}
-	if id == store.TargetItself {
+	if id == store.TargetSettings {
 		return w.loadSettings(tx, target, a)
 	}
 	links, err := tx.Accounts(w.Name).Linked(id)

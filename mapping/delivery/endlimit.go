@@ -78,12 +78,12 @@ func (w *Worker) countEnd(tx store.Tx, listing string, a *account) (over bool, e
 		if err != nil {
 			return false, err
 		}
-		users[e.Account] = users[e.Account] || e.Account != store.TargetItself && e.State != store.Absent
+		users[e.Account] = users[e.Account] || e.Account != store.TargetSettings && e.State != store.Absent
 	}
 	for id := range gone {
 		users[id] = true
 	}
-	delete(users, store.TargetItself)
+	delete(users, store.TargetSettings)
 	if len(gone) >= w.MaxOffboardings.allows(len(users)) {
 		return true, nil
 	}

@@ -38,22 +38,6 @@ func heldEnds(tx store.Tx, backend string) (out []heldEnd, err error) {
 	return out, nil
 }
 
-// HeldEnds counts, for the gauge, the off-boardings that wait for an operator, and lists the targets on which
-// max_offboardings holds some.
-func HeldEnds(tx store.Tx, backend string) (n int, over []string, err error) {
-	all, err := heldEnds(tx, backend)
-	for _, h := range all {
-		if h.Approved {
-			continue
-		}
-		n++
-		if h.Why == whyOffboardings && !slices.Contains(over, h.Target) {
-			over = append(over, h.Target)
-		}
-	}
-	return n, over, err
-}
-
 // endsOf lists the targets on which the off-boarding of an account is held.
 func (w *Worker) endsOf(tx store.Tx, account string) (targets []string, err error) {
 	all, err := heldEndsLike(tx, w.Name, account)

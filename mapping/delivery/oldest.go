@@ -10,25 +10,36 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// maxLooked bounds how many marks are looked at for the oldest removal.
-const maxLooked = 10_000
+// maxLooked bounds how many marks are looked at for the oldest removal, and maxLoaded of how many of them the grants are.
+const (
+	maxLooked = 10_000
+	maxLoaded = 500
+)
 
 // OldestRemoval is since when the oldest removal waits that is neither delivered nor held; zero: none does. It may be called from
 // any goroutine.
 func (w *Worker) OldestRemoval(ctx context.Context) (oldest time.Time, err error) {
 	err = w.Store.View(ctx, func(tx store.Tx) error {
-		looked := 0
+		looked, loaded := 0, 0
+		if pending, blocked, _ := tx.Work(w.Name).Counts(); pending+blocked == 0 {
+			oldest = time.Time{}
+			return nil
+		}
 		oldest = time.Time{}
 		for m, err := range tx.Work(w.Name).Marks("") {
 			if err != nil {
 				return err
 			}
-			if looked++; looked > maxLooked {
+			if looked++; looked > maxLooked || loaded > maxLoaded {
 				return nil
 			}
 			if m.State == store.Held || !oldest.IsZero() && !m.Since.Before(oldest) {
 				continue
 			}
+			if m.State == store.Blocked && !m.Urgent && (m.Reason == noAccount || m.Reason == noAddress) {
+				continue // without an account there is nothing to remove
+			}
+			loaded++
 			removes, err := w.removes(tx, m)
 			if err != nil {
 				return err
@@ -58,7 +69,7 @@ func (w *Worker) removes(tx store.Tx, m store.Mark) (bool, error) {
 		}
 		id = link.Account
 	}
-	if m.Target == store.Everywhere || id == "" {
+	if m.Target == store.AnyTarget || id == "" {
 		return m.Urgent, nil
 	}
 	a := &account{Account: backend.Account{ID: id}}

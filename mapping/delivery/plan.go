@@ -30,7 +30,7 @@ func (w *Worker) plan(target string, v *visitWork) []step {
 			return backend.Change{Account: a.Account, Op: op, Roles: roles, Recent: a.recent}
 		}
 		switch {
-		case id == store.TargetItself:
+		case id == store.TargetSettings:
 			if len(a.add)+len(a.remove) > 0 {
 				settings = append(settings, a)
 			}
@@ -89,7 +89,7 @@ func withSettings(target string, steps []step, settings []*account, v *visitWork
 		a.steps++
 		steps[0].delta.PermissionSetsToAdd = a.add
 		steps[0].delta.PermissionSetsToRemove = a.remove
-		steps[0].accounts[store.TargetItself] = a
+		steps[0].accounts[store.TargetSettings] = a
 	}
 	return steps
 }

@@ -166,7 +166,7 @@ func (w *Worker) under(rules *mapping.Rules) *Worker {
 
 func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 	v := &visitWork{accounts: map[string]*account{}}
-	v.account(store.TargetItself)
+	v.account(store.TargetSettings)
 	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
 		if err != nil {
 			return err
@@ -196,13 +196,13 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 	if err != nil {
 		return err
 	}
-	if sets := v.accounts[store.TargetItself]; sets != nil && (held != "" || len(b.held) > 0) {
+	if sets := v.accounts[store.TargetSettings]; sets != nil && (held != "" || len(b.held) > 0) {
 		sets.remove = nil // see keepSets
 	}
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
 		for _, role := range slices.Sorted(maps.Keys(b.held[a])) {
-			out.Held = append(out.Held, PreviewHold{Target: target, Why: b.held[a][role], Person: a.Key, Role: role, PermissionSet: id == store.TargetItself})
+			out.Held = append(out.Held, PreviewHold{Target: target, Why: b.held[a][role], Person: a.Key, Role: role, PermissionSet: id == store.TargetSettings})
 			a.remove = slices.DeleteFunc(a.remove, func(r string) bool { return r == role })
 			a.replace = false
 		}

@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -119,4 +121,30 @@ func (w *Worker) heldEndAt(tx store.Tx, target, account string) (heldEnd, bool, 
 		}
 	}
 	return heldEnd{}, false, err
+}
+
+// CountHolds counts what Holds lists, without reading what is in the holds. It may be called from any
+// goroutine.
+func (w *Worker) CountHolds(ctx context.Context) (n int, err error) {
+	err = w.Store.View(ctx, func(tx store.Tx) error {
+		sizes, err := tx.Ledger(w.Name).Holds()
+		if err != nil {
+			return err
+		}
+		ids := map[string]bool{}
+		for _, h := range sizes {
+			ids[h.ID] = true
+		}
+		groups, err := heldGroups(tx, w.Name)
+		if err != nil {
+			return err
+		}
+		vanished, err := w.vanishedHolds(tx)
+		n = len(ids) + len(groups) + len(vanished)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("counting holds: %w", err)
+	}
+	return n, nil
 }

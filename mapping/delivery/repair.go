@@ -178,7 +178,7 @@ func (w *Worker) ledgerAccounts(tx store.Tx) (out []spot, err error) {
 	}
 	slices.Sort(targets)
 	for _, t := range slices.Compact(targets) {
-		out = append(out, spot{t, store.TargetItself})
+		out = append(out, spot{t, store.TargetSettings})
 	}
 	return out, nil
 }
@@ -188,7 +188,7 @@ func (w *Worker) ledgerAccounts(tx store.Tx) (out []spot, err error) {
 func (w *Worker) wrongAccounts(tx store.Tx, accounts []spot) (out []defect, err error) {
 	sets := slices.ContainsFunc(w.inForce().Of(w.Name), func(r mapping.Rule) bool { return len(r.PermissionSets) > 0 })
 	for _, s := range accounts {
-		if s.account == store.TargetItself && !sets {
+		if s.account == store.TargetSettings && !sets {
 			continue
 		}
 		a := &account{Account: backend.Account{ID: s.account}}
@@ -197,7 +197,7 @@ func (w *Worker) wrongAccounts(tx store.Tx, accounts []spot) (out []defect, err 
 		}
 		a.decide(w.now(), w.Straggler)
 		wrong := w.mode() == Sync && (len(a.back) > 0 || slices.ContainsFunc(a.remove, func(role string) bool { return a.mine[role].Hold == "" }))
-		if s.account == store.TargetItself {
+		if s.account == store.TargetSettings {
 			wrong = len(a.add) > 0 || w.mode() == Sync && len(a.remove) > 0
 		}
 		if !wrong {
@@ -221,7 +221,7 @@ func (w *Worker) marked(tx store.Tx, target string, account store.Subject, users
 	if account.Account != "" {
 		subjects = append(subjects, account)
 	}
-	for _, at := range []string{target, store.Everywhere} {
+	for _, at := range []string{target, store.AnyTarget} {
 		for _, s := range subjects {
 			if _, err := work.Mark(at, s); err == nil || !errors.Is(err, store.ErrNotFound) {
 				return err == nil, err

@@ -13,7 +13,7 @@ import (
 // keepSets holds the removal of a target's permission sets for as long as a hold keeps an account on
 // it: without them that account would have the role in name only.
 func (w *Worker) keepSets(ctx context.Context, target string, v *visitWork) error {
-	a := v.accounts[store.TargetItself]
+	a := v.accounts[store.TargetSettings]
 	if a == nil || len(a.remove) == 0 {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (w *Worker) keepSets(ctx context.Context, target string, v *visitWork) erro
 // heldOn returns a hold of accounts on a target, "" if there is none.
 func heldOn(tx store.Tx, name, target string) (string, error) {
 	for e, err := range tx.Ledger(name).Entries(target, "") {
-		if err != nil || e.Hold != "" && e.Account != store.TargetItself {
+		if err != nil || e.Hold != "" && e.Account != store.TargetSettings {
 			return e.Hold, err
 		}
 	}

@@ -52,7 +52,7 @@ func (w *Worker) event(e store.Entry, a *account, want, adopted bool, evidence s
 	if len(a.people) == 1 {
 		out.IdP, out.Subject = a.people[0].IdP, a.people[0].User
 	}
-	if e.Account == store.TargetItself {
+	if e.Account == store.TargetSettings {
 		out.Type += ".permission_set"
 	}
 	return initiated(out, a.origin)

@@ -16,6 +16,10 @@ func (w *Worker) vanishedID(target string) string { return w.Name + "-gone-" + t
 // vanishedHolds lists what is to be removed on targets that the vendor does not show and no rule names.
 func (w *Worker) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 	waiting := map[string]store.Mark{}
+	_, blocked, err := tx.Work(w.Name).BlockedUsers()
+	if err != nil || blocked[noTarget] == 0 {
+		return nil, err
+	}
 	for m, err := range tx.Work(w.Name).Marks("") {
 		if err != nil {
 			return nil, err
@@ -40,7 +44,7 @@ func (w *Worker) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 			if err != nil {
 				return nil, err
 			}
-			if e.Account != store.TargetItself && e.Hold == "" {
+			if e.Account != store.TargetSettings && e.Hold == "" {
 				h.Grants = append(h.Grants, HeldItem{Person: e.Key, Account: e.Account, Role: e.Role})
 			}
 		}

@@ -51,7 +51,7 @@ func (c *change) markAll(g store.Group) error { return c.touch(g, store.Subject{
 // markSettings marks the settings of the targets where the group counts: the existence of a group
 // gives them.
 func (c *change) markSettings(g store.Group) error {
-	return c.touch(g, store.Subject{Account: store.TargetItself})
+	return c.touch(g, store.Subject{Account: store.TargetSettings})
 }
 
 // touch marks subjects on the targets where the group counts.
@@ -73,7 +73,7 @@ func (c *change) touch(g store.Group, subjects ...store.Subject) error {
 func (c *change) touchOtherRules(subjects ...store.Subject) error {
 	for _, name := range c.otherRules {
 		c.marked[name] = true
-		if err := c.tx.Work(name).Touch(store.Everywhere, c.now, c.origin(), subjects...); err != nil {
+		if err := c.tx.Work(name).Touch(store.AnyTarget, c.now, c.origin(), subjects...); err != nil {
 			return err
 		}
 	}
@@ -106,7 +106,7 @@ func (c *change) markUser(id string, offBoards bool) error {
 func (c *change) touchOf(backend string, urgent bool) func(string, time.Time, store.Origin, ...store.Subject) error {
 	w := c.tx.Work(backend)
 	if urgent {
-		return w.Hurry
+		return w.TouchUrgent
 	}
 	return w.Touch
 }
@@ -121,7 +121,7 @@ func (c *change) markLinked(subject store.Subject) error {
 		}
 		if err == nil {
 			c.marked[name] = true
-			err = c.tx.Work(name).Hurry(store.Everywhere, c.now, c.origin(), subject)
+			err = c.tx.Work(name).TouchUrgent(store.AnyTarget, c.now, c.origin(), subject)
 		}
 		if err != nil {
 			return err

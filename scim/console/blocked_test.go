@@ -3,15 +3,21 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
 // block parks marks of a backend as blocked: the target, the subject and the reason of each.
@@ -59,8 +65,8 @@ func TestBlockedUsersAreCountedOnce(t *testing.T) {
 		store.Mark{Target: "acme", Subject: adaToo, Reason: "rejected"}, store.Mark{Target: "gamma", Subject: store.Subject{Account: "account-1"}, Reason: "rejected"},
 		store.Mark{Target: "delta", Subject: ada, Reason: "no_target"},
 		store.Mark{Target: "acme", Subject: bob, Reason: "no_account"}, store.Mark{Target: "beta", Subject: bob, Reason: "no_account"},
-		store.Mark{Target: "delta", Subject: store.Subject{Account: store.TargetItself}, Reason: "no_target"},
-		store.Mark{Target: "epsilon", Subject: store.Subject{Account: store.TargetItself}, Reason: "no_target"})
+		store.Mark{Target: "delta", Subject: store.Subject{Account: store.TargetSettings}, Reason: "no_target"},
+		store.Mark{Target: "epsilon", Subject: store.Subject{Account: store.TargetSettings}, Reason: "no_target"})
 	_, body, _ := get(t, server.URL+"/metrics")
 	for reason, n := range map[string]int{"rejected": 1, "no_account": 1, "no_target": 3} { // of the targets themselves each is one
 		if m := fmt.Sprintf(`scimbridge_blocked_users{backend="vt",reason=%q} %d`, reason, n); !strings.Contains(body, m+"\n") {
@@ -78,137 +84,145 @@ func TestBlockedUsersAreCountedOnce(t *testing.T) {
 	}
 }
 
-// counting is a store that counts how often a single link is looked up: with PostgreSQL each time
-// is a round trip.
-type counting struct {
+// unread is a store whose marks, entries and links must not be listed.
+type unread struct {
 	store.Store
-	links *int
+	t *testing.T
 }
 
-func (s counting) View(ctx context.Context, fn func(store.Tx) error) error {
-	return s.Store.View(ctx, func(tx store.Tx) error { return fn(countingTx{tx, s.links}) })
+func (s unread) View(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.View(ctx, func(tx store.Tx) error { return fn(unreadTx{tx, s.t}) })
 }
 
-type countingTx struct {
+type unreadTx struct {
 	store.Tx
-	links *int
+	t *testing.T
 }
 
-func (t countingTx) Accounts(backend string) store.Accounts {
-	return countingAccounts{t.Tx.Accounts(backend), t.links}
+func (x unreadTx) Work(backend string) store.Work { return unreadWork{x.Tx.Work(backend), x.t} }
+
+type unreadWork struct {
+	store.Work
+	t *testing.T
 }
 
-type countingAccounts struct {
+func (w unreadWork) Marks(string) iter.Seq2[store.Mark, error] {
+	w.t.Error("marks are listed")
+	return func(func(store.Mark, error) bool) {}
+}
+
+func (x unreadTx) Ledger(backend string) store.Ledger { return unreadLedger{x.Tx.Ledger(backend), x.t} }
+
+type unreadLedger struct {
+	store.Ledger
+	t *testing.T
+}
+
+func (l unreadLedger) Entries(string, string) iter.Seq2[store.Entry, error] {
+	l.t.Error("entries are listed")
+	return func(func(store.Entry, error) bool) {}
+}
+
+func (x unreadTx) Accounts(backend string) store.Accounts {
+	return unreadAccounts{x.Tx.Accounts(backend), x.t}
+}
+
+type unreadAccounts struct {
 	store.Accounts
-	links *int
+	t *testing.T
 }
 
-func (a countingAccounts) Link(idp, user string) (store.Link, error) {
-	*a.links++
+func (a unreadAccounts) Link(idp, user string) (store.Link, error) {
+	a.t.Error("a link is read")
 	return a.Accounts.Link(idp, user)
 }
 
-// TestManyBlockedUsersNeedFewLookUps: few of many blocked users are looked up one by one, and each
-// counts once.
-func TestManyBlockedUsersNeedFewLookUps(t *testing.T) {
-	for _, n := range []int{manyUsers / 2, manyUsers/2 + 1, 2 * manyUsers} {
-		c, _ := newConsole(t)
-		links := 0
-		c.Store = counting{c.Store, &links}
-		var marks []store.Mark
-		err := c.Store.Update(t.Context(), func(tx store.Tx) error {
-			marks = nil
-			for i := range n {
-				for _, idp := range []string{"entra", "okta"} {
-					who := store.Subject{IdP: idp, User: fmt.Sprint(idp, i)}
-					marks = append(marks, store.Mark{Target: "acme", Subject: who, Reason: "no_target"}, store.Mark{Target: "beta", Subject: who, Reason: "no_target"})
-					if i == 0 { // without a known account: two users
-						continue
-					}
-					if err := tx.Accounts("vt").PutLink(store.Link{IdP: idp, User: who.User, Account: fmt.Sprint(i)}); err != nil {
-						return err
-					}
+// fillHeld blocks as many users, and holds as many grants.
+func fillHeld(t testing.TB, s store.Store, n int) {
+	t.Helper()
+	const part = 1000
+	for from := 0; from < n; from += part {
+		err := s.Update(t.Context(), func(tx store.Tx) error {
+			for i := from; i < min(n, from+part); i++ {
+				who := store.Subject{IdP: "okta", User: fmt.Sprint("user-", i)}
+				account := fmt.Sprint("account-", i/2) // two users each
+				w := tx.Work("vt")
+				if err := errors.Join(tx.Accounts("vt").PutLink(store.Link{IdP: "okta", User: who.User, Account: account}),
+					w.Touch("acme", time.Unix(int64(i), 0), store.Origin{}, who)); err != nil {
+					return err
+				}
+				m, err := w.Mark("acme", who)
+				if err != nil {
+					return err
+				}
+				m.State, m.Reason = store.Blocked, "no_account"
+				if _, err := w.Park(m); err != nil {
+					return err
+				}
+				e := store.Entry{Target: "acme", Account: fmt.Sprint("held-", i), Role: "r", State: store.Present, Hold: "vt-1", Why: delivery.LimitOffboardings}
+				if err := tx.Ledger("vt").PutEntry(e); err != nil {
+					return err
 				}
 			}
-			return tx.Accounts("vt").PutLink(store.Link{IdP: "okta", User: "another", Account: "another"})
+			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
-		}
-		block(t, c.Store, marks...)
-		err = c.Store.View(t.Context(), func(tx store.Tx) error {
-			s, err := c.Backends[0].status(tx)
-			if s.BlockedUsers != n+1 || s.Blocked["no_target"] != n+1 {
-				t.Errorf("of %d: %+v", n, s)
-			}
-			if err != nil {
-				return err
-			}
-			taken, err := (&workCollector{now: time.Now}).census(tx, "vt", len(marks), 0)
-			if taken.blocked["no_target"] != n+1 {
-				t.Errorf("of %d: %+v", n, taken)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if links > 2*manyUsers { // status and metrics
-			t.Errorf("%d are looked up of %d", links, n)
 		}
 	}
 }
 
-// TestCountIsReusedBetweenScrapes: a count that takes long is reused for a while; zero marks show
-// at once.
-func TestCountIsReusedBetweenScrapes(t *testing.T) {
+// Neither metrics nor status read what they count.
+func TestGaugesReadTallies(t *testing.T) {
 	c, _ := newConsole(t)
-	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	collector := &workCollector{store: c.Store, backends: []string{"vt"}, many: 3, now: func() time.Time { return now }}
+	const n = 60
+	fillHeld(t, c.Store, n)
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(collector)
-	blocked := func(want float64, when string) {
-		t.Helper()
-		families, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := 0.0
-		for _, f := range families {
-			for _, m := range f.Metric {
-				if f.GetName() == "scimbridge_blocked_users" {
-					got += m.Gauge.GetValue()
-				}
-			}
-		}
-		if got != want {
-			t.Errorf("%s: %v blocked, want %v", when, got, want)
-		}
+	registry.MustRegister(&workCollector{store: unread{c.Store, t}, backends: []string{"vt"}})
+	if _, err := registry.Gather(); err != nil {
+		t.Fatal(err)
 	}
-	person := func(n int) store.Mark {
-		return store.Mark{Target: "acme", Subject: store.Subject{IdP: "okta", User: fmt.Sprint(n)}, Reason: "rejected"}
-	}
-	block(t, c.Store, person(1), person(2))
-	blocked(2, "a few")
-	block(t, c.Store, person(3), person(4))
-	blocked(4, "a few before: counted at once")
-	block(t, c.Store, person(5))
-	blocked(4, "many before: the count stays for a while")
-	now = now.Add(recountAfter)
-	blocked(5, "later")
-	err := c.Store.Update(t.Context(), func(tx store.Tx) error {
-		for m, err := range tx.Work("vt").Marks("") {
-			if err != nil {
-				return err
-			}
-			if _, err := tx.Work("vt").Settle(m); err != nil {
-				return err
-			}
+	err := unread{c.Store, t}.View(t.Context(), func(tx store.Tx) error {
+		s, err := c.Backends[0].status(tx)
+		if s.BlockedUsers != n/2 || s.Blocked["no_account"] != n/2 || s.Held != n || len(s.OverLimit[delivery.LimitOffboardings]) != 1 {
+			t.Errorf("%+v", s)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocked(0, "none is left")
+}
+
+// BenchmarkStatus takes the gauges and the status of a store with 1,000 and one with 100,000 blocked users and held grants in turn.
+func BenchmarkStatus(b *testing.B) {
+	var stores [2]store.Store
+	var took [2][]time.Duration
+	for i, n := range []int{1000, 100_000} {
+		s, err := bolt.Open(filepath.Join(b.TempDir(), "store.db"), bolt.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = s.Close() })
+		stores[i] = s
+		fillHeld(b, s, n)
+	}
+	for b.Loop() {
+		for i, s := range stores {
+			start := time.Now()
+			err := s.View(b.Context(), func(tx store.Tx) error {
+				_, err := backendGauges(tx, "vt")
+				_, err2 := Backend{Name: "vt", Engine: &engine{}}.status(tx)
+				return errors.Join(err, err2)
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			took[i] = append(took[i], time.Since(start))
+		}
+	}
+	median := func(d []time.Duration) float64 { slices.Sort(d); return float64(d[len(d)/2]) }
+	b.ReportMetric(median(took[0]), "ns/of-1000")
+	b.ReportMetric(median(took[1]), "ns/of-100000")
+	b.ReportMetric(median(took[1])/median(took[0]), "ratio")
 }

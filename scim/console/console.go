@@ -20,7 +20,8 @@ type Engine interface {
 	Health() (state, reason string)
 	PausedUntil() time.Time
 	Holds(ctx context.Context) ([]delivery.Hold, error)
-	ShowHolds(ctx context.Context) ([]delivery.Hold, error) // also records what the operator saw, and can decide about
+	CountHolds(ctx context.Context) (int, error)
+	ShowHolds(ctx context.Context) ([]delivery.Hold, error) // to an operator, who decides about what is listed
 	Approve(ctx context.Context, id, actor, request string) error
 	Reject(ctx context.Context, id, actor, request string) error
 	Retry(ctx context.Context) error

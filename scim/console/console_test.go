@@ -38,6 +38,11 @@ func (e *engine) Retry(context.Context) error {
 	return nil
 }
 
+func (e *engine) CountHolds(ctx context.Context) (int, error) {
+	all, err := e.Holds(ctx)
+	return len(all), err
+}
+
 func (e *engine) Holds(context.Context) ([]delivery.Hold, error) {
 	if e.hold == "" {
 		return nil, nil

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,7 +54,7 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 		m.repaired.WithLabelValues(b)
 	}
 	m.registry.MustRegister(m.requests, m.calls, m.drift, m.repaired, m.delivery, m.ignored, m.omitted, m.unknown,
-		&workCollector{store: s, backends: backends, now: time.Now, many: manyRows},
+		&workCollector{store: s, backends: backends},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -104,30 +103,16 @@ func (m *Metrics) IgnoredAttributes(idp, resource string, n int) {
 // PutWithoutMembers counts a PUT that omitted the members of a group.
 func (m *Metrics) PutWithoutMembers(idp string) { m.omitted.WithLabelValues(idp).Inc() }
 
-// workCollector reads the gauges from the store at each scrape.
+// workCollector reads the gauges from the store at each scrape: they are what is there, not what was counted by this process.
 type workCollector struct {
 	store    store.Store
 	backends []string
-	now      func() time.Time
-	many     int // rows that are not read at every scrape
-
-	mu   sync.Mutex
-	last map[string]census
-}
-
-// census is a count that requires reading rows.
-type census struct {
-	at      time.Time
-	read    int // rows
-	held    int
-	over    map[string][]string // by limit: see heldGrants
-	blocked map[string]int      // by reason
 }
 
 const (
-	manyRows      = 10_000           // reading them takes some ten milliseconds, with PostgreSQL some fifty
+	manyRows      = 10_000           // to read takes some ten milliseconds, with PostgreSQL some fifty
 	recountAfter  = 30 * time.Second // when more were read
-	longestScrape = 50 * time.Second // Prometheus has given up by then
+	longestScrape = 50 * time.Second // the client has given up by then
 )
 
 var (
@@ -149,41 +134,17 @@ func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), longestScrape)
 	defer cancel()
 	var found []prometheus.Metric
 	err := c.store.View(ctx, func(tx store.Tx) error {
 		found = nil
-		gauge := func(d *prometheus.Desc, v int, labels ...string) {
-			found = append(found, prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...))
-		}
 		for _, b := range c.backends {
-			pending, blocked, held := tx.Work(b).Counts()
-			people, err := c.census(tx, b, blocked, held)
+			more, err := backendGauges(tx, b)
 			if err != nil {
 				return err
 			}
-			foreign, err := delivery.HeldByPin(tx, b)
-			if err != nil {
-				return err
-			}
-			ends, over, err := delivery.HeldEnds(tx, b)
-			if err != nil {
-				return err
-			}
-			gauge(pendingDesc, pending, b)
-			gauge(heldDesc, people.held+foreign+ends, b)
-			for _, limit := range delivery.Limits {
-				gauge(overDesc, len(overLimit(people.over, over)[limit]), b, limit)
-			}
-			for _, r := range reasons {
-				people.blocked[r] += 0
-			}
-			for r, n := range people.blocked {
-				gauge(blockedDesc, n, b, r)
-			}
+			found = append(found, more...)
 		}
 		return nil
 	})
@@ -196,45 +157,30 @@ func (c *workCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// census counts users with blocked or held marks. If that takes long, the last count is used for a
-// while.
-func (c *workCollector) census(tx store.Tx, backend string, blockedMarks, heldMarks int) (census, error) {
-	last, now := c.last[backend], c.now()
-	if age := now.Sub(last.at); last.read <= c.many || age < 0 || age >= recountAfter {
-		last = census{at: now, blocked: map[string]int{}}
-		if heldMarks > 0 {
-			held, err := readHeld(tx, backend)
-			if err != nil {
-				return last, err
-			}
-			last.held, last.over, last.read = held.people, held.over, held.read
-		}
-		if blockedMarks > 0 {
-			waiting := blocked{}
-			for m, err := range tx.Work(backend).Marks("") {
-				if err != nil {
-					return last, err
-				}
-				waiting.add(m)
-				last.read++
-			}
-			links, err := waiting.identify(tx.Accounts(backend))
-			if err != nil {
-				return last, err
-			}
-			last.read += links
-			last.blocked = waiting.counts()
-		}
-		if c.last == nil {
-			c.last = map[string]census{}
-		}
-		c.last[backend] = last
+// backendGauges reads the gauges of a backend from the tallies of the store.
+func backendGauges(tx store.Tx, backend string) (found []prometheus.Metric, err error) {
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		found = append(found, prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), append([]string{backend}, labels...)...))
 	}
-	if blockedMarks == 0 {
-		last.blocked = map[string]int{}
+	pending, _, _ := tx.Work(backend).Counts()
+	held, err := readHeld(tx, backend)
+	if err != nil {
+		return nil, err
 	}
-	if heldMarks == 0 {
-		last.held, last.over = 0, nil
+	_, blocked, err := tx.Work(backend).BlockedUsers()
+	if err != nil {
+		return nil, err
 	}
-	return last, nil
+	gauge(pendingDesc, pending)
+	gauge(heldDesc, held.changes)
+	for _, limit := range delivery.Limits {
+		gauge(overDesc, len(held.over[limit]), limit)
+	}
+	for _, r := range reasons {
+		blocked[r] += 0
+	}
+	for r, n := range blocked {
+		gauge(blockedDesc, n, r)
+	}
+	return found, nil
 }

@@ -152,50 +152,25 @@ func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	if err != nil {
 		return s, err
 	}
-	held, waiting := false, blocked{}
-	for m, err := range tx.Work(b.Name).Marks("") {
-		if err != nil {
-			return s, err
-		}
-		waiting.add(m)
-		switch m.State {
-		case store.Blocked:
-		case store.Held:
-			held = true
-		default:
-			s.Pending++
-			if s.OldestPending.IsZero() || m.Since.Before(s.OldestPending) {
-				s.OldestPending = m.Since
-			}
-		}
-	}
-	if _, err := waiting.identify(tx.Accounts(b.Name)); err != nil {
+	work := tx.Work(b.Name)
+	s.Pending, _, _ = work.Counts()
+	if s.BlockedUsers, s.Blocked, err = work.BlockedUsers(); err != nil {
 		return s, err
 	}
-	s.Blocked, s.BlockedUsers = waiting.counts(), waiting.users()
-	if held {
-		all, err := readHeld(tx, b.Name)
-		if err != nil {
-			return s, err
-		}
-		s.Held, s.OverLimit = all.people, all.over
-	}
-	foreign, err := delivery.HeldByPin(tx, b.Name)
-	if err != nil {
+	if s.OldestPending, err = work.OldestPending(); err != nil {
 		return s, err
 	}
-	ends, over, err := delivery.HeldEnds(tx, b.Name)
-	s.Held, s.OverLimit = s.Held+foreign+ends, overLimit(s.OverLimit, over)
+	held, err := readHeld(tx, b.Name)
+	s.Held, s.OverLimit = held.changes, held.over
 	return s, err
 }
 
 func (c *Console) countHolds(ctx context.Context, backends []BackendStatus) error {
 	for i, b := range c.Backends {
-		holds, err := b.Engine.Holds(ctx)
-		if err != nil {
+		var err error
+		if backends[i].Holds, err = b.Engine.CountHolds(ctx); err != nil {
 			return err
 		}
-		backends[i].Holds = len(holds)
 		if backends[i].OldestRemoval, err = b.Engine.OldestRemoval(ctx); err != nil {
 			return err
 		}

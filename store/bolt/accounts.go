@@ -80,6 +80,9 @@ func (a *accounts) PutLink(l store.Link) error {
 	if err := a.unlink(key, l.Account); err != nil {
 		return fmt.Errorf("put link: %w", err)
 	}
+	if err := a.tallyLink(l.IdP, l.User, l.Account); err != nil {
+		return fmt.Errorf("put link: %w", err)
+	}
 	if err := a.tx.put(links, key, encodeLink(key, l)); err != nil {
 		return err
 	}
@@ -91,6 +94,26 @@ func (a *accounts) PutLink(l store.Link) error {
 		return err
 	}
 	return a.tx.put(linked, makeKey(l.Account, l.IdP, l.User), key)
+}
+
+// accountOf returns the account that a user is linked to; "" if there is none.
+func (a *accounts) accountOf(idp, user string) (string, error) {
+	key := makeKey(idp, user)
+	record := a.get(accLinks, key)
+	if record == nil {
+		return "", nil
+	}
+	l, err := decodeLink(key, record)
+	return l.Account, err
+}
+
+// tallyLink counts the blocked marks of a user for the account that the user is about to be linked to.
+func (a *accounts) tallyLink(idp, user, account string) error {
+	before, err := a.accountOf(idp, user)
+	if err != nil {
+		return err
+	}
+	return (&work{a.tx.space(topWork, a.name)}).moveBlocked(idp, user, before, account)
 }
 
 // unlink removes the way back from the account the link has now, unless it is the one it is going to have.
@@ -113,6 +136,9 @@ func (a *accounts) DeleteLink(idp, user string) error {
 		return fmt.Errorf("delete link of %q of %q: %w", user, idp, store.ErrNotFound)
 	}
 	if err := a.unlink(key, ""); err != nil {
+		return fmt.Errorf("delete link: %w", err)
+	}
+	if err := a.tallyLink(idp, user, ""); err != nil {
 		return fmt.Errorf("delete link: %w", err)
 	}
 	return a.tx.del(a.bucket(accLinks), key)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"go.etcd.io/bbolt"
 
@@ -43,6 +44,9 @@ func (s *Store) Check() error {
 			c.note("settings", err)
 		}
 		c.records(records{t})
+		for _, name := range t.Backends() {
+			c.tallies(name)
+		}
 		return nil
 	})
 	return errors.Join(append(c.problems, err)...)
@@ -71,6 +75,27 @@ func (c *checker) records(rs records) {
 	}
 	if n := c.count(c.tx.btx.Bucket([]byte(topExpiries))); n != expiring {
 		c.wrong("records", "%d records expire, %d by their times", expiring, n)
+	}
+}
+
+// tallies holds what is counted to what is there.
+func (c *checker) tallies(backend string) {
+	where := "work " + backend
+	kept, err := store.TalliesOf(c.tx, backend)
+	c.note(where, err)
+	counted, err2 := store.Recount(c.tx, backend)
+	c.note(where, err2)
+	if err == nil && err2 == nil && !reflect.DeepEqual(kept, counted) {
+		c.wrong(where, "there is %+v, by the tallies %+v", counted, kept)
+	}
+	w := &work{c.tx.space(topWork, backend)}
+	states, err := w.counts()
+	c.note(where, err)
+	if n := c.count(w.bucket(workPending)); n != states[store.Pending] {
+		c.wrong(where, "%d pending marks, %d by their times", states[store.Pending], n)
+	}
+	if n := c.count(w.bucket(workBlocked)); n != states[store.Blocked] {
+		c.wrong(where, "%d blocked marks, %d by their users", states[store.Blocked], n)
 	}
 }
 

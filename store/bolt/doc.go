@@ -30,10 +30,16 @@
 //	  marks                 target, seq (8) -> mark
 //	  subjects              target, idp, user, account, event -> seq
 //	  events                seq of an event (8), target, idp, user, account -> nothing; of marks that refer to one
-//	  counts                "counts" -> pending, blocked, held
+//	  counts                "counts" -> pending, blocked, held, urgent
+//	  pending               since (8), seq (8) of a pending mark -> nothing
+//	  blocked               idp, user, account, event (8), target of a blocked mark -> reason
+//	  blocked.people        reason, person -> number of blocked marks
+//	  blocked.counts        reason -> number of people; "" of all
 //	ledgers/<backend>/      (the sequence of "ledgers" numbers the attempts of all)
 //	  entries               target, account, role -> entry
 //	  by.account            account, target, role -> key in entries
+//	  counts                "entries", "held" -> count
+//	  holds                 hold, target, why -> entries, held off-boardings
 //	accounts/<backend>/
 //	  links                 idp, user -> link
 //	  by.account            account, idp, user -> key in links
@@ -43,4 +49,6 @@
 // CRC-32C over version, key and payload, and the payload; it is checked at every read. What has no room for a
 // checksum is checked against something that has one: an index entry against its resource when it is used,
 // the pages of the file by Open.
+//
+// Open upgrades files of older formats: see upgrade.go and docs/adr/0018-a-store-outlives-a-release.md.
 package bolt

@@ -65,7 +65,7 @@ func fillWork(tx store.Tx) error {
 		target := fmt.Sprint("target-", i%3)
 		touch := w.Touch
 		if i%10 == 9 {
-			touch = w.Hurry
+			touch = w.TouchUrgent
 		}
 		if err := touch(target, moment(int64(100+i)), by, s); err != nil {
 			return err

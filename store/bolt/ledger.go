@@ -129,6 +129,13 @@ func (l *ledger) PutEntry(e store.Entry) error {
 		return err
 	}
 	key := makeKey(e.Target, e.Account, e.Role)
+	before, err := l.stored(key)
+	if err == nil {
+		err = l.tallyEntry(before, &e)
+	}
+	if err != nil {
+		return fmt.Errorf("put ledger entry: %w", err)
+	}
 	if err := l.tx.put(entries, key, encodeEntry(key, e)); err != nil {
 		return err
 	}
@@ -139,11 +146,28 @@ func (l *ledger) PutEntry(e store.Entry) error {
 	return l.tx.put(byAccount, reverse, key)
 }
 
+// stored reads the entry under a key; nil if there is none.
+func (l *ledger) stored(key []byte) (*store.Entry, error) {
+	record := l.get(ledgerEntries, key)
+	if record == nil {
+		return nil, nil
+	}
+	e, err := decodeEntry(key, record)
+	return &e, err
+}
+
 func (l *ledger) DeleteEntry(target, account, role string) error {
 	l.tx.write()
 	key := makeKey(target, account, role)
-	if l.get(ledgerEntries, key) == nil {
-		return fmt.Errorf("delete ledger entry of %q on %q: %w", account, target, store.ErrNotFound)
+	before, err := l.stored(key)
+	if err == nil && before == nil {
+		err = store.ErrNotFound
+	}
+	if err == nil {
+		err = l.tallyEntry(before, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("delete ledger entry of %q on %q: %w", account, target, err)
 	}
 	if err := l.tx.del(l.bucket(ledgerEntries), key); err != nil {
 		return err

@@ -184,6 +184,9 @@ func (rs records) Write(r store.Record) error {
 			}
 		}
 	}
+	if err := rs.recountHeld(b, key, r); err != nil {
+		return err
+	}
 	return rs.tx.put(b, key, encodeRecord(key, r))
 }
 
@@ -203,7 +206,33 @@ func (rs records) remove(t store.Table, key []byte) error {
 			return err
 		}
 	}
+	if like, ok := emptyRecord(t.Name); ok {
+		if err := rs.recountHeld(b, key, like); err != nil {
+			return err
+		}
+	}
 	return rs.tx.del(b, key)
+}
+
+// recountHeld counts a held off-boarding in the place of the one that has its key; an empty one is none.
+func (rs records) recountHeld(b *bbolt.Bucket, key []byte, r store.Record) error {
+	after, is := r.(*store.HeldOffboarding)
+	if !is {
+		return nil
+	}
+	if raw := get(b, key); raw != nil {
+		var before store.HeldOffboarding
+		if err := decodeRecord(key, raw, &before); err != nil {
+			return err
+		}
+		if err := rs.tallyHeld(before, -1); err != nil {
+			return err
+		}
+	}
+	if *after == (store.HeldOffboarding{}) {
+		return nil
+	}
+	return rs.tallyHeld(*after, 1)
 }
 
 // prefixOf counts the key columns of a record before its first empty one.

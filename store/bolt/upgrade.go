@@ -17,7 +17,7 @@ const (
 	// oldestFormat is the oldest format of a file that Open upgrades.
 	oldestFormat = 4
 	// fileFormat is the format of the layout in doc.go, to which the last of the steps leads.
-	fileFormat = 5
+	fileFormat = 6
 )
 
 // step brings a file from one format to the next. It runs in one transaction with the change of the
@@ -29,7 +29,20 @@ type step func(tx *bbolt.Tx) error
 func steps() []step {
 	return []step{
 		recordsFromSettings,
+		talliesFromAll,
 	}
+}
+
+// talliesFromAll leads to format 6, which has tallies for metrics and status.
+func talliesFromAll(btx *bbolt.Tx) error {
+	t := newTx(btx)
+	if err := t.forgetTallies(); err != nil { // those of the step before, which have not counted everything
+		return err
+	}
+	if err := t.recount(); err != nil {
+		return err
+	}
+	return t.err
 }
 
 // recordsFromSettings leads to format 5, which has typed tables for what lay in settings before.

@@ -168,7 +168,7 @@ func (w *work) Touch(target string, at time.Time, by store.Origin, subjects ...s
 	return w.touch(target, at, by, false, subjects)
 }
 
-func (w *work) Hurry(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+func (w *work) TouchUrgent(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
 	return w.touch(target, at, by, true, subjects)
 }
 
@@ -199,11 +199,17 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 		if found {
 			m.Since, m.Urgent, m.Origin = old.Since, urgent || old.Urgent, by.OrElse(old.Origin)
 			more.add(old, -1)
+			if err := w.tallyMark(old, -1); err != nil {
+				return err
+			}
 			if err := w.tx.del(marks, markKey(target, old.Seq)); err != nil {
 				return err
 			}
 		}
 		more.add(m, 1)
+		if err := w.tallyMark(m, 1); err != nil {
+			return err
+		}
 		key := markKey(target, m.Seq)
 		if err := w.tx.put(marks, key, encodeMark(key, m)); err != nil {
 			return err
@@ -260,6 +266,9 @@ func (w *work) Settle(m store.Mark) (bool, error) {
 	}
 	var by tally
 	by.add(cur, -1)
+	if err := w.tallyMark(cur, -1); err != nil {
+		return false, err
+	}
 	return true, w.count(by)
 }
 
@@ -274,12 +283,18 @@ func (w *work) Park(m store.Mark) (bool, error) {
 	}
 	var by tally
 	by.add(cur, -1)
+	if err := w.tallyMark(cur, -1); err != nil {
+		return false, err
+	}
 	cur.State, cur.NotBefore, cur.Reason, cur.Tries = m.State, m.NotBefore, m.Reason, m.Tries
 	key := markKey(m.Target, m.Seq)
 	if err := w.tx.put(w.bucket(workMarks), key, encodeMark(key, cur)); err != nil {
 		return false, err
 	}
 	by.add(cur, 1)
+	if err := w.tallyMark(cur, 1); err != nil {
+		return false, err
+	}
 	return true, w.count(by)
 }
 

@@ -14,6 +14,8 @@
 //	entries, links, cached_accounts  the ledger, who is who, and what a backend said about it
 //	events, unsealed, seals, anchor  the audit trail, what of it has no place in the chain yet, and the chain
 //	settings                         small values by name
+//	invitations, pins, …             the typed tables of the port, by their names there
+//	tallies, blocked_users           what metrics and status show, kept by triggers; see migrations/0004_tallies.sql
 //	leases, replicas                 who delivers to what, and who lives
 //	turn                             empty; see below
 //	schema_version                   the migrations that were applied

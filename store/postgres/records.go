@@ -172,7 +172,7 @@ func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[s
 	}
 }
 
-// Sweep removes the records of each table that expired first.
+// Sweep removes the records of each table that expired first, and merges rows of tallies.
 func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
 	rs.write()
 	for _, r := range store.Tables() {
@@ -186,6 +186,9 @@ func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
 			return removed, fmt.Errorf("sweep %s: %w", t.Name, err)
 		}
 		removed += int(n)
+	}
+	if err := rs.mergeTallies(); err != nil {
+		return removed, fmt.Errorf("merge tallies: %w", err)
 	}
 	return removed, nil
 }

@@ -113,3 +113,74 @@ func TestRollingUpgrade(t *testing.T) {
 		}
 	}
 }
+
+// Tables of version 2 have settings for what typed tables have now, and no tallies.
+func TestUpgradeOfRecords(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	pool, err := connect(t.Context(), dsn, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, _, err := migrate(t.Context(), pool, migrations()[:recordsVersion-1]); err != nil {
+		t.Fatal(err)
+	}
+	postgrestest.Run(t, dsn, `INSERT INTO backends (name) VALUES ('vt')`,
+		`INSERT INTO settings (name, value) VALUES ('stays/vt/a', 'vt-1'), ('restored', 'x'),
+			('ends/vt', '[{"id":"vt-2","target":"t","account":"b","key":"b@example.com","since":"2026-09-21T13:46:48Z"}]')`,
+		`INSERT INTO marks (backend, target, idp, usr, account, event, seq, state, urgent, tries, reason)
+			SELECT 1, 't', 'okta', 'u' || n, '', 0, n, n % 3, n % 2 = 0, 0, 'r' || n % 2 FROM generate_series(1, 50) AS n`,
+		`INSERT INTO links (backend, idp, usr, account, key) SELECT 1, 'okta', 'u' || n, 'a' || n / 7, '' FROM generate_series(1, 30) AS n`,
+		`INSERT INTO entries (backend, target, account, role, key, state, wanted, open, adopted, maybe_gone, approved, attempt, missed, note, hold, why)
+			SELECT 1, 't' || n % 3, 'a' || n % 5, 'r' || n, '', 1, true, false, false, false, false, n, 0, '', CASE WHEN n % 2 = 0 THEN 'h' || n % 4 ELSE '' END, 'w' FROM generate_series(1, 40) AS n`)
+	s := mustOpen(t, dsn, Options{})
+	storetest.Check(t, s)
+	err = s.View(t.Context(), func(tx store.Tx) error {
+		kept, _, err := store.Get(tx, store.Retained{Backend: "vt", Account: "a"})
+		if err != nil || kept.Hold != "vt-1" {
+			t.Errorf("an account that stays: %+v, %v", kept, err)
+		}
+		if pending, blocked, held := tx.Work("vt").Counts(); pending+blocked+held != 50 || blocked == 0 {
+			t.Errorf("marks: %d, %d, %d", pending, blocked, held)
+		}
+		for name := range tx.Settings() {
+			if name != "restored" {
+				t.Errorf("the setting %s is left", name)
+			}
+		}
+		sizes, err := store.TalliesOf(tx, "vt")
+		if sizes.Entries != 40 || sizes.HeldAccounts == 0 || sizes.BlockedUsers == 0 || len(sizes.Holds) < 3 {
+			t.Errorf("%+v", sizes)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Merging the rows of the tallies changes none of them.
+func TestTalliesAreMerged(t *testing.T) {
+	s := mustOpen(t, postgrestest.Database(t), Options{})
+	for i := range 30 {
+		mustUpdate(t, s, func(tx store.Tx) error {
+			who := store.Subject{IdP: "okta", User: fmt.Sprint(i % 10)}
+			return errors.Join(tx.Work("vt").Touch("t", time.Unix(1, 0), store.Origin{}, who), tx.Ledger("vt").PutEntry(store.Entry{Target: "t", Account: fmt.Sprint(i), Role: "r"}))
+		})
+	}
+	rows := func() (n int) {
+		if err := s.pool.QueryRow(t.Context(), `SELECT count(*) FROM tallies`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := rows()
+	mustUpdate(t, s, func(tx store.Tx) error {
+		_, err := tx.Records().Sweep(time.Unix(0, 0), 10)
+		return err
+	})
+	if after := rows(); after >= before || after > 2 {
+		t.Errorf("%d rows, before %d", after, before)
+	}
+	storetest.Check(t, s)
+}

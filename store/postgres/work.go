@@ -43,7 +43,7 @@ func (w *work) Touch(target string, at time.Time, by store.Origin, subjects ...s
 	return w.touch(target, at, by, false, subjects)
 }
 
-func (w *work) Hurry(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+func (w *work) TouchUrgent(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
 	return w.touch(target, at, by, true, subjects)
 }
 
@@ -179,36 +179,6 @@ func (w *work) Park(m store.Mark) (bool, error) {
 		return false, fmt.Errorf("park: %w", err)
 	}
 	return n > 0, nil
-}
-
-// Counts counts what there is: work that is not done, of which an index has the states.
-func (w *work) Counts() (pending, blocked, held int) {
-	b, err := w.backend(w.name)
-	if err != nil || b == 0 {
-		return 0, 0, 0
-	}
-	type count struct {
-		state store.MarkState
-		n     int
-	}
-	list, _ := query(w.tx, func(r pgx.CollectableRow) (c count, err error) {
-		err = r.Scan(&c.state, &c.n)
-		return c, err
-	}, `SELECT state, count(*) FROM marks WHERE backend = $1 GROUP BY state`, b) // the transaction ends with its error
-	var counts [3]int
-	for _, c := range list {
-		counts[c.state] = c.n
-	}
-	return counts[store.Pending], counts[store.Blocked], counts[store.Held]
-}
-
-func (w *work) Urgent() int {
-	b, err := w.backend(w.name)
-	if err != nil || b == 0 {
-		return 0
-	}
-	n, _, _ := one(w.tx, pgx.RowTo[int], `SELECT count(*) FROM marks WHERE backend = $1 AND urgent AND state = 0`, b) // as in Counts
-	return n
 }
 
 // Due reads the mark that is due first.

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -193,6 +194,17 @@ func checkLink(t testing.TB, a store.Accounts, idp, user string) error {
 }
 
 func checkWork(t testing.TB, tx store.Tx, backend string) error {
+	kept, err := store.TalliesOf(tx, backend)
+	if err != nil {
+		return err
+	}
+	counted, err := store.Recount(tx, backend)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(kept, counted) {
+		t.Errorf("%s: there is %+v, by the tallies %+v", backend, counted, kept)
+	}
 	w := tx.Work(backend)
 	var counts [3]int
 	urgent := 0

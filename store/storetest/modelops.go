@@ -43,7 +43,7 @@ func randomOp(r *rand.Rand) op {
 		opPutUser, opPutUser, opPutGroup, opDeleteUser, opDeleteGroup,
 		opAddMember, opAddMember, opAddMember, opAddMember, opRemoveMember,
 		opTouch, opTouch, opSettle, opPark, opEntry, opDeleteEntry, opAttempt, opLink, opDeleteLink, opCached, opDeleteCached,
-		opEvent, opEvent, opSetting, opRecord, opRecord, opDeleteRecord, opSweep, opSeal, opSeal, opTouchEvent, opForget,
+		opEvent, opEvent, opSetting, opRecord, opRecord, opDeleteRecord, opSweep, opHeldOffboarding, opSeal, opSeal, opTouchEvent, opForget,
 	}
 	return makers[r.IntN(len(makers))](r)
 }
@@ -197,7 +197,9 @@ func someMark(r *rand.Rand) markID {
 	switch r.IntN(6) {
 	case 0: // everybody
 	case 1:
-		id.subject.Account = named(r, "a", 4)
+		if id.subject.Account = named(r, "a", 4); r.IntN(3) == 0 {
+			id.subject.Account = store.TargetSettings
+		}
 	default:
 		id.subject = store.Subject{IdP: idp(r), User: named(r, "u", 12)}
 	}
@@ -261,11 +263,11 @@ func opSettle(r *rand.Rand) op {
 }
 
 func opPark(r *rand.Rand) op {
-	id, state, tries := someMark(r), store.MarkState(r.IntN(3)), r.IntN(9)
+	id, state, tries, reason := someMark(r), store.MarkState(r.IntN(3)), r.IntN(9), named(r, "reason", 3)
 	return func(tx store.Tx, m *model) error {
 		mark, there := m.marks[id]
 		mark.Target, mark.Subject = id.target, id.subject
-		mark.State, mark.Tries, mark.Reason, mark.NotBefore = state, tries, "reason", at(int64(tries))
+		mark.State, mark.Tries, mark.Reason, mark.NotBefore = state, tries, reason, at(int64(tries))
 		if there {
 			m.marks[id] = mark
 		}
@@ -283,6 +285,9 @@ func opEntry(r *rand.Rand) op {
 	e := store.Entry{
 		Target: id.target, Account: id.account, Role: id.role, Key: named(r, "k", 9), State: store.EntryState(r.IntN(3)), Wanted: r.IntN(2) == 0,
 		Open: r.IntN(2) == 0, Attempt: r.Uint64N(1000), Sent: at(r.Int64N(99)), Adopted: r.IntN(2) == 0, Borrowed: r.IntN(3) == 0, Note: named(r, "note", 3),
+	}
+	if r.IntN(2) == 0 {
+		e.Hold, e.Why, e.HeldSince = named(r, "hold", 3), named(r, "why", 2), at(r.Int64N(99))
 	}
 	return func(tx store.Tx, m *model) error {
 		m.entries[id] = e
@@ -460,6 +465,19 @@ func opRecord(r *rand.Rand) op {
 	return func(tx store.Tx, m *model) error {
 		m.removals[id] = row
 		return store.Put(tx, row)
+	}
+}
+
+// opHeldOffboarding is seen in the sizes of the holds.
+func opHeldOffboarding(r *rand.Rand) op {
+	h := store.HeldOffboarding{Backend: modelBackends()[r.IntN(2)], Account: named(r, "a", 4), Target: named(r, "t", 3), ID: named(r, "hold", 3),
+		Why: named(r, "why", 2), Approved: r.IntN(3) == 0}
+	gone := r.IntN(3) == 0
+	return func(tx store.Tx, _ *model) error {
+		if gone {
+			return store.Delete(tx, h)
+		}
+		return store.Put(tx, h)
 	}
 }
 
