@@ -211,10 +211,10 @@ func skipText(v JSON, i int) int {
 	return i + 1
 }
 
-// FoldKey maps two keys to the same exactly if strings.EqualFold calls them equal, as the library
+// foldKey maps two keys to the same exactly if strings.EqualFold calls them equal, as the library
 // and encoding/json do. The long s (U+017F) is an s and the Kelvin sign a k. A capital I with a dot
 // is no i, unlike in strings.ToLower.
-func FoldKey(key string) string { return strings.Map(FoldLetter, key) }
+func foldKey(key string) string { return strings.Map(FoldLetter, key) }
 
 // FoldLetter returns the least of the letters that differ from r in letter case alone (simple case
 // folding).
