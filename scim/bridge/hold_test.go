@@ -113,12 +113,12 @@ func TestHoldApproval(t *testing.T) {
 	base := strings.TrimSuffix(old.ID, "."+old.Digest)
 	for _, path := range []string{old.ID + "/approve", old.ID + "/reject", base + "/approve", base + "/approve?digest=" + old.Digest} {
 		code, refusal := s.decides(path)
-		if code != 409 || len(refusal.Holds) == 0 || refusal.Holds[0].ID == old.ID || !strings.Contains(refusal.Error, "changed since it was listed") {
+		if code != 409 || len(refusal.Holds) == 0 || refusal.Holds[0].ID == old.ID || !strings.Contains(refusal.Error, "has changed since it was listed") {
 			t.Errorf("%s: %d %+v", path, code, refusal)
 		}
 	}
 	code, out := s.command("hold", "approve", old.ID)
-	if code != 1 || !strings.Contains(out, "changed since it was listed") || !strings.Contains(out, "would take:") || strings.Contains(out, old.ID) {
+	if code != 1 || !strings.Contains(out, "has changed since it was listed") || !strings.Contains(out, "would take:") || strings.Contains(out, old.ID) {
 		t.Errorf("%d %s", code, out)
 	}
 	code, out = s.command("hold", "approve", old.ID, "--json")
