@@ -81,6 +81,7 @@ func (w *wire) send(method, target, headers string) (int, string) {
 		w.conn = nil
 		return 0, err.Error()
 	}
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		w.t.Fatal(err)

@@ -93,11 +93,11 @@ type Verifier struct {
 // bare token as Okta's header application sends it, or "Basic" with the token as the password. A
 // token in the URL is ignored. The error is a *Refusal.
 func (v Verifier) Identify(r *http.Request) (Identity, error) {
-	who, err := v.identify(r)
+	identity, err := v.identify(r)
 	if err == nil && v.Used != nil {
-		v.Used(who)
+		v.Used(identity)
 	}
-	return who, err
+	return identity, err
 }
 
 func (v Verifier) identify(r *http.Request) (Identity, error) {
@@ -118,22 +118,22 @@ func (v Verifier) identify(r *http.Request) (Identity, error) {
 		if !ok || password == "" {
 			return Identity{}, &Refusal{Why: "a header that cannot be read"}
 		}
-		who, err := v.static(password)
-		if err == nil && user != "" && user != who.IdP {
-			return Identity{}, &Refusal{"the user name of another identity provider", who.IdP, who.Token}
+		identity, err := v.static(password)
+		if err == nil && user != "" && user != identity.IdP {
+			return Identity{}, &Refusal{"the user name of another identity provider", identity.IdP, identity.Token}
 		}
-		return who, asError(err)
+		return identity, asError(err)
 	case strings.EqualFold(scheme, "Bearer"):
 		token = strings.TrimSpace(rest)
 	}
 	if token == "" {
 		return Identity{}, &Refusal{Why: "no credential"}
 	}
-	who, err := v.static(token)
+	identity, err := v.static(token)
 	if err != nil && err.Token == "" && isJWT(token) {
 		return v.signed(r.Context(), token)
 	}
-	return who, asError(err)
+	return identity, asError(err)
 }
 
 // static finds the identity provider of a static token. The comparison takes the same time for all
@@ -169,9 +169,9 @@ func asError(r *Refusal) error {
 func (v Verifier) signed(ctx context.Context, token string) (Identity, error) {
 	refusal := &Refusal{Why: "a token of an unknown issuer"}
 	for _, s := range v.Signed {
-		who, err := s.identify(ctx, token)
+		identity, err := s.identify(ctx, token)
 		if err == nil {
-			return who, nil
+			return identity, nil
 		}
 		if named := (*Refusal)(nil); errors.As(err, &named) {
 			refusal = named

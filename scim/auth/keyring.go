@@ -37,7 +37,7 @@ type Keyring struct {
 	// Load returns the stored keys, nil if there are none. Change replaces them in one transaction
 	// by the result of the function; the function may run more than once, and nil changes nothing.
 	Load   func(ctx context.Context) ([]byte, error)
-	Change func(ctx context.Context, change func(kept []byte) ([]byte, error)) error
+	Change func(ctx context.Context, change func(stored []byte) ([]byte, error)) error
 	Random io.Reader        // nil: crypto/rand
 	Now    func() time.Time // nil: time.Now
 
@@ -102,15 +102,15 @@ func (k *Keyring) refresh(ctx context.Context, now time.Time) error {
 	if age := now.Sub(k.read); !k.read.IsZero() && age >= 0 && age < rereadEvery {
 		return nil
 	}
-	var kept []byte
+	var stored []byte
 	err := k.withStore(ctx, now, func(ctx context.Context) (err error) {
-		kept, err = k.Load(ctx)
+		stored, err = k.Load(ctx)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("reading signing keys: %w", err)
 	}
-	k.keys, k.read = withoutExpired(parseKeys(kept), now), now
+	k.keys, k.read = withoutExpired(parseKeys(stored), now), now
 	return nil
 }
 
@@ -123,8 +123,8 @@ func (k *Keyring) rotate(ctx context.Context, now time.Time) error {
 	}
 	var keys []signingKey
 	err = k.withStore(ctx, now, func(ctx context.Context) error {
-		return k.Change(ctx, func(kept []byte) ([]byte, error) {
-			keys = withoutExpired(parseKeys(kept), now)
+		return k.Change(ctx, func(stored []byte) ([]byte, error) {
+			keys = withoutExpired(parseKeys(stored), now)
 			if len(keys) > 0 && now.Sub(keys[len(keys)-1].Created) < rotateEvery {
 				return nil, nil
 			}
@@ -173,18 +173,18 @@ func newKey(random io.Reader, now time.Time) (signingKey, error) {
 
 // parseKeys reads stored keys. It drops keys that it cannot read: a new key replaces them, and
 // clients with a token request another.
-func parseKeys(kept []byte) []signingKey {
-	var keys, whole []signingKey
-	if json.Unmarshal(kept, &keys) != nil {
+func parseKeys(stored []byte) []signingKey {
+	var keys, complete []signingKey
+	if json.Unmarshal(stored, &keys) != nil {
 		return nil
 	}
 	for _, key := range keys {
 		if len(key.Seed) == ed25519.SeedSize && key.ID != "" && !bytes.Equal(key.Seed, make([]byte, ed25519.SeedSize)) {
 			key.private = ed25519.NewKeyFromSeed(key.Seed)
-			whole = append(whole, key)
+			complete = append(complete, key)
 		}
 	}
-	return whole
+	return complete
 }
 
 // withoutExpired drops the keys whose tokens have all expired.

@@ -113,11 +113,11 @@ func (s *Signed) identify(ctx context.Context, token string) (Identity, error) {
 		return Identity{}, &Refusal{Why: err.Error(), IdP: s.IdP}
 	}
 	if s.identityOf != nil {
-		who, known := s.identityOf(claims)
+		identity, known := s.identityOf(claims)
 		if !known {
 			return Identity{}, &Refusal{Why: "a token of a client that is not configured any longer"}
 		}
-		return who, nil
+		return identity, nil
 	}
 	subject, err := claims.GetSubject()
 	if err != nil {

@@ -38,7 +38,7 @@ type Spent struct {
 	// transaction by the result of the function; the function may run more than once, and nil
 	// changes nothing.
 	Load   func(ctx context.Context, name string) ([]byte, error)
-	Change func(ctx context.Context, name string, change func(kept []byte) ([]byte, error)) error
+	Change func(ctx context.Context, name string, change func(stored []byte) ([]byte, error)) error
 }
 
 // once is a one-time assertion.
@@ -89,21 +89,21 @@ func (o *once) list() string { return fmt.Sprintf("%s/%d", o.idp, o.name[0]%spen
 
 // used reports whether an assertion was used. Another request may use it right after.
 func (s *Spent) used(ctx context.Context, o *once) (bool, error) {
-	kept, err := s.Load(ctx, o.list())
+	stored, err := s.Load(ctx, o.list())
 	if err != nil {
 		return false, fmt.Errorf("reading used assertions: %w", err)
 	}
-	return o.in(kept), nil
+	return o.in(stored), nil
 }
 
 // use stores that an assertion is used. It reports whether this is the first use: for one of
 // several concurrent requests it is.
 func (s *Spent) use(ctx context.Context, o *once, now time.Time) (first bool, err error) {
-	err = s.Change(ctx, o.list(), func(kept []byte) ([]byte, error) {
-		if first = !o.in(kept); !first {
+	err = s.Change(ctx, o.list(), func(stored []byte) ([]byte, error) {
+		if first = !o.in(stored); !first {
 			return nil, nil
 		}
-		live := withoutEnded(kept, now)
+		live := withoutEnded(stored, now)
 		if len(live) >= maxSpent*spentSize {
 			return nil, errManySpent
 		}
@@ -116,9 +116,9 @@ func (s *Spent) use(ctx context.Context, o *once, now time.Time) (first bool, er
 }
 
 // in reports whether an assertion is in a list.
-func (o *once) in(kept []byte) bool {
-	for ; len(kept) >= spentSize; kept = kept[spentSize:] {
-		if bytes.Equal(kept[:nameSize], o.name[:]) {
+func (o *once) in(stored []byte) bool {
+	for ; len(stored) >= spentSize; stored = stored[spentSize:] {
+		if bytes.Equal(stored[:nameSize], o.name[:]) {
 			return true
 		}
 	}
@@ -126,11 +126,11 @@ func (o *once) in(kept []byte) bool {
 }
 
 // withoutEnded returns a list without the assertions that need not be stored any longer.
-func withoutEnded(kept []byte, now time.Time) []byte {
-	live := make([]byte, 0, len(kept)+spentSize)
-	for ; len(kept) >= spentSize; kept = kept[spentSize:] {
-		if end := binary.BigEndian.Uint64(kept[nameSize:]); int64(end) > now.Unix() {
-			live = append(live, kept[:spentSize]...)
+func withoutEnded(stored []byte, now time.Time) []byte {
+	live := make([]byte, 0, len(stored)+spentSize)
+	for ; len(stored) >= spentSize; stored = stored[spentSize:] {
+		if end := binary.BigEndian.Uint64(stored[nameSize:]); int64(end) > now.Unix() {
+			live = append(live, stored[:spentSize]...)
 		}
 	}
 	return live

@@ -27,8 +27,8 @@ type operation struct {
 
 // read reads a bulk request. Its schemas are not checked.
 func (b *run) read(body value.JSON) error {
-	asked := body.Pick("Operations", "failOnErrors")
-	list, err := message.List("Operations", asked[0])
+	given := body.Pick("Operations", "failOnErrors")
+	list, err := message.List("Operations", given[0])
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (b *run) read(body value.JSON) error {
 	case n > MaxOperations:
 		return message.TooLarge("Operations: more than the " + strconv.Itoa(MaxOperations) + " operations that are allowed")
 	}
-	if b.failAfter, err = failOnErrors(asked[1]); err != nil {
+	if b.failAfter, err = failOnErrors(given[1]); err != nil {
 		return err
 	}
 	return list.Each(func(i int, one value.JSON) error {
@@ -74,18 +74,18 @@ func readOperation(name string, given value.JSON) (op operation, err error) {
 	if !given.IsObject() {
 		return op, message.WrongType(name, "an object", given)
 	}
-	asked := given.Pick("method", "path", "bulkId", "version", "data")
-	op.name, op.data = name, asked[4]
-	if op.method, err = message.Text(name+".method", asked[0]); err != nil {
+	members := given.Pick("method", "path", "bulkId", "version", "data")
+	op.name, op.data = name, members[4]
+	if op.method, err = message.Text(name+".method", members[0]); err != nil {
 		return op, err
 	}
-	if op.path, err = message.Text(name+".path", asked[1]); err != nil {
+	if op.path, err = message.Text(name+".path", members[1]); err != nil {
 		return op, err
 	}
-	if op.bulkID, err = message.Scalar(name+".bulkId", "a string", asked[2]); err != nil {
+	if op.bulkID, err = message.Scalar(name+".bulkId", "a string", members[2]); err != nil {
 		return op, err
 	}
-	if op.version, err = message.Text(name+".version", asked[3]); err != nil {
+	if op.version, err = message.Text(name+".version", members[3]); err != nil {
 		return op, err
 	}
 	op.method, op.path = strings.ToUpper(strings.TrimSpace(op.method)), strings.TrimSpace(op.path)
@@ -189,7 +189,7 @@ func (op *operation) shapeData() error {
 	case patch && op.data.IsList():
 		op.data = slices.Concat([]byte(`{"Operations":`), op.data, []byte(`}`))
 	case patch && op.data.IsObject():
-		if asked := op.data.Pick("op", "Operations"); message.Given(asked[0]) && asked[1] == nil {
+		if members := op.data.Pick("op", "Operations"); message.Given(members[0]) && members[1] == nil {
 			op.data = slices.Concat([]byte(`{"Operations":[`), op.data, []byte(`]}`))
 		}
 	case patch:

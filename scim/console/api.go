@@ -92,13 +92,13 @@ func previews(w http.ResponseWriter, compute func() ([]delivery.Preview, error))
 }
 
 func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
-	who, all := r.URL.Query().Get("user"), []delivery.Why{}
-	if who == "" {
+	user, all := r.URL.Query().Get("user"), []delivery.Why{}
+	if user == "" {
 		refuse(w, http.StatusBadRequest, "name a user")
 		return
 	}
 	for _, b := range c.Backends {
-		whys, err := b.Engine.Explain(r.Context(), who, r.URL.Query().Get("role"))
+		whys, err := b.Engine.Explain(r.Context(), user, r.URL.Query().Get("role"))
 		var is delivery.Condition
 		if err == nil {
 			err = c.Store.View(r.Context(), func(tx store.Tx) (err error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Metrics holds the metrics of the contract (design, section 3). Its methods may be called
+// Metrics holds the metrics that other systems rely on. Its methods may be called
 // concurrently.
 type Metrics struct {
 	registry *prometheus.Registry

@@ -42,19 +42,19 @@ func (sc scope) comparison(e *fp.AttributeExpression) (comparison, error) {
 			}
 			return c, nil
 		case !substring(c.op) || !target.textual():
-			return c, errorf("%q cannot be compared with null by %s", clip(pathOf(e.AttributePath)), c.op)
+			return c, errorf("%q cannot be compared with null by %s", Clip(pathOf(e.AttributePath)), c.op)
 		}
 	}
 	if target.Type == typeComplex {
 		value, ok := target.Sub("value")
 		if !ok {
-			return c, errorf("%q is complex: name one of its sub-attributes", clip(pathOf(e.AttributePath)))
+			return c, errorf("%q is complex: name one of its sub-attributes", Clip(pathOf(e.AttributePath)))
 		}
 		c.sub, target = &value, value
 	}
 	var ok bool
 	if c.want, ok = operand(target.Type, e.Operator, literal); !ok {
-		return c, errorf("%q is a %s: it cannot be compared with this value by %s", clip(pathOf(e.AttributePath)), target.Type, c.op)
+		return c, errorf("%q is a %s: it cannot be compared with this value by %s", Clip(pathOf(e.AttributePath)), target.Type, c.op)
 	}
 	return c, nil
 }
@@ -67,7 +67,7 @@ func substring(op fp.CompareOperator) bool { return op == fp.CO || op == fp.SW |
 func operand(typ string, op fp.CompareOperator, literal string) (any, bool) {
 	switch typ {
 	case typeBoolean:
-		b, ok := boolean(literal)
+		b, ok := Boolean(literal)
 		return b, ok && equality(op)
 	case typeDecimal, typeInteger:
 		f, ok := numeric(literal)
@@ -107,7 +107,7 @@ func (c comparison) any(v any, f func(any) bool) bool {
 				element = m[c.sub.Name]
 			}
 		}
-		for _, one := range elements(element) {
+		for _, one := range Elements(element) {
 			if f(one) {
 				return true
 			}
@@ -150,7 +150,7 @@ func (c comparison) satisfied(have any) bool {
 	case nil: // ne null
 		return true
 	case bool:
-		b, ok := boolean(have)
+		b, ok := Boolean(have)
 		return ok && ordered(c.op, boolOrder(b, want))
 	case float64:
 		f, ok := numeric(have)
@@ -214,8 +214,8 @@ func boolOrder(a, b bool) int {
 	return 1 // only eq and ne reach booleans
 }
 
-// boolean reads a boolean; Entra writes it as the string "True" or "False" (E11, E27).
-func boolean(v any) (value, ok bool) {
+// Boolean reads a boolean; Entra writes it as the string "True" or "False" (E11, E27).
+func Boolean(v any) (value, ok bool) {
 	switch v := v.(type) {
 	case bool:
 		return v, true

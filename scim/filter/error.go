@@ -11,20 +11,20 @@ type Error struct {
 func (e *Error) Error() string { return e.Detail }
 
 // echoLimit is how many bytes of a name or literal an error repeats.
-const echoLimit = 48
+const echoLimit = 60
 
 func errorf(format string, args ...any) *Error {
 	return &Error{Detail: fmt.Sprintf(format, args...)}
 }
 
-// clip shortens s for an error message, at a rune boundary.
-func clip(s string) string {
+// Clip shortens a name that an error or a log repeats to [echoLimit] bytes, at a rune boundary.
+func Clip(s string) string {
 	if len(s) <= echoLimit {
 		return s
 	}
 	end := 0
 	for i := range s {
-		if i > echoLimit {
+		if i > echoLimit-len("…") {
 			break
 		}
 		end = i

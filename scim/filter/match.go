@@ -94,7 +94,7 @@ func (sc scope) bracketed(e *fp.ValuePath) (Attribute, error) {
 	case err != nil:
 		return attr, err
 	case sub != nil || sc.element != nil || attr.Type != typeComplex && !attr.MultiValued:
-		return attr, errorf("%q has no elements to choose from", clip(pathOf(e.AttributePath)))
+		return attr, errorf("%q has no elements to choose from", Clip(pathOf(e.AttributePath)))
 	}
 	return attr, nil
 }
@@ -124,11 +124,11 @@ func each(v any) iter.Seq[any] {
 	if values, ok := v.(iter.Seq[any]); ok {
 		return values
 	}
-	return slices.Values(elements(v))
+	return slices.Values(Elements(v))
 }
 
-// elements returns v as a list: a list as it is, nothing for nil, any other value alone.
-func elements(v any) []any {
+// Elements returns v as a list: a list as it is, nothing for nil, any other value alone.
+func Elements(v any) []any {
 	switch v := v.(type) {
 	case nil:
 		return nil

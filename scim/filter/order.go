@@ -33,7 +33,7 @@ func (s Schema) Ordering(path string) (Ordering, error) {
 	if sub == nil && attr.Type == typeComplex {
 		value, ok := attr.Sub("value")
 		if !ok {
-			return Ordering{}, errorf("sortBy: %q is complex: name one of its sub-attributes", clip(path))
+			return Ordering{}, errorf("sortBy: %q is complex: name one of its sub-attributes", Clip(path))
 		}
 		sub = &value
 	}
@@ -56,7 +56,7 @@ func (o Ordering) Path() string {
 // of the attribute. ok is false for a resource without a value. Of several values it takes the
 // primary one, or else the first.
 func (o Ordering) Key(resource map[string]any) (key string, ok bool) {
-	list := elements(member(resource, o.attr))
+	list := Elements(member(resource, o.attr))
 	if len(list) == 0 {
 		return "", false
 	}
@@ -86,7 +86,7 @@ func (o Ordering) Key(resource map[string]any) (key string, ok bool) {
 func (a Attribute) key(v any) string {
 	switch a.Type {
 	case typeBoolean:
-		if b, ok := boolean(v); ok && b {
+		if b, ok := Boolean(v); ok && b {
 			return "1"
 		}
 		return "0"

@@ -234,7 +234,7 @@ func (p *parser) path() (fp.Path, error) {
 		p.skipName()
 		sub := p.in[start:p.pos]
 		if !isName(sub) {
-			return fp.Path{}, errorf("%q is no name of a sub-attribute", clip(sub))
+			return fp.Path{}, errorf("%q is no name of a sub-attribute", Clip(sub))
 		}
 		path.SubAttribute = &sub
 	}
@@ -254,19 +254,19 @@ func (p *parser) attributePath() (fp.AttributePath, error) {
 	if i := urnEnd(token); i >= 0 {
 		urn := token[:i]
 		if urn == "" || urn[0] == ':' || strings.Contains(token, "::") {
-			return fp.AttributePath{}, errorf("%q is no attribute path", clip(token))
+			return fp.AttributePath{}, errorf("%q is no attribute path", Clip(token))
 		}
 		path.URIPrefix, name = &urn, token[i+1:]
 	}
 	if i := strings.IndexByte(name, '.'); i >= 0 {
 		sub := name[i+1:]
 		if !isName(sub) {
-			return fp.AttributePath{}, errorf("%q is no attribute path", clip(token))
+			return fp.AttributePath{}, errorf("%q is no attribute path", Clip(token))
 		}
 		path.SubAttribute, name = &sub, name[:i]
 	}
 	if !isName(name) {
-		return fp.AttributePath{}, errorf("%q is no attribute path", clip(token))
+		return fp.AttributePath{}, errorf("%q is no attribute path", Clip(token))
 	}
 	path.AttributeName = name
 	return path, nil

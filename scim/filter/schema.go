@@ -196,17 +196,17 @@ func (sc scope) attribute(path fp.AttributePath) (attr Attribute, sub *Attribute
 		attr, ok = sc.schema.known(path.URI(), path.AttributeName)
 	}
 	if !ok {
-		return attr, nil, errorf("there is no attribute %q", clip(pathOf(path)))
+		return attr, nil, errorf("there is no attribute %q", Clip(pathOf(path)))
 	}
 	if attr.Mutability == "writeOnly" { // never stored: it would be unequal to every value
-		return attr, nil, errorf("%q is write-only: leave it out", clip(pathOf(path)))
+		return attr, nil, errorf("%q is write-only: leave it out", Clip(pathOf(path)))
 	}
 	if path.SubAttribute == nil {
 		return attr, nil, nil
 	}
 	found, ok := attr.Sub(*path.SubAttribute)
 	if !ok || attr.Type != typeComplex {
-		return attr, nil, errorf("there is no attribute %q", clip(pathOf(path)))
+		return attr, nil, errorf("there is no attribute %q", Clip(pathOf(path)))
 	}
 	return attr, &found, nil
 }

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxValues is how many values a list of conditions may name.
-const MaxValues = 10_000
+// maxValues is how many values a list of conditions may name.
+const maxValues = 10_000
 
 // Values reads [name eq a or name eq b or …], of which a request may have thousands, or one with
 // thousands of values: such a list may be longer than [MaxLength], and no tree is made of it. ok is
@@ -21,8 +21,8 @@ func Values(s, name string) (values []string, ok bool, err error) {
 		switch {
 		case err != nil:
 			return nil, false, err
-		case len(values) == MaxValues:
-			return nil, false, errorf("the path names more than %d values: name the rest in another operation", MaxValues)
+		case len(values) == maxValues:
+			return nil, false, errorf("the path names more than %d values: name the rest in another operation", maxValues)
 		}
 		values = append(values, value)
 		if p.skipSpace(); p.peek() == ']' {

@@ -19,7 +19,7 @@ func TestValues(t *testing.T) {
 			t.Errorf("%s: %q, %v, %v", in, got, ok, err)
 		}
 	}
-	for _, in := range []string{`[value eq “a”]`, `[value eq 'a' or value eq 'O'Neil']`, `[value eq]`, `[value eq "a]`, "[" + strings.Repeat("value eq a or ", MaxValues) + "value eq a]"} {
+	for _, in := range []string{`[value eq “a”]`, `[value eq 'a' or value eq 'O'Neil']`, `[value eq]`, `[value eq "a]`, "[" + strings.Repeat("value eq a or ", maxValues) + "value eq a]"} {
 		if got, ok, err := Values(in, "value"); err == nil {
 			t.Errorf("%.40s: %.10q, %v", in, got, ok)
 		}

@@ -3,6 +3,7 @@ package patch
 import (
 	"github.com/elimity-com/scim/errors"
 
+	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
@@ -43,7 +44,7 @@ func (o Operation) change(cur any) (any, error) {
 	case !t.attr.MultiValued:
 		return mergeSingle(t.attr, cur, map[string]any{t.sub.Name: o.value}), nil
 	}
-	list, err := elements(cur), error(nil)
+	list, err := filter.Elements(cur), error(nil)
 	switch {
 	case t.match != nil:
 		list, err = o.changeMatching(list)
@@ -68,7 +69,7 @@ func (o Operation) changeSingle(cur any) any {
 
 // changeList changes a multi-valued attribute as a whole.
 func (o Operation) changeList(list []any) []any {
-	given := elements(o.value)
+	given := filter.Elements(o.value)
 	switch {
 	case o.verb == add:
 		for _, element := range given {
@@ -76,7 +77,7 @@ func (o Operation) changeList(list []any) []any {
 		}
 		return list
 	case o.verb == replace:
-		return elements(clone(given))
+		return filter.Elements(clone(given))
 	case o.value == nil:
 		return nil
 	}

@@ -94,7 +94,7 @@ func clone(v any) any {
 		}
 		return c
 	case []any, []map[string]any, []string:
-		list := elements(v)
+		list := filter.Elements(v)
 		c := make([]any, len(list))
 		for i, inner := range list {
 			c[i] = clone(inner)
@@ -102,29 +102,6 @@ func clone(v any) any {
 		return c
 	}
 	return v
-}
-
-// elements returns v as a list: a list as it is, nothing for nil, any other value alone.
-func elements(v any) []any {
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case []any:
-		return v
-	case []map[string]any:
-		list := make([]any, len(v))
-		for i := range v {
-			list[i] = v[i]
-		}
-		return list
-	case []string:
-		list := make([]any, len(v))
-		for i := range v {
-			list[i] = v[i]
-		}
-		return list
-	}
-	return []any{v}
 }
 
 // same compares JSON values; numbers by their amount, of any Go type.
@@ -143,7 +120,7 @@ func same(x, y any) bool {
 		}
 		return true
 	case []any, []map[string]any, []string:
-		lx, ly := elements(x), elements(y)
+		lx, ly := filter.Elements(x), filter.Elements(y)
 		if _, single := y.(map[string]any); single || len(lx) != len(ly) {
 			return false
 		}

@@ -109,7 +109,7 @@ func describe(a filter.Attribute, e fp.Expression, m map[string]any) bool {
 		}
 		literal := filter.Text(e.CompareValue)
 		if sub.Type == "boolean" {
-			m[sub.Name], ok = booleanOf(literal)
+			m[sub.Name], ok = filter.Boolean(literal)
 			return ok
 		}
 		m[sub.Name] = literal
@@ -188,16 +188,4 @@ func covers(have, given any) bool {
 		}
 	}
 	return true
-}
-
-// booleanOf reads the boolean of a filter, also from a string: Entra sends "True" and "False"
-// (E27).
-func booleanOf(v any) (b, ok bool) {
-	switch v := v.(type) {
-	case bool:
-		return v, true
-	case string:
-		return strings.EqualFold(v, "true"), strings.EqualFold(v, "true") || strings.EqualFold(v, "false")
-	}
-	return false, false
 }

@@ -7,6 +7,7 @@ import (
 
 	scim "github.com/elimity-com/scim/errors"
 
+	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
@@ -27,17 +28,17 @@ func wrong(path string, err error) error {
 
 // givenTwice refuses a request that gives an attribute twice.
 func givenTwice(path string) error {
-	return fail(scim.ScimErrorInvalidSyntax, "%s: is given twice", value.Clip(withoutFilters(path)))
+	return fail(scim.ScimErrorInvalidSyntax, "%s: is given twice", filter.Clip(withoutFilters(path)))
 }
 
 // noPlace is the place of a value in a whole resource.
 const noPlace = -1
 
 // tooMany refuses a request for its number of operations.
-func tooMany(limit int) error {
+func tooMany() error {
 	return scim.ScimError{
 		Status: http.StatusRequestEntityTooLarge,
-		Detail: fmt.Sprintf("Operations: expected at most %d, got more", limit),
+		Detail: fmt.Sprintf("Operations: expected at most %d, got more", maxOperations),
 	}
 }
 

@@ -44,12 +44,8 @@ func Parse(body value.JSON, r Resource) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	limit := r.MaxOperations
-	if limit == 0 {
-		limit = DefaultMaxOperations
-	}
-	if operations.Count(limit+1) > limit { // an empty list is valid (E28)
-		return Change{}, tooMany(limit)
+	if operations.Count(maxOperations+1) > maxOperations { // an empty list is valid (E28)
+		return Change{}, tooMany()
 	}
 	rd := newReader(r)
 	err = operations.Each(func(i int, operation value.JSON) error {
@@ -263,7 +259,7 @@ func (rd *reader) extension(verb verb, urn string, given value.JSON) error {
 		return rd.byKey(verb, urn+":"+key.Text(), inner)
 	})
 	if err == nil && known == 0 && unknown != "" {
-		return fail(errors.ScimErrorInvalidValue, "%s:%s: no such attribute, and the value has no other", urn, value.Clip(unknown))
+		return fail(errors.ScimErrorInvalidValue, "%s:%s: no such attribute, and the value has no other", urn, filter.Clip(unknown))
 	}
 	return err
 }
@@ -321,7 +317,7 @@ func (rd *reader) emit(op Operation) error {
 			rd.looked = map[string]int{}
 		}
 		path := target{attr: a}.String()
-		if rd.looked[path] += max(1, len(elements(op.value))); rd.looked[path] > value.MaxElements {
+		if rd.looked[path] += max(1, len(filter.Elements(op.value))); rd.looked[path] > value.MaxElements {
 			return fail(errors.ScimErrorInvalidValue, "%s: expected at most %d values and operations in a request", path, value.MaxElements)
 		}
 	}
@@ -333,7 +329,7 @@ func (rd *reader) emit(op Operation) error {
 // ignore records an attribute without effect.
 func (rd *reader) ignore(path string) {
 	if len(rd.change.Ignored) < maxIgnored {
-		rd.change.Ignored = append(rd.change.Ignored, value.Clip(path))
+		rd.change.Ignored = append(rd.change.Ignored, filter.Clip(path))
 	}
 }
 

@@ -6,15 +6,13 @@ import (
 	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
-// DefaultMaxOperations is how many operations one request may carry unless [Resource].MaxOperations
-// says otherwise.
-const DefaultMaxOperations = 10_000
+// maxOperations is how many operations one request may have.
+const maxOperations = 10_000
 
 // Resource describes the kind of resource that a PATCH changes.
 type Resource struct {
-	Schema        filter.Schema
-	Rows          string // the attribute whose values the store keeps as rows ("members" of a Group), or ""
-	MaxOperations int    // 0 means DefaultMaxOperations
+	Schema filter.Schema
+	Rows   string // the attribute whose values the store keeps as rows ("members" of a Group), or ""
 }
 
 // Change is a PATCH request: Attributes for [Apply], Rows for the store, each in the order of the

@@ -5,6 +5,7 @@ import (
 
 	"github.com/elimity-com/scim/errors"
 
+	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
@@ -77,7 +78,7 @@ func (rd *reader) unknownPath(path string) error {
 		rd.ignore(name)
 		return nil
 	}
-	return fail(errors.ScimErrorInvalidPath, "%s: no such attribute of a %s; did you mean %s?", value.Clip(name), rd.Schema.Core.Name.Value(), nearest)
+	return fail(errors.ScimErrorInvalidPath, "%s: no such attribute of a %s; did you mean %s?", filter.Clip(name), rd.Schema.Core.Name.Value(), nearest)
 }
 
 // unknownKey handles an unknown key of a value or of a whole resource. Clients add attributes of
@@ -85,7 +86,7 @@ func (rd *reader) unknownPath(path string) error {
 func (rd *reader) unknownKey(path string) error {
 	name := withoutFilters(path)
 	if nearest, slips := rd.nearest(name); rd.Rows != "" && !isURN(name) && slips <= maxSlips {
-		return fail(errors.ScimErrorInvalidValue, "%s: no such attribute of a %s; did you mean %s?", value.Clip(name), rd.Schema.Core.Name.Value(), nearest)
+		return fail(errors.ScimErrorInvalidValue, "%s: no such attribute of a %s; did you mean %s?", filter.Clip(name), rd.Schema.Core.Name.Value(), nearest)
 	}
 	if !isURN(name) {
 		rd.known--

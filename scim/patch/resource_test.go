@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/scimbridge/scim/filter"
 	"github.com/scimbridge/scimbridge/scim/value"
 )
 
@@ -80,7 +81,7 @@ func TestReadReplacementRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := readReplacement(tt.body, users())
 			wantError(t, err, tt.want)
-			if !strings.Contains(err.Error(), strings.TrimSuffix(value.Clip(tt.detail), "…")) {
+			if !strings.Contains(err.Error(), strings.TrimSuffix(filter.Clip(tt.detail), "…")) {
 				t.Errorf("error %q, want %q", err, tt.detail)
 			}
 		})

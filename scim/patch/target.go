@@ -7,7 +7,6 @@ import (
 	fp "github.com/scim2/filter-parser/v2"
 
 	"github.com/scimbridge/scimbridge/scim/filter"
-	"github.com/scimbridge/scimbridge/scim/value"
 )
 
 // target is an attribute that a path names, with a filter for its elements and a sub-attribute of
@@ -58,11 +57,11 @@ func (r Resource) locate(path string) (target, error) {
 	name := parsed.AttributePath.SubAttribute
 	if parsed.SubAttribute != nil {
 		if name != nil {
-			return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a sub-attribute of a sub-attribute", value.Clip(withoutFilters(path)))
+			return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a sub-attribute of a sub-attribute", filter.Clip(withoutFilters(path)))
 		}
 		name = parsed.SubAttribute
 	} else if name != nil && t.match != nil {
-		return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a filter on a sub-attribute", value.Clip(withoutFilters(path)))
+		return target{}, fail(errors.ScimErrorInvalidPath, "%s: has a filter on a sub-attribute", filter.Clip(withoutFilters(path)))
 	}
 	if name != nil {
 		sub, ok := attr.Sub(*name)

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -239,7 +240,7 @@ func TestApplyFailureChangesNothing(t *testing.T) {
 			attrs := object(t, before)
 			changed, err := Apply(attrs, change.Attributes, users())
 			wantError(t, err, tt.want)
-			if !strings.HasPrefix(err.(scim.ScimError).Detail, "Operations[3]: ") {
+			if wrong := (scim.ScimError{}); !errors.As(err, &wrong) || !strings.HasPrefix(wrong.Detail, "Operations[3]: ") {
 				t.Errorf("error %v does not name the operation", err)
 			}
 			if got := compact(t, attrs); changed || got != compact(t, object(t, before)) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
 // Errors of Parse.
@@ -53,7 +55,7 @@ func checkNesting(text []byte, depth int) error {
 		case '}', ']':
 			last := len(first) - 1
 			if key, twice := anyTwice(keys[first[last]:]); twice {
-				return fmt.Errorf("has %q twice", Clip(key))
+				return fmt.Errorf("has %q twice", filter.Clip(key))
 			}
 			keys, first = keys[:first[last]], first[:last]
 		}
@@ -85,7 +87,7 @@ func anyTwice(keys [][]byte) (key string, twice bool) {
 	}
 	seen := make(map[string]bool, len(keys))
 	for _, key := range keys {
-		folded := FoldKey(string(key))
+		folded := foldKey(string(key))
 		if seen[folded] {
 			return string(key), true
 		}

@@ -3,6 +3,8 @@ package value
 import (
 	"fmt"
 	"strings"
+
+	"github.com/scimbridge/scimbridge/scim/filter"
 )
 
 // Fault is the wrong part of a value and the reason. Its text names attributes, types and the
@@ -31,24 +33,6 @@ func Expected(what string, got JSON) *Fault { return fault("expected %s, got %s"
 // Unknown returns the fault of an object without a known key; known lists the known ones.
 func Unknown(key string, known ...string) *Fault {
 	f := fault("no such attribute; expected %s", strings.Join(known, ", "))
-	f.Path = Clip(key)
+	f.Path = filter.Clip(key)
 	return f
-}
-
-// echoLimit is how many bytes of a name an error repeats.
-const echoLimit = 60
-
-// Clip shortens a name that an error or a log repeats to echoLimit bytes, at a rune boundary.
-func Clip(s string) string {
-	if len(s) <= echoLimit {
-		return s
-	}
-	end := 0
-	for i := range s {
-		if i > echoLimit-len("…") {
-			break
-		}
-		end = i
-	}
-	return s[:end] + "…"
 }

@@ -15,14 +15,26 @@ const MaxDepth = 64
 // or a text may only be called where it is one.
 type JSON []byte
 
-// IsNull, IsText, IsList, IsObject and IsBool report the type of a value. An absent value, nil, has
-// none of them.
-func (v JSON) IsNull() bool   { return len(v) > 0 && v[0] == 'n' }
-func (v JSON) IsText() bool   { return len(v) > 0 && v[0] == '"' }
-func (v JSON) IsList() bool   { return len(v) > 0 && v[0] == '[' }
+// An absent value, nil, is of no type.
+
+// IsNull reports whether v is null.
+func (v JSON) IsNull() bool { return len(v) > 0 && v[0] == 'n' }
+
+// IsText reports whether v is a string.
+func (v JSON) IsText() bool { return len(v) > 0 && v[0] == '"' }
+
+// IsList reports whether v is a list.
+func (v JSON) IsList() bool { return len(v) > 0 && v[0] == '[' }
+
+// IsObject reports whether v is an object.
 func (v JSON) IsObject() bool { return len(v) > 0 && v[0] == '{' }
-func (v JSON) isNumber() bool { return len(v) > 0 && (v[0] == '-' || '0' <= v[0] && v[0] <= '9') }
-func (v JSON) IsBool() bool   { return len(v) > 0 && (v[0] == 't' || v[0] == 'f') }
+
+// IsBool reports whether v is a boolean.
+func (v JSON) IsBool() bool { return len(v) > 0 && (v[0] == 't' || v[0] == 'f') }
+
+func (v JSON) isNumber() bool {
+	return len(v) > 0 && (v[0] == '-' || '0' <= v[0] && v[0] <= '9')
+}
 
 // Kind names the type of a value for an error: "a string", "an object", "nothing".
 func (v JSON) Kind() string {
@@ -199,10 +211,10 @@ func skipText(v JSON, i int) int {
 	return i + 1
 }
 
-// FoldKey maps two keys to the same exactly if strings.EqualFold calls them equal, as the library
+// foldKey maps two keys to the same exactly if strings.EqualFold calls them equal, as the library
 // and encoding/json do. The long s (U+017F) is an s and the Kelvin sign a k. A capital I with a dot
 // is no i, unlike in strings.ToLower.
-func FoldKey(key string) string { return strings.Map(FoldLetter, key) }
+func foldKey(key string) string { return strings.Map(FoldLetter, key) }
 
 // FoldLetter returns the least of the letters that differ from r in letter case alone (simple case
 // folding).

@@ -2,6 +2,7 @@ package value
 
 import (
 	"encoding/base64"
+	"errors"
 	"strconv"
 	"time"
 
@@ -64,7 +65,7 @@ func (r *Reader) list(a filter.Attribute, given JSON) (any, *Fault) {
 		}
 		return nil
 	})
-	if f, ok := err.(*Fault); ok {
+	if f := (*Fault)(nil); errors.As(err, &f) {
 		return nil, f
 	}
 	if len(list) == 0 {
@@ -151,7 +152,7 @@ func (o *object) read(given JSON) *Fault {
 		}
 		return nil
 	})
-	if f, ok := err.(*Fault); ok {
+	if f := (*Fault)(nil); errors.As(err, &f) {
 		return f
 	}
 	v, named := o.to["value"]
@@ -179,7 +180,7 @@ func (o *object) field(key string, value JSON) *Fault {
 		return nil
 	}
 	v, err := o.reader.Read(sub, value)
-	if f, ok := err.(*Fault); ok {
+	if f := (*Fault)(nil); errors.As(err, &f) {
 		return f.At(sub.Name)
 	}
 	o.to[sub.Name] = v

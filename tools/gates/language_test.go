@@ -3,7 +3,9 @@ package gates
 import (
 	"go/scanner"
 	"go/token"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -77,7 +79,7 @@ func TestMarkdownColumns(t *testing.T) {
 	}
 }
 
-// TestCitations finds comments that cite a file which the repository does not have.
+// TestCitations finds comments and pages that cite a file which the repository does not have.
 func TestCitations(t *testing.T) {
 	exempt := exemptFrom(t, "citations")
 	known := map[string]bool{}
@@ -92,6 +94,16 @@ func TestCitations(t *testing.T) {
 			for _, name := range cited.FindAllString(p.text, -1) {
 				if !known[path.Base(name)] {
 					exempt.report(file, "line %d cites %s, which does not exist", p.line, name)
+				}
+			}
+		}
+	}
+	located := regexp.MustCompile("`([\\w.-]+/[\\w./-]+\\.(?:go|md|txt|jsonl))`")
+	for _, file := range files(t, ".md") {
+		for _, p := range paragraphs(read(t, file)) {
+			for _, m := range located.FindAllStringSubmatch(p.text, -1) {
+				if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
+					exempt.report(file, "line %d cites %s, which does not exist", p.line, m[1])
 				}
 			}
 		}
