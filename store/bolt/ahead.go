@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/directory"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // A function that adds or removes more members than one part is first run to learn which: from the member on that exceeds the
@@ -17,62 +20,11 @@ import (
 // member.of of those to be added, which are loose until the function has run again. A crash in between leaves names that no group
 // has, and loose rows, which the next Open removes.
 
-// maxSurveys is how often a function is run to learn its changes: it may see another directory each time. After that it does
-// everything by itself, however long that takes.
-const maxSurveys = 3
-
 // errSurveyed ends a run that only learns what is to be changed.
 var errSurveyed = errors.New("to be run again: its changes are prepared first")
 
-// ahead is a change of members that is prepared before the function that asked for it runs again.
-type ahead struct {
-	idp, group string
-	values     []string
-	add        bool
-	numbers    []number // of the values; 0: a value that has none and is to be removed
-}
-
-// foresight is what is known about the changes of a job.
-type foresight struct {
-	surveys int
-	noted   []ahead // by the survey under way
-	ready   []ahead // prepared, in the order in which the function asks for them
-	next    int     // in ready
-	seen    int     // values that this run has changed, or asked to
-}
-
-// begin prepares for another run of the function.
-func (f *foresight) begin() { f.noted, f.next, f.seen = nil, 0, 0 }
-
-// surveying says whether the run under way only learns what is to be changed.
-func (f *foresight) surveying() bool { return len(f.noted) > 0 }
-
-// ask says what is known about a change: its numbers if it was prepared, or that it is only noted now.
-func (f *foresight) ask(part int, a ahead) (numbers []number, noted bool) {
-	if f.next < len(f.ready) {
-		if r := f.ready[f.next]; r.idp == a.idp && r.group == a.group && r.add == a.add && slices.Equal(r.values, a.values) {
-			f.next++
-			return r.numbers, false
-		}
-	}
-	f.seen += len(a.values)
-	if f.seen <= part || f.surveys >= maxSurveys {
-		return nil, false
-	}
-	f.noted = append(f.noted, a)
-	return nil, true
-}
-
-// foresee is ask for a change of the directory. Outside of a job nothing is prepared.
-func (d *directory) foresee(group string, values []string, add bool) (numbers []number, noted bool) {
-	if d.tx.job == nil {
-		return nil, false
-	}
-	return d.tx.job.ask(d.tx.part, ahead{idp: d.space.name, group: group, values: values, add: add})
-}
-
 // prepare does ahead what a survey has noted. The rows that it makes loose are kept until done is called.
-func (s *Store) prepare(ctx context.Context, f *foresight) (done func(), err error) {
+func (s *Store) prepare(ctx context.Context, f *kv.Foresight) (done func(), err error) {
 	var ends []func()
 	done = func() {
 		for _, end := range ends {
@@ -82,14 +34,14 @@ func (s *Store) prepare(ctx context.Context, f *foresight) (done func(), err err
 			s.tidyLater()
 		}
 	}
-	f.surveys++
-	f.ready, f.noted = f.noted, nil
-	if err := s.lookUp(ctx, f.ready); err != nil {
+	f.Surveys++
+	f.Ready, f.Noted = f.Noted, nil
+	if err := s.lookUp(ctx, f.Ready); err != nil {
 		return done, err
 	}
-	for i := range f.ready {
-		a := &f.ready[i]
-		if !a.add {
+	for i := range f.Ready {
+		a := &f.Ready[i]
+		if !a.Add {
 			continue
 		}
 		if err := s.nameAhead(ctx, a); err != nil {
@@ -99,7 +51,7 @@ func (s *Store) prepare(ctx context.Context, f *foresight) (done func(), err err
 		if err != nil {
 			return done, err
 		}
-		ends = append(ends, s.expect(a.idp, g))
+		ends = append(ends, s.expect(a.IdP, g))
 		if err := s.loosenAhead(ctx, a, g); err != nil {
 			return done, err
 		}
@@ -108,20 +60,20 @@ func (s *Store) prepare(ctx context.Context, f *foresight) (done func(), err err
 }
 
 // lookUp finds the numbers that values have.
-func (s *Store) lookUp(ctx context.Context, all []ahead) error {
+func (s *Store) lookUp(ctx context.Context, all []kv.Change) error {
 	return s.View(ctx, func(t store.Tx) error {
 		for i := range all {
-			d, ok := t.Directory(all[i].idp).(*directory)
+			d, ok := t.Directory(all[i].IdP).(*directory.Directory)
 			if !ok {
 				return errors.New("transaction of another store")
 			}
-			all[i].numbers = make([]number, len(all[i].values))
-			for j, v := range all[i].values {
-				n, _, err := d.number(v)
+			all[i].Numbers = make([]codec.Number, len(all[i].Values))
+			for j, v := range all[i].Values {
+				n, _, err := d.Number(v)
 				if err != nil {
 					return err
 				}
-				all[i].numbers[j] = n
+				all[i].Numbers[j] = n
 			}
 		}
 		return nil
@@ -129,11 +81,11 @@ func (s *Store) lookUp(ctx context.Context, all []ahead) error {
 }
 
 // inPart runs a function as a part of its own. There is one at a time, so that other requests have their turn between.
-func (s *Store) inPart(ctx context.Context, idp string, fn func(d *directory) error) error {
+func (s *Store) inPart(ctx context.Context, idp string, fn func(d *directory.Directory) error) error {
 	s.large.Lock()
 	defer s.large.Unlock()
 	return s.commitJob(ctx, func(t store.Tx) error {
-		d, ok := t.Directory(idp).(*directory)
+		d, ok := t.Directory(idp).(*directory.Directory)
 		if !ok {
 			return errors.New("transaction of another store")
 		}
@@ -142,50 +94,50 @@ func (s *Store) inPart(ctx context.Context, idp string, fn func(d *directory) er
 }
 
 // nameAhead numbers the values that have no number, in the order of their keys: so a part touches few pages.
-func (s *Store) nameAhead(ctx context.Context, a *ahead) error {
+func (s *Store) nameAhead(ctx context.Context, a *kv.Change) error {
 	var fresh []int
-	for i, n := range a.numbers {
+	for i, n := range a.Numbers {
 		if n == 0 {
 			fresh = append(fresh, i)
 		}
 	}
-	slices.SortFunc(fresh, func(i, j int) int { return cmp.Or(strings.Compare(a.values[i], a.values[j]), cmp.Compare(i, j)) })
+	slices.SortFunc(fresh, func(i, j int) int { return cmp.Or(strings.Compare(a.Values[i], a.Values[j]), cmp.Compare(i, j)) })
 	for part := range slices.Chunk(fresh, s.part) {
 		values := make([]string, len(part))
 		for i, at := range part {
-			values[i] = a.values[at]
+			values[i] = a.Values[at]
 		}
-		var numbers []number
-		err := s.inPart(ctx, a.idp, func(d *directory) (err error) {
-			numbers, err = d.internAll(values)
+		var numbers []codec.Number
+		err := s.inPart(ctx, a.IdP, func(d *directory.Directory) (err error) {
+			numbers, err = d.InternAll(values)
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("numbering new members: %w", err)
 		}
 		for i, at := range part {
-			a.numbers[at] = numbers[i]
+			a.Numbers[at] = numbers[i]
 		}
 	}
 	return nil
 }
 
 // groupAhead gives the number of the group, which may be new.
-func (s *Store) groupAhead(ctx context.Context, a *ahead) (g number, err error) {
-	err = s.inPart(ctx, a.idp, func(d *directory) (err error) {
-		g, err = d.intern(a.group)
+func (s *Store) groupAhead(ctx context.Context, a *kv.Change) (g codec.Number, err error) {
+	err = s.inPart(ctx, a.IdP, func(d *directory.Directory) (err error) {
+		g, err = d.Intern(a.Group)
 		return err
 	})
 	return g, err
 }
 
 // loosenAhead makes the loose rows of the members that the group does not have.
-func (s *Store) loosenAhead(ctx context.Context, a *ahead, g number) error {
-	members := slices.Clone(a.numbers)
+func (s *Store) loosenAhead(ctx context.Context, a *kv.Change, g codec.Number) error {
+	members := slices.Clone(a.Numbers)
 	slices.Sort(members)
 	members = slices.Compact(members)
 	for part := range slices.Chunk(members, s.part) {
-		if err := s.inPart(ctx, a.idp, func(d *directory) error { return d.loosen(g, part) }); err != nil {
+		if err := s.inPart(ctx, a.IdP, func(d *directory.Directory) error { return d.Loosen(g, part) }); err != nil {
 			return fmt.Errorf("preparing members: %w", err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // openInParts opens a store in which changes are large from so many members on, with the group g.
@@ -224,7 +225,7 @@ func TestLargeChangeLetsOthersIn(t *testing.T) {
 						queued = len(s.queue) > 0
 						s.mu.Unlock()
 					}
-				case at == 0 && commits > 3 && tx.Bucket([]byte(topSettings)) != nil:
+				case at == 0 && commits > 3 && tx.Bucket([]byte(kv.TopSettings)) != nil:
 					at = commits
 				}
 				return tx.Commit()
@@ -253,10 +254,10 @@ func TestLargeChangeThatDiffers(t *testing.T) {
 	runs := 0
 	update(t, s, func(d store.Directory) error {
 		runs++
-		_, err := d.AddMembers("g", all[min(runs, maxSurveys+1):]...)
+		_, err := d.AddMembers("g", all[min(runs, kv.MaxSurveys+1):]...)
 		return err
 	})
-	if members, back := memberships(t, s, all); members != len(all)-maxSurveys-1 || back != members {
+	if members, back := memberships(t, s, all); members != len(all)-kv.MaxSurveys-1 || back != members {
 		t.Errorf("the group has %d members, %d know of it, after %d runs", members, back, runs)
 	}
 	tidied(t, s)

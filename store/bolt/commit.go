@@ -14,6 +14,8 @@ import (
 	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 // maxBatch bounds how many functions share a commit, and with it how long the first of them waits.
@@ -31,7 +33,7 @@ type job struct {
 
 	err      error
 	panicked any // raised again in the caller
-	foresight
+	kv.Foresight
 }
 
 // Update implements store.Store. It does not return before the outcome is known, even when ctx ends: an answer
@@ -40,7 +42,7 @@ type job struct {
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 	err := s.do(j)
-	for err == nil && j.surveying() {
+	for err == nil && j.Surveying() {
 		err = s.again(j)
 	}
 	if err != nil {
@@ -51,7 +53,7 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 
 // again runs the function of a job once more, after its changes were prepared.
 func (s *Store) again(j *job) error {
-	done, err := s.prepare(j.ctx, &j.foresight)
+	done, err := s.prepare(j.ctx, &j.Foresight)
 	defer done()
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
@@ -64,7 +66,7 @@ func (s *Store) again(j *job) error {
 
 // commitJob is Update without a survey.
 func (s *Store) commitJob(ctx context.Context, fn func(store.Tx) error) error {
-	j := &job{ctx: ctx, fn: fn, done: make(chan struct{}), foresight: foresight{surveys: maxSurveys}}
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{}), Foresight: kv.Foresight{Surveys: kv.MaxSurveys}}
 	if err := s.do(j); err != nil {
 		return err
 	}
@@ -167,15 +169,15 @@ func (s *Store) round(batch []*job, left *[][]*job) {
 		answer(batch, fmt.Errorf("update: %w", err))
 		return
 	}
-	t := newTx(btx)
-	t.part = s.part
+	t := kv.New(btx)
+	t.Part = s.part
 	for i, j := range batch {
-		if t.writes > maxWrites {
+		if t.Writes > maxWrites {
 			*left = [][]*job{batch[i:]}
 			batch = batch[:i]
 			break
 		}
-		before := t.writes
+		before := t.Writes
 		spoiled := true
 		func() {
 			defer func() {
@@ -193,19 +195,19 @@ func (s *Store) round(batch []*job, left *[][]*job) {
 				close(j.done)
 			}()
 			j.run(t)
-			spoiled = j.failed() && t.writes != before
+			spoiled = j.failed() && t.Writes != before
 		}()
 		if spoiled {
 			return
 		}
 	}
-	if t.writes == 0 {
+	if t.Writes == 0 {
 		s.rollback(btx)
 	} else if err := s.commit(btx); err != nil {
 		answer(batch, err)
 		return
 	}
-	if t.loosened {
+	if t.Loosened {
 		s.tidyLater()
 	}
 	for _, j := range batch {
@@ -223,13 +225,13 @@ func answer(batch []*job, err error) {
 func (j *job) failed() bool { return j.err != nil || j.panicked != nil }
 
 // run leaves the outcome in the job.
-func (j *job) run(t *tx) {
-	j.err, j.panicked, t.err = errors.New("update: the function ended its goroutine"), nil, nil
-	j.begin()
-	t.job = j
+func (j *job) run(t *kv.Tx) {
+	j.err, j.panicked, t.Err = errors.New("update: the function ended its goroutine"), nil, nil
+	j.Begin()
+	t.Plan = &j.Foresight
 	defer func() {
-		t.job = nil
-		if j.surveying() && j.panicked == nil {
+		t.Plan = nil
+		if j.Surveying() && j.panicked == nil {
 			j.err = errSurveyed
 		}
 	}()
@@ -242,10 +244,10 @@ func (j *job) run(t *tx) {
 	}()
 	err := j.ctx.Err()
 	if err == nil {
-		err = j.fn(t)
+		err = j.fn(tables.New(t))
 	}
 	if err == nil {
-		err = t.err
+		err = t.Err
 	}
 	j.err = err
 }

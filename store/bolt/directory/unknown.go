@@ -1,16 +1,17 @@
-package bolt
+package directory
 
 import (
 	"fmt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
 )
 
 // Existing implements store.Directory.
-func (d *directory) Existing(ids ...string) ([]string, error) {
+func (d *Directory) Existing(ids ...string) ([]string, error) {
 	var found []string
 	for _, id := range ids {
-		n, ok, err := d.number(id)
+		n, ok, err := d.Number(id)
 		if err != nil {
 			return nil, fmt.Errorf("existing ids: %w", err)
 		}
@@ -23,14 +24,14 @@ func (d *directory) Existing(ids ...string) ([]string, error) {
 
 // UnknownMembers implements store.Directory. It goes through the names, and for each that is of
 // nothing through its memberships: so it costs what the directory has of ids, not of memberships.
-func (d *directory) UnknownMembers() ([]store.UnknownMembers, error) {
+func (d *Directory) UnknownMembers() ([]store.UnknownMembers, error) {
 	counts, err := d.countUnknown()
 	if err != nil {
 		return nil, fmt.Errorf("unknown members: %w", err)
 	}
 	var out []store.UnknownMembers
 	for g, n := range counts {
-		id, err := d.name(g)
+		id, err := d.Name(g)
 		if err != nil {
 			return nil, fmt.Errorf("unknown members: %w", err)
 		}
@@ -40,19 +41,19 @@ func (d *directory) UnknownMembers() ([]store.UnknownMembers, error) {
 }
 
 // countUnknown counts the memberships of names that are of nothing, by group.
-func (d *directory) countUnknown() (map[number]int, error) {
-	counts := map[number]int{}
-	var s sheet
-	for key, record := range d.tx.scan(d.bucket(dirNames), nil, 0) {
-		if err := s.open(key, record); err != nil {
+func (d *Directory) countUnknown() (map[codec.Number]int, error) {
+	counts := map[codec.Number]int{}
+	var s codec.NameBlock
+	for key, record := range d.Tx.Scan(d.Bucket(dirNames), nil, 0) {
+		if err := s.Open(key, record); err != nil {
 			return nil, err
 		}
-		first := toNumber(key)<<nameBits + 1
-		for at := range s.n {
-			if s.names[at].is != nameOfNothing {
+		first := codec.ToNumber(key)<<codec.NameBits + 1
+		for at := range s.N {
+			if s.Names[at].Is != codec.NameOfNothing {
 				continue
 			}
-			for g, err := range d.groupsOf(first + number(at)) {
+			for g, err := range d.groupsOf(first + codec.Number(at)) {
 				if err != nil {
 					return nil, err
 				}

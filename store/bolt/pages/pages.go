@@ -1,4 +1,4 @@
-package bolt
+package pages
 
 import (
 	"bytes"
@@ -29,44 +29,44 @@ const (
 	maxDepth     = 64
 )
 
-// checkPages follows every page of the file as its newest meta page leads to them and reports the first thing
+// Check follows every page of the file as its newest meta page leads to them and reports the first thing
 // that is not as bbolt leaves it. bbolt itself follows them unchecked: on a page that is damaged it panics, also
 // in goroutines of its own, loops, or reads outside of the map.
-func checkPages(f *os.File) error {
+func Check(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	w := walker{f: f}
+	w := Walker{F: f}
 	if err := w.meta(info.Size()); err != nil {
 		return err
 	}
-	if need := int64(w.high) * int64(w.pageSize); info.Size() < need {
+	if need := int64(w.High) * int64(w.PageSize); info.Size() < need {
 		return fmt.Errorf("it ends at %d of %d bytes", info.Size(), need)
 	}
-	return w.walk()
+	return w.Walk()
 }
 
-type walker struct {
-	f        *os.File
-	pageSize int
-	root     uint64
-	high     uint64 // pages from here on are not in use
-	seen     []bool
+type Walker struct {
+	F        *os.File
+	PageSize int
+	Root     uint64
+	High     uint64 // pages from here on are not in use
+	Seen     []bool
 	// value is told of every value: in which buckets it is, from the outermost on, and where in the file; nil: nobody is.
-	value   func(in [][]byte, key, value []byte, at int64)
+	Value   func(in [][]byte, key, value []byte, at int64)
 	buckets [][]byte             // in which the walker is
 	pages   [maxDepth + 2][]byte // one that was read for each depth: they are as many as the file has, and one at a time
 }
 
-// walk follows every page from the root on.
-func (w *walker) walk() error {
-	w.seen = make([]bool, w.high)
-	return w.tree(w.root, nil, nil, 0)
+// Walk follows every page from the root on.
+func (w *Walker) Walk() error {
+	w.Seen = make([]bool, w.High)
+	return w.tree(w.Root, nil, nil, 0)
 }
 
 // meta finds the newest of the two meta pages that is whole.
-func (w *walker) meta(size int64) error {
+func (w *Walker) meta(size int64) error {
 	newest := uint64(0)
 	found := false
 	offsets := []int64{0}
@@ -78,7 +78,7 @@ func (w *walker) meta(size int64) error {
 		if off+int64(len(b)) > size {
 			break
 		}
-		if _, err := w.f.ReadAt(b, off); err != nil {
+		if _, err := w.F.ReadAt(b, off); err != nil {
 			return err
 		}
 		order := binary.NativeEndian
@@ -94,55 +94,55 @@ func (w *walker) meta(size int64) error {
 		}
 		if txid := order.Uint64(m[48:]); !found || txid > newest {
 			found, newest = true, txid
-			w.pageSize, w.root, w.high = int(pageSize), order.Uint64(m[16:]), order.Uint64(m[40:])
+			w.PageSize, w.Root, w.High = int(pageSize), order.Uint64(m[16:]), order.Uint64(m[40:])
 		}
 	}
 	if !found {
 		return errors.New("neither of its two first pages is whole")
 	}
-	if w.high > uint64(size)/uint64(w.pageSize)+1 {
-		return fmt.Errorf("it ends at %d bytes and should have %d pages of %d", size, w.high, w.pageSize)
+	if w.High > uint64(size)/uint64(w.PageSize)+1 {
+		return fmt.Errorf("it ends at %d bytes and should have %d pages of %d", size, w.High, w.PageSize)
 	}
 	return nil
 }
 
 // tree checks the page and what is under it. Its keys lie in [low, high); nil is no bound.
-func (w *walker) tree(id uint64, low, high []byte, depth int) error {
+func (w *Walker) tree(id uint64, low, high []byte, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("page %d: too deep", id)
 	}
-	if id < 2 || id >= w.high {
+	if id < 2 || id >= w.High {
 		return fmt.Errorf("page %d: outside of the file", id)
 	}
 	if w.pages[depth] == nil {
-		w.pages[depth] = make([]byte, w.pageSize)
+		w.pages[depth] = make([]byte, w.PageSize)
 	}
 	page := w.pages[depth]
-	if _, err := w.f.ReadAt(page, int64(id)*int64(w.pageSize)); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := w.F.ReadAt(page, int64(id)*int64(w.PageSize)); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("page %d: %w", id, err)
 	}
 	order := binary.NativeEndian
 	overflow := uint64(order.Uint32(page[12:]))
-	if order.Uint64(page) != id || id+overflow >= w.high {
+	if order.Uint64(page) != id || id+overflow >= w.High {
 		return fmt.Errorf("page %d: its number or length is wrong", id)
 	}
 	for p := id; p <= id+overflow; p++ {
-		if w.seen[p] {
+		if w.Seen[p] {
 			return fmt.Errorf("page %d: used twice", p)
 		}
-		w.seen[p] = true
+		w.Seen[p] = true
 	}
 	if overflow > 0 { // seldom: of its own
-		page = make([]byte, (1+overflow)*uint64(w.pageSize))
-		if _, err := w.f.ReadAt(page, int64(id)*int64(w.pageSize)); err != nil {
+		page = make([]byte, (1+overflow)*uint64(w.PageSize))
+		if _, err := w.F.ReadAt(page, int64(id)*int64(w.PageSize)); err != nil {
 			return fmt.Errorf("page %d: %w", id, err)
 		}
 	}
-	return w.page(id, int64(id)*int64(w.pageSize), page, low, high, depth)
+	return w.page(id, int64(id)*int64(w.PageSize), page, low, high, depth)
 }
 
 // page checks a page that has been read from there, or the page of a small bucket that is kept in its parent.
-func (w *walker) page(id uint64, at int64, page, low, high []byte, depth int) error {
+func (w *Walker) page(id uint64, at int64, page, low, high []byte, depth int) error {
 	order := binary.NativeEndian
 	flags, count := order.Uint16(page[8:]), int(order.Uint16(page[10:]))
 	if flags != pageBranch && flags != pageLeaf {
@@ -183,8 +183,8 @@ func (w *walker) page(id uint64, at int64, page, low, high []byte, depth int) er
 				return err
 			}
 			w.buckets = w.buckets[:len(w.buckets)-1]
-		case w.value != nil:
-			w.value(w.buckets, e.key, e.value, at+e.at)
+		case w.Value != nil:
+			w.Value(w.buckets, e.key, e.value, at+e.at)
 		}
 	}
 	return nil
@@ -220,7 +220,7 @@ func elementOf(page []byte, flags uint16, count, i int) (e element, ok bool) {
 }
 
 // bucket checks a bucket whose value is there.
-func (w *walker) bucket(id uint64, at int64, value []byte, depth int) error {
+func (w *Walker) bucket(id uint64, at int64, value []byte, depth int) error {
 	if len(value) < bucketHeader {
 		return fmt.Errorf("page %d: bucket too short", id)
 	}

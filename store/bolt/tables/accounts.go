@@ -1,10 +1,12 @@
-package bolt
+package tables
 
 import (
 	"fmt"
 	"iter"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // The buckets of a backend's ID mapping.
@@ -14,96 +16,96 @@ const (
 	accCached = "cached"     // target, key -> cached account
 )
 
-type accounts struct{ *space }
+type accounts struct{ *kv.Namespace }
 
-func encodeLink(key []byte, l store.Link) []byte {
-	e := newRecord(128)
-	e.string(l.IdP)
-	e.string(l.User)
-	e.string(l.Key)
-	e.string(l.Account)
-	e.time(l.Seen)
+func EncodeLink(key []byte, l store.Link) []byte {
+	e := codec.NewRecord(128)
+	e.String(l.IdP)
+	e.String(l.User)
+	e.String(l.Key)
+	e.String(l.Account)
+	e.Time(l.Seen)
 	if l.Changed || l.Made { // a record without them is as it was before there were any
-		e.bool(l.Changed)
-		e.bool(l.Made)
+		e.Bool(l.Changed)
+		e.Bool(l.Made)
 	}
-	return e.seal(key)
+	return e.Seal(key)
 }
 
-func decodeLink(key, record []byte) (l store.Link, err error) {
-	d, err := openRecord(key, record)
+func DecodeLink(key, record []byte) (l store.Link, err error) {
+	d, err := codec.OpenRecord(key, record)
 	if err != nil {
 		return l, fmt.Errorf("link: %w", err)
 	}
-	l.IdP, l.User, l.Key, l.Account, l.Seen = d.string(), d.string(), d.string(), d.string(), d.time()
-	if d.more() {
-		l.Changed, l.Made = d.bool(), d.bool()
+	l.IdP, l.User, l.Key, l.Account, l.Seen = d.String(), d.String(), d.String(), d.String(), d.Time()
+	if d.More() {
+		l.Changed, l.Made = d.Bool(), d.Bool()
 	}
-	return l, d.end(key)
+	return l, d.End(key)
 }
 
-func encodeCached(key []byte, c store.CachedAccount) []byte {
-	e := newRecord(128)
-	e.string(c.Target)
-	e.string(c.Key)
-	e.string(c.ID)
-	e.string(c.Status)
-	e.time(c.Seen)
-	return e.seal(key)
+func EncodeCached(key []byte, c store.CachedAccount) []byte {
+	e := codec.NewRecord(128)
+	e.String(c.Target)
+	e.String(c.Key)
+	e.String(c.ID)
+	e.String(c.Status)
+	e.Time(c.Seen)
+	return e.Seal(key)
 }
 
-func decodeCached(key, record []byte) (c store.CachedAccount, err error) {
-	d, err := openRecord(key, record)
+func DecodeCached(key, record []byte) (c store.CachedAccount, err error) {
+	d, err := codec.OpenRecord(key, record)
 	if err != nil {
 		return c, fmt.Errorf("cached account: %w", err)
 	}
-	c.Target, c.Key, c.ID, c.Status, c.Seen = d.string(), d.string(), d.string(), d.string(), d.time()
-	return c, d.end(key)
+	c.Target, c.Key, c.ID, c.Status, c.Seen = d.String(), d.String(), d.String(), d.String(), d.Time()
+	return c, d.End(key)
 }
 
 func (a *accounts) Link(idp, user string) (store.Link, error) {
-	key := makeKey(idp, user)
-	record := a.get(accLinks, key)
+	key := codec.MakeKey(idp, user)
+	record := a.Get(accLinks, key)
 	if record == nil {
 		return store.Link{}, fmt.Errorf("link of %q of %q: %w", user, idp, store.ErrNotFound)
 	}
-	return decodeLink(key, record)
+	return DecodeLink(key, record)
 }
 
 func (a *accounts) PutLink(l store.Link) error {
-	a.tx.write()
-	links, err := a.make(accLinks)
+	a.Tx.Write()
+	links, err := a.Make(accLinks)
 	if err != nil {
 		return err
 	}
-	key := makeKey(l.IdP, l.User)
+	key := codec.MakeKey(l.IdP, l.User)
 	if err := a.unlink(key, l.Account); err != nil {
 		return fmt.Errorf("put link: %w", err)
 	}
 	if err := a.tallyLink(l.IdP, l.User, l.Account); err != nil {
 		return fmt.Errorf("put link: %w", err)
 	}
-	if err := a.tx.put(links, key, encodeLink(key, l)); err != nil {
+	if err := a.Tx.Put(links, key, EncodeLink(key, l)); err != nil {
 		return err
 	}
 	if l.Account == "" {
 		return nil
 	}
-	linked, err := a.make(accLinked)
+	linked, err := a.Make(accLinked)
 	if err != nil {
 		return err
 	}
-	return a.tx.put(linked, makeKey(l.Account, l.IdP, l.User), key)
+	return a.Tx.Put(linked, codec.MakeKey(l.Account, l.IdP, l.User), key)
 }
 
 // accountOf returns the account that a user is linked to; "" if there is none.
 func (a *accounts) accountOf(idp, user string) (string, error) {
-	key := makeKey(idp, user)
-	record := a.get(accLinks, key)
+	key := codec.MakeKey(idp, user)
+	record := a.Get(accLinks, key)
 	if record == nil {
 		return "", nil
 	}
-	l, err := decodeLink(key, record)
+	l, err := DecodeLink(key, record)
 	return l.Account, err
 }
 
@@ -113,26 +115,26 @@ func (a *accounts) tallyLink(idp, user, account string) error {
 	if err != nil {
 		return err
 	}
-	return (&work{a.tx.space(topWork, a.name)}).moveBlocked(idp, user, before, account)
+	return (&work{a.Tx.Space(kv.TopWork, a.Name)}).moveBlocked(idp, user, before, account)
 }
 
 // unlink removes the way back from the account the link has now, unless it is the one it is going to have.
 func (a *accounts) unlink(key []byte, unless string) error {
-	record := a.get(accLinks, key)
+	record := a.Get(accLinks, key)
 	if record == nil {
 		return nil
 	}
-	old, err := decodeLink(key, record)
+	old, err := DecodeLink(key, record)
 	if err != nil || old.Account == "" || old.Account == unless {
 		return err
 	}
-	return a.tx.del(a.bucket(accLinked), makeKey(old.Account, old.IdP, old.User))
+	return a.Tx.Del(a.Bucket(accLinked), codec.MakeKey(old.Account, old.IdP, old.User))
 }
 
 func (a *accounts) DeleteLink(idp, user string) error {
-	a.tx.write()
-	key := makeKey(idp, user)
-	if a.get(accLinks, key) == nil {
+	a.Tx.Write()
+	key := codec.MakeKey(idp, user)
+	if a.Get(accLinks, key) == nil {
 		return fmt.Errorf("delete link of %q of %q: %w", user, idp, store.ErrNotFound)
 	}
 	if err := a.unlink(key, ""); err != nil {
@@ -141,17 +143,17 @@ func (a *accounts) DeleteLink(idp, user string) error {
 	if err := a.tallyLink(idp, user, ""); err != nil {
 		return fmt.Errorf("delete link: %w", err)
 	}
-	return a.tx.del(a.bucket(accLinks), key)
+	return a.Tx.Del(a.Bucket(accLinks), key)
 }
 
 func (a *accounts) Linked(account string) ([]store.Link, error) {
 	var links []store.Link
-	for _, v := range a.tx.scan(a.bucket(accLinked), makeKey(account), 0) {
-		record := a.get(accLinks, v)
+	for _, v := range a.Tx.Scan(a.Bucket(accLinked), codec.MakeKey(account), 0) {
+		record := a.Get(accLinks, v)
 		if record == nil {
 			return nil, fmt.Errorf("linked to %q: link missing: %w", account, store.ErrDamaged)
 		}
-		l, err := decodeLink(v, record)
+		l, err := DecodeLink(v, record)
 		if err == nil && l.Account != account {
 			err = store.ErrDamaged
 		}
@@ -165,8 +167,8 @@ func (a *accounts) Linked(account string) ([]store.Link, error) {
 
 func (a *accounts) Links() iter.Seq2[store.Link, error] {
 	return func(yield func(store.Link, error) bool) {
-		for k, v := range a.tx.scan(a.bucket(accLinks), nil, 0) {
-			l, err := decodeLink(k, v)
+		for k, v := range a.Tx.Scan(a.Bucket(accLinks), nil, 0) {
+			l, err := DecodeLink(k, v)
 			if !yield(l, err) || err != nil {
 				return
 			}
@@ -175,18 +177,18 @@ func (a *accounts) Links() iter.Seq2[store.Link, error] {
 }
 
 func (a *accounts) Cached(target, key string) (store.CachedAccount, error) {
-	k := makeKey(target, key)
-	record := a.get(accCached, k)
+	k := codec.MakeKey(target, key)
+	record := a.Get(accCached, k)
 	if record == nil {
 		return store.CachedAccount{}, fmt.Errorf("cached account on %q: %w", target, store.ErrNotFound)
 	}
-	return decodeCached(k, record)
+	return DecodeCached(k, record)
 }
 
 func (a *accounts) CachedOn(target string) iter.Seq2[store.CachedAccount, error] {
 	return func(yield func(store.CachedAccount, error) bool) {
-		for k, v := range a.tx.scan(a.bucket(accCached), makeKey(target), 0) {
-			c, err := decodeCached(k, v)
+		for k, v := range a.Tx.Scan(a.Bucket(accCached), codec.MakeKey(target), 0) {
+			c, err := DecodeCached(k, v)
 			if !yield(c, err) || err != nil {
 				return
 			}
@@ -195,20 +197,20 @@ func (a *accounts) CachedOn(target string) iter.Seq2[store.CachedAccount, error]
 }
 
 func (a *accounts) PutCached(c store.CachedAccount) error {
-	a.tx.write()
-	b, err := a.make(accCached)
+	a.Tx.Write()
+	b, err := a.Make(accCached)
 	if err != nil {
 		return err
 	}
-	key := makeKey(c.Target, c.Key)
-	return a.tx.put(b, key, encodeCached(key, c))
+	key := codec.MakeKey(c.Target, c.Key)
+	return a.Tx.Put(b, key, EncodeCached(key, c))
 }
 
 func (a *accounts) DeleteCached(target, key string) error {
-	a.tx.write()
-	k := makeKey(target, key)
-	if a.get(accCached, k) == nil {
+	a.Tx.Write()
+	k := codec.MakeKey(target, key)
+	if a.Get(accCached, k) == nil {
 		return fmt.Errorf("delete cached account on %q: %w", target, store.ErrNotFound)
 	}
-	return a.tx.del(a.bucket(accCached), k)
+	return a.Tx.Del(a.Bucket(accCached), k)
 }

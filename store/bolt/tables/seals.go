@@ -1,4 +1,4 @@
-package bolt
+package tables
 
 import (
 	"encoding/binary"
@@ -10,56 +10,58 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // Events are committed in the order of their numbers here, and sealed in it: what has no seal is what comes after the last one.
 
-func encodeSeal(key []byte, s store.Seal) []byte {
-	e := newRecord(binary.MaxVarintLen64 + len(s.Digest))
-	e.uint(s.Event)
-	e.raw(s.Digest[:])
-	return e.seal(key)
+func EncodeSeal(key []byte, s store.Seal) []byte {
+	e := codec.NewRecord(binary.MaxVarintLen64 + len(s.Digest))
+	e.Uint(s.Event)
+	e.Raw(s.Digest[:])
+	return e.Seal(key)
 }
 
-// decodeSeal takes the place from the key.
-func decodeSeal(key, record []byte) (s store.Seal, err error) {
-	d, err := openRecord(key, record)
+// DecodeSeal takes the place from the key.
+func DecodeSeal(key, record []byte) (s store.Seal, err error) {
+	d, err := codec.OpenRecord(key, record)
 	if err != nil {
 		return s, fmt.Errorf("seal: %w", err)
 	}
 	if len(key) != 8 {
 		return s, fmt.Errorf("seal: key of %d bytes: %w", len(key), store.ErrDamaged)
 	}
-	s.Place, s.Event = binary.BigEndian.Uint64(key), d.uint()
-	if len(d.s) != len(s.Digest) {
-		return s, fmt.Errorf("seal %d: digest of %d bytes: %w", s.Place, len(d.s), store.ErrDamaged)
+	s.Place, s.Event = binary.BigEndian.Uint64(key), d.Uint()
+	if len(d.S) != len(s.Digest) {
+		return s, fmt.Errorf("seal %d: digest of %d bytes: %w", s.Place, len(d.S), store.ErrDamaged)
 	}
-	copy(s.Digest[:], d.s)
+	copy(s.Digest[:], d.S)
 	return s, nil
 }
 
 // The anchor is a record of its place and digest.
-func encodeAnchor(s store.Seal) []byte {
-	e := newRecord(binary.MaxVarintLen64 + len(s.Digest))
-	e.uint(s.Place)
-	e.raw(s.Digest[:])
-	return e.seal([]byte(metaAnchor))
+func EncodeAnchor(s store.Seal) []byte {
+	e := codec.NewRecord(binary.MaxVarintLen64 + len(s.Digest))
+	e.Uint(s.Place)
+	e.Raw(s.Digest[:])
+	return e.Seal([]byte(kv.MetaAnchor))
 }
 
-func decodeAnchor(record []byte) (s store.Seal, err error) {
-	d, err := openRecord([]byte(metaAnchor), record)
+func DecodeAnchor(record []byte) (s store.Seal, err error) {
+	d, err := codec.OpenRecord([]byte(kv.MetaAnchor), record)
 	if err != nil {
 		return s, fmt.Errorf("anchor of the seals: %w", err)
 	}
-	s.Place = d.uint()
-	if len(d.s) != len(s.Digest) {
-		return s, fmt.Errorf("anchor of the seals: digest of %d bytes: %w", len(d.s), store.ErrDamaged)
+	s.Place = d.Uint()
+	if len(d.S) != len(s.Digest) {
+		return s, fmt.Errorf("anchor of the seals: digest of %d bytes: %w", len(d.S), store.ErrDamaged)
 	}
-	copy(s.Digest[:], d.s)
+	copy(s.Digest[:], d.S)
 	return s, nil
 }
 
-func (e *events) seals() *bbolt.Bucket { return e.tx.btx.Bucket([]byte(topSeals)) }
+func (e *events) seals() *bbolt.Bucket { return e.tx.Btx.Bucket([]byte(kv.TopSeals)) }
 
 func (e *events) Unsealed() iter.Seq2[store.Event, error] {
 	return func(yield func(store.Event, error) bool) {
@@ -85,20 +87,20 @@ func (e *events) sealed() (uint64, error) {
 func (e *events) LastSeal() (store.Seal, error) {
 	if b := e.seals(); b != nil {
 		if k, v := b.Cursor().Last(); k != nil {
-			return decodeSeal(k, v)
+			return DecodeSeal(k, v)
 		}
 	}
 	return e.Anchor()
 }
 
 func (e *events) Seal(seals ...store.Seal) error {
-	e.tx.write()
+	e.tx.Write()
 	last, err := e.LastSeal()
 	if err != nil {
 		return err
 	}
 	var unsealed []uint64
-	for k := range e.tx.scanFrom(e.tx.btx.Bucket([]byte(topEvents)), seqKey(last.Event+1), nil, 0) {
+	for k := range e.tx.ScanFrom(e.tx.Btx.Bucket([]byte(kv.TopEvents)), codec.SeqKey(last.Event+1), nil, 0) {
 		if len(unsealed) == len(seals) || len(k) != 8 {
 			break
 		}
@@ -116,13 +118,13 @@ func (e *events) Seal(seals ...store.Seal) error {
 			return fmt.Errorf("seal event %d, not %d: %w", s.Event, next, store.ErrConflict)
 		}
 	}
-	b, err := e.tx.top(topSeals)
+	b, err := e.tx.Top(kv.TopSeals)
 	if err != nil {
 		return err
 	}
 	for _, s := range seals {
-		key := seqKey(s.Place)
-		if err := e.tx.put(b, key, encodeSeal(key, s)); err != nil {
+		key := codec.SeqKey(s.Place)
+		if err := e.tx.Put(b, key, EncodeSeal(key, s)); err != nil {
 			return err
 		}
 	}
@@ -134,8 +136,8 @@ func (e *events) Seals(after uint64) iter.Seq2[store.Seal, error] {
 		if after == math.MaxUint64 {
 			return
 		}
-		for k, v := range e.tx.scanFrom(e.seals(), seqKey(after+1), nil, 0) {
-			s, err := decodeSeal(k, v)
+		for k, v := range e.tx.ScanFrom(e.seals(), codec.SeqKey(after+1), nil, 0) {
+			s, err := DecodeSeal(k, v)
 			if !yield(s, err) || err != nil {
 				return
 			}
@@ -144,15 +146,15 @@ func (e *events) Seals(after uint64) iter.Seq2[store.Seal, error] {
 }
 
 func (e *events) Anchor() (store.Seal, error) {
-	record := get(e.tx.btx.Bucket([]byte(topMeta)), []byte(metaAnchor))
+	record := kv.Get(e.tx.Btx.Bucket([]byte(kv.TopMeta)), []byte(kv.MetaAnchor))
 	if record == nil {
 		return store.Seal{}, nil
 	}
-	return decodeAnchor(record)
+	return DecodeAnchor(record)
 }
 
 func (e *events) SetAnchor(s store.Seal) error {
-	e.tx.write()
+	e.tx.Write()
 	last, err := e.LastSeal()
 	if err != nil {
 		return err
@@ -164,15 +166,15 @@ func (e *events) SetAnchor(s store.Seal) error {
 }
 
 func (e *events) setAnchor(s store.Seal) error {
-	b, err := e.tx.top(topMeta)
+	b, err := e.tx.Top(kv.TopMeta)
 	if err != nil {
 		return err
 	}
-	return e.tx.put(b, []byte(metaAnchor), encodeAnchor(s))
+	return e.tx.Put(b, []byte(kv.MetaAnchor), EncodeAnchor(s))
 }
 
 func (e *events) Forget(place uint64) (store.Seal, error) {
-	e.tx.write()
+	e.tx.Write()
 	anchor, err := e.Anchor()
 	if err != nil {
 		return anchor, err
@@ -186,7 +188,7 @@ func (e *events) Forget(place uint64) (store.Seal, error) {
 		if s.Place > place || s.Event >= kept {
 			break
 		}
-		if err := errors.Join(e.tx.del(e.seals(), seqKey(s.Place)), e.tx.del(e.tx.btx.Bucket([]byte(topEvents)), seqKey(s.Event))); err != nil {
+		if err := errors.Join(e.tx.Del(e.seals(), codec.SeqKey(s.Place)), e.tx.Del(e.tx.Btx.Bucket([]byte(kv.TopEvents)), codec.SeqKey(s.Event))); err != nil {
 			return anchor, err
 		}
 		anchor = store.Seal{Place: s.Place, Digest: s.Digest}
@@ -200,8 +202,8 @@ func (e *events) Forget(place uint64) (store.Seal, error) {
 // referred is the oldest event that a mark refers to.
 func (e *events) referred() uint64 {
 	oldest := uint64(math.MaxUint64)
-	for name := range e.tx.scan(e.tx.btx.Bucket([]byte(topWork)), nil, 0) {
-		for k := range e.tx.scan(e.tx.space(topWork, string(name)).bucket(workEvents), nil, 0) {
+	for name := range e.tx.Scan(e.tx.Btx.Bucket([]byte(kv.TopWork)), nil, 0) {
+		for k := range e.tx.Scan(e.tx.Space(kv.TopWork, string(name)).Bucket(workEvents), nil, 0) {
 			if len(k) >= 8 {
 				oldest = min(oldest, binary.BigEndian.Uint64(k))
 			}

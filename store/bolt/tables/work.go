@@ -1,4 +1,4 @@
-package bolt
+package tables
 
 import (
 	"encoding/binary"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // The buckets of a backend's work. A mark has its place by target and sequence number, so that a target's marks
@@ -31,22 +33,22 @@ func (n *tally) add(m store.Mark, by int) {
 	}
 }
 
-type work struct{ *space }
+type work struct{ *kv.Namespace }
 
 func markKey(target string, seq uint64) []byte {
-	return binary.BigEndian.AppendUint64(makeKey(target), seq)
+	return binary.BigEndian.AppendUint64(codec.MakeKey(target), seq)
 }
 
 func subjectKey(target string, s store.Subject) []byte {
 	if s.Event != 0 {
-		return binary.BigEndian.AppendUint64(makeKey(target, s.IdP, s.User, s.Account), s.Event)
+		return binary.BigEndian.AppendUint64(codec.MakeKey(target, s.IdP, s.User, s.Account), s.Event)
 	}
-	return makeKey(target, s.IdP, s.User, s.Account)
+	return codec.MakeKey(target, s.IdP, s.User, s.Account)
 }
 
 // referenceKey is that of a mark among those that refer to an event: the oldest is the first.
 func referenceKey(target string, s store.Subject) []byte {
-	return append(seqKey(s.Event), makeKey(target, s.IdP, s.User, s.Account)...)
+	return append(codec.SeqKey(s.Event), codec.MakeKey(target, s.IdP, s.User, s.Account)...)
 }
 
 // refer notes that a mark refers to an event, which is not forgotten before the mark is settled.
@@ -54,55 +56,55 @@ func (w *work) refer(target string, s store.Subject) error {
 	if s.Event == 0 {
 		return nil
 	}
-	b, err := w.make(workEvents)
+	b, err := w.Make(workEvents)
 	if err != nil {
 		return err
 	}
-	return w.tx.put(b, referenceKey(target, s), []byte{})
+	return w.Tx.Put(b, referenceKey(target, s), []byte{})
 }
 
-func encodeMark(key []byte, m store.Mark) []byte {
-	e := newRecord(128)
-	e.string(m.Target)
-	e.string(m.Subject.IdP)
-	e.string(m.Subject.User)
-	e.string(m.Subject.Account)
-	e.uint(m.Subject.Event)
-	e.uint(m.Seq)
-	e.time(m.Since)
-	e.byte(byte(m.State))
-	e.time(m.NotBefore)
-	e.string(m.Reason)
-	e.int(int64(m.Tries))
-	e.bool(m.Urgent)
-	e.string(m.Origin.Initiator)
-	e.string(m.Origin.Token)
-	e.string(m.Origin.Request)
-	e.time(m.Origin.At)
-	return e.seal(key)
+func EncodeMark(key []byte, m store.Mark) []byte {
+	e := codec.NewRecord(128)
+	e.String(m.Target)
+	e.String(m.Subject.IdP)
+	e.String(m.Subject.User)
+	e.String(m.Subject.Account)
+	e.Uint(m.Subject.Event)
+	e.Uint(m.Seq)
+	e.Time(m.Since)
+	e.Byte(byte(m.State))
+	e.Time(m.NotBefore)
+	e.String(m.Reason)
+	e.Int(int64(m.Tries))
+	e.Bool(m.Urgent)
+	e.String(m.Origin.Initiator)
+	e.String(m.Origin.Token)
+	e.String(m.Origin.Request)
+	e.Time(m.Origin.At)
+	return e.Seal(key)
 }
 
-func decodeMark(key, record []byte) (m store.Mark, err error) {
-	d, err := openRecord(key, record)
+func DecodeMark(key, record []byte) (m store.Mark, err error) {
+	d, err := codec.OpenRecord(key, record)
 	if err != nil {
 		return m, fmt.Errorf("mark: %w", err)
 	}
-	m.Target = d.string()
-	m.Subject.IdP, m.Subject.User, m.Subject.Account = d.string(), d.string(), d.string()
-	m.Subject.Event = d.uint()
-	m.Seq, m.Since = d.uint(), d.time()
-	m.State, m.NotBefore = store.MarkState(d.byte()), d.time()
-	m.Reason, m.Tries, m.Urgent = d.string(), int(d.int()), d.bool()
-	m.Origin.Initiator, m.Origin.Token, m.Origin.Request, m.Origin.At = d.string(), d.string(), d.string(), d.time()
+	m.Target = d.String()
+	m.Subject.IdP, m.Subject.User, m.Subject.Account = d.String(), d.String(), d.String()
+	m.Subject.Event = d.Uint()
+	m.Seq, m.Since = d.Uint(), d.Time()
+	m.State, m.NotBefore = store.MarkState(d.Byte()), d.Time()
+	m.Reason, m.Tries, m.Urgent = d.String(), int(d.Int()), d.Bool()
+	m.Origin.Initiator, m.Origin.Token, m.Origin.Request, m.Origin.At = d.String(), d.String(), d.String(), d.Time()
 	if m.State > store.Held {
-		d.fail()
+		d.Fail()
 	}
-	return m, d.end(key)
+	return m, d.End(key)
 }
 
 // find gives the mark of the subject and false if there is none.
 func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
-	v := w.get(workSubjects, subjectKey(target, s))
+	v := w.Get(workSubjects, subjectKey(target, s))
 	if v == nil {
 		return store.Mark{}, false, nil
 	}
@@ -110,11 +112,11 @@ func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 		return store.Mark{}, false, fmt.Errorf("place of mark: %w", store.ErrDamaged)
 	}
 	key := markKey(target, binary.BigEndian.Uint64(v))
-	record := w.get(workMarks, key)
+	record := w.Get(workMarks, key)
 	if record == nil {
 		return store.Mark{}, false, fmt.Errorf("mark without record: %w", store.ErrDamaged)
 	}
-	m, err := decodeMark(key, record)
+	m, err := DecodeMark(key, record)
 	if err == nil && (m.Target != target || m.Subject != s) {
 		err = fmt.Errorf("mark of somebody else: %w", store.ErrDamaged)
 	}
@@ -124,18 +126,18 @@ func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 func (w *work) counts() (tally, error) {
 	var n tally
 	key := []byte(workCounts)
-	record := w.get(workCounts, key)
+	record := w.Get(workCounts, key)
 	if record == nil {
 		return n, nil
 	}
-	d, err := openRecord(key, record)
+	d, err := codec.OpenRecord(key, record)
 	if err != nil {
 		return n, fmt.Errorf("counts of marks: %w", err)
 	}
 	for i := range n {
-		n[i] = int(d.uint())
+		n[i] = int(d.Uint())
 	}
-	return n, d.end(key)
+	return n, d.End(key)
 }
 
 // count adds to the numbers of marks.
@@ -152,16 +154,16 @@ func (w *work) count(by tally) error {
 			return fmt.Errorf("counts of marks: too low: %w", store.ErrDamaged)
 		}
 	}
-	b, err := w.make(workCounts)
+	b, err := w.Make(workCounts)
 	if err != nil {
 		return err
 	}
 	key := []byte(workCounts)
-	e := newRecord(len(n) * binary.MaxVarintLen64)
+	e := codec.NewRecord(len(n) * binary.MaxVarintLen64)
 	for _, v := range n {
-		e.uint(uint64(v))
+		e.Uint(uint64(v))
 	}
-	return w.tx.put(b, key, e.seal(key))
+	return w.Tx.Put(b, key, e.Seal(key))
 }
 
 func (w *work) Touch(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
@@ -173,16 +175,16 @@ func (w *work) TouchUrgent(target string, at time.Time, by store.Origin, subject
 }
 
 func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, subjects []store.Subject) error {
-	w.tx.write()
-	marks, err := w.make(workMarks)
+	w.Tx.Write()
+	marks, err := w.Make(workMarks)
 	if err != nil {
 		return err
 	}
-	places, err := w.make(workSubjects)
+	places, err := w.Make(workSubjects)
 	if err != nil {
 		return err
 	}
-	top, err := w.tx.top(topWork)
+	top, err := w.Tx.Top(kv.TopWork)
 	if err != nil {
 		return err
 	}
@@ -193,7 +195,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 		if err != nil {
 			return fmt.Errorf("touch: %w", err)
 		}
-		if m.Seq, err = w.tx.next(top); err != nil { // of the top: the numbers are store-wide
+		if m.Seq, err = w.Tx.Next(top); err != nil { // of the top: the numbers are store-wide
 			return err
 		}
 		if found {
@@ -202,7 +204,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 			if err := w.tallyMark(old, -1); err != nil {
 				return err
 			}
-			if err := w.tx.del(marks, markKey(target, old.Seq)); err != nil {
+			if err := w.Tx.Del(marks, markKey(target, old.Seq)); err != nil {
 				return err
 			}
 		}
@@ -211,10 +213,10 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 			return err
 		}
 		key := markKey(target, m.Seq)
-		if err := w.tx.put(marks, key, encodeMark(key, m)); err != nil {
+		if err := w.Tx.Put(marks, key, EncodeMark(key, m)); err != nil {
 			return err
 		}
-		if err := w.tx.put(places, subjectKey(target, s), seqKey(m.Seq)); err != nil {
+		if err := w.Tx.Put(places, subjectKey(target, s), codec.SeqKey(m.Seq)); err != nil {
 			return err
 		}
 		if err := w.refer(target, s); err != nil {
@@ -228,10 +230,10 @@ func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
 	return func(yield func(store.Mark, error) bool) {
 		var prefix []byte
 		if target != "" {
-			prefix = makeKey(target)
+			prefix = codec.MakeKey(target)
 		}
-		for k, v := range w.tx.scan(w.bucket(workMarks), prefix, 0) {
-			m, err := decodeMark(k, v)
+		for k, v := range w.Tx.Scan(w.Bucket(workMarks), prefix, 0) {
+			m, err := DecodeMark(k, v)
 			if !yield(m, err) || err != nil {
 				return
 			}
@@ -248,19 +250,19 @@ func (w *work) Mark(target string, s store.Subject) (store.Mark, error) {
 }
 
 func (w *work) Settle(m store.Mark) (bool, error) {
-	w.tx.write()
+	w.Tx.Write()
 	cur, found, err := w.find(m.Target, m.Subject)
 	if err != nil || !found || cur.Seq != m.Seq {
 		return false, err
 	}
-	if err := w.tx.del(w.bucket(workMarks), markKey(m.Target, m.Seq)); err != nil {
+	if err := w.Tx.Del(w.Bucket(workMarks), markKey(m.Target, m.Seq)); err != nil {
 		return false, err
 	}
-	if err := w.tx.del(w.bucket(workSubjects), subjectKey(m.Target, m.Subject)); err != nil {
+	if err := w.Tx.Del(w.Bucket(workSubjects), subjectKey(m.Target, m.Subject)); err != nil {
 		return false, err
 	}
 	if m.Subject.Event != 0 {
-		if err := w.tx.del(w.bucket(workEvents), referenceKey(m.Target, m.Subject)); err != nil {
+		if err := w.Tx.Del(w.Bucket(workEvents), referenceKey(m.Target, m.Subject)); err != nil {
 			return false, err
 		}
 	}
@@ -273,7 +275,7 @@ func (w *work) Settle(m store.Mark) (bool, error) {
 }
 
 func (w *work) Park(m store.Mark) (bool, error) {
-	w.tx.write()
+	w.Tx.Write()
 	if m.State > store.Held {
 		return false, fmt.Errorf("park: no state %d", m.State)
 	}
@@ -288,7 +290,7 @@ func (w *work) Park(m store.Mark) (bool, error) {
 	}
 	cur.State, cur.NotBefore, cur.Reason, cur.Tries = m.State, m.NotBefore, m.Reason, m.Tries
 	key := markKey(m.Target, m.Seq)
-	if err := w.tx.put(w.bucket(workMarks), key, encodeMark(key, cur)); err != nil {
+	if err := w.Tx.Put(w.Bucket(workMarks), key, EncodeMark(key, cur)); err != nil {
 		return false, err
 	}
 	by.add(cur, 1)
@@ -301,7 +303,7 @@ func (w *work) Park(m store.Mark) (bool, error) {
 func (w *work) Counts() (pending, blocked, held int) {
 	n, err := w.counts()
 	if err != nil {
-		w.tx.fail(err)
+		w.Tx.Fail(err)
 	}
 	return n[store.Pending], n[store.Blocked], n[store.Held]
 }
@@ -309,7 +311,7 @@ func (w *work) Counts() (pending, blocked, held int) {
 func (w *work) Urgent() int {
 	n, err := w.counts()
 	if err != nil {
-		w.tx.fail(err)
+		w.Tx.Fail(err)
 	}
 	return n[urgentPlace]
 }

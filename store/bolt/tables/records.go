@@ -1,4 +1,4 @@
-package bolt
+package tables
 
 import (
 	"encoding/binary"
@@ -9,6 +9,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 const (
@@ -16,16 +18,16 @@ const (
 	topExpiries = "expiries" // time, table, key of a record that expires -> nothing
 )
 
-type records struct{ tx *tx }
+type records struct{ tx *kv.Tx }
 
-func (t *tx) Records() store.Records { return records{t} }
+func (t Tx) Records() store.Records { return records{t.Tx} }
 
 // recordKey is the key of the first columns of a record.
 func recordKey(r store.Record, columns int) []byte {
 	var key []byte
 	for _, f := range r.Fields()[:columns] {
 		if s, ok := f.(*string); ok {
-			key = appendKey(key, *s)
+			key = codec.AppendKey(key, *s)
 		}
 	}
 	return key
@@ -33,54 +35,54 @@ func recordKey(r store.Record, columns int) []byte {
 
 // encodeRecord writes all columns: a long one is shortened in the key.
 func encodeRecord(key []byte, r store.Record) []byte {
-	e := newRecord(128)
+	e := codec.NewRecord(128)
 	for _, f := range r.Fields() {
 		switch f := f.(type) {
 		case *string:
-			e.string(*f)
+			e.String(*f)
 		case *time.Time:
-			e.time(*f)
+			e.Time(*f)
 		case *bool:
-			e.bool(*f)
+			e.Bool(*f)
 		case *int64:
-			e.int(*f)
+			e.Int(*f)
 		}
 	}
-	return e.seal(key)
+	return e.Seal(key)
 }
 
 // decodeRecord fills a record in. Columns that were added after it was written are zero.
 func decodeRecord(key, raw []byte, r store.Record) error {
-	d, err := openRecord(key, raw)
+	d, err := codec.OpenRecord(key, raw)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.Table().Name, err)
 	}
 	for _, f := range r.Fields() {
-		there := d.more()
+		there := d.More()
 		switch f := f.(type) {
 		case *string:
 			if *f = ""; there {
-				*f = d.string()
+				*f = d.String()
 			}
 		case *time.Time:
 			if *f = (time.Time{}); there {
-				*f = d.time()
+				*f = d.Time()
 			}
 		case *bool:
 			if *f = false; there {
-				*f = d.bool()
+				*f = d.Bool()
 			}
 		case *int64:
 			if *f = 0; there {
-				*f = d.int()
+				*f = d.Int()
 			}
 		}
 	}
-	return d.end(key)
+	return d.End(key)
 }
 
 func (rs records) bucket(table string) *bbolt.Bucket {
-	top := rs.tx.btx.Bucket([]byte(topRecords))
+	top := rs.tx.Btx.Bucket([]byte(topRecords))
 	if top == nil {
 		return nil
 	}
@@ -91,11 +93,11 @@ func (rs records) make(table string) (*bbolt.Bucket, error) {
 	if b := rs.bucket(table); b != nil {
 		return b, nil
 	}
-	top, err := rs.tx.top(topRecords)
+	top, err := rs.tx.Top(topRecords)
 	if err != nil {
 		return nil, err
 	}
-	rs.tx.writes++
+	rs.tx.Writes++
 	b, err := top.CreateBucket([]byte(table))
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", table, err)
@@ -106,7 +108,7 @@ func (rs records) make(table string) (*bbolt.Bucket, error) {
 func (rs records) Read(r store.Record) (bool, error) {
 	t := r.Table()
 	key := recordKey(r, t.Key)
-	raw := get(rs.bucket(t.Name), key)
+	raw := kv.Get(rs.bucket(t.Name), key)
 	if raw == nil {
 		return false, nil
 	}
@@ -129,12 +131,12 @@ func expiry(r store.Record) time.Time {
 
 // expiryKey sorts by time. One before 1970 counts as of 1970.
 func expiryKey(at time.Time, table string, key []byte) []byte {
-	return append(appendKey(binary.BigEndian.AppendUint64(nil, uint64(max(at.UnixMilli(), 0))), table), key...)
+	return append(codec.AppendKey(binary.BigEndian.AppendUint64(nil, uint64(max(at.UnixMilli(), 0))), table), key...)
 }
 
 // forgetExpiry removes the expiry of the record that has a key now.
 func (rs records) forgetExpiry(b *bbolt.Bucket, table string, key []byte) error {
-	raw := get(b, key)
+	raw := kv.Get(b, key)
 	if raw == nil {
 		return nil
 	}
@@ -149,7 +151,7 @@ func (rs records) forgetExpiry(b *bbolt.Bucket, table string, key []byte) error 
 	if at.IsZero() {
 		return nil
 	}
-	return rs.tx.del(rs.tx.btx.Bucket([]byte(topExpiries)), expiryKey(at, table, key))
+	return rs.tx.Del(rs.tx.Btx.Bucket([]byte(topExpiries)), expiryKey(at, table, key))
 }
 
 // emptyRecord returns a record of the table.
@@ -163,7 +165,7 @@ func emptyRecord(table string) (store.Record, bool) {
 }
 
 func (rs records) Write(r store.Record) error {
-	rs.tx.write()
+	rs.tx.Write()
 	t := r.Table()
 	b, err := rs.make(t.Name)
 	if err != nil {
@@ -175,11 +177,11 @@ func (rs records) Write(r store.Record) error {
 			return err
 		}
 		if at := expiry(r); !at.IsZero() {
-			expiries, err := rs.tx.top(topExpiries)
+			expiries, err := rs.tx.Top(topExpiries)
 			if err != nil {
 				return err
 			}
-			if err := rs.tx.put(expiries, expiryKey(at, t.Name, key), []byte{}); err != nil {
+			if err := rs.tx.Put(expiries, expiryKey(at, t.Name, key), []byte{}); err != nil {
 				return err
 			}
 		}
@@ -187,18 +189,18 @@ func (rs records) Write(r store.Record) error {
 	if err := rs.recountHeld(b, key, r); err != nil {
 		return err
 	}
-	return rs.tx.put(b, key, encodeRecord(key, r))
+	return rs.tx.Put(b, key, encodeRecord(key, r))
 }
 
 func (rs records) Remove(r store.Record) error {
-	rs.tx.write()
+	rs.tx.Write()
 	t := r.Table()
 	return rs.remove(t, recordKey(r, t.Key))
 }
 
 func (rs records) remove(t store.Table, key []byte) error {
 	b := rs.bucket(t.Name)
-	if get(b, key) == nil {
+	if kv.Get(b, key) == nil {
 		return nil
 	}
 	if t.Expires {
@@ -211,7 +213,7 @@ func (rs records) remove(t store.Table, key []byte) error {
 			return err
 		}
 	}
-	return rs.tx.del(b, key)
+	return rs.tx.Del(b, key)
 }
 
 // recountHeld counts a held off-boarding in the place of the one that has its key; an empty one is none.
@@ -220,7 +222,7 @@ func (rs records) recountHeld(b *bbolt.Bucket, key []byte, r store.Record) error
 	if !is {
 		return nil
 	}
-	if raw := get(b, key); raw != nil {
+	if raw := kv.Get(b, key); raw != nil {
 		var before store.HeldOffboarding
 		if err := decodeRecord(key, raw, &before); err != nil {
 			return err
@@ -249,7 +251,7 @@ func prefixOf(r store.Record) int {
 func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[store.Record, error] {
 	prefix := recordKey(like, prefixOf(like))
 	return func(yield func(store.Record, error) bool) {
-		for k, v := range rs.tx.scan(rs.bucket(like.Table().Name), prefix, 0) {
+		for k, v := range rs.tx.Scan(rs.bucket(like.Table().Name), prefix, 0) {
 			r := fresh()
 			err := decodeRecord(k, v, r)
 			if !yield(r, err) || err != nil {
@@ -261,8 +263,8 @@ func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[s
 
 // Sweep removes the records that expired first.
 func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
-	rs.tx.write()
-	for k := range rs.tx.scan(rs.tx.btx.Bucket([]byte(topExpiries)), nil, 0) {
+	rs.tx.Write()
+	for k := range rs.tx.Scan(rs.tx.Btx.Bucket([]byte(topExpiries)), nil, 0) {
 		if removed == most || len(k) < 8 || int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() {
 			break
 		}
@@ -283,7 +285,7 @@ func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
 
 // cutKey returns what follows the first part of a key, if the part is this one.
 func cutKey(key []byte, part string) (rest []byte, ok bool) {
-	first := makeKey(part)
+	first := codec.MakeKey(part)
 	if len(key) < len(first) || string(key[:len(first)]) != string(first) {
 		return nil, false
 	}

@@ -1,13 +1,13 @@
-package bolt
+package tables
 
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // The tallies are what metrics and status show. They change with what they count, so that reading
@@ -25,13 +25,13 @@ const (
 // pendingKey sorts the pending marks by the time since which they wait.
 func pendingKey(m store.Mark) []byte {
 	since := uint64(max(m.Since.UnixNano(), 0))
-	return binary.BigEndian.AppendUint64(seqKey(since), m.Seq)
+	return binary.BigEndian.AppendUint64(codec.SeqKey(since), m.Seq)
 }
 
 // blockedKey has the user of a mark first.
 func blockedKey(m store.Mark) []byte {
 	s := m.Subject
-	return append(append(makeKey(s.IdP, s.User, s.Account), seqKey(s.Event)...), makeKey(m.Target)...)
+	return append(append(codec.MakeKey(s.IdP, s.User, s.Account), codec.SeqKey(s.Event)...), codec.MakeKey(m.Target)...)
 }
 
 // personOf returns who is blocked by a mark: the account, as far as it is known.
@@ -39,42 +39,42 @@ func (w *work) personOf(m store.Mark) ([]byte, error) {
 	s := m.Subject
 	switch {
 	case s.Account == store.TargetSettings: // the target itself
-		return makeKey(m.Target, "", s.Account), nil
+		return codec.MakeKey(m.Target, "", s.Account), nil
 	case s.User != "":
-		account, err := (&accounts{w.tx.space(topAccounts, w.name)}).accountOf(s.IdP, s.User)
+		account, err := (&accounts{w.Tx.Space(kv.TopAccounts, w.Name)}).accountOf(s.IdP, s.User)
 		if err != nil || account != "" {
-			return makeKey("", "", account), err
+			return codec.MakeKey("", "", account), err
 		}
 	case s.Account != "":
-		return makeKey("", "", s.Account), nil
+		return codec.MakeKey("", "", s.Account), nil
 	}
-	return append(makeKey(s.IdP, s.User, s.Account), seqKey(s.Event)...), nil
+	return append(codec.MakeKey(s.IdP, s.User, s.Account), codec.SeqKey(s.Event)...), nil
 }
 
 // tallyMark counts a mark, or with -1 no longer. Its state is counted in counts.
 func (w *work) tallyMark(m store.Mark, by int) error {
 	switch m.State {
 	case store.Pending:
-		b, err := w.make(workPending)
+		b, err := w.Make(workPending)
 		switch {
 		case err != nil:
 			return err
 		case by > 0:
-			return w.tx.put(b, pendingKey(m), []byte{})
+			return w.Tx.Put(b, pendingKey(m), []byte{})
 		}
-		return w.tx.del(b, pendingKey(m))
+		return w.Tx.Del(b, pendingKey(m))
 	case store.Blocked:
-		b, err := w.make(workBlocked)
+		b, err := w.Make(workBlocked)
 		if err != nil {
 			return err
 		}
 		key := blockedKey(m)
 		if by < 0 {
-			err = w.tx.del(b, key)
+			err = w.Tx.Del(b, key)
 		} else {
-			e := newRecord(len(m.Reason) + 2)
-			e.string(m.Reason)
-			err = w.tx.put(b, key, e.seal(key))
+			e := codec.NewRecord(len(m.Reason) + 2)
+			e.String(m.Reason)
+			err = w.Tx.Put(b, key, e.Seal(key))
 		}
 		if err != nil {
 			return err
@@ -91,12 +91,12 @@ func (w *work) tallyMark(m store.Mark, by int) error {
 // tallyPerson counts a blocked mark of somebody, for its reason and for all.
 func (w *work) tallyPerson(person []byte, reason string, by int) error {
 	for _, of := range []string{"r" + reason, ""} {
-		n, err := w.adjust(workPeople, append(makeKey(of), person...), by)
+		n, err := w.Adjust(workPeople, append(codec.MakeKey(of), person...), by)
 		if err != nil {
 			return err
 		}
 		if by > 0 && n == by || n == 0 {
-			if _, err := w.adjust(workReasons, makeKey(of), by); err != nil {
+			if _, err := w.Adjust(workReasons, codec.MakeKey(of), by); err != nil {
 				return err
 			}
 		}
@@ -104,45 +104,23 @@ func (w *work) tallyPerson(person []byte, reason string, by int) error {
 	return nil
 }
 
-// adjust adds to a count, and returns it. One that is 0 is not stored.
-func (s *space) adjust(bucket string, key []byte, by int) (n int, err error) {
-	if record := s.get(bucket, key); record != nil {
-		before, err := openUint(key, record)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", bucket, err)
-		}
-		n = int(before)
-	}
-	if n += by; n < 0 {
-		return 0, fmt.Errorf("%s: too low: %w", bucket, store.ErrDamaged)
-	}
-	b, err := s.make(bucket)
-	if err != nil {
-		return 0, err
-	}
-	if n == 0 {
-		return 0, s.tx.del(b, key)
-	}
-	return n, s.tx.put(b, key, sealUint(key, uint64(n)))
-}
-
 // moveBlocked counts the blocked marks of a user for another account: it is linked to that one now.
 func (w *work) moveBlocked(idp, user, before, after string) error {
-	if before == after || user == "" || w.bucket(workBlocked) == nil {
+	if before == after || user == "" || w.Bucket(workBlocked) == nil {
 		return nil
 	}
 	of := func(account string) []byte {
 		if account != "" {
-			return makeKey("", "", account)
+			return codec.MakeKey("", "", account)
 		}
-		return append(makeKey(idp, user, ""), seqKey(0)...)
+		return append(codec.MakeKey(idp, user, ""), codec.SeqKey(0)...)
 	}
-	for k, v := range w.tx.scan(w.bucket(workBlocked), makeKey(idp, user), 0) {
-		d, err := openRecord(k, v)
+	for k, v := range w.Tx.Scan(w.Bucket(workBlocked), codec.MakeKey(idp, user), 0) {
+		d, err := codec.OpenRecord(k, v)
 		if err != nil {
 			return fmt.Errorf("blocked marks: %w", err)
 		}
-		reason := d.string()
+		reason := d.String()
 		if err := w.tallyPerson(of(before), reason, -1); err != nil {
 			return err
 		}
@@ -156,12 +134,12 @@ func (w *work) moveBlocked(idp, user, before, after string) error {
 // BlockedUsers implements store.Work.
 func (w *work) BlockedUsers() (all int, byReason map[string]int, err error) {
 	byReason = map[string]int{}
-	for k, v := range w.tx.scan(w.bucket(workReasons), nil, 0) {
-		n, err := openUint(k, v)
+	for k, v := range w.Tx.Scan(w.Bucket(workReasons), nil, 0) {
+		n, err := codec.OpenUint(k, v)
 		if err != nil {
 			return 0, nil, fmt.Errorf("blocked users: %w", err)
 		}
-		of, _ := partOf(k)
+		of, _ := codec.PartOf(k)
 		if of == "" {
 			all = int(n)
 		} else {
@@ -173,7 +151,7 @@ func (w *work) BlockedUsers() (all int, byReason map[string]int, err error) {
 
 // OldestPending implements store.Work.
 func (w *work) OldestPending() (time.Time, error) {
-	for k := range w.tx.scan(w.bucket(workPending), nil, 0) {
+	for k := range w.Tx.Scan(w.Bucket(workPending), nil, 0) {
 		if len(k) != 16 {
 			return time.Time{}, fmt.Errorf("pending marks: %w", store.ErrDamaged)
 		}
@@ -190,7 +168,7 @@ func (l *ledger) tallyEntry(before, after *store.Entry) error {
 		if after == nil {
 			by = -1
 		}
-		if _, err := l.adjust(ledgerCounts, makeKey("entries"), by); err != nil {
+		if _, err := l.Adjust(ledgerCounts, codec.MakeKey("entries"), by); err != nil {
 			return err
 		}
 	}
@@ -222,15 +200,15 @@ func (l *ledger) tallyEntry(before, after *store.Entry) error {
 			return nil // the account is held by another entry
 		}
 	}
-	_, err := l.adjust(ledgerCounts, makeKey("held"), by)
+	_, err := l.Adjust(ledgerCounts, codec.MakeKey("held"), by)
 	return err
 }
 
 // tallyHold adds to what a hold has on a target.
 func (l *ledger) tallyHold(id, target, why string, entries, offboardings int) error {
-	key := makeKey(id, target, why)
+	key := codec.MakeKey(id, target, why)
 	h := store.HoldSize{ID: id, Target: target, Why: why}
-	if record := l.get(ledgerHolds, key); record != nil {
+	if record := l.Get(ledgerHolds, key); record != nil {
 		var err error
 		if h, err = decodeHold(key, record); err != nil {
 			return err
@@ -240,36 +218,36 @@ func (l *ledger) tallyHold(id, target, why string, entries, offboardings int) er
 	if h.Entries < 0 || h.Offboardings < 0 {
 		return fmt.Errorf("size of hold %q: too low: %w", id, store.ErrDamaged)
 	}
-	b, err := l.make(ledgerHolds)
+	b, err := l.Make(ledgerHolds)
 	if err != nil {
 		return err
 	}
 	if h.Entries+h.Offboardings == 0 {
-		return l.tx.del(b, key)
+		return l.Tx.Del(b, key)
 	}
-	e := newRecord(64)
-	e.string(h.ID)
-	e.string(h.Target)
-	e.string(h.Why)
-	e.uint(uint64(h.Entries))
-	e.uint(uint64(h.Offboardings))
-	return l.tx.put(b, key, e.seal(key))
+	e := codec.NewRecord(64)
+	e.String(h.ID)
+	e.String(h.Target)
+	e.String(h.Why)
+	e.Uint(uint64(h.Entries))
+	e.Uint(uint64(h.Offboardings))
+	return l.Tx.Put(b, key, e.Seal(key))
 }
 
 func decodeHold(key, record []byte) (h store.HoldSize, err error) {
-	d, err := openRecord(key, record)
+	d, err := codec.OpenRecord(key, record)
 	if err != nil {
 		return h, fmt.Errorf("size of a hold: %w", err)
 	}
-	h.ID, h.Target, h.Why = d.string(), d.string(), d.string()
-	h.Entries, h.Offboardings = int(d.uint()), int(d.uint())
-	return h, d.end(key)
+	h.ID, h.Target, h.Why = d.String(), d.String(), d.String()
+	h.Entries, h.Offboardings = int(d.Uint()), int(d.Uint())
+	return h, d.End(key)
 }
 
 // Holds implements store.Ledger.
 func (l *ledger) Holds() ([]store.HoldSize, error) {
 	var out []store.HoldSize
-	for k, v := range l.tx.scan(l.bucket(ledgerHolds), nil, 0) {
+	for k, v := range l.Tx.Scan(l.Bucket(ledgerHolds), nil, 0) {
 		h, err := decodeHold(k, v)
 		if err != nil {
 			return nil, err
@@ -282,12 +260,12 @@ func (l *ledger) Holds() ([]store.HoldSize, error) {
 // Size implements store.Ledger.
 func (l *ledger) Size() (entries, heldAccounts int, err error) {
 	counts := map[string]int{}
-	for k, v := range l.tx.scan(l.bucket(ledgerCounts), nil, 0) {
-		n, err := openUint(k, v)
+	for k, v := range l.Tx.Scan(l.Bucket(ledgerCounts), nil, 0) {
+		n, err := codec.OpenUint(k, v)
 		if err != nil {
 			return 0, 0, fmt.Errorf("size of the ledger: %w", err)
 		}
-		of, _ := partOf(k)
+		of, _ := codec.PartOf(k)
 		counts[of] = int(n)
 	}
 	return counts["entries"], counts["held"], nil
@@ -298,73 +276,6 @@ func (rs records) tallyHeld(h store.HeldOffboarding, by int) error {
 	if h.Approved {
 		return nil
 	}
-	l := &ledger{rs.tx.space(topLedgers, h.Backend)}
+	l := &ledger{rs.tx.Space(kv.TopLedgers, h.Backend)}
 	return l.tallyHold(h.ID, h.Target, h.Why, 0, by)
-}
-
-// recount makes the tallies of a file that has none.
-func (t *tx) recount() error {
-	for _, name := range t.Backends() {
-		w, l := &work{t.space(topWork, name)}, &ledger{t.space(topLedgers, name)}
-		for m, err := range w.Marks("") {
-			if err == nil {
-				err = w.tallyMark(m, 1)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		var before *store.Entry
-		sizes := map[string]int{}
-		for e, err := range l.Entries("", "") {
-			if err != nil {
-				return err
-			}
-			if sizes["entries"]++; e.Hold == "" {
-				continue
-			}
-			if err := l.tallyHold(e.Hold, e.Target, e.Why, 1, 0); err != nil {
-				return err
-			}
-			if before == nil || before.Target != e.Target || before.Account != e.Account { // they stand together
-				sizes["held"]++
-			}
-			before = &e
-		}
-		for _, of := range slices.Sorted(maps.Keys(sizes)) {
-			if _, err := l.adjust(ledgerCounts, makeKey(of), sizes[of]); err != nil {
-				return err
-			}
-		}
-	}
-	for h, err := range store.List(t, store.HeldOffboarding{}) {
-		if err == nil {
-			err = (records{t}).tallyHeld(h, 1)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// forgetTallies removes all tallies.
-func (t *tx) forgetTallies() error {
-	buckets := map[string][]string{topWork: {workPending, workBlocked, workPeople, workReasons}, topLedgers: {ledgerCounts, ledgerHolds}}
-	for top, names := range buckets {
-		for of := range t.scan(t.btx.Bucket([]byte(top)), nil, 0) {
-			s := t.space(top, string(of))
-			for _, name := range names {
-				if s.bucket(name) == nil {
-					continue
-				}
-				t.writes++
-				if err := s.root.DeleteBucket([]byte(name)); err != nil {
-					return fmt.Errorf("remove %s: %w", name, err)
-				}
-			}
-			delete(t.spaces, top+"/"+string(of))
-		}
-	}
-	return nil
 }

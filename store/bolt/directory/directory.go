@@ -1,4 +1,4 @@
-package bolt
+package directory
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // The buckets of a directory.
@@ -37,28 +39,31 @@ const (
 	countGroups = "groups"
 )
 
-type directory struct{ *space }
+type Directory struct{ *kv.Namespace }
 
-func (d *directory) count(what string) int {
+// Open is the directory in a namespace.
+func Open(s *kv.Namespace) *Directory { return &Directory{s} }
+
+func (d *Directory) count(what string) int {
 	key := []byte(what)
-	record := d.get(dirCounts, key)
+	record := d.Get(dirCounts, key)
 	if record == nil {
 		return 0
 	}
-	n, err := openUint(key, record)
+	n, err := codec.OpenUint(key, record)
 	if err != nil {
-		d.tx.fail(fmt.Errorf("count of %s: %w", what, err))
+		d.Tx.Fail(fmt.Errorf("count of %s: %w", what, err))
 	}
 	return int(n)
 }
 
-func (d *directory) addCount(what string, by int) error {
-	b, err := d.make(dirCounts)
+func (d *Directory) addCount(what string, by int) error {
+	b, err := d.Make(dirCounts)
 	if err != nil {
 		return err
 	}
 	key := []byte(what)
-	return d.tx.put(b, key, sealUint(key, uint64(d.count(what)+by)))
+	return d.Tx.Put(b, key, codec.SealUint(key, uint64(d.count(what)+by)))
 }
 
 // kind is what users and groups do not share.
@@ -71,17 +76,17 @@ type kind struct {
 }
 
 func userKind() kind {
-	return kind{"user", dirUsers, dirUserOrder, countUsers, dirUserNames, store.ByUserName, nameOfUser}
+	return kind{"user", dirUsers, dirUserOrder, countUsers, dirUserNames, store.ByUserName, codec.NameOfUser}
 }
 
 func groupKind() kind {
-	return kind{"group", dirGroups, dirGroupOrder, countGroups, dirGroupNames, store.ByDisplayName, nameOfGroup}
+	return kind{"group", dirGroups, dirGroupOrder, countGroups, dirGroupNames, store.ByDisplayName, codec.NameOfGroup}
 }
 
-// row is a user or group with what the file keeps besides.
-type row[T any] struct {
-	val   T
-	order uint64
+// Row is a user or group with what the file keeps besides.
+type Row[T any] struct {
+	Val   T
+	Order uint64
 }
 
 // indexEntry is a key of an index. A unique entry has the number as its value, any other at the end of its key.
@@ -106,24 +111,24 @@ func (x *index) add(e indexEntry) {
 
 func (x *index) unique(bucket, value string) {
 	if value != "" {
-		x.add(indexEntry{bucket, makeKey(value), true})
+		x.add(indexEntry{bucket, codec.MakeKey(value), true})
 	}
 }
 
-func (x *index) many(bucket, value string, n number) {
+func (x *index) many(bucket, value string, n codec.Number) {
 	if value != "" {
-		x.add(indexEntry{bucket, append(makeKey(value), n.key()...), false})
+		x.add(indexEntry{bucket, append(codec.MakeKey(value), n.Key()...), false})
 	}
 }
 
 // free reports ErrConflict if a unique entry belongs to somebody else. It comes before every write, so that a
 // request that is refused leaves the transaction clean for the others of the same commit.
-func (d *directory) free(x index, n number, known bool) error {
+func (d *Directory) free(x index, n codec.Number, known bool) error {
 	for _, e := range x {
 		if !e.unique {
 			continue
 		}
-		if v := d.get(e.bucket, e.key); v != nil && (!known || !bytes.Equal(v, n.key())) {
+		if v := d.Get(e.bucket, e.key); v != nil && (!known || !bytes.Equal(v, n.Key())) {
 			return fmt.Errorf("%s: %w", e.bucket, store.ErrConflict)
 		}
 	}
@@ -131,12 +136,12 @@ func (d *directory) free(x index, n number, known bool) error {
 }
 
 // reindex changes only what differs.
-func (d *directory) reindex(n number, before, after index) error {
+func (d *Directory) reindex(n codec.Number, before, after index) error {
 	for _, e := range before {
 		if slices.ContainsFunc(after, e.equal) {
 			continue
 		}
-		if err := d.tx.del(d.bucket(e.bucket), e.key); err != nil {
+		if err := d.Tx.Del(d.Bucket(e.bucket), e.key); err != nil {
 			return err
 		}
 	}
@@ -144,15 +149,15 @@ func (d *directory) reindex(n number, before, after index) error {
 		if slices.ContainsFunc(before, e.equal) {
 			continue
 		}
-		b, err := d.make(e.bucket)
+		b, err := d.Make(e.bucket)
 		if err != nil {
 			return err
 		}
 		value := []byte{}
 		if e.unique {
-			value = n.key()
+			value = n.Key()
 		}
-		if err := d.tx.put(b, e.key, value); err != nil {
+		if err := d.Tx.Put(b, e.key, value); err != nil {
 			return err
 		}
 	}
@@ -160,38 +165,38 @@ func (d *directory) reindex(n number, before, after index) error {
 }
 
 // find gives the numbers an index has under the value.
-func (d *directory) find(bucket, value string, unique bool) ([]number, error) {
+func (d *Directory) find(bucket, value string, unique bool) ([]codec.Number, error) {
 	if value == "" {
 		return nil, nil
 	}
-	key := makeKey(value)
+	key := codec.MakeKey(value)
 	if unique {
-		v := d.get(bucket, key)
+		v := d.Get(bucket, key)
 		if v == nil {
 			return nil, nil
 		}
-		if len(v) != numberSize {
+		if len(v) != codec.NumberSize {
 			return nil, fmt.Errorf("%s: %w", bucket, store.ErrDamaged)
 		}
-		return []number{toNumber(v)}, nil
+		return []codec.Number{codec.ToNumber(v)}, nil
 	}
-	var found []number
-	for k := range d.tx.scan(d.bucket(bucket), key, 0) {
-		if len(k) != len(key)+numberSize {
+	var found []codec.Number
+	for k := range d.Tx.Scan(d.Bucket(bucket), key, 0) {
+		if len(k) != len(key)+codec.NumberSize {
 			return nil, fmt.Errorf("%s: %w", bucket, store.ErrDamaged)
 		}
-		found = append(found, toNumber(k[len(key):]))
+		found = append(found, codec.ToNumber(k[len(key):]))
 	}
 	return found, nil
 }
 
 // resolve reads what an index points to, in order of creation. An entry that points nowhere, or to a resource
 // that has another value, is damage that no checksum shows.
-func resolve[T any](bucket string, found []number, read func(number) (row[T], error), has func(T) bool) ([]T, error) {
-	var rows []row[T]
+func resolve[T any](bucket string, found []codec.Number, read func(codec.Number) (Row[T], error), has func(T) bool) ([]T, error) {
+	var rows []Row[T]
 	for _, n := range found {
 		r, err := read(n)
-		if isMissing(err) || err == nil && !has(r.val) {
+		if kv.IsMissing(err) || err == nil && !has(r.Val) {
 			return nil, fmt.Errorf("%s: entry without resource: %w", bucket, store.ErrDamaged)
 		}
 		if err != nil {
@@ -199,24 +204,24 @@ func resolve[T any](bucket string, found []number, read func(number) (row[T], er
 		}
 		rows = append(rows, r)
 	}
-	slices.SortFunc(rows, func(a, b row[T]) int { return cmp.Compare(a.order, b.order) })
+	slices.SortFunc(rows, func(a, b Row[T]) int { return cmp.Compare(a.Order, b.Order) })
 	var vals []T
 	for _, r := range rows {
-		vals = append(vals, r.val)
+		vals = append(vals, r.Val)
 	}
 	return vals, nil
 }
 
 // list yields in the order asked for. What is skipped is counted, not decoded.
-func list[T any](d *directory, k kind, from store.From, read func(number) (row[T], error)) iter.Seq2[T, error] {
+func list[T any](d *Directory, k kind, from store.From, read func(codec.Number) (Row[T], error)) iter.Seq2[T, error] {
 	bucket, after := k.order, []byte(nil)
 	switch {
 	case from.By == 0 && from.AfterPlace > 0:
-		after = seqKey(from.AfterPlace)
+		after = codec.SeqKey(from.AfterPlace)
 	case from.By != 0:
 		bucket = k.names
 		if from.AfterName != "" {
-			after = makeKey(from.AfterName)
+			after = codec.MakeKey(from.AfterName)
 		}
 	}
 	return func(yield func(T, error) bool) {
@@ -225,15 +230,15 @@ func list[T any](d *directory, k kind, from store.From, read func(number) (row[T
 			yield(none, fmt.Errorf("list %ss: no order by index %d", k.word, from.By))
 			return
 		}
-		for key, v := range d.tx.walk(d.bucket(bucket), after, from.Skip, from.Descending) {
-			var r row[T]
+		for key, v := range d.Tx.Walk(d.Bucket(bucket), after, from.Skip, from.Descending) {
+			var r Row[T]
 			err := fmt.Errorf("%s in place %x: %w", k.word, key, store.ErrDamaged)
-			if len(v) == numberSize {
-				if r, err = read(toNumber(v)); isMissing(err) {
+			if len(v) == codec.NumberSize {
+				if r, err = read(codec.ToNumber(v)); kv.IsMissing(err) {
 					err = fmt.Errorf("%s number %x: missing: %w", k.word, v, store.ErrDamaged)
 				}
 			}
-			if !yield(r.val, err) || err != nil {
+			if !yield(r.Val, err) || err != nil {
 				return
 			}
 		}
@@ -241,16 +246,16 @@ func list[T any](d *directory, k kind, from store.From, read func(number) (row[T
 }
 
 // create gives a resource its place in the order of creation.
-func (d *directory) create(k kind, n number) (uint64, error) {
-	b, err := d.make(k.order)
+func (d *Directory) create(k kind, n codec.Number) (uint64, error) {
+	b, err := d.Make(k.order)
 	if err != nil {
 		return 0, err
 	}
-	order, err := d.tx.next(b)
+	order, err := d.Tx.Next(b)
 	if err != nil {
 		return 0, err
 	}
-	if err := d.tx.put(b, seqKey(order), n.key()); err != nil {
+	if err := d.Tx.Put(b, codec.SeqKey(order), n.Key()); err != nil {
 		return 0, err
 	}
 	if err := d.label(n, k.label); err != nil {
@@ -260,41 +265,41 @@ func (d *directory) create(k kind, n number) (uint64, error) {
 }
 
 // forget removes the record and its place.
-func (d *directory) forget(k kind, n number, order uint64) error {
-	if err := d.tx.del(d.bucket(k.records), n.key()); err != nil {
+func (d *Directory) forget(k kind, n codec.Number, order uint64) error {
+	if err := d.Tx.Del(d.Bucket(k.records), n.Key()); err != nil {
 		return err
 	}
-	if err := d.tx.del(d.bucket(k.order), seqKey(order)); err != nil {
+	if err := d.Tx.Del(d.Bucket(k.order), codec.SeqKey(order)); err != nil {
 		return err
 	}
-	if err := d.label(n, nameOfNothing); err != nil {
+	if err := d.label(n, codec.NameOfNothing); err != nil {
 		return err
 	}
 	return d.addCount(k.counter, -1)
 }
 
-func (d *directory) exists(k kind, n number) bool { return d.get(k.records, n.key()) != nil }
+func (d *Directory) exists(k kind, n codec.Number) bool { return d.Get(k.records, n.Key()) != nil }
 
 // lookup reads a record by id.
-func lookup[T any](d *directory, k kind, id string, read func(number) (row[T], error)) (number, row[T], error) {
-	n, ok, err := d.number(id)
+func lookup[T any](d *Directory, k kind, id string, read func(codec.Number) (Row[T], error)) (codec.Number, Row[T], error) {
+	n, ok, err := d.Number(id)
 	if err == nil && !ok {
 		err = store.ErrNotFound
 	}
-	var r row[T]
+	var r Row[T]
 	if err == nil {
 		r, err = read(n)
 	}
 	if err != nil {
-		return 0, row[T]{}, fmt.Errorf("%s %q: %w", k.word, id, err)
+		return 0, Row[T]{}, fmt.Errorf("%s %q: %w", k.word, id, err)
 	}
 	return n, r, nil
 }
 
 func recordOf(b *bbolt.Bucket, key []byte) ([]byte, error) {
-	record := get(b, key)
+	record := kv.Get(b, key)
 	if record == nil {
 		return nil, store.ErrNotFound
 	}
-	return unseal(key, record)
+	return codec.Unseal(key, record)
 }

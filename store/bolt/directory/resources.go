@@ -1,4 +1,4 @@
-package bolt
+package directory
 
 import (
 	"errors"
@@ -7,126 +7,128 @@ import (
 	"slices"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // splitHead separates the typed fields of a resource from its attributes: the former become strings, the latter
 // are copied once.
-func splitHead(key, payload []byte) (*decoder, []byte, error) {
+func splitHead(key, payload []byte) (*codec.Decoder, []byte, error) {
 	if len(payload) < 4 {
 		return nil, nil, fmt.Errorf("record %x: %w", key, store.ErrDamaged)
 	}
-	n := int(uint32(toNumber(payload)))
+	n := int(uint32(codec.ToNumber(payload)))
 	payload = payload[4:]
 	if n < 0 || n > len(payload) {
 		return nil, nil, fmt.Errorf("record %x: %w", key, store.ErrDamaged)
 	}
-	return &decoder{s: string(payload[:n])}, cloneRaw(payload[n:]), nil
+	return &codec.Decoder{S: string(payload[:n])}, codec.CloneRaw(payload[n:]), nil
 }
 
 // sealHead is the other direction.
-func sealHead(key []byte, attributes []byte, head func(*encoder)) []byte {
-	e := newRecord(256 + len(attributes))
-	e.raw([]byte{0, 0, 0, 0})
+func sealHead(key []byte, attributes []byte, head func(*codec.Encoder)) []byte {
+	e := codec.NewRecord(256 + len(attributes))
+	e.Raw([]byte{0, 0, 0, 0})
 	head(e)
-	copy(e.b[sealSize:], number(len(e.b)-sealSize-4).key())
-	e.raw(attributes)
-	return e.seal(key)
+	copy(e.B[codec.SealSize:], codec.Number(len(e.B)-codec.SealSize-4).Key())
+	e.Raw(attributes)
+	return e.Seal(key)
 }
 
-func encodeUser(key []byte, r row[store.User]) []byte {
-	u := r.val
-	return sealHead(key, u.Attributes, func(e *encoder) {
-		e.uint(r.order)
-		e.string(u.ID)
-		e.string(u.UserName)
-		e.string(u.ExternalID)
-		e.uint(uint64(len(u.Emails)))
+func EncodeUser(key []byte, r Row[store.User]) []byte {
+	u := r.Val
+	return sealHead(key, u.Attributes, func(e *codec.Encoder) {
+		e.Uint(r.Order)
+		e.String(u.ID)
+		e.String(u.UserName)
+		e.String(u.ExternalID)
+		e.Uint(uint64(len(u.Emails)))
 		for _, m := range u.Emails {
-			e.string(m)
+			e.String(m)
 		}
-		e.bool(u.Active)
-		e.uint(u.Version)
-		e.time(u.Created)
-		e.time(u.Modified)
+		e.Bool(u.Active)
+		e.Uint(u.Version)
+		e.Time(u.Created)
+		e.Time(u.Modified)
 		if len(u.Original) > 0 { // a record without it is as it was before there was any
-			e.uint(uint64(len(u.Original)))
+			e.Uint(uint64(len(u.Original)))
 			for _, v := range u.Original {
-				e.string(v)
+				e.String(v)
 			}
 		}
 	})
 }
 
-func decodeUser(key, payload []byte) (r row[store.User], err error) {
+func DecodeUser(key, payload []byte) (r Row[store.User], err error) {
 	d, attributes, err := splitHead(key, payload)
 	if err != nil {
 		return r, err
 	}
-	u := &r.val
-	r.order = d.uint()
-	u.ID, u.UserName, u.ExternalID = d.string(), d.string(), d.string()
-	if n := d.length(); n > 0 {
+	u := &r.Val
+	r.Order = d.Uint()
+	u.ID, u.UserName, u.ExternalID = d.String(), d.String(), d.String()
+	if n := d.Length(); n > 0 {
 		u.Emails = make([]string, n)
 		for i := range u.Emails {
-			u.Emails[i] = d.string()
+			u.Emails[i] = d.String()
 		}
 	}
-	u.Active, u.Version = d.bool(), d.uint()
-	u.Created, u.Modified = d.time(), d.time()
-	if d.more() {
-		u.Original = make([]string, d.length())
+	u.Active, u.Version = d.Bool(), d.Uint()
+	u.Created, u.Modified = d.Time(), d.Time()
+	if d.More() {
+		u.Original = make([]string, d.Length())
 		for i := range u.Original {
-			u.Original[i] = d.string()
+			u.Original[i] = d.String()
 		}
 	}
 	u.Attributes = attributes
-	return r, d.end(key)
+	return r, d.End(key)
 }
 
-func encodeGroup(key []byte, r row[store.Group]) []byte {
-	g := r.val
-	return sealHead(key, g.Attributes, func(e *encoder) {
-		e.uint(r.order)
-		e.string(g.ID)
-		e.string(g.DisplayName)
-		e.string(g.ExternalID)
-		e.uint(g.Version)
-		e.time(g.Created)
-		e.time(g.Modified)
+func EncodeGroup(key []byte, r Row[store.Group]) []byte {
+	g := r.Val
+	return sealHead(key, g.Attributes, func(e *codec.Encoder) {
+		e.Uint(r.Order)
+		e.String(g.ID)
+		e.String(g.DisplayName)
+		e.String(g.ExternalID)
+		e.Uint(g.Version)
+		e.Time(g.Created)
+		e.Time(g.Modified)
 	})
 }
 
-func decodeGroup(key, payload []byte) (r row[store.Group], err error) {
+func DecodeGroup(key, payload []byte) (r Row[store.Group], err error) {
 	d, attributes, err := splitHead(key, payload)
 	if err != nil {
 		return r, err
 	}
-	g := &r.val
-	r.order = d.uint()
-	g.ID, g.DisplayName, g.ExternalID = d.string(), d.string(), d.string()
-	g.Version = d.uint()
-	g.Created, g.Modified = d.time(), d.time()
+	g := &r.Val
+	r.Order = d.Uint()
+	g.ID, g.DisplayName, g.ExternalID = d.String(), d.String(), d.String()
+	g.Version = d.Uint()
+	g.Created, g.Modified = d.Time(), d.Time()
 	g.Attributes = attributes
-	return r, d.end(key)
+	return r, d.End(key)
 }
 
-func (d *directory) readUser(n number) (row[store.User], error) {
-	payload, err := recordOf(d.bucket(dirUsers), n.key())
+func (d *Directory) readUser(n codec.Number) (Row[store.User], error) {
+	payload, err := recordOf(d.Bucket(dirUsers), n.Key())
 	if err != nil {
-		return row[store.User]{}, err
+		return Row[store.User]{}, err
 	}
-	return decodeUser(n.key(), payload)
+	return DecodeUser(n.Key(), payload)
 }
 
-func (d *directory) readGroup(n number) (row[store.Group], error) {
-	payload, err := recordOf(d.bucket(dirGroups), n.key())
+func (d *Directory) readGroup(n codec.Number) (Row[store.Group], error) {
+	payload, err := recordOf(d.Bucket(dirGroups), n.Key())
 	if err != nil {
-		return row[store.Group]{}, err
+		return Row[store.Group]{}, err
 	}
-	return decodeGroup(n.key(), payload)
+	return DecodeGroup(n.Key(), payload)
 }
 
-func userIndex(u store.User, n number) index {
+func userIndex(u store.User, n codec.Number) index {
 	var x index
 	x.unique(dirUserNames, store.Fold(u.UserName))
 	x.many(dirUserExtIDs, u.ExternalID, n)
@@ -136,34 +138,34 @@ func userIndex(u store.User, n number) index {
 	return x
 }
 
-func groupIndex(g store.Group, n number) index {
+func groupIndex(g store.Group, n codec.Number) index {
 	var x index
 	x.unique(dirGroupNames, store.Fold(g.DisplayName))
 	x.many(dirGroupExtID, g.ExternalID, n)
 	return x
 }
 
-func (d *directory) User(id string) (store.User, error) {
+func (d *Directory) User(id string) (store.User, error) {
 	_, r, err := lookup(d, userKind(), id, d.readUser)
-	return r.val, err
+	return r.Val, err
 }
 
-func (d *directory) Users(from store.From) iter.Seq2[store.User, error] {
+func (d *Directory) Users(from store.From) iter.Seq2[store.User, error] {
 	return list(d, userKind(), from, d.readUser)
 }
 
-func (d *directory) Place(id string) (uint64, error) {
+func (d *Directory) Place(id string) (uint64, error) {
 	_, u, err := lookup(d, userKind(), id, d.readUser)
-	if !isMissing(err) {
-		return u.order, err
+	if !kv.IsMissing(err) {
+		return u.Order, err
 	}
 	_, g, err := lookup(d, groupKind(), id, d.readGroup)
-	return g.order, err
+	return g.Order, err
 }
 
-func (d *directory) UserCount() int { return d.count(countUsers) }
+func (d *Directory) UserCount() int { return d.count(countUsers) }
 
-func (d *directory) FindUsers(by store.Index, value string) ([]store.User, error) {
+func (d *Directory) FindUsers(by store.Index, value string) ([]store.User, error) {
 	var bucket string
 	var has func(store.User) bool
 	switch by {
@@ -188,45 +190,45 @@ func (d *directory) FindUsers(by store.Index, value string) ([]store.User, error
 	return resolve(bucket, found, d.readUser, has)
 }
 
-func (d *directory) PutUser(u store.User) error {
-	d.tx.write()
+func (d *Directory) PutUser(u store.User) error {
+	d.Tx.Write()
 	if u.ID == "" {
 		return errors.New("put user: no id")
 	}
-	n, known, err := d.number(u.ID)
+	n, known, err := d.Number(u.ID)
 	if err != nil {
 		return fmt.Errorf("put user: %w", err)
 	}
 	if err := d.free(userIndex(u, n), n, known); err != nil {
 		return fmt.Errorf("put user %q: %w", u.ID, err)
 	}
-	if n, err = d.intern(u.ID); err != nil {
+	if n, err = d.Intern(u.ID); err != nil {
 		return fmt.Errorf("put user: %w", err)
 	}
 	old, err := d.readUser(n)
 	var before index
 	switch {
 	case err == nil:
-		before = userIndex(old.val, n)
-	case isMissing(err):
-		if old.order, err = d.create(userKind(), n); err != nil {
+		before = userIndex(old.Val, n)
+	case kv.IsMissing(err):
+		if old.Order, err = d.create(userKind(), n); err != nil {
 			return fmt.Errorf("put user: %w", err)
 		}
 	default:
 		return fmt.Errorf("put user %q: %w", u.ID, err)
 	}
-	b, err := d.make(dirUsers)
+	b, err := d.Make(dirUsers)
 	if err != nil {
 		return err
 	}
-	if err := d.tx.put(b, n.key(), encodeUser(n.key(), row[store.User]{u, old.order})); err != nil {
+	if err := d.Tx.Put(b, n.Key(), EncodeUser(n.Key(), Row[store.User]{u, old.Order})); err != nil {
 		return err
 	}
 	return d.reindex(n, before, userIndex(u, n))
 }
 
-func (d *directory) DeleteUser(id string) error {
-	d.tx.write()
+func (d *Directory) DeleteUser(id string) error {
+	d.Tx.Write()
 	n, r, err := lookup(d, userKind(), id, d.readUser)
 	if err != nil {
 		return fmt.Errorf("delete: %w", err)
@@ -234,24 +236,24 @@ func (d *directory) DeleteUser(id string) error {
 	if err := d.leaveAll(n); err != nil {
 		return fmt.Errorf("delete user: %w", err)
 	}
-	if err := d.reindex(n, userIndex(r.val, n), nil); err != nil {
+	if err := d.reindex(n, userIndex(r.Val, n), nil); err != nil {
 		return err
 	}
-	return d.forget(userKind(), n, r.order)
+	return d.forget(userKind(), n, r.Order)
 }
 
-func (d *directory) Group(id string) (store.Group, error) {
+func (d *Directory) Group(id string) (store.Group, error) {
 	_, r, err := lookup(d, groupKind(), id, d.readGroup)
-	return r.val, err
+	return r.Val, err
 }
 
-func (d *directory) Groups(from store.From) iter.Seq2[store.Group, error] {
+func (d *Directory) Groups(from store.From) iter.Seq2[store.Group, error] {
 	return list(d, groupKind(), from, d.readGroup)
 }
 
-func (d *directory) GroupCount() int { return d.count(countGroups) }
+func (d *Directory) GroupCount() int { return d.count(countGroups) }
 
-func (d *directory) FindGroups(by store.Index, value string) ([]store.Group, error) {
+func (d *Directory) FindGroups(by store.Index, value string) ([]store.Group, error) {
 	var bucket string
 	var has func(store.Group) bool
 	switch by {
@@ -271,45 +273,45 @@ func (d *directory) FindGroups(by store.Index, value string) ([]store.Group, err
 	return resolve(bucket, found, d.readGroup, has)
 }
 
-func (d *directory) PutGroup(g store.Group) error {
-	d.tx.write()
+func (d *Directory) PutGroup(g store.Group) error {
+	d.Tx.Write()
 	if g.ID == "" {
 		return errors.New("put group: no id")
 	}
-	n, known, err := d.number(g.ID)
+	n, known, err := d.Number(g.ID)
 	if err != nil {
 		return fmt.Errorf("put group: %w", err)
 	}
 	if err := d.free(groupIndex(g, n), n, known); err != nil {
 		return fmt.Errorf("put group %q: %w", g.ID, err)
 	}
-	if n, err = d.intern(g.ID); err != nil {
+	if n, err = d.Intern(g.ID); err != nil {
 		return fmt.Errorf("put group: %w", err)
 	}
 	old, err := d.readGroup(n)
 	var before index
 	switch {
 	case err == nil:
-		before = groupIndex(old.val, n)
-	case isMissing(err):
-		if old.order, err = d.create(groupKind(), n); err != nil {
+		before = groupIndex(old.Val, n)
+	case kv.IsMissing(err):
+		if old.Order, err = d.create(groupKind(), n); err != nil {
 			return fmt.Errorf("put group: %w", err)
 		}
 	default:
 		return fmt.Errorf("put group %q: %w", g.ID, err)
 	}
-	b, err := d.make(dirGroups)
+	b, err := d.Make(dirGroups)
 	if err != nil {
 		return err
 	}
-	if err := d.tx.put(b, n.key(), encodeGroup(n.key(), row[store.Group]{g, old.order})); err != nil {
+	if err := d.Tx.Put(b, n.Key(), EncodeGroup(n.Key(), Row[store.Group]{g, old.Order})); err != nil {
 		return err
 	}
 	return d.reindex(n, before, groupIndex(g, n))
 }
 
-func (d *directory) DeleteGroup(id string) error {
-	d.tx.write()
+func (d *Directory) DeleteGroup(id string) error {
+	d.Tx.Write()
 	n, r, err := lookup(d, groupKind(), id, d.readGroup)
 	if err != nil {
 		return fmt.Errorf("delete: %w", err)
@@ -320,8 +322,8 @@ func (d *directory) DeleteGroup(id string) error {
 	if err := d.leaveAll(n); err != nil {
 		return fmt.Errorf("delete group: %w", err)
 	}
-	if err := d.reindex(n, groupIndex(r.val, n), nil); err != nil {
+	if err := d.reindex(n, groupIndex(r.Val, n), nil); err != nil {
 		return err
 	}
-	return d.forget(groupKind(), n, r.order)
+	return d.forget(groupKind(), n, r.Order)
 }

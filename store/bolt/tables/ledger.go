@@ -1,4 +1,4 @@
-package bolt
+package tables
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"iter"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // The buckets of a backend's ledger.
@@ -15,62 +17,62 @@ const (
 	ledgerAccounts = "by.account" // account, target, role -> key of the entry
 )
 
-type ledger struct{ *space }
+type ledger struct{ *kv.Namespace }
 
-func encodeEntry(key []byte, en store.Entry) []byte {
-	e := newRecord(192)
-	e.string(en.Target)
-	e.string(en.Account)
-	e.string(en.Role)
-	e.string(en.Key)
-	e.byte(byte(en.State))
-	e.bool(en.Wanted)
-	e.bool(en.Open)
-	e.uint(en.Attempt)
-	e.time(en.Doubt)
-	e.time(en.Sent)
-	e.time(en.Since)
-	e.bool(en.Adopted)
-	e.string(en.Note)
-	e.int(int64(en.Missed))
-	e.string(en.Hold)
-	e.string(en.Why)
-	e.time(en.HeldSince)
-	e.bool(en.Approved)
-	e.bool(en.MaybeGone)
+func EncodeEntry(key []byte, en store.Entry) []byte {
+	e := codec.NewRecord(192)
+	e.String(en.Target)
+	e.String(en.Account)
+	e.String(en.Role)
+	e.String(en.Key)
+	e.Byte(byte(en.State))
+	e.Bool(en.Wanted)
+	e.Bool(en.Open)
+	e.Uint(en.Attempt)
+	e.Time(en.Doubt)
+	e.Time(en.Sent)
+	e.Time(en.Since)
+	e.Bool(en.Adopted)
+	e.String(en.Note)
+	e.Int(int64(en.Missed))
+	e.String(en.Hold)
+	e.String(en.Why)
+	e.Time(en.HeldSince)
+	e.Bool(en.Approved)
+	e.Bool(en.MaybeGone)
 	if en.Borrowed { // a record without it is as it was before there was any
-		e.bool(true)
+		e.Bool(true)
 	}
-	return e.seal(key)
+	return e.Seal(key)
 }
 
-func decodeEntry(key, record []byte) (en store.Entry, err error) {
-	d, err := openRecord(key, record)
+func DecodeEntry(key, record []byte) (en store.Entry, err error) {
+	d, err := codec.OpenRecord(key, record)
 	if err != nil {
 		return en, fmt.Errorf("ledger: %w", err)
 	}
-	en.Target, en.Account, en.Role, en.Key = d.string(), d.string(), d.string(), d.string()
-	en.State = store.EntryState(d.byte())
-	en.Wanted, en.Open, en.Attempt = d.bool(), d.bool(), d.uint()
-	en.Doubt, en.Sent, en.Since = d.time(), d.time(), d.time()
-	en.Adopted, en.Note, en.Missed = d.bool(), d.string(), int(d.int())
-	en.Hold, en.Why, en.HeldSince, en.Approved, en.MaybeGone = d.string(), d.string(), d.time(), d.bool(), d.bool()
-	if d.more() {
-		en.Borrowed = d.bool()
+	en.Target, en.Account, en.Role, en.Key = d.String(), d.String(), d.String(), d.String()
+	en.State = store.EntryState(d.Byte())
+	en.Wanted, en.Open, en.Attempt = d.Bool(), d.Bool(), d.Uint()
+	en.Doubt, en.Sent, en.Since = d.Time(), d.Time(), d.Time()
+	en.Adopted, en.Note, en.Missed = d.Bool(), d.String(), int(d.Int())
+	en.Hold, en.Why, en.HeldSince, en.Approved, en.MaybeGone = d.String(), d.String(), d.Time(), d.Bool(), d.Bool()
+	if d.More() {
+		en.Borrowed = d.Bool()
 	}
 	if en.State > store.Absent {
-		d.fail()
+		d.Fail()
 	}
-	return en, d.end(key)
+	return en, d.End(key)
 }
 
 func (l *ledger) Entry(target, account, role string) (store.Entry, error) {
-	key := makeKey(target, account, role)
-	record := l.get(ledgerEntries, key)
+	key := codec.MakeKey(target, account, role)
+	record := l.Get(ledgerEntries, key)
 	if record == nil {
 		return store.Entry{}, fmt.Errorf("ledger entry of %q on %q: %w", account, target, store.ErrNotFound)
 	}
-	return decodeEntry(key, record)
+	return DecodeEntry(key, record)
 }
 
 func (l *ledger) Entries(target, account string) iter.Seq2[store.Entry, error] {
@@ -78,15 +80,15 @@ func (l *ledger) Entries(target, account string) iter.Seq2[store.Entry, error] {
 		var prefix []byte
 		switch {
 		case target != "" && account != "":
-			prefix = makeKey(target, account)
+			prefix = codec.MakeKey(target, account)
 		case target != "":
-			prefix = makeKey(target)
+			prefix = codec.MakeKey(target)
 		case account != "":
 			yield(store.Entry{}, errors.New("ledger entries: an account needs a target"))
 			return
 		}
-		for k, v := range l.tx.scan(l.bucket(ledgerEntries), prefix, 0) {
-			e, err := decodeEntry(k, v)
+		for k, v := range l.Tx.Scan(l.Bucket(ledgerEntries), prefix, 0) {
+			e, err := DecodeEntry(k, v)
 			if !yield(e, err) || err != nil {
 				return
 			}
@@ -96,12 +98,12 @@ func (l *ledger) Entries(target, account string) iter.Seq2[store.Entry, error] {
 
 func (l *ledger) TargetsOf(account string) ([]string, error) {
 	var targets []string
-	for _, v := range l.tx.scan(l.bucket(ledgerAccounts), makeKey(account), 0) {
-		record := l.get(ledgerEntries, v)
+	for _, v := range l.Tx.Scan(l.Bucket(ledgerAccounts), codec.MakeKey(account), 0) {
+		record := l.Get(ledgerEntries, v)
 		if record == nil {
 			return nil, fmt.Errorf("targets of %q: entry missing: %w", account, store.ErrDamaged)
 		}
-		e, err := decodeEntry(v, record)
+		e, err := DecodeEntry(v, record)
 		if err == nil && e.Account != account {
 			err = store.ErrDamaged
 		}
@@ -116,19 +118,19 @@ func (l *ledger) TargetsOf(account string) ([]string, error) {
 }
 
 func (l *ledger) PutEntry(e store.Entry) error {
-	l.tx.write()
+	l.Tx.Write()
 	if e.State > store.Absent {
 		return fmt.Errorf("put ledger entry: no state %d", e.State)
 	}
-	entries, err := l.make(ledgerEntries)
+	entries, err := l.Make(ledgerEntries)
 	if err != nil {
 		return err
 	}
-	byAccount, err := l.make(ledgerAccounts)
+	byAccount, err := l.Make(ledgerAccounts)
 	if err != nil {
 		return err
 	}
-	key := makeKey(e.Target, e.Account, e.Role)
+	key := codec.MakeKey(e.Target, e.Account, e.Role)
 	before, err := l.stored(key)
 	if err == nil {
 		err = l.tallyEntry(before, &e)
@@ -136,29 +138,29 @@ func (l *ledger) PutEntry(e store.Entry) error {
 	if err != nil {
 		return fmt.Errorf("put ledger entry: %w", err)
 	}
-	if err := l.tx.put(entries, key, encodeEntry(key, e)); err != nil {
+	if err := l.Tx.Put(entries, key, EncodeEntry(key, e)); err != nil {
 		return err
 	}
-	reverse := makeKey(e.Account, e.Target, e.Role)
-	if bytes.Equal(get(byAccount, reverse), key) {
+	reverse := codec.MakeKey(e.Account, e.Target, e.Role)
+	if bytes.Equal(kv.Get(byAccount, reverse), key) {
 		return nil
 	}
-	return l.tx.put(byAccount, reverse, key)
+	return l.Tx.Put(byAccount, reverse, key)
 }
 
 // stored reads the entry under a key; nil if there is none.
 func (l *ledger) stored(key []byte) (*store.Entry, error) {
-	record := l.get(ledgerEntries, key)
+	record := l.Get(ledgerEntries, key)
 	if record == nil {
 		return nil, nil
 	}
-	e, err := decodeEntry(key, record)
+	e, err := DecodeEntry(key, record)
 	return &e, err
 }
 
 func (l *ledger) DeleteEntry(target, account, role string) error {
-	l.tx.write()
-	key := makeKey(target, account, role)
+	l.Tx.Write()
+	key := codec.MakeKey(target, account, role)
 	before, err := l.stored(key)
 	if err == nil && before == nil {
 		err = store.ErrNotFound
@@ -169,20 +171,20 @@ func (l *ledger) DeleteEntry(target, account, role string) error {
 	if err != nil {
 		return fmt.Errorf("delete ledger entry of %q on %q: %w", account, target, err)
 	}
-	if err := l.tx.del(l.bucket(ledgerEntries), key); err != nil {
+	if err := l.Tx.Del(l.Bucket(ledgerEntries), key); err != nil {
 		return err
 	}
-	return l.tx.del(l.bucket(ledgerAccounts), makeKey(account, target, role))
+	return l.Tx.Del(l.Bucket(ledgerAccounts), codec.MakeKey(account, target, role))
 }
 
 // SkipAttempts leaves out the numbers of attempts up to one: an import carries attempts that were numbered elsewhere.
 func (l *ledger) SkipAttempts(to uint64) error {
-	l.tx.write()
-	top, err := l.tx.top(topLedgers)
+	l.Tx.Write()
+	top, err := l.Tx.Top(kv.TopLedgers)
 	if err != nil || top.Sequence() >= to {
 		return err
 	}
-	l.tx.writes++
+	l.Tx.Writes++
 	if err := top.SetSequence(to); err != nil {
 		return fmt.Errorf("skip attempts: %w", err)
 	}
@@ -191,10 +193,10 @@ func (l *ledger) SkipAttempts(to uint64) error {
 
 // NextAttempt counts at the top: the numbers are store-wide.
 func (l *ledger) NextAttempt() (uint64, error) {
-	l.tx.write()
-	top, err := l.tx.top(topLedgers)
+	l.Tx.Write()
+	top, err := l.Tx.Top(kv.TopLedgers)
 	if err != nil {
 		return 0, err
 	}
-	return l.tx.next(top)
+	return l.Tx.Next(top)
 }

@@ -1,0 +1,15 @@
+// Package directory is the users, groups and memberships of one identity provider in the file.
+//
+// It owns the numbers of ids, the indexes, the blocks of memberships and the rows that wait for their removal. Transactions and
+// commits are the caller's.
+//
+//	directory.go       indexes, lists and what users and groups share
+//	resources.go       users and groups
+//	names.go           ids and their numbers
+//	members.go         memberships as the port has them
+//	memberblocks.go    the blocks in which they are stored, both ways
+//	loose.go           rows that stand for no membership
+//	recent.go          members that the events of a transaction name next
+//	unknown.go         members that are no users
+//	checkdirectory.go  the check
+package directory
