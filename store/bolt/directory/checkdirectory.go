@@ -33,8 +33,8 @@ func Check(c *kv.Checker, d *Directory) {
 		c.Wrong(where, "%d ids and %d names", ids, names)
 	}
 	entries := map[string]int{}
-	checkResources(c, d, userKind(), entries, d.readUser, userIndex, func(u store.User) string { return u.ID })
-	checkResources(c, d, groupKind(), entries, d.readGroup, groupIndex, func(g store.Group) string { return g.ID })
+	checkResources(c, d, users(), entries)
+	checkResources(c, d, groups(), entries)
 	for _, b := range []string{dirUserNames, dirUserExtIDs, dirEmails, dirGroupNames, dirGroupExtID} {
 		if n := c.Count(d.Bucket(b)); n != entries[b] {
 			c.Wrong(where, "%s has %d entries for %d values", b, n, entries[b])
@@ -44,7 +44,7 @@ func Check(c *kv.Checker, d *Directory) {
 }
 
 // checkResources counts into entries what every index has to have; that each is there is checked here.
-func checkResources[T any](c *kv.Checker, d *Directory, k kind, entries map[string]int, read func(codec.Number) (Row[T], error), indexOf func(T, codec.Number) index, id func(T) string) {
+func checkResources[T any](c *kv.Checker, d *Directory, k kindOf[T], entries map[string]int) {
 	where := "directory " + d.Namespace.Name
 	for key := range c.Tx.Scan(d.Bucket(k.records), nil, 0) {
 		if len(key) != codec.NumberSize {
@@ -52,18 +52,18 @@ func checkResources[T any](c *kv.Checker, d *Directory, k kind, entries map[stri
 			continue
 		}
 		n := codec.ToNumber(key)
-		r, err := read(n)
+		r, err := read(d, k, n)
 		if err != nil {
 			c.Note(where, err)
 			continue
 		}
-		if name, err := d.Name(n); err != nil || name != id(r.Val) {
+		if name, err := d.Name(n); err != nil || name != k.id(r.Val) {
 			c.Wrong(where, "%s number %d has another's id", k.word, n)
 		}
 		if v := d.Get(k.order, codec.SeqKey(r.Order)); len(v) != codec.NumberSize || codec.ToNumber(v) != n {
 			c.Wrong(where, "%s number %d has no place in the order", k.word, n)
 		}
-		for _, e := range indexOf(r.Val, n) {
+		for _, e := range k.index(r.Val, n) {
 			entries[e.bucket]++
 			if v := d.Get(e.bucket, e.key); v == nil || e.unique && (len(v) != codec.NumberSize || codec.ToNumber(v) != n) {
 				c.Wrong(where, "%s number %d is not in %s", k.word, n, e.bucket)

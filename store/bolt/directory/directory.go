@@ -2,9 +2,7 @@ package directory
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
-	"iter"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -64,23 +62,6 @@ func (d *Directory) addCount(what string, by int) error {
 	}
 	key := []byte(what)
 	return d.Tx.Put(b, key, codec.SealUint(key, uint64(d.count(what)+by)))
-}
-
-// kind is what users and groups do not share.
-type kind struct {
-	word                    string
-	records, order, counter string
-	names                   string
-	byName                  store.Index
-	label                   byte
-}
-
-func userKind() kind {
-	return kind{"user", dirUsers, dirUserOrder, countUsers, dirUserNames, store.ByUserName, codec.NameOfUser}
-}
-
-func groupKind() kind {
-	return kind{"group", dirGroups, dirGroupOrder, countGroups, dirGroupNames, store.ByDisplayName, codec.NameOfGroup}
 }
 
 // Row is a user or group with what the file keeps besides.
@@ -190,61 +171,6 @@ func (d *Directory) find(bucket, value string, unique bool) ([]codec.Number, err
 	return found, nil
 }
 
-// resolve reads what an index points to, in order of creation. An entry that points nowhere, or to a resource
-// that has another value, is damage that no checksum shows.
-func resolve[T any](bucket string, found []codec.Number, read func(codec.Number) (Row[T], error), has func(T) bool) ([]T, error) {
-	var rows []Row[T]
-	for _, n := range found {
-		r, err := read(n)
-		if kv.IsMissing(err) || err == nil && !has(r.Val) {
-			return nil, fmt.Errorf("%s: entry without resource: %w", bucket, store.ErrDamaged)
-		}
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, r)
-	}
-	slices.SortFunc(rows, func(a, b Row[T]) int { return cmp.Compare(a.Order, b.Order) })
-	var vals []T
-	for _, r := range rows {
-		vals = append(vals, r.Val)
-	}
-	return vals, nil
-}
-
-// list yields in the order asked for. What is skipped is counted, not decoded.
-func list[T any](d *Directory, k kind, from store.From, read func(codec.Number) (Row[T], error)) iter.Seq2[T, error] {
-	bucket, after := k.order, []byte(nil)
-	switch {
-	case from.By == 0 && from.AfterPlace > 0:
-		after = codec.SeqKey(from.AfterPlace)
-	case from.By != 0:
-		bucket = k.names
-		if from.AfterName != "" {
-			after = codec.MakeKey(from.AfterName)
-		}
-	}
-	return func(yield func(T, error) bool) {
-		if from.By != 0 && from.By != k.byName {
-			var none T
-			yield(none, fmt.Errorf("list %ss: no order by index %d", k.word, from.By))
-			return
-		}
-		for key, v := range d.Tx.Walk(d.Bucket(bucket), after, from.Skip, from.Descending) {
-			var r Row[T]
-			err := fmt.Errorf("%s in place %x: %w", k.word, key, store.ErrDamaged)
-			if len(v) == codec.NumberSize {
-				if r, err = read(codec.ToNumber(v)); kv.IsMissing(err) {
-					err = fmt.Errorf("%s number %x: missing: %w", k.word, v, store.ErrDamaged)
-				}
-			}
-			if !yield(r.Val, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
 // create gives a resource its place in the order of creation.
 func (d *Directory) create(k kind, n codec.Number) (uint64, error) {
 	b, err := d.Make(k.order)
@@ -279,22 +205,6 @@ func (d *Directory) forget(k kind, n codec.Number, order uint64) error {
 }
 
 func (d *Directory) exists(k kind, n codec.Number) bool { return d.Get(k.records, n.Key()) != nil }
-
-// lookup reads a record by id.
-func lookup[T any](d *Directory, k kind, id string, read func(codec.Number) (Row[T], error)) (codec.Number, Row[T], error) {
-	n, ok, err := d.Number(id)
-	if err == nil && !ok {
-		err = store.ErrNotFound
-	}
-	var r Row[T]
-	if err == nil {
-		r, err = read(n)
-	}
-	if err != nil {
-		return 0, Row[T]{}, fmt.Errorf("%s %q: %w", k.word, id, err)
-	}
-	return n, r, nil
-}
 
 func recordOf(b *bbolt.Bucket, key []byte) ([]byte, error) {
 	record := kv.Get(b, key)

@@ -3,8 +3,10 @@
 // It owns the numbers of ids, the indexes, the blocks of memberships and the rows that wait for their removal. Transactions and
 // commits are the caller's.
 //
-//	directory.go       indexes, lists and what users and groups share
-//	resources.go       users and groups
+//	directory.go       the buckets, and the indexes
+//	kind.go            users and groups: read, find, put, remove
+//	list.go            lists of them in their orders
+//	resources.go       their records, and the methods of the port
 //	names.go           ids and their numbers
 //	members.go         memberships as the port has them
 //	memberblocks.go    the blocks in which they are stored, both ways

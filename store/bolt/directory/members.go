@@ -247,7 +247,7 @@ func (d *Directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 		for g, err := range d.groupsOf(m) {
 			var r Row[store.Group]
 			if err == nil {
-				if r, err = d.readGroup(g); kv.IsMissing(err) {
+				if r, err = read(d, groups(), g); kv.IsMissing(err) {
 					err = store.ErrDamaged // a membership of no group
 				}
 			}
