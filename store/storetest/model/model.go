@@ -1,4 +1,4 @@
-package storetest
+package model
 
 import (
 	"cmp"
@@ -12,17 +12,18 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
-// seedVariable overrides the seed of Model, to repeat a run that failed.
+// seedVariable overrides the seed of Run, to repeat a run that failed.
 const seedVariable = "SCIMBRIDGE_SEED"
 
 // modelRounds is how many Updates one run makes; each is of a few changes.
 const modelRounds = 250
 
-// Model applies random changes to a store and to plain maps and compares everything, again and again. open opens
+// Run applies random changes to a store and to plain maps and compares everything, again and again. open opens
 // the same store each time: it is closed and reopened now and then. The seed is printed when the test fails.
-func Model(t *testing.T, open func() (store.Store, error), seed uint64) {
+func Run(t *testing.T, open func() (store.Store, error), seed uint64) {
 	if v := os.Getenv(seedVariable); v != "" {
 		n, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {
@@ -56,20 +57,20 @@ func Model(t *testing.T, open func() (store.Store, error), seed uint64) {
 				}
 			}
 			if fails {
-				return errWanted
+				return storetest.ErrWanted
 			}
 			return nil
 		})
 		switch {
-		case fails && errors.Is(err, errWanted):
+		case fails && errors.Is(err, storetest.ErrWanted):
 		case err != nil:
 			t.Fatalf("update: %v", err)
 		default:
 			base = next
 		}
 		if round%10 == 9 {
-			view(t, s, func(tx store.Tx) error { return base.compare(t, tx) })
-			Check(t, s)
+			storetest.View(t, s, func(tx store.Tx) error { return base.compare(t, tx) })
+			storetest.Check(t, s)
 		}
 		if round%50 == 49 {
 			if err := s.Close(); err != nil {
@@ -78,7 +79,7 @@ func Model(t *testing.T, open func() (store.Store, error), seed uint64) {
 			if s, err = open(); err != nil {
 				t.Fatalf("open again: %v", err)
 			}
-			view(t, s, func(tx store.Tx) error { return base.compare(t, tx) })
+			storetest.View(t, s, func(tx store.Tx) error { return base.compare(t, tx) })
 		}
 	}
 }
@@ -169,28 +170,28 @@ func (m *model) compare(t *testing.T, tx store.Tx) error {
 		}
 	}
 	for k, v := range m.settings {
-		same(t, "setting "+k, string(tx.Setting(k)), v)
+		storetest.Same(t, "setting "+k, string(tx.Setting(k)), v)
 	}
 	removals := map[entryID]store.Removal{}
-	for _, r := range list(t, store.List(tx, store.Removal{})) {
+	for _, r := range storetest.List(t, store.List(tx, store.Removal{})) {
 		removals[entryID{r.Backend, r.Target, r.Account, r.Kind}] = r
 	}
-	same(t, "removals", removals, m.removals)
+	storetest.Same(t, "removals", removals, m.removals)
 	return m.compareEvents(t, tx.Events())
 }
 
 func (m *model) compareEvents(t *testing.T, e store.Events) error {
 	t.Helper()
-	same(t, "events", list(t, e.Since(0)), append([]store.Event(nil), m.events...))
-	same(t, "unsealed", list(t, e.Unsealed()), append([]store.Event(nil), m.events[len(m.seals):]...))
-	same(t, "seals", list(t, e.Seals(0)), append([]store.Seal(nil), m.seals...))
+	storetest.Same(t, "events", storetest.List(t, e.Since(0)), append([]store.Event(nil), m.events...))
+	storetest.Same(t, "unsealed", storetest.List(t, e.Unsealed()), append([]store.Event(nil), m.events[len(m.seals):]...))
+	storetest.Same(t, "seals", storetest.List(t, e.Seals(0)), append([]store.Seal(nil), m.seals...))
 	anchor, err := e.Anchor()
 	if err != nil {
 		return err
 	}
-	same(t, "anchor", anchor, m.anchor)
+	storetest.Same(t, "anchor", anchor, m.anchor)
 	last, err := e.LastSeal()
-	same(t, "last seal", last, m.lastSeal())
+	storetest.Same(t, "last seal", last, m.lastSeal())
 	return err
 }
 
@@ -203,15 +204,15 @@ func (m *model) lastSeal() store.Seal {
 
 func (md *modelDir) compare(t *testing.T, idp string, d store.Directory) error {
 	t.Helper()
-	same(t, idp+" users", userIDs(list(t, d.Users(store.From{}))), append([]string(nil), md.userOrder...))
-	same(t, idp+" groups", groupIDs(list(t, d.Groups(store.From{}))), append([]string(nil), md.groupOrder...))
-	same(t, idp+" counts", [2]int{d.UserCount(), d.GroupCount()}, [2]int{len(md.users), len(md.groups)})
+	storetest.Same(t, idp+" users", storetest.UserIDs(storetest.List(t, d.Users(store.From{}))), append([]string(nil), md.userOrder...))
+	storetest.Same(t, idp+" groups", storetest.GroupIDs(storetest.List(t, d.Groups(store.From{}))), append([]string(nil), md.groupOrder...))
+	storetest.Same(t, idp+" counts", [2]int{d.UserCount(), d.GroupCount()}, [2]int{len(md.users), len(md.groups)})
 	for id, u := range md.users {
 		got, err := d.User(id)
 		if err != nil {
 			return err
 		}
-		same(t, "user", got, u)
+		storetest.Same(t, "user", got, u)
 		for _, mail := range u.Emails {
 			var want []string
 			for _, o := range md.userOrder {
@@ -223,7 +224,7 @@ func (md *modelDir) compare(t *testing.T, idp string, d store.Directory) error {
 			if err != nil {
 				return err
 			}
-			same(t, "by e-mail "+mail, userIDs(found), want)
+			storetest.Same(t, "by e-mail "+mail, storetest.UserIDs(found), want)
 		}
 	}
 	of := map[string][]string{}
@@ -232,11 +233,11 @@ func (md *modelDir) compare(t *testing.T, idp string, d store.Directory) error {
 		if err != nil {
 			return err
 		}
-		same(t, "group", got, g)
+		storetest.Same(t, "group", got, g)
 		ms := map[string]bool{}
-		for _, v := range list(t, d.Members(id)) {
+		for _, v := range storetest.List(t, d.Members(id)) {
 			_, isUser := md.users[v.Value]
-			same(t, "is a user: "+v.Value, v.User, isUser)
+			storetest.Same(t, "is a user: "+v.Value, v.User, isUser)
 			ms[v.Value] = true
 			of[v.Value] = append(of[v.Value], id)
 		}
@@ -244,14 +245,14 @@ func (md *modelDir) compare(t *testing.T, idp string, d store.Directory) error {
 		if want == nil {
 			want = map[string]bool{}
 		}
-		same(t, "members of "+id, ms, want)
+		storetest.Same(t, "members of "+id, ms, want)
 	}
-	same(t, idp+" unknown members", unknownOf(t, d), md.unknown())
+	storetest.Same(t, idp+" unknown members", storetest.UnknownOf(t, d), md.unknown())
 	for v, groups := range of {
-		got := groupIDs(list(t, d.GroupsOf(v)))
+		got := storetest.GroupIDs(storetest.List(t, d.GroupsOf(v)))
 		slices.Sort(got)
 		slices.Sort(groups)
-		same(t, "groups of "+v, got, groups)
+		storetest.Same(t, "groups of "+v, got, groups)
 	}
 	return nil
 }
@@ -281,20 +282,20 @@ func (m *model) compareBackend(t *testing.T, b string, tx store.Tx) error {
 		}
 	}
 	bySeq := func(a, b store.Mark) int { return cmp.Compare(a.Seq, b.Seq) }
-	got := list(t, tx.Work(b).Marks(""))
+	got := storetest.List(t, tx.Work(b).Marks(""))
 	slices.SortFunc(want, bySeq)
 	slices.SortFunc(got, bySeq)
-	same(t, "marks", got, want)
+	storetest.Same(t, "marks", got, want)
 	p, bl, h := tx.Work(b).Counts()
-	same(t, "counts of marks", [3]int{p, bl, h}, counts)
+	storetest.Same(t, "counts of marks", [3]int{p, bl, h}, counts)
 
 	entries := map[entryID]store.Entry{}
-	for _, e := range list(t, tx.Ledger(b).Entries("", "")) {
+	for _, e := range storetest.List(t, tx.Ledger(b).Entries("", "")) {
 		entries[entryID{b, e.Target, e.Account, e.Role}] = e
 	}
 	wantEntries := maps.Clone(m.entries)
 	maps.DeleteFunc(wantEntries, func(id entryID, _ store.Entry) bool { return id.backend != b })
-	same(t, "entries", entries, wantEntries)
+	storetest.Same(t, "entries", entries, wantEntries)
 
 	linked := map[string]int{}
 	for k, l := range m.links {
@@ -305,7 +306,7 @@ func (m *model) compareBackend(t *testing.T, b string, tx store.Tx) error {
 		if err != nil {
 			return err
 		}
-		same(t, "link", got, l)
+		storetest.Same(t, "link", got, l)
 		if l.Account != "" {
 			linked[l.Account]++
 		}
@@ -316,7 +317,7 @@ func (m *model) compareBackend(t *testing.T, b string, tx store.Tx) error {
 		if err != nil {
 			return err
 		}
-		same(t, "linked to "+account, len(got), linked[account])
+		storetest.Same(t, "linked to "+account, len(got), linked[account])
 	}
 	for k, c := range m.cached {
 		if k[0] != b {
@@ -326,8 +327,8 @@ func (m *model) compareBackend(t *testing.T, b string, tx store.Tx) error {
 		if err != nil {
 			return err
 		}
-		same(t, "cached", got, c)
-		same(t, "cached on its target", slices.Contains(list(t, tx.Accounts(b).CachedOn(k[1])), c), true)
+		storetest.Same(t, "cached", got, c)
+		storetest.Same(t, "cached on its target", slices.Contains(storetest.List(t, tx.Accounts(b).CachedOn(k[1])), c), true)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package postgres
+package pgtext
 
 import (
 	"crypto/sha256"
@@ -19,11 +19,11 @@ const (
 	cut  = "\x1a~"
 )
 
-// maxKey is up to how many bytes a string is a key itself. Four of them fit into an index.
-const maxKey = 500
+// MaxKey is up to how many bytes a string is a key itself. Four of them fit into an index.
+const MaxKey = 500
 
-// text escapes a string.
-func text(s string) string {
+// Text escapes a string.
+func Text(s string) string {
 	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 && strings.IndexByte(s, mark) < 0 {
 		return s
 	}
@@ -40,8 +40,8 @@ func text(s string) string {
 	return b.String()
 }
 
-// plain is the way back.
-func plain(s string) string {
+// Plain is the way back.
+func Plain(s string) string {
 	if strings.IndexByte(s, mark) < 0 {
 		return s
 	}
@@ -58,13 +58,13 @@ func plain(s string) string {
 	}
 }
 
-// key escapes a string that is part of a key: if it is long, its beginning and its hash.
-func key(s string) string {
-	t := text(s)
-	if len(t) <= maxKey {
+// Key escapes a string that is part of a key: if it is long, its beginning and its hash.
+func Key(s string) string {
+	t := Text(s)
+	if len(t) <= MaxKey {
 		return t
 	}
-	head := t[:maxKey-len(cut)-2*sha256.Size]
+	head := t[:MaxKey-len(cut)-2*sha256.Size]
 	for !utf8.ValidString(head) { // in the middle of a rune
 		head = head[:len(head)-1]
 	}
@@ -72,20 +72,20 @@ func key(s string) string {
 	return head + cut + hex.EncodeToString(sum[:])
 }
 
-// whole gives in full what key shortened; nil if it did not.
-func whole(s string) *string {
-	if t := text(s); len(t) > maxKey {
+// Whole gives in full what key shortened; nil if it did not.
+func Whole(s string) *string {
+	if t := Text(s); len(t) > MaxKey {
 		return &t
 	}
 	return nil
 }
 
-// wholes is whole for the parts of a key together.
-func wholes(parts ...string) []string {
+// Wholes is whole for the parts of a key together.
+func Wholes(parts ...string) []string {
 	long := false
 	for i, p := range parts {
-		parts[i] = text(p)
-		long = long || len(parts[i]) > maxKey
+		parts[i] = Text(p)
+		long = long || len(parts[i]) > MaxKey
 	}
 	if !long {
 		return nil
@@ -93,30 +93,30 @@ func wholes(parts ...string) []string {
 	return parts
 }
 
-// unshorten reads the parts of a key, from whole if it is there.
-func unshorten(whole []string, parts ...*string) {
+// Unshorten reads the parts of a key, from whole if it is there.
+func Unshorten(whole []string, parts ...*string) {
 	for i, p := range parts {
 		if whole != nil {
 			*p = whole[i]
 		}
-		*p = plain(*p)
+		*p = Plain(*p)
 	}
 }
 
-func texts(list []string) []string {
+func Texts(list []string) []string {
 	if len(list) == 0 {
 		return nil
 	}
 	out := make([]string, len(list))
 	for i, s := range list {
-		out[i] = text(s)
+		out[i] = Text(s)
 	}
 	return out
 }
 
-func plains(list []string) []string {
+func Plains(list []string) []string {
 	for i, s := range list {
-		list[i] = plain(s)
+		list[i] = Plain(s)
 	}
 	if len(list) == 0 {
 		return nil
@@ -124,8 +124,8 @@ func plains(list []string) []string {
 	return list
 }
 
-// nanos is a moment as a number; nil is none. Those that have no such number, three centuries off, become the nearest that has.
-func nanos(t time.Time) *int64 {
+// Nanos is a moment as a number; nil is none. Those that have no such number, three centuries off, become the nearest that has.
+func Nanos(t time.Time) *int64 {
 	if t.IsZero() {
 		return nil
 	}
@@ -139,7 +139,7 @@ func nanos(t time.Time) *int64 {
 	return &n
 }
 
-func moment(n *int64) time.Time {
+func Moment(n *int64) time.Time {
 	if n == nil {
 		return time.Time{}
 	}

@@ -1,196 +1,14 @@
-package storetest
+package model
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/storetest"
 )
-
-// op makes one change to both, and fails if the store answers otherwise than the model.
-type op func(tx store.Tx, m *model) error
-
-func differs(what string, got, want any) error {
-	if got == want {
-		return nil
-	}
-	return fmt.Errorf("%s: got %v, want %v", what, got, want)
-}
-
-// expect wants the error to be the sentinel, or none.
-func expect(what string, err, want error) error {
-	if want == nil || err == nil {
-		return differs(what, err, want)
-	}
-	if !errors.Is(err, want) {
-		return fmt.Errorf("%s: got %w, want %w", what, err, want)
-	}
-	return nil
-}
-
-func drop(list []string, id string) []string {
-	return slices.DeleteFunc(list, func(s string) bool { return s == id })
-}
-
-func randomOp(r *rand.Rand) op {
-	makers := []func(*rand.Rand) op{
-		opPutUser, opPutUser, opPutGroup, opDeleteUser, opDeleteGroup,
-		opAddMember, opAddMember, opAddMember, opAddMember, opRemoveMember,
-		opTouch, opTouch, opSettle, opPark, opEntry, opDeleteEntry, opAttempt, opLink, opDeleteLink, opCached, opDeleteCached,
-		opEvent, opEvent, opSetting, opRecord, opRecord, opDeleteRecord, opSweep, opHeldOffboarding, opSeal, opSeal, opTouchEvent, opForget,
-	}
-	return makers[r.IntN(len(makers))](r)
-}
-
-func idp(r *rand.Rand) string { return named(r, "idp", 2) }
-
-// folded draws names that differ in letter case only.
-func folded(r *rand.Rand, prefix string, n int) string {
-	s := named(r, prefix, n)
-	if r.IntN(2) == 0 {
-		return strings.ToUpper(s)
-	}
-	return s
-}
-
-func opPutUser(r *rand.Rand) op {
-	in := idp(r)
-	u := store.User{
-		ID: named(r, "u", 12), UserName: folded(r, "name", 14), ExternalID: named(r, "x", 5), Active: r.IntN(2) == 0,
-		Version: r.Uint64N(100), Created: at(r.Int64N(1000)), Modified: at(r.Int64N(1000)),
-		Attributes: json.RawMessage(`{"n":` + strconv.Itoa(r.IntN(100)) + `}`),
-	}
-	if r.IntN(3) == 0 {
-		u.Original = []string{named(r, "name", 14), "", named(r, "x", 5)}
-	}
-	for range r.IntN(3) {
-		u.Emails = append(u.Emails, folded(r, "mail", 6))
-	}
-	return func(tx store.Tx, m *model) error {
-		d := m.dir(in)
-		var want error
-		for id, o := range d.users {
-			if id != u.ID && store.Fold(o.UserName) == store.Fold(u.UserName) {
-				want = store.ErrConflict
-			}
-		}
-		if want == nil {
-			if _, known := d.users[u.ID]; !known {
-				d.userOrder = append(d.userOrder, u.ID)
-			}
-			d.users[u.ID] = u
-		}
-		return expect("put user", tx.Directory(in).PutUser(u), want)
-	}
-}
-
-func opPutGroup(r *rand.Rand) op {
-	in := idp(r)
-	g := store.Group{ID: named(r, "g", 5), DisplayName: folded(r, "group", 6), ExternalID: named(r, "x", 3), Version: r.Uint64N(100), Created: at(r.Int64N(1000))}
-	return func(tx store.Tx, m *model) error {
-		d := m.dir(in)
-		var want error
-		for id, o := range d.groups {
-			if id != g.ID && store.Fold(o.DisplayName) == store.Fold(g.DisplayName) {
-				want = store.ErrConflict
-			}
-		}
-		if want == nil {
-			if _, known := d.groups[g.ID]; !known {
-				d.groupOrder = append(d.groupOrder, g.ID)
-			}
-			d.groups[g.ID] = g
-		}
-		return expect("put group", tx.Directory(in).PutGroup(g), want)
-	}
-}
-
-// missing is what the store says of something that the model has or has not.
-func missing(there bool) error {
-	if there {
-		return nil
-	}
-	return store.ErrNotFound
-}
-
-func opDeleteUser(r *rand.Rand) op {
-	in, id := idp(r), named(r, "u", 12)
-	return func(tx store.Tx, m *model) error {
-		d := m.dir(in)
-		_, there := d.users[id]
-		if there {
-			delete(d.users, id)
-			d.userOrder = drop(d.userOrder, id)
-			for _, ms := range d.members {
-				delete(ms, id)
-			}
-		}
-		return expect("delete user", tx.Directory(in).DeleteUser(id), missing(there))
-	}
-}
-
-func opDeleteGroup(r *rand.Rand) op {
-	in, id := idp(r), named(r, "g", 5)
-	return func(tx store.Tx, m *model) error {
-		d := m.dir(in)
-		_, there := d.groups[id]
-		if there {
-			delete(d.groups, id)
-			delete(d.members, id)
-			d.groupOrder = drop(d.groupOrder, id)
-			for _, ms := range d.members {
-				delete(ms, id)
-			}
-		}
-		return expect("delete group", tx.Directory(in).DeleteGroup(id), missing(there))
-	}
-}
-
-// someValue is a user's id, a group's, or a stranger's.
-func someValue(r *rand.Rand) string {
-	switch r.IntN(8) {
-	case 0:
-		return named(r, "g", 5)
-	case 1:
-		return named(r, "stranger", 4)
-	}
-	return named(r, "u", 12)
-}
-
-func opAddMember(r *rand.Rand) op {
-	in, g, v := idp(r), named(r, "g", 5), someValue(r)
-	return func(tx store.Tx, m *model) error {
-		d := m.dir(in)
-		_, there := d.groups[g]
-		want := there && !d.members[g][v]
-		if want {
-			if d.members[g] == nil {
-				d.members[g] = map[string]bool{}
-			}
-			d.members[g][v] = true
-		}
-		changed, err := changed(tx.Directory(in).AddMembers(g, v))
-		return errors.Join(expect("add member", err, missing(there)), differs("added", changed, want))
-	}
-}
-
-func opRemoveMember(r *rand.Rand) op {
-	in, g, v := idp(r), named(r, "g", 5), someValue(r)
-	return func(tx store.Tx, m *model) error {
-		d := m.dir(in)
-		_, there := d.groups[g]
-		want := there && d.members[g][v]
-		delete(d.members[g], v)
-		changed, err := changed(tx.Directory(in).RemoveMembers(g, v))
-		return errors.Join(expect("remove member", err, missing(there)), differs("removed", changed, want))
-	}
-}
 
 func someMark(r *rand.Rand) markID {
 	id := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}
@@ -207,7 +25,7 @@ func someMark(r *rand.Rand) markID {
 }
 
 func opTouch(r *rand.Rand) op {
-	id, when, by := someMark(r), at(r.Int64N(1000)), someOrigin(r)
+	id, when, by := someMark(r), storetest.At(r.Int64N(1000)), someOrigin(r)
 	return func(tx store.Tx, m *model) error { return touch(tx, m, id, when, by) }
 }
 
@@ -216,7 +34,7 @@ func someOrigin(r *rand.Rand) store.Origin {
 	if r.IntN(3) == 0 {
 		return store.Origin{}
 	}
-	return store.Origin{Initiator: idp(r), Token: named(r, "t", 2), Request: named(r, "r", 9), At: at(r.Int64N(1000))}
+	return store.Origin{Initiator: idp(r), Token: named(r, "t", 2), Request: named(r, "r", 9), At: storetest.At(r.Int64N(1000))}
 }
 
 func touch(tx store.Tx, m *model, id markID, when time.Time, by store.Origin) error {
@@ -267,7 +85,7 @@ func opPark(r *rand.Rand) op {
 	return func(tx store.Tx, m *model) error {
 		mark, there := m.marks[id]
 		mark.Target, mark.Subject = id.target, id.subject
-		mark.State, mark.Tries, mark.Reason, mark.NotBefore = state, tries, reason, at(int64(tries))
+		mark.State, mark.Tries, mark.Reason, mark.NotBefore = state, tries, reason, storetest.At(int64(tries))
 		if there {
 			m.marks[id] = mark
 		}
@@ -284,10 +102,10 @@ func opEntry(r *rand.Rand) op {
 	id := someEntry(r)
 	e := store.Entry{
 		Target: id.target, Account: id.account, Role: id.role, Key: named(r, "k", 9), State: store.EntryState(r.IntN(3)), Wanted: r.IntN(2) == 0,
-		Open: r.IntN(2) == 0, Attempt: r.Uint64N(1000), Sent: at(r.Int64N(99)), Adopted: r.IntN(2) == 0, Borrowed: r.IntN(3) == 0, Note: named(r, "note", 3),
+		Open: r.IntN(2) == 0, Attempt: r.Uint64N(1000), Sent: storetest.At(r.Int64N(99)), Adopted: r.IntN(2) == 0, Borrowed: r.IntN(3) == 0, Note: named(r, "note", 3),
 	}
 	if r.IntN(2) == 0 {
-		e.Hold, e.Why, e.HeldSince = named(r, "hold", 3), named(r, "why", 2), at(r.Int64N(99))
+		e.Hold, e.Why, e.HeldSince = named(r, "hold", 3), named(r, "why", 2), storetest.At(r.Int64N(99))
 	}
 	return func(tx store.Tx, m *model) error {
 		m.entries[id] = e
@@ -322,7 +140,7 @@ func someTriple(r *rand.Rand, a, b string) triple {
 
 func opLink(r *rand.Rand) op {
 	id := someTriple(r, "idp", "u")
-	l := store.Link{IdP: id[1], User: id[2], Key: named(r, "k", 5), Seen: at(r.Int64N(99))}
+	l := store.Link{IdP: id[1], User: id[2], Key: named(r, "k", 5), Seen: storetest.At(r.Int64N(99))}
 	if r.IntN(4) > 0 {
 		l.Account = named(r, "a", 4)
 	}
@@ -346,7 +164,7 @@ func opDeleteLink(r *rand.Rand) op {
 
 func opCached(r *rand.Rand) op {
 	id := someTriple(r, "t", "k")
-	c := store.CachedAccount{Target: id[1], Key: id[2], ID: named(r, "a", 4), Status: named(r, "s", 3), Seen: at(r.Int64N(99))}
+	c := store.CachedAccount{Target: id[1], Key: id[2], ID: named(r, "a", 4), Status: named(r, "s", 3), Seen: storetest.At(r.Int64N(99))}
 	return func(tx store.Tx, m *model) error {
 		m.cached[id] = c
 		return tx.Accounts(id[0]).PutCached(c)
@@ -363,7 +181,7 @@ func opDeleteCached(r *rand.Rand) op {
 }
 
 func opEvent(r *rand.Rand) op {
-	e := store.Event{At: at(r.Int64N(1000)), Type: "group.members", IdP: idp(r), Subject: named(r, "g", 5), Detail: named(r, "d", 9)}
+	e := store.Event{At: storetest.At(r.Int64N(1000)), Type: "group.members", IdP: idp(r), Subject: named(r, "g", 5), Detail: named(r, "d", 9)}
 	for range r.IntN(4) {
 		e.Added = append(e.Added, someValue(r))
 	}
@@ -437,7 +255,7 @@ func (m *model) oldestReference() (oldest markID, there bool) {
 
 // opTouchEvent marks those whom an event names that is still there.
 func opTouchEvent(r *rand.Rand) op {
-	id, when, which, by := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}, at(r.Int64N(1000)), r.IntN(1<<20), someOrigin(r)
+	id, when, which, by := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}, storetest.At(r.Int64N(1000)), r.IntN(1<<20), someOrigin(r)
 	return func(tx store.Tx, m *model) error {
 		if len(m.events) == 0 {
 			return nil
@@ -458,9 +276,9 @@ func opSetting(r *rand.Rand) op {
 
 func opRecord(r *rand.Rand) op {
 	id := entryID{modelBackends()[r.IntN(2)], named(r, "t", 3), named(r, "a", 4), []string{store.RemovalOfRole, store.RemovalByOffboarding}[r.IntN(2)]}
-	row := store.Removal{Backend: id.backend, Target: id.target, Account: id.account, Kind: id.role, At: at(r.Int64N(1000)), Approved: r.IntN(2) == 0}
+	row := store.Removal{Backend: id.backend, Target: id.target, Account: id.account, Kind: id.role, At: storetest.At(r.Int64N(1000)), Approved: r.IntN(2) == 0}
 	if r.IntN(4) > 0 {
-		row.Expires = at(r.Int64N(1000))
+		row.Expires = storetest.At(r.Int64N(1000))
 	}
 	return func(tx store.Tx, m *model) error {
 		m.removals[id] = row
@@ -490,7 +308,7 @@ func opDeleteRecord(r *rand.Rand) op {
 }
 
 func opSweep(r *rand.Rand) op {
-	now := at(r.Int64N(600))
+	now := storetest.At(r.Int64N(600))
 	return func(tx store.Tx, m *model) error {
 		want := 0
 		for id, row := range m.removals {
