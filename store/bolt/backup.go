@@ -17,7 +17,7 @@ import (
 // Backup writes the file as it is at one moment, without what does not leave the store: the values of settings that are secrets are
 // zeros in it, and so is every page that is not in use, in which those of before may stand. Requests go on meanwhile; the file grows
 // for as long as it takes, since nothing of that moment is used again; no other copy is made, which would need the room of the store
-// once more. Of a file with a damaged page nothing is written: what that leads to could not be told from what is not in use. It may
+// once more. Of a file with a damaged page nothing is written: what that leads to could not be distinguished from what is not in use. It may
 // be called concurrently.
 func (s *Store) Backup(ctx context.Context, to io.Writer) error {
 	return s.View(ctx, func(st store.Tx) error {

@@ -37,8 +37,8 @@ type job struct {
 }
 
 // Update implements store.Store. It does not return before the outcome is known, even when ctx ends: an answer
-// "perhaps" is of no use to anybody. Who comes while nobody commits does it at once and on their own goroutine, so
-// that a single client waits for nobody; who comes meanwhile shares the next commit.
+// "perhaps" is of no use. An Update that comes while no other commits does so at once, on its own goroutine, so
+// that a single client does not wait; those that come meanwhile share the next commit.
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 	err := s.do(j)
@@ -89,7 +89,7 @@ func (s *Store) do(j *job) error {
 	return nil
 }
 
-// enqueue says whether the caller is the first and has to commit; otherwise somebody else will.
+// enqueue says whether the caller is the first and has to commit; otherwise another one does.
 func (s *Store) enqueue(j *job) (first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *Store) alone(j *job) {
 	s.round([]*job{j}, new([][]*job))
 }
 
-// next takes what waits. If nothing does it gives nil, and whoever comes next commits.
+// next takes what waits. If nothing does it returns nil, and the next caller commits.
 func (s *Store) next() []*job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,8 +252,8 @@ func (j *job) run(t *kv.Tx) {
 	j.err = err
 }
 
-// commit makes the transaction durable, or says with ErrFull that nothing was changed. Of everything else nobody
-// can know what the disk holds: after a failed sync the kernel has dropped the pages and forgotten the error, and
+// commit makes the transaction durable, or says with ErrFull that nothing was changed. After any other failure it is not
+// known what the disk holds: after a failed sync the kernel has dropped the pages and forgotten the error, and
 // bbolt may show a transaction whose commit it reported as failed. Then the store takes no more.
 func (s *Store) commit(btx *bbolt.Tx) error {
 	id := btx.ID()

@@ -30,7 +30,7 @@ const (
 	growStep = 4 << 20
 )
 
-// Options tunes Open. The zero value is right for everybody who has no reason.
+// Options tunes Open. The zero value is right unless there is a reason.
 type Options struct {
 	// LockTimeout is how long to wait for another process to let go of the file; zero means 900 ms.
 	LockTimeout time.Duration
@@ -44,13 +44,13 @@ type Store struct {
 
 	mu         sync.Mutex
 	quiet      sync.Cond // committing has become false
-	queue      []*job    // what came while somebody committed
+	queue      []*job    // what came during a commit
 	committing bool
 	closed     bool
 	views      sync.WaitGroup
 
 	part     int                // see partSize; less in tests
-	large    sync.Mutex         // held for each part of a large change, and for its end: see ahead.go
+	large    sync.Mutex         // held for each part of a large change, and for its end: see prepare.go
 	expected map[groupAhead]int // groups for which members are prepared
 	tidying  bool               // loose rows are being removed
 	untidy   bool               // there are more of them since

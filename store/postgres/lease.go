@@ -13,7 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
-// fence lets a transaction go on only under a lease that is held. The row stays locked to the end: nobody takes the lease before
+// fence lets a transaction go on only under a lease that is held. The row stays locked to the end: no replica takes the lease before
 // what is done under it is committed or undone.
 func (t *tx) fence(l store.Lease) error {
 	_, held, err := one(t, pgx.RowTo[int64], `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`, pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term))

@@ -41,7 +41,7 @@ func scanNumbered(r pgx.CollectableRow) (n numbered, err error) {
 	return n, err
 }
 
-// numbersOf looks values up; those that nobody ever mentioned are missing.
+// numbersOf looks values up; those that were never mentioned are missing.
 func (d *directory) numbersOf(idp int32, keys []string) (map[string]int64, error) {
 	list, err := query(d.tx, scanNumbered, `SELECT id, value FROM names WHERE idp = $1 AND value = ANY ($2::text[])`, idp, keys)
 	of := make(map[string]int64, len(keys))

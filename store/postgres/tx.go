@@ -92,7 +92,7 @@ const (
 	mostPage  = 2000
 )
 
-// pages yields a list page by page, each one statement that begins after the last row of the one before: so whoever iterates may
+// pages yields a list page by page, each one statement that begins after the last row of the one before: so the caller may
 // ask and change other things meanwhile, and these too.
 func pages[T any](next func(last *T, limit int) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -187,12 +187,12 @@ func testForget(t *testing.T, s store.Store) {
 	})
 }
 
-// testSealers is several replicas that seal: each place and each event once, whoever it was.
+// testSealers is several replicas that seal: each place and each event once, by any of them.
 func testSealers(t *testing.T, s store.Store) {
 	const sealers, events = 4, 60
 	seqs(t, s, events/2)
 	var wg sync.WaitGroup
-	wg.Go(func() { // somebody writes meanwhile
+	wg.Go(func() { // another writer
 		for range events / 2 {
 			if err := s.Update(context.Background(), func(tx store.Tx) error { return appended(tx, store.Event{Type: "y"}) }); err != nil {
 				t.Errorf("append: %v", err)

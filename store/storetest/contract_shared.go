@@ -164,7 +164,7 @@ func testFence(t *testing.T, one, two store.Shared) {
 		t.Fatal(err)
 	}
 	brief := take(t, one, "a", short)
-	over(t, one, backend) // and nobody has taken it
+	over(t, one, backend) // and no replica has taken it
 	is(t, "write after its end", one.Under(brief).Update(t.Context(), write), store.ErrFenced)
 	take(t, two, "b", long)
 	is(t, "write under another's", one.Under(brief).Update(t.Context(), write), store.ErrFenced)
@@ -228,7 +228,7 @@ func testTakers(t *testing.T, one, two store.Shared) {
 		wg.Wait()
 		l := won.Load()
 		if l == nil {
-			t.Fatal("nobody has it")
+			t.Fatal("no replica has it")
 		}
 		if l.Term <= last {
 			t.Errorf("epoch %d after %d", l.Term, last)

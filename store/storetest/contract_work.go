@@ -105,10 +105,10 @@ func testOrigins(t *testing.T, s store.Store) {
 			return err
 		})
 	}
-	step("nobody asked", func(w store.Work) error { return w.Touch("t", At(1), store.Origin{}, u, v) }, store.Origin{})
-	step("somebody did", func(w store.Work) error { return w.Touch("t", At(2), by("one", 2), u) }, by("one", 2))
-	step("nobody again", func(w store.Work) error { return w.Touch("t", At(3), store.Origin{}, v, u) }, by("one", 2))
-	step("somebody who goes first", func(w store.Work) error { return w.TouchUrgent("t", At(4), by("two", 4), u, v) }, by("two", 4))
+	step("without an origin", func(w store.Work) error { return w.Touch("t", At(1), store.Origin{}, u, v) }, store.Origin{})
+	step("with an origin", func(w store.Work) error { return w.Touch("t", At(2), by("one", 2), u) }, by("one", 2))
+	step("without an origin again", func(w store.Work) error { return w.Touch("t", At(3), store.Origin{}, v, u) }, by("one", 2))
+	step("one that goes first", func(w store.Work) error { return w.TouchUrgent("t", At(4), by("two", 4), u, v) }, by("two", 4))
 	step("what was asked earlier", func(w store.Work) error { return w.Touch("t", At(5), by("one", 3), u) }, by("two", 4))
 	step("at one moment", func(w store.Work) error { return w.Touch("t", At(6), by("three", 4), v, u) }, by("three", 4))
 	step("parked", func(w store.Work) error {
@@ -117,7 +117,7 @@ func testOrigins(t *testing.T, s store.Store) {
 		_, err2 := w.Park(m)
 		return errors.Join(err, err2)
 	}, by("three", 4))
-	step("settled and marked anew", func(w store.Work) error {
+	step("settled and marked again", func(w store.Work) error {
 		m, err := w.Mark("t", u)
 		_, err2 := w.Settle(m)
 		return errors.Join(err, err2, w.Touch("t", At(7), by("one", 1), u))

@@ -52,7 +52,7 @@ func (b *Block) All(first Number) iter.Seq[Number] {
 func BlockKey(owner, n Number) []byte { return Pair(owner, n>>BlockBits) }
 
 // SealBlock appends the record of a block to out, which has room, and returns it alone as well. A block of few numbers is stored as
-// those of their bits that are within it, a byte each: most blocks are of somebody who is in one of 256 groups that lie side by side,
+// those of their bits that are within it, a byte each: most blocks are of a user who is in one of 256 groups that lie side by side,
 // or of a group of a few people among many.
 func SealBlock(out, key []byte, b *Block) (all, record []byte) {
 	from := len(out)

@@ -102,7 +102,7 @@ func (x *index) many(bucket, value string, n codec.Number) {
 	}
 }
 
-// free reports ErrConflict if a unique entry belongs to somebody else. It comes before every write, so that a
+// free reports ErrConflict if a unique entry belongs to another resource. It comes before every write, so that a
 // request that is refused leaves the transaction clean for the others of the same commit.
 func (d *Directory) free(x index, n codec.Number, known bool) error {
 	for _, e := range x {

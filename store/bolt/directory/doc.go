@@ -10,7 +10,7 @@
 //	names.go           ids and their numbers
 //	members.go         memberships as the port has them
 //	memberblocks.go    the blocks in which they are stored, both ways
-//	loose.go           rows that stand for no membership
+//	looserows.go      rows that stand for no membership
 //	recent.go          members that the events of a transaction name next
 //	unknown.go         members that are no users
 //	checkdirectory.go  the check

@@ -115,7 +115,7 @@ func candidates(numbers []codec.Number) []candidate {
 }
 
 // change makes memberships be there, or not, and keeps the group's size. It works in the order of the members' numbers, in which
-// their blocks lie side by side. The rows of members that are removed late become loose: see loose.go.
+// their blocks lie side by side. The rows of members that are removed late become loose: see looserows.go.
 func (d *Directory) change(g codec.Number, values []string, all []candidate, there, late bool) ([]string, error) {
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.at, b.at)) })
 	done, rows, err := d.forth(g, all, there, late)

@@ -12,7 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// Number looks an id up; false if nobody ever mentioned it.
+// Number looks an id up; false if it was never mentioned.
 func (d *Directory) Number(id string) (codec.Number, bool, error) {
 	key := codec.MakeKey(id)
 	v := d.Get(dirIDs, key)

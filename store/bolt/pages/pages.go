@@ -53,7 +53,7 @@ type Walker struct {
 	Root     uint64
 	High     uint64 // pages from here on are not in use
 	Seen     []bool
-	// value is told of every value: in which buckets it is, from the outermost on, and where in the file; nil: nobody is.
+	// value is called with every value, the buckets that it is in, from the outermost on, and its place in the file; nil: not.
 	Value   func(in [][]byte, key, value []byte, at int64)
 	buckets [][]byte             // in which the walker is
 	pages   [maxDepth + 2][]byte // one that was read for each depth: they are as many as the file has, and one at a time

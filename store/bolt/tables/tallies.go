@@ -88,7 +88,7 @@ func (w *work) tallyMark(m store.Mark, by int) error {
 	return nil
 }
 
-// tallyPerson counts a blocked mark of somebody, for its reason and for all.
+// tallyPerson counts a blocked mark of a person, for its reason and for all.
 func (w *work) tallyPerson(person []byte, reason string, by int) error {
 	for _, of := range []string{"r" + reason, ""} {
 		n, err := w.Adjust(workPeople, append(codec.MakeKey(of), person...), by)

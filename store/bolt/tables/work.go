@@ -118,7 +118,7 @@ func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 	}
 	m, err := DecodeMark(key, record)
 	if err == nil && (m.Target != target || m.Subject != s) {
-		err = fmt.Errorf("mark of somebody else: %w", store.ErrDamaged)
+		err = fmt.Errorf("mark of another subject: %w", store.ErrDamaged)
 	}
 	return m, err == nil, err
 }
@@ -316,7 +316,7 @@ func (w *work) Urgent() int {
 	return n[urgentPlace]
 }
 
-// Due looks through the marks: in a file that one process has open nobody asks often.
+// Due looks through the marks: in a file that one process has open this is seldom asked.
 func (w *work) Due(at time.Time) (bool, error) {
 	for m, err := range w.Marks("") {
 		if err != nil {

@@ -253,7 +253,7 @@ func (m *model) oldestReference() (oldest markID, there bool) {
 	return oldest, there
 }
 
-// opTouchEvent marks those whom an event names that is still there.
+// opTouchEvent marks the users of an event that is still there.
 func opTouchEvent(r *rand.Rand) op {
 	id, when, which, by := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}, storetest.At(r.Int64N(1000)), r.IntN(1<<20), someOrigin(r)
 	return func(tx store.Tx, m *model) error {
