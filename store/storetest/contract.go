@@ -78,6 +78,7 @@ type withContext struct{ testing.TB }
 
 func (withContext) Context() context.Context { return context.Background() }
 
+// At returns a moment of the tests.
 func At(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 0).UTC() }
 
 func user(id, name string) store.User {
@@ -95,6 +96,7 @@ func update(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
 	}
 }
 
+// View reads, and ends the test if that fails.
 func View(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
 	t.Helper()
 	if err := s.View(context.Background(), fn); err != nil {
@@ -109,6 +111,7 @@ func is(t *testing.T, what string, err, want error) {
 	}
 }
 
+// Same fails the test if two values differ.
 func Same(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -128,6 +131,7 @@ func all[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return list, nil
 }
 
+// List collects a list, and fails the test if it cannot be read.
 func List[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	t.Helper()
 	l, err := all(seq)
@@ -137,6 +141,7 @@ func List[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	return l
 }
 
+// UserIDs lists the ids of users.
 func UserIDs(us []store.User) (ids []string) {
 	for _, u := range us {
 		ids = append(ids, u.ID)
@@ -144,6 +149,7 @@ func UserIDs(us []store.User) (ids []string) {
 	return ids
 }
 
+// GroupIDs lists the ids of groups.
 func GroupIDs(gs []store.Group) (ids []string) {
 	for _, g := range gs {
 		ids = append(ids, g.ID)

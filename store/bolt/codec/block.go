@@ -23,11 +23,19 @@ const (
 	BlockRecord = SealSize + FewInBlock
 )
 
+// Has reports whether a number is there.
 func (b *Block) Has(n Number) bool { return b[n>>6&3]>>(n&63)&1 == 1 }
-func (b *Block) Set(n Number)      { b[n>>6&3] |= 1 << (n & 63) }
-func (b *Block) Clear(n Number)    { b[n>>6&3] &^= 1 << (n & 63) }
-func (b *Block) Empty() bool       { return *b == Block{} }
 
+// Set adds a number.
+func (b *Block) Set(n Number) { b[n>>6&3] |= 1 << (n & 63) }
+
+// Clear removes a number.
+func (b *Block) Clear(n Number) { b[n>>6&3] &^= 1 << (n & 63) }
+
+// Empty reports whether there is no number.
+func (b *Block) Empty() bool { return *b == Block{} }
+
+// Count counts the numbers.
 func (b *Block) Count() (n int) {
 	for _, word := range b {
 		n += bits.OnesCount64(word)

@@ -37,6 +37,7 @@ func Checksum(version byte, key, payload []byte) uint32 {
 // Encoder appends a record. The zero value is not usable: see newRecord.
 type Encoder struct{ B []byte }
 
+// NewRecord begins a record with room for so many bytes.
 func NewRecord(size int) *Encoder {
 	b := make([]byte, SealSize, SealSize+size)
 	b[0] = RecordVersion
@@ -49,15 +50,25 @@ func (e *Encoder) Seal(key []byte) []byte {
 	return e.B
 }
 
+// Uint appends a value of that kind.
 func (e *Encoder) Uint(v uint64) { e.B = binary.AppendUvarint(e.B, v) }
-func (e *Encoder) Int(v int64)   { e.B = binary.AppendVarint(e.B, v) }
-func (e *Encoder) Byte(v byte)   { e.B = append(e.B, v) }
-func (e *Encoder) Raw(v []byte)  { e.B = append(e.B, v...) }
+
+// Int appends a value of that kind.
+func (e *Encoder) Int(v int64) { e.B = binary.AppendVarint(e.B, v) }
+
+// Byte appends a value of that kind.
+func (e *Encoder) Byte(v byte) { e.B = append(e.B, v) }
+
+// Raw appends bytes as they are.
+func (e *Encoder) Raw(v []byte) { e.B = append(e.B, v...) }
+
+// String appends a value of that kind.
 func (e *Encoder) String(s string) {
 	e.Uint(uint64(len(s)))
 	e.B = append(e.B, s...)
 }
 
+// Bool appends a value of that kind.
 func (e *Encoder) Bool(v bool) {
 	if v {
 		e.Byte(1)
@@ -119,11 +130,13 @@ func (d *Decoder) End(key []byte) error {
 // More says whether something is left to read: what a later version appends is not in older records.
 func (d *Decoder) More() bool { return !d.Bad && d.S != "" }
 
+// Fail ends the reading: something does not fit.
 func (d *Decoder) Fail() {
 	d.Bad = true
 	d.S = ""
 }
 
+// Uint reads a value of that kind.
 func (d *Decoder) Uint() uint64 {
 	var v uint64
 	for i := 0; i < len(d.S) && i < binary.MaxVarintLen64; i++ {
@@ -138,11 +151,13 @@ func (d *Decoder) Uint() uint64 {
 	return 0
 }
 
+// Int reads a value of that kind.
 func (d *Decoder) Int() int64 {
 	v := d.Uint()
 	return int64(v>>1) ^ -int64(v&1)
 }
 
+// Byte reads a value of that kind.
 func (d *Decoder) Byte() byte {
 	if d.S == "" {
 		d.Fail()
@@ -153,6 +168,7 @@ func (d *Decoder) Byte() byte {
 	return c
 }
 
+// Bool reads a value of that kind.
 func (d *Decoder) Bool() bool {
 	switch d.Byte() {
 	case 0:
@@ -164,6 +180,7 @@ func (d *Decoder) Bool() bool {
 	return false
 }
 
+// String reads a value of that kind.
 func (d *Decoder) String() string {
 	n := d.Uint()
 	if n > uint64(len(d.S)) {
@@ -175,6 +192,7 @@ func (d *Decoder) String() string {
 	return s
 }
 
+// Time reads a value of that kind.
 func (d *Decoder) Time() time.Time {
 	if !d.Bool() {
 		return time.Time{}
@@ -214,6 +232,7 @@ func AppendKey(b []byte, part string) []byte {
 	return append(b, 0, 1)
 }
 
+// MakeKey makes a key of parts.
 func MakeKey(parts ...string) []byte {
 	n := 0
 	for _, p := range parts {
@@ -237,16 +256,20 @@ type Number uint32
 
 const NumberSize = 4
 
+// Key returns the key of a number.
 func (n Number) Key() []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
 
+// Pair returns the key of two numbers.
 func Pair(a, b Number) []byte {
 	k := make([]byte, 0, 2*NumberSize)
 	k = binary.BigEndian.AppendUint32(k, uint32(a))
 	return binary.BigEndian.AppendUint32(k, uint32(b))
 }
 
+// ToNumber reads the number at the beginning of a key.
 func ToNumber(b []byte) Number { return Number(binary.BigEndian.Uint32(b)) }
 
+// SeqKey returns the key of a sequence number.
 func SeqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 // SealUint and openUint are records of one number.
@@ -256,6 +279,7 @@ func SealUint(key []byte, v uint64) []byte {
 	return e.Seal(key)
 }
 
+// OpenUint reads a record of one number.
 func OpenUint(key, record []byte) (uint64, error) {
 	d, err := OpenRecord(key, record)
 	if err != nil {
@@ -265,6 +289,7 @@ func OpenUint(key, record []byte) (uint64, error) {
 	return v, d.End(key)
 }
 
+// CloneRaw copies bytes; nil if there are none.
 func CloneRaw(b []byte) []byte {
 	if len(b) == 0 {
 		return nil

@@ -58,6 +58,7 @@ func (s *NameBlock) Open(key, record []byte) error {
 	return nil
 }
 
+// Seal returns the record of the names.
 func (s *NameBlock) Seal(key []byte) []byte {
 	size := 0
 	for _, e := range s.Names[:s.N] {

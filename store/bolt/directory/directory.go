@@ -37,6 +37,7 @@ const (
 	countGroups = "groups"
 )
 
+// Directory is the directory of an identity provider in the file.
 type Directory struct{ *kv.Namespace }
 
 // Open is the directory in a namespace.

@@ -52,6 +52,7 @@ func (d *Directory) setSize(group codec.Number, size int) error {
 	return d.Tx.Put(b, key, codec.SealUint(key, uint64(size)))
 }
 
+// AddMembers implements store.Directory.
 func (d *Directory) AddMembers(group string, values ...string) ([]string, error) {
 	d.Tx.Write()
 	g, err := d.group(group)
@@ -75,6 +76,7 @@ func (d *Directory) AddMembers(group string, values ...string) ([]string, error)
 	return d.change(g, values, candidates(numbers), true, false)
 }
 
+// RemoveMembers implements store.Directory.
 func (d *Directory) RemoveMembers(group string, values ...string) ([]string, error) {
 	d.Tx.Write()
 	g, err := d.group(group)
@@ -168,6 +170,7 @@ func (d *Directory) groupsOf(m codec.Number) iter.Seq2[codec.Number, error] {
 	}
 }
 
+// IsMember implements store.Directory.
 func (d *Directory) IsMember(group, value string) (bool, error) {
 	g, err := d.group(group)
 	if err != nil {
@@ -226,6 +229,7 @@ func named(list []store.Member, names *nameReader, b *codec.Block, first codec.N
 	return list, nil
 }
 
+// MemberCount implements store.Directory.
 func (d *Directory) MemberCount(group string) (int, error) {
 	g, err := d.group(group)
 	if err != nil {
@@ -234,6 +238,7 @@ func (d *Directory) MemberCount(group string) (int, error) {
 	return d.size(g)
 }
 
+// GroupsOf implements store.Directory.
 func (d *Directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 	return func(yield func(store.Group, error) bool) {
 		m, ok, err := d.Number(member)

@@ -33,6 +33,7 @@ func sealHead(key []byte, attributes []byte, head func(*codec.Encoder)) []byte {
 	return e.Seal(key)
 }
 
+// EncodeUser returns the record of a user.
 func EncodeUser(key []byte, r Row[store.User]) []byte {
 	u := r.Val
 	return sealHead(key, u.Attributes, func(e *codec.Encoder) {
@@ -57,6 +58,7 @@ func EncodeUser(key []byte, r Row[store.User]) []byte {
 	})
 }
 
+// DecodeUser reads the record of a user.
 func DecodeUser(key, payload []byte) (r Row[store.User], err error) {
 	d, attributes, err := splitHead(key, payload)
 	if err != nil {
@@ -83,6 +85,7 @@ func DecodeUser(key, payload []byte) (r Row[store.User], err error) {
 	return r, d.End(key)
 }
 
+// EncodeGroup returns the record of a group.
 func EncodeGroup(key []byte, r Row[store.Group]) []byte {
 	g := r.Val
 	return sealHead(key, g.Attributes, func(e *codec.Encoder) {
@@ -96,6 +99,7 @@ func EncodeGroup(key []byte, r Row[store.Group]) []byte {
 	})
 }
 
+// DecodeGroup reads the record of a group.
 func DecodeGroup(key, payload []byte) (r Row[store.Group], err error) {
 	d, attributes, err := splitHead(key, payload)
 	if err != nil {
@@ -110,40 +114,54 @@ func DecodeGroup(key, payload []byte) (r Row[store.Group], err error) {
 	return r, d.End(key)
 }
 
+// User implements store.Directory.
 func (d *Directory) User(id string) (store.User, error) {
 	_, r, err := lookup(d, users(), id)
 	return r.Val, err
 }
 
+// Group implements store.Directory.
 func (d *Directory) Group(id string) (store.Group, error) {
 	_, r, err := lookup(d, groups(), id)
 	return r.Val, err
 }
 
+// Users implements store.Directory.
 func (d *Directory) Users(from store.From) iter.Seq2[store.User, error] {
 	return list(d, users(), from)
 }
 
+// Groups implements store.Directory.
 func (d *Directory) Groups(from store.From) iter.Seq2[store.Group, error] {
 	return list(d, groups(), from)
 }
 
-func (d *Directory) UserCount() int  { return d.count(countUsers) }
+// UserCount implements store.Directory.
+func (d *Directory) UserCount() int { return d.count(countUsers) }
+
+// GroupCount implements store.Directory.
 func (d *Directory) GroupCount() int { return d.count(countGroups) }
 
+// FindUsers implements store.Directory.
 func (d *Directory) FindUsers(by store.Index, value string) ([]store.User, error) {
 	return find(d, users(), by, value)
 }
 
+// FindGroups implements store.Directory.
 func (d *Directory) FindGroups(by store.Index, value string) ([]store.Group, error) {
 	return find(d, groups(), by, value)
 }
 
-func (d *Directory) PutUser(u store.User) error   { return put(d, users(), u) }
+// PutUser implements store.Directory.
+func (d *Directory) PutUser(u store.User) error { return put(d, users(), u) }
+
+// PutGroup implements store.Directory.
 func (d *Directory) PutGroup(g store.Group) error { return put(d, groups(), g) }
 
+// DeleteUser implements store.Directory.
 func (d *Directory) DeleteUser(id string) error { return remove(d, users(), id, d.leaveAll) }
 
+// DeleteGroup implements store.Directory.
 func (d *Directory) DeleteGroup(id string) error {
 	return remove(d, groups(), id, func(n codec.Number) error {
 		if err := d.empty(n); err != nil {

@@ -40,15 +40,16 @@ func (s *Namespace) Get(name string, key []byte) []byte {
 	return v
 }
 
-func (t *Tx) Space(top, name string) *Namespace {
+// Namespace returns the namespace of a name under a top.
+func (t *Tx) Namespace(top, name string) *Namespace {
 	id := top + "/" + name
-	s := t.Spaces[id]
+	s := t.Namespaces[id]
 	if s == nil {
 		s = &Namespace{Tx: t, top: top, Name: name, subs: map[string]*bbolt.Bucket{}, cursors: map[string]*bbolt.Cursor{}}
 		if b := t.Btx.Bucket([]byte(top)); b != nil && name != "" {
 			s.Root = b.Bucket([]byte(name))
 		}
-		t.Spaces[id] = s
+		t.Namespaces[id] = s
 	}
 	return s
 }
@@ -94,6 +95,7 @@ func (s *Namespace) Make(name string) (*bbolt.Bucket, error) {
 	return b, nil
 }
 
+// Top returns a bucket at the top of the file, which it creates if it is missing.
 func (t *Tx) Top(name string) (*bbolt.Bucket, error) {
 	b := t.Btx.Bucket([]byte(name))
 	if b == nil {

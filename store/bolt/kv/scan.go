@@ -107,6 +107,7 @@ type SeekCursor struct {
 // Near is how many keys are passed over before looking from the top is cheaper.
 const Near = 8
 
+// Get returns the value of a key; nil if there is none.
 func (f *SeekCursor) Get(key uint64) []byte {
 	if f.Bucket == nil {
 		return nil

@@ -38,15 +38,18 @@ type Tx struct {
 	// they have to find their place again.
 	Writes int
 	// err is a failure of a method that cannot report one; the transaction ends with it.
-	Err    error
-	Spaces map[string]*Namespace
+	Err        error
+	Namespaces map[string]*Namespace
 
 	Plan     *Foresight // of the function that runs; nil in a View
 	Part     int        // see partSize
 	Loosened bool       // loose rows have come that are to be removed
 }
 
-func New(btx *bbolt.Tx) *Tx { return &Tx{Btx: btx, Spaces: map[string]*Namespace{}, Part: PartSize} }
+// New begins to use a transaction of bbolt.
+func New(btx *bbolt.Tx) *Tx {
+	return &Tx{Btx: btx, Namespaces: map[string]*Namespace{}, Part: PartSize}
+}
 
 // Write is called first by everything that changes something.
 func (t *Tx) Write() {
@@ -55,12 +58,14 @@ func (t *Tx) Write() {
 	}
 }
 
+// Fail notes a failure that ends the transaction.
 func (t *Tx) Fail(err error) {
 	if t.Err == nil {
 		t.Err = err
 	}
 }
 
+// Put stores a record.
 func (t *Tx) Put(b *bbolt.Bucket, key, value []byte) error {
 	t.Writes++
 	if err := b.Put(key, value); err != nil {
@@ -69,6 +74,7 @@ func (t *Tx) Put(b *bbolt.Bucket, key, value []byte) error {
 	return nil
 }
 
+// Del removes a record; a bucket that does not exist has none.
 func (t *Tx) Del(b *bbolt.Bucket, key []byte) error {
 	if b == nil {
 		return nil
@@ -80,6 +86,7 @@ func (t *Tx) Del(b *bbolt.Bucket, key []byte) error {
 	return nil
 }
 
+// Next returns the next sequence number of a bucket.
 func (t *Tx) Next(b *bbolt.Bucket) (uint64, error) {
 	t.Writes++
 	n, err := b.NextSequence()

@@ -47,6 +47,7 @@ func Check(f *os.File) error {
 	return w.Walk()
 }
 
+// Walker follows the pages of a file.
 type Walker struct {
 	F        *os.File
 	PageSize int

@@ -18,6 +18,7 @@ const (
 
 type accounts struct{ *kv.Namespace }
 
+// EncodeLink returns the record of a link.
 func EncodeLink(key []byte, l store.Link) []byte {
 	e := codec.NewRecord(128)
 	e.String(l.IdP)
@@ -32,6 +33,7 @@ func EncodeLink(key []byte, l store.Link) []byte {
 	return e.Seal(key)
 }
 
+// DecodeLink reads the record of a link.
 func DecodeLink(key, record []byte) (l store.Link, err error) {
 	d, err := codec.OpenRecord(key, record)
 	if err != nil {
@@ -44,6 +46,7 @@ func DecodeLink(key, record []byte) (l store.Link, err error) {
 	return l, d.End(key)
 }
 
+// EncodeCached returns the record of a cached account.
 func EncodeCached(key []byte, c store.CachedAccount) []byte {
 	e := codec.NewRecord(128)
 	e.String(c.Target)
@@ -54,6 +57,7 @@ func EncodeCached(key []byte, c store.CachedAccount) []byte {
 	return e.Seal(key)
 }
 
+// DecodeCached reads the record of a cached account.
 func DecodeCached(key, record []byte) (c store.CachedAccount, err error) {
 	d, err := codec.OpenRecord(key, record)
 	if err != nil {
@@ -115,7 +119,7 @@ func (a *accounts) tallyLink(idp, user, account string) error {
 	if err != nil {
 		return err
 	}
-	return (&work{a.Tx.Space(kv.TopWork, a.Name)}).moveBlocked(idp, user, before, account)
+	return (&work{a.Tx.Namespace(kv.TopWork, a.Name)}).moveBlocked(idp, user, before, account)
 }
 
 // unlink removes the way back from the account the link has now, unless it is the one it is going to have.

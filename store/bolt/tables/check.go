@@ -18,10 +18,10 @@ func Check(st store.Tx) error {
 		return errors.New("check: transaction of another store")
 	}
 	c := &kv.Checker{Tx: t.Tx}
-	c.Each(kv.TopDirectories, func(name string) { directory.Check(c, directory.Open(t.Space(kv.TopDirectories, name))) })
-	c.Each(kv.TopWork, func(name string) { checkWork(c, &work{t.Space(kv.TopWork, name)}) })
-	c.Each(kv.TopLedgers, func(name string) { checkLedger(c, &ledger{t.Space(kv.TopLedgers, name)}) })
-	c.Each(kv.TopAccounts, func(name string) { checkAccounts(c, &accounts{t.Space(kv.TopAccounts, name)}) })
+	c.Each(kv.TopDirectories, func(name string) { directory.Check(c, directory.Open(t.Namespace(kv.TopDirectories, name))) })
+	c.Each(kv.TopWork, func(name string) { checkWork(c, &work{t.Namespace(kv.TopWork, name)}) })
+	c.Each(kv.TopLedgers, func(name string) { checkLedger(c, &ledger{t.Namespace(kv.TopLedgers, name)}) })
+	c.Each(kv.TopAccounts, func(name string) { checkAccounts(c, &accounts{t.Namespace(kv.TopAccounts, name)}) })
 	for _, err := range t.Events().Since(0) {
 		c.Note("events", err)
 	}
@@ -78,7 +78,7 @@ func checkTallies(c *kv.Checker, backend string) {
 	if err == nil && err2 == nil && !reflect.DeepEqual(kept, counted) {
 		c.Wrong(where, "there is %+v, by the tallies %+v", counted, kept)
 	}
-	w := &work{c.Tx.Space(kv.TopWork, backend)}
+	w := &work{c.Tx.Namespace(kv.TopWork, backend)}
 	states, err := w.counts()
 	c.Note(where, err)
 	if n := c.Count(w.Bucket(workPending)); n != states[store.Pending] {

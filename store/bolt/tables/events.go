@@ -23,7 +23,7 @@ const (
 )
 
 func (e *events) directory(idp string) *directory.Directory {
-	return directory.Open(e.tx.Space(kv.TopDirectories, idp))
+	return directory.Open(e.tx.Namespace(kv.TopDirectories, idp))
 }
 
 // Append stores the event under the next number. Numbers start at 1, so that Since(0) is everything.

@@ -19,6 +19,7 @@ const (
 
 type ledger struct{ *kv.Namespace }
 
+// EncodeEntry returns the record of an entry.
 func EncodeEntry(key []byte, en store.Entry) []byte {
 	e := codec.NewRecord(192)
 	e.String(en.Target)
@@ -46,6 +47,7 @@ func EncodeEntry(key []byte, en store.Entry) []byte {
 	return e.Seal(key)
 }
 
+// DecodeEntry reads the record of an entry.
 func DecodeEntry(key, record []byte) (en store.Entry, err error) {
 	d, err := codec.OpenRecord(key, record)
 	if err != nil {

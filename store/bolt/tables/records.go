@@ -20,6 +20,7 @@ const (
 
 type records struct{ tx *kv.Tx }
 
+// Records implements store.Tx.
 func (t Tx) Records() store.Records { return records{t.Tx} }
 
 // recordKey is the key of the first columns of a record.

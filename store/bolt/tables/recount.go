@@ -13,7 +13,7 @@ import (
 // Recount makes the tallies of a file that has none.
 func (t Tx) Recount() error {
 	for _, name := range t.Backends() {
-		w, l := &work{t.Space(kv.TopWork, name)}, &ledger{t.Space(kv.TopLedgers, name)}
+		w, l := &work{t.Namespace(kv.TopWork, name)}, &ledger{t.Namespace(kv.TopLedgers, name)}
 		for m, err := range w.Marks("") {
 			if err == nil {
 				err = w.tallyMark(m, 1)
@@ -61,7 +61,7 @@ func (t Tx) ForgetTallies() error {
 	buckets := map[string][]string{kv.TopWork: {workPending, workBlocked, workPeople, workReasons}, kv.TopLedgers: {ledgerCounts, ledgerHolds}}
 	for top, names := range buckets {
 		for of := range t.Scan(t.Btx.Bucket([]byte(top)), nil, 0) {
-			s := t.Space(top, string(of))
+			s := t.Namespace(top, string(of))
 			for _, name := range names {
 				if s.Bucket(name) == nil {
 					continue
@@ -71,7 +71,7 @@ func (t Tx) ForgetTallies() error {
 					return fmt.Errorf("remove %s: %w", name, err)
 				}
 			}
-			delete(t.Spaces, top+"/"+string(of))
+			delete(t.Namespaces, top+"/"+string(of))
 		}
 	}
 	return nil

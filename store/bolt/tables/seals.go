@@ -16,6 +16,7 @@ import (
 
 // Events are committed in the order of their numbers here, and sealed in it: what has no seal is what comes after the last one.
 
+// EncodeSeal returns the record of a seal.
 func EncodeSeal(key []byte, s store.Seal) []byte {
 	e := codec.NewRecord(binary.MaxVarintLen64 + len(s.Digest))
 	e.Uint(s.Event)
@@ -48,6 +49,7 @@ func EncodeAnchor(s store.Seal) []byte {
 	return e.Seal([]byte(kv.MetaAnchor))
 }
 
+// DecodeAnchor reads the anchor of the seals.
 func DecodeAnchor(record []byte) (s store.Seal, err error) {
 	d, err := codec.OpenRecord([]byte(kv.MetaAnchor), record)
 	if err != nil {
@@ -203,7 +205,7 @@ func (e *events) Forget(place uint64) (store.Seal, error) {
 func (e *events) referred() uint64 {
 	oldest := uint64(math.MaxUint64)
 	for name := range e.tx.Scan(e.tx.Btx.Bucket([]byte(kv.TopWork)), nil, 0) {
-		for k := range e.tx.Scan(e.tx.Space(kv.TopWork, string(name)).Bucket(workEvents), nil, 0) {
+		for k := range e.tx.Scan(e.tx.Namespace(kv.TopWork, string(name)).Bucket(workEvents), nil, 0) {
 			if len(k) >= 8 {
 				oldest = min(oldest, binary.BigEndian.Uint64(k))
 			}

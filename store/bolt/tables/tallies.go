@@ -41,7 +41,7 @@ func (w *work) personOf(m store.Mark) ([]byte, error) {
 	case s.Account == store.TargetSettings: // the target itself
 		return codec.MakeKey(m.Target, "", s.Account), nil
 	case s.User != "":
-		account, err := (&accounts{w.Tx.Space(kv.TopAccounts, w.Name)}).accountOf(s.IdP, s.User)
+		account, err := (&accounts{w.Tx.Namespace(kv.TopAccounts, w.Name)}).accountOf(s.IdP, s.User)
 		if err != nil || account != "" {
 			return codec.MakeKey("", "", account), err
 		}
@@ -276,6 +276,6 @@ func (rs records) tallyHeld(h store.HeldOffboarding, by int) error {
 	if h.Approved {
 		return nil
 	}
-	l := &ledger{rs.tx.Space(kv.TopLedgers, h.Backend)}
+	l := &ledger{rs.tx.Namespace(kv.TopLedgers, h.Backend)}
 	return l.tallyHold(h.ID, h.Target, h.Why, 0, by)
 }

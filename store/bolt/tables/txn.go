@@ -18,6 +18,7 @@ type Tx struct{ *kv.Tx }
 // New makes a transaction one of the port.
 func New(t *kv.Tx) Tx { return Tx{t} }
 
+// IdPs implements store.Tx.
 func (t Tx) IdPs() []string {
 	var names []string
 	for k := range t.Scan(t.Btx.Bucket([]byte(kv.TopDirectories)), nil, 0) {
@@ -26,6 +27,7 @@ func (t Tx) IdPs() []string {
 	return names
 }
 
+// Backends implements store.Tx.
 func (t Tx) Backends() []string {
 	var names []string
 	for _, top := range []string{kv.TopWork, kv.TopLedgers, kv.TopAccounts} {
@@ -37,6 +39,7 @@ func (t Tx) Backends() []string {
 	return slices.Compact(names)
 }
 
+// Setting implements store.Tx.
 func (t Tx) Setting(name string) []byte {
 	key := codec.MakeKey(name)
 	record := kv.Get(t.Btx.Bucket([]byte(kv.TopSettings)), key)
@@ -51,6 +54,7 @@ func (t Tx) Setting(name string) []byte {
 	return bytes.Clone(payload)
 }
 
+// Settings implements store.Tx.
 func (t Tx) Settings() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		for k, v := range t.Scan(t.Btx.Bucket([]byte(kv.TopSettings)), nil, 0) {
@@ -70,6 +74,7 @@ func (t Tx) Settings() iter.Seq2[string, []byte] {
 	}
 }
 
+// SetSetting implements store.Tx.
 func (t Tx) SetSetting(name string, value []byte) error {
 	t.Write()
 	b, err := t.Top(kv.TopSettings)
@@ -85,12 +90,21 @@ func (t Tx) SetSetting(name string, value []byte) error {
 	return t.Put(b, key, e.Seal(key))
 }
 
+// Directory implements store.Tx.
 func (t Tx) Directory(idp string) store.Directory {
-	return directory.Open(t.Space(kv.TopDirectories, idp))
+	return directory.Open(t.Namespace(kv.TopDirectories, idp))
 }
-func (t Tx) Work(backend string) store.Work     { return &work{t.Space(kv.TopWork, backend)} }
-func (t Tx) Ledger(backend string) store.Ledger { return &ledger{t.Space(kv.TopLedgers, backend)} }
+
+// Work implements store.Tx.
+func (t Tx) Work(backend string) store.Work { return &work{t.Namespace(kv.TopWork, backend)} }
+
+// Ledger implements store.Tx.
+func (t Tx) Ledger(backend string) store.Ledger { return &ledger{t.Namespace(kv.TopLedgers, backend)} }
+
+// Accounts implements store.Tx.
 func (t Tx) Accounts(backend string) store.Accounts {
-	return &accounts{t.Space(kv.TopAccounts, backend)}
+	return &accounts{t.Namespace(kv.TopAccounts, backend)}
 }
+
+// Events implements store.Tx.
 func (t Tx) Events() store.Events { return &events{t.Tx} }

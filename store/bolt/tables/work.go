@@ -63,6 +63,7 @@ func (w *work) refer(target string, s store.Subject) error {
 	return w.Tx.Put(b, referenceKey(target, s), []byte{})
 }
 
+// EncodeMark returns the record of a mark.
 func EncodeMark(key []byte, m store.Mark) []byte {
 	e := codec.NewRecord(128)
 	e.String(m.Target)
@@ -84,6 +85,7 @@ func EncodeMark(key []byte, m store.Mark) []byte {
 	return e.Seal(key)
 }
 
+// DecodeMark reads the record of a mark.
 func DecodeMark(key, record []byte) (m store.Mark, err error) {
 	d, err := codec.OpenRecord(key, record)
 	if err != nil {

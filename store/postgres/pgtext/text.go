@@ -103,6 +103,7 @@ func Unshorten(whole []string, parts ...*string) {
 	}
 }
 
+// Texts is Text for a list; nil for an empty one.
 func Texts(list []string) []string {
 	if len(list) == 0 {
 		return nil
@@ -114,6 +115,7 @@ func Texts(list []string) []string {
 	return out
 }
 
+// Plains is the way back.
 func Plains(list []string) []string {
 	for i, s := range list {
 		list[i] = Plain(s)
@@ -139,6 +141,7 @@ func Nanos(t time.Time) *int64 {
 	return &n
 }
 
+// Moment is the way back from Nanos.
 func Moment(n *int64) time.Time {
 	if n == nil {
 		return time.Time{}
