@@ -158,7 +158,7 @@ type UnknownMembers struct {
 	Count int
 }
 
-// Subject is what a Mark is about: a user of an identity provider, an account of the backend, those whom an event of an
+// Subject is what a Mark is about: a user of an identity provider, an account of the backend, the users that an event of an
 // identity provider added and removed, or, when zero, everybody who has or should have something on the target.
 type Subject struct {
 	IdP, User string

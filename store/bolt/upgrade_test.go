@@ -176,7 +176,7 @@ func TestUpgradeSteps(t *testing.T) {
 	}
 	left, err := filepath.Glob(path + ".*")
 	if err != nil || len(left) != 2 {
-		t.Errorf("files beside the store: %q, %v", left, err)
+		t.Errorf("files next to the store: %q, %v", left, err)
 	}
 }
 
