@@ -14,7 +14,7 @@ type Event struct {
 	// Initiator is, of what the bridge does at a backend, who asked for what led to it: see Origin.
 	Initiator string
 	Token     string // which credential of the actor's, or of the initiator's
-	Request   string // request id, for what somebody asked for; delivery: of the request that led to it
+	Request   string // request id of a request; delivery: of the request that led to it
 	IdP       string
 	Subject   string   // id of the user or group
 	Name      string   // userName or displayName at the time; delivery: the value that found the account

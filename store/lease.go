@@ -24,7 +24,7 @@ type Lease struct {
 
 // Replica is a process that serves the store, as it last announced itself.
 type Replica struct {
-	ID      string // made anew by every process
+	ID      string // every process makes one
 	Address string // where its console listens: what operators know it by
 	Version string
 	Started time.Time // by its own clock
@@ -36,7 +36,7 @@ type Replica struct {
 // inside a transaction.
 type Shared interface {
 	Store
-	// Take gives the lease to an owner for ttl if nobody holds it or its time is over: with a new epoch. Otherwise it is ErrHeld, also
+	// Take gives the lease to an owner for ttl if it is free or its time is over: with a new term. Otherwise it is ErrHeld, also
 	// for its owner, who renews it.
 	Take(ctx context.Context, name, owner string, ttl time.Duration) (Lease, error)
 	// Renew lets a lease that is still held last for ttl from now; ErrFenced. A caller counts its time from before the call.

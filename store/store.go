@@ -158,7 +158,7 @@ type UnknownMembers struct {
 	Count int
 }
 
-// Subject is whom a Mark is about: a user of an identity provider, an account of the backend, those whom an event of an
+// Subject is what a Mark is about: a user of an identity provider, an account of the backend, the users that an event of an
 // identity provider added and removed, or, when zero, everybody who has or should have something on the target.
 type Subject struct {
 	IdP, User string
@@ -175,7 +175,7 @@ const TargetSettings = "*"
 // MarkState says what became of a Mark.
 type MarkState uint8
 
-// Pending work is to be done at Mark.NotBefore; Blocked work waits for somebody or something (Reason) and is
+// Pending work is to be done at Mark.NotBefore; Blocked work waits for what Reason names and is
 // tried again then; Held work waits for an operator.
 const (
 	Pending MarkState = iota
@@ -308,7 +308,7 @@ type Ledger interface {
 type Link struct {
 	IdP, User string
 	Key       string // folded value that was looked up
-	Account   string // "" while nobody was found
+	Account   string // "" while no account was found
 	Seen      time.Time
 	// Changed: the account was found by another value than the user had first. Made: the bridge had asked the vendor for the
 	// account.
@@ -316,7 +316,7 @@ type Link struct {
 	Made    bool
 }
 
-// CachedAccount is an answer of the backend about who somebody is.
+// CachedAccount is an answer of the backend: which account a value finds.
 type CachedAccount struct {
 	Target string // where the listing was read; "" if the backend has one listing
 	Key    string

@@ -220,7 +220,7 @@ func (b *brakes) measure(tx store.Tx) error {
 			note(b.lately, e)
 		}
 	}
-	b.sent, err = sentRemovals(tx, b.worker.Name, b.target)
+	b.sent, err = sentRemovals(tx, b.worker.Name, b.target, now)
 	return err
 }
 

@@ -59,11 +59,11 @@ func (w *Worker) limitEnd(ctx context.Context, target string, a *account) error 
 // countEnd counts the end of an account, unless its off-boarding is on record already. over: it
 // exceeds the limit.
 func (w *Worker) countEnd(tx store.Tx, listing string, a *account) (over bool, err error) {
-	sent, err := sentRemovals(tx, w.Name, listing)
+	now, gone := w.now(), map[string]bool{}
+	sent, err := sentRemovals(tx, w.Name, listing, now)
 	if err != nil {
 		return false, err
 	}
-	now, gone := w.now(), map[string]bool{}
 	for _, s := range sent {
 		switch {
 		case !s.Leaving:

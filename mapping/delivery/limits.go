@@ -138,10 +138,14 @@ type sentRemoval struct {
 	Approved bool `json:"ok,omitempty"`
 }
 
-func sentRemovals(tx store.Tx, name, target string) (out []sentRemoval, err error) {
+// sentRemovals lists the removals that a limit counts at a moment.
+func sentRemovals(tx store.Tx, name, target string, now time.Time) (out []sentRemoval, err error) {
 	for r, err := range store.List(tx, store.Removal{Backend: name, Target: target}) {
 		if err != nil {
 			return nil, fmt.Errorf("reading what was removed lately: %w", err)
+		}
+		if !r.Expires.After(now) {
+			continue // not swept yet
 		}
 		out = append(out, sentRemoval{Account: r.Account, At: r.At.UnixMilli(), Leaving: r.Kind == store.RemovalByOffboarding, Approved: r.Approved})
 	}

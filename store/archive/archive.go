@@ -231,7 +231,7 @@ func (r *reader) check(l line) error {
 	case !fits:
 		return fmt.Errorf("a line of kind %s lacks what it is about", l.Kind)
 	case l.Entry != nil && l.Entry.Attempt > maxAttempt:
-		return fmt.Errorf("an entry has the attempt number %d, which nobody reaches", l.Entry.Attempt)
+		return fmt.Errorf("an entry has the attempt number %d, which no bridge reaches", l.Entry.Attempt)
 	}
 	if l.Kind == "end" {
 		for kind, n := range l.Lines {
@@ -259,10 +259,10 @@ func put(tx store.Tx, l line) error {
 	case "link":
 		return tx.Accounts(l.Backend).PutLink(*l.Link)
 	case "setting":
-		if strings.HasPrefix(l.Name, "mapping/") { // what was marked is not carried: everything is marked anew
+		if strings.HasPrefix(l.Name, "mapping/") { // what was marked is not carried: everything is marked again
 			return nil
 		}
-		if strings.HasPrefix(l.Name, store.Private) { // somebody has put it there
+		if strings.HasPrefix(l.Name, store.Private) { // it was put there by hand
 			return nil
 		}
 		return tx.SetSetting(l.Name, append([]byte{}, l.Value...))

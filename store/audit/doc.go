@@ -2,7 +2,7 @@
 // writes them out.
 //
 // It owns what a digest is over, the names under which events leave the bridge, and for how long they are kept. It does not own
-// what an event says: that is whoever appends it.
+// what an event says: that is the caller that appends it.
 //
 // A digest is SHA-256 over the digest of the place before (32 bytes; zeros before the first) and the event in its canonical form:
 // the object `event` of an exported line as RFC 8785 writes it, that is with its keys in order, without spaces, and with no more

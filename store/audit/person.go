@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// person is everything that the directory, the id map and the trail know somebody by.
+// person is everything that the directory, the id map and the trail know a person by.
 type person struct {
 	who      string
 	ids      map[[2]string]bool // identity provider, id
@@ -17,7 +17,7 @@ type person struct {
 	accounts map[[2]string]bool // backend, account
 }
 
-// find looks somebody up: by what they are called now, and by what they were called at any time that the trail remembers.
+// find looks a person up: by what they are called now, and by what they were called at any time that the trail remembers.
 func find(ctx context.Context, s store.Store, who string) (*person, error) {
 	p := &person{who: who, ids: map[[2]string]bool{}, values: map[string]bool{store.Fold(who): true}, accounts: map[[2]string]bool{}}
 	err := s.View(ctx, func(tx store.Tx) error {

@@ -18,7 +18,7 @@ const (
 	// write wait for that.
 	forgetEvery = 10 * time.Minute
 	batch       = 200
-	// noteEvery is how often the head of the chain is logged, for whoever keeps logs elsewhere.
+	// noteEvery is how often the head of the chain is logged, for operators who keep logs elsewhere.
 	noteEvery = time.Hour
 )
 
@@ -26,7 +26,7 @@ const (
 // many: one of them gives a place, and the others go on after it. The fields are set before Run.
 type Sealer struct {
 	Store store.Store
-	Keep  time.Duration    // how long events are kept; 0: for ever
+	Keep  time.Duration    // how long events are kept; 0: indefinitely
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: silent
 
@@ -156,7 +156,7 @@ func (s *Sealer) Forget(ctx context.Context) error {
 }
 
 // old is the last of the first places, at most a page, whose events are all too old; 0 if there is none. more says whether the
-// next may be, too. What is not as it was sealed is no further forgotten: nobody would find it any more.
+// next may be, too. What differs from its seal is not forgotten: it could not be found any more.
 func (s *Sealer) old(ctx context.Context) (until uint64, more bool, err error) {
 	now := time.Now
 	if s.Now != nil {

@@ -30,7 +30,7 @@ type Report struct {
 
 // Verify goes through the chain from the first place to the last and reports the first that is broken: missing, altered, moved, or
 // of an event that was never sealed. known is a head that was noted earlier, in hexadecimal, and must be in the chain; "" if there
-// is none. Only that finds a trail that was cut at its end or chained anew as a whole. An error means that nothing could be found out.
+// is none. Only that finds a trail that was cut at its end or chained again as a whole. An error means that nothing could be found out.
 func Verify(ctx context.Context, s store.Store, known string) (Report, error) {
 	noted, err := hex.DecodeString(known)
 	if known != "" && (err != nil || len(noted) != len(store.Seal{}.Digest)) {
@@ -42,7 +42,7 @@ func Verify(ctx context.Context, s store.Store, known string) (Report, error) {
 		v.Broken, err = fmt.Sprintf("after place %d: %v", v.last.Place, err), nil
 	}
 	if err == nil && v.Broken == "" && known != "" && v.Known == 0 {
-		v.Broken = "the head that was noted is not in the chain: the trail was cut or written anew since, or has forgotten that place"
+		v.Broken = "the head that was noted is not in the chain: the trail was cut or written again since, or has forgotten that place"
 	}
 	v.Place, v.Head = v.last.Place, hex.EncodeToString(v.last.Digest[:])
 	return v.Report, err

@@ -8,26 +8,30 @@ import (
 	"strings"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/bolt/pages"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 // Backup writes the file as it is at one moment, without what does not leave the store: the values of settings that are secrets are
 // zeros in it, and so is every page that is not in use, in which those of before may stand. Requests go on meanwhile; the file grows
 // for as long as it takes, since nothing of that moment is used again; no other copy is made, which would need the room of the store
-// once more. Of a file with a damaged page nothing is written: what that leads to could not be told from what is not in use. It may
+// once more. Of a file with a damaged page nothing is written: what that leads to could not be distinguished from what is not in use. It may
 // be called concurrently.
 func (s *Store) Backup(ctx context.Context, to io.Writer) error {
 	return s.View(ctx, func(st store.Tx) error {
-		t, ok := st.(*tx)
+		t, ok := st.(tables.Tx)
 		if !ok {
 			return errors.New("backup: transaction of another store")
 		}
 		v := &veil{to: to, pageSize: s.db.Info().PageSize}
-		w := walker{f: s.file, pageSize: v.pageSize, root: uint64(t.btx.Cursor().Bucket().Root()), high: uint64(t.btx.Size()) / uint64(v.pageSize), value: v.hide}
-		if err := w.walk(); err != nil {
+		w := pages.Walker{F: s.file, PageSize: v.pageSize, Root: uint64(t.Btx.Cursor().Bucket().Root()), High: uint64(t.Btx.Size()) / uint64(v.pageSize), Value: v.hide}
+		if err := w.Walk(); err != nil {
 			return fmt.Errorf("backup: %w: %w", store.ErrDamaged, err)
 		}
-		v.used = w.seen
-		if _, err := t.btx.WriteTo(v); err != nil {
+		v.used = w.Seen
+		if _, err := t.Btx.WriteTo(v); err != nil {
 			return fmt.Errorf("backup: %w", err)
 		}
 		return nil
@@ -52,13 +56,13 @@ type patch struct {
 
 // hide notes a value that is a secret. In its place stands a record that is whole, of the same length, with zeros in it.
 func (v *veil) hide(in [][]byte, key, value []byte, at int64) {
-	if len(in) != 1 || string(in[0]) != topSettings || len(value) < sealSize {
+	if len(in) != 1 || string(in[0]) != kv.TopSettings || len(value) < codec.SealSize {
 		return
 	}
-	if name, ok := partOf(key); ok && strings.HasPrefix(name, store.Private) {
-		e := newRecord(len(value))
-		e.raw(make([]byte, len(value)-sealSize))
-		v.hidden = append(v.hidden, patch{at, e.seal(key)})
+	if name, ok := codec.PartOf(key); ok && strings.HasPrefix(name, store.Private) {
+		e := codec.NewRecord(len(value))
+		e.Raw(make([]byte, len(value)-codec.SealSize))
+		v.hidden = append(v.hidden, patch{at, e.Seal(key)})
 	}
 }
 

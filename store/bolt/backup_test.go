@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 // meanwhile does something before the first byte is written, and every so often after.
@@ -126,11 +127,11 @@ func TestNoBackupOfWhatIsDamaged(t *testing.T) {
 	page := int64(s.db.Info().PageSize)
 	var root int64
 	if err := s.View(t.Context(), func(st store.Tx) error {
-		t, ok := st.(*tx)
+		t, ok := st.(tables.Tx)
 		if !ok {
 			return errors.New("another store")
 		}
-		root = int64(t.btx.Cursor().Bucket().Root())
+		root = int64(t.Btx.Cursor().Bucket().Root())
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 // longVariable turns on what takes a minute.
@@ -112,7 +114,7 @@ func BenchmarkGroupCommit(b *testing.B) {
 			s := mustOpen(b, filepath.Join(b.TempDir(), "store.db"))
 			fillUsers(b, s, 2000, 64)
 			plain := func(_ context.Context, fn func(store.Tx) error) error {
-				return s.db.Update(func(btx *bbolt.Tx) error { return fn(newTx(btx)) })
+				return s.db.Update(func(btx *bbolt.Tx) error { return fn(tables.New(kv.New(btx))) })
 			}
 			var rate [2]float64
 			const each = 300 * time.Millisecond

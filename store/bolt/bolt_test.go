@@ -8,6 +8,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/storetest"
+	"github.com/scimbridge/scimbridge/store/storetest/model"
 )
 
 func mustOpen(t testing.TB, path string) *Store {
@@ -42,7 +43,7 @@ func TestModel(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "store.db")
-			storetest.Model(t, func() (store.Store, error) {
+			model.Run(t, func() (store.Store, error) {
 				s, err := Open(path, Options{})
 				if err != nil {
 					return nil, err

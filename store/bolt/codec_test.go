@@ -10,10 +10,14 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/directory"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 // numbered pretends to be the names of a directory.
-func numbered(_ string, n number) (string, error) {
+func numbered(_ string, n codec.Number) (string, error) {
 	if n > 1000 {
 		return "", store.ErrDamaged
 	}
@@ -24,65 +28,65 @@ func numbered(_ string, n number) (string, error) {
 func decoders() map[string]func(key, record []byte) ([]byte, error) {
 	return map[string]func(key, record []byte) ([]byte, error){
 		"user": func(key, record []byte) ([]byte, error) {
-			payload, err := unseal(key, record)
+			payload, err := codec.Unseal(key, record)
 			if err != nil {
 				return nil, err
 			}
-			r, err := decodeUser(key, payload)
-			return encodeUser(key, r), err
+			r, err := directory.DecodeUser(key, payload)
+			return directory.EncodeUser(key, r), err
 		},
 		"group": func(key, record []byte) ([]byte, error) {
-			payload, err := unseal(key, record)
+			payload, err := codec.Unseal(key, record)
 			if err != nil {
 				return nil, err
 			}
-			r, err := decodeGroup(key, payload)
-			return encodeGroup(key, r), err
+			r, err := directory.DecodeGroup(key, payload)
+			return directory.EncodeGroup(key, r), err
 		},
 		"mark": func(key, record []byte) ([]byte, error) {
-			m, err := decodeMark(key, record)
-			return encodeMark(key, m), err
+			m, err := tables.DecodeMark(key, record)
+			return tables.EncodeMark(key, m), err
 		},
 		"entry": func(key, record []byte) ([]byte, error) {
-			e, err := decodeEntry(key, record)
-			return encodeEntry(key, e), err
+			e, err := tables.DecodeEntry(key, record)
+			return tables.EncodeEntry(key, e), err
 		},
 		"link": func(key, record []byte) ([]byte, error) {
-			l, err := decodeLink(key, record)
-			return encodeLink(key, l), err
+			l, err := tables.DecodeLink(key, record)
+			return tables.EncodeLink(key, l), err
 		},
 		"cached": func(key, record []byte) ([]byte, error) {
-			c, err := decodeCached(key, record)
-			return encodeCached(key, c), err
+			c, err := tables.DecodeCached(key, record)
+			return tables.EncodeCached(key, c), err
 		},
 		"count": func(key, record []byte) ([]byte, error) {
-			n, err := openUint(key, record)
-			return sealUint(key, n), err
+			n, err := codec.OpenUint(key, record)
+			return codec.SealUint(key, n), err
 		},
 		"block": func(key, record []byte) ([]byte, error) {
-			b, err := openBlock(key, record)
-			_, again := sealBlock(nil, key, &b)
+			b, err := codec.OpenBlock(key, record)
+			_, again := codec.SealBlock(nil, key, &b)
 			return again, err
 		},
 		"names": func(key, record []byte) ([]byte, error) {
-			var s sheet
-			err := s.open(key, record)
-			return s.seal(key), err
+			var s codec.NameBlock
+			err := s.Open(key, record)
+			return s.Seal(key), err
 		},
 		"seal": func(key, record []byte) ([]byte, error) {
-			s, err := decodeSeal(key, record)
-			return encodeSeal(key, s), err
+			s, err := tables.DecodeSeal(key, record)
+			return tables.EncodeSeal(key, s), err
 		},
 		"anchor": func(_, record []byte) ([]byte, error) {
-			s, err := decodeAnchor(record)
-			return encodeAnchor(s), err
+			s, err := tables.DecodeAnchor(record)
+			return tables.EncodeAnchor(s), err
 		},
 		"event": func(key, record []byte) ([]byte, error) {
-			e, err := decodeEvent(key, record, numbered)
+			e, err := tables.DecodeEvent(key, record, numbered)
 			if err != nil {
 				return nil, err
 			}
-			return encodeEvent(key, e, func(s string) (number, bool, error) { return number(len(s)), true, nil })
+			return tables.EncodeEvent(key, e, func(s string) (codec.Number, bool, error) { return codec.Number(len(s)), true, nil })
 		},
 	}
 }
@@ -90,31 +94,31 @@ func decoders() map[string]func(key, record []byte) ([]byte, error) {
 // FuzzDecode gives stored records that were tampered with to every decoder. The checksum is made to fit in one of
 // two tries: otherwise nothing behind it would ever be reached.
 func FuzzDecode(f *testing.F) {
-	key := seqKey(7)
+	key := codec.SeqKey(7)
 	when := time.Unix(1_700_000_000, 5).UTC()
-	f.Add(key, encodeUser(key, row[store.User]{store.User{ID: "i", UserName: "u", Emails: []string{"a", "b"}, Attributes: []byte(`{}`), Created: when}, 3}))
-	f.Add(key, encodeGroup(key, row[store.Group]{store.Group{ID: "i", DisplayName: "g"}, 3}))
-	f.Add(key, encodeMark(key, store.Mark{Target: "t", Subject: store.Subject{Account: "a"}, Since: when, State: store.Held, Origin: store.Origin{Initiator: "i", Request: "r", At: when}}))
-	f.Add(key, encodeEntry(key, store.Entry{Target: "t", Role: "r", Doubt: when, State: store.Absent}))
-	f.Add(key, encodeLink(key, store.Link{IdP: "i", User: "u", Account: "a"}))
-	f.Add(key, encodeCached(key, store.CachedAccount{Key: "k", Seen: when}))
-	f.Add(key, sealUint(key, 1<<63))
-	_, members := sealBlock(nil, key, &block{1, 0, 1 << 63, 5})
+	f.Add(key, directory.EncodeUser(key, directory.Row[store.User]{Val: store.User{ID: "i", UserName: "u", Emails: []string{"a", "b"}, Attributes: []byte(`{}`), Created: when}, Order: 3}))
+	f.Add(key, directory.EncodeGroup(key, directory.Row[store.Group]{Val: store.Group{ID: "i", DisplayName: "g"}, Order: 3}))
+	f.Add(key, tables.EncodeMark(key, store.Mark{Target: "t", Subject: store.Subject{Account: "a"}, Since: when, State: store.Held, Origin: store.Origin{Initiator: "i", Request: "r", At: when}}))
+	f.Add(key, tables.EncodeEntry(key, store.Entry{Target: "t", Role: "r", Doubt: when, State: store.Absent}))
+	f.Add(key, tables.EncodeLink(key, store.Link{IdP: "i", User: "u", Account: "a"}))
+	f.Add(key, tables.EncodeCached(key, store.CachedAccount{Key: "k", Seen: when}))
+	f.Add(key, codec.SealUint(key, 1<<63))
+	_, members := codec.SealBlock(nil, key, &codec.Block{1, 0, 1 << 63, 5})
 	f.Add(key, members)
-	_, members = sealBlock(nil, key, &block{1<<40 - 1, 0, 1 << 63, 5})
+	_, members = codec.SealBlock(nil, key, &codec.Block{1<<40 - 1, 0, 1 << 63, 5})
 	f.Add(key, members)
-	f.Add(key[4:], (&sheet{names: [16]nameOf{{[]byte("a"), nameOfUser}, {nil, nameOfNothing}}, n: 2}).seal(key[4:]))
-	f.Add(key, encodeSeal(key, store.Seal{Event: 1 << 40, Digest: [32]byte{1, 31: 2}}))
-	f.Add([]byte(metaAnchor), encodeAnchor(store.Seal{Place: 9, Digest: [32]byte{1, 31: 2}}))
-	event, err := encodeEvent(key, store.Event{Type: "x", Subject: "xx", Added: []string{"x", "xxx", "x"}, Before: "b", Causes: []string{"c", ""}}, func(s string) (number, bool, error) { return number(len(s)), true, nil })
+	f.Add(key[4:], (&codec.NameBlock{Names: [16]codec.NameOf{{Id: []byte("a"), Is: codec.NameOfUser}, {Is: codec.NameOfNothing}}, N: 2}).Seal(key[4:]))
+	f.Add(key, tables.EncodeSeal(key, store.Seal{Event: 1 << 40, Digest: [32]byte{1, 31: 2}}))
+	f.Add([]byte(kv.MetaAnchor), tables.EncodeAnchor(store.Seal{Place: 9, Digest: [32]byte{1, 31: 2}}))
+	event, err := tables.EncodeEvent(key, store.Event{Type: "x", Subject: "xx", Added: []string{"x", "xxx", "x"}, Before: "b", Causes: []string{"c", ""}}, func(s string) (codec.Number, bool, error) { return codec.Number(len(s)), true, nil })
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(key, event)
 	f.Fuzz(func(t *testing.T, key, record []byte) {
 		fits := slices.Clone(record)
-		if len(fits) >= sealSize {
-			fits = (&encoder{b: fits}).seal(key)
+		if len(fits) >= codec.SealSize {
+			fits = (&codec.Encoder{B: fits}).Seal(key)
 		}
 		for name, decode := range decoders() {
 			for _, r := range [][]byte{record, fits} {
@@ -136,8 +140,8 @@ func FuzzDecode(f *testing.F) {
 
 // Every flipped bit of a record, or of its key, is noticed.
 func TestRecordNoticesFlippedBits(t *testing.T) {
-	for _, key := range [][]byte{seqKey(7), number(7).key()} {
-		record := encodeMark(key, store.Mark{Target: "target", Reason: "reason"})
+	for _, key := range [][]byte{codec.SeqKey(7), codec.Number(7).Key()} {
+		record := tables.EncodeMark(key, store.Mark{Target: "target", Reason: "reason"})
 		for bit := range 8 * (len(key) + len(record)) {
 			k, r := bytes.Clone(key), bytes.Clone(record)
 			if both := bit / 8; both < len(k) {
@@ -145,7 +149,7 @@ func TestRecordNoticesFlippedBits(t *testing.T) {
 			} else {
 				r[both-len(k)] ^= 1 << (bit % 8)
 			}
-			if _, err := decodeMark(k, r); !errors.Is(err, store.ErrDamaged) {
+			if _, err := tables.DecodeMark(k, r); !errors.Is(err, store.ErrDamaged) {
 				t.Errorf("key %x, bit %d: %v", key, bit, err)
 			}
 		}
@@ -153,14 +157,14 @@ func TestRecordNoticesFlippedBits(t *testing.T) {
 }
 
 func TestRecordOfNewerVersion(t *testing.T) {
-	key := seqKey(7)
-	e := newRecord(8)
-	e.b[0] = recordVersion + 1
-	e.string("whatever it means then")
-	record := e.seal(key)
-	sum := number(checksum(recordVersion+1, key, record[sealSize:])).key()
+	key := codec.SeqKey(7)
+	e := codec.NewRecord(8)
+	e.B[0] = codec.RecordVersion + 1
+	e.String("whatever it means then")
+	record := e.Seal(key)
+	sum := codec.Number(codec.Checksum(codec.RecordVersion+1, key, record[codec.SealSize:])).Key()
 	copy(record[1:], sum)
-	if _, err := unseal(key, record); !errors.Is(err, store.ErrNewer) {
+	if _, err := codec.Unseal(key, record); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -170,7 +174,7 @@ func TestKeysSortByPart(t *testing.T) {
 	var keys [][]byte
 	for _, a := range parts {
 		for _, b := range parts {
-			keys = append(keys, makeKey(a, b))
+			keys = append(keys, codec.MakeKey(a, b))
 		}
 	}
 	for i := 1; i < len(keys); i++ {
@@ -178,7 +182,7 @@ func TestKeysSortByPart(t *testing.T) {
 			t.Errorf("%x is not before %x", keys[i-1], keys[i])
 		}
 	}
-	if a, b := makeKey(strings.Repeat("x", 5000)), makeKey(strings.Repeat("x", 5001)); bytes.Equal(a, b) || len(a) > maxKeyPart+2 {
+	if a, b := codec.MakeKey(strings.Repeat("x", 5000)), codec.MakeKey(strings.Repeat("x", 5001)); bytes.Equal(a, b) || len(a) > codec.MaxKeyPart+2 {
 		t.Error("long parts")
 	}
 }
@@ -200,35 +204,35 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		payload := func(record []byte) []byte {
-			p, err := unseal(key, record)
+			p, err := codec.Unseal(key, record)
 			if err != nil {
 				t.Error(err)
 			}
 			return p
 		}
-		user := row[store.User]{store.User{ID: a, UserName: b, ExternalID: c, Emails: emails, Active: yes, Attributes: cloneRaw([]byte(c)), Version: n, Created: when, Modified: time.Time{}}, n}
+		user := directory.Row[store.User]{Val: store.User{ID: a, UserName: b, ExternalID: c, Emails: emails, Active: yes, Attributes: codec.CloneRaw([]byte(c)), Version: n, Created: when, Modified: time.Time{}}, Order: n}
 		if yes {
-			user.val.Original = []string{a, b, c}
+			user.Val.Original = []string{a, b, c}
 		}
-		u, err := decodeUser(key, payload(encodeUser(key, user)))
+		u, err := directory.DecodeUser(key, payload(directory.EncodeUser(key, user)))
 		same("user", user, u, err)
-		group := row[store.Group]{store.Group{ID: a, DisplayName: b, ExternalID: c, Attributes: cloneRaw([]byte(a)), Version: n, Created: when, Modified: when}, n}
-		g, err := decodeGroup(key, payload(encodeGroup(key, group)))
+		group := directory.Row[store.Group]{Val: store.Group{ID: a, DisplayName: b, ExternalID: c, Attributes: codec.CloneRaw([]byte(a)), Version: n, Created: when, Modified: when}, Order: n}
+		g, err := directory.DecodeGroup(key, payload(directory.EncodeGroup(key, group)))
 		same("group", group, g, err)
 		mark := store.Mark{Target: a, Subject: store.Subject{IdP: b, User: c, Account: a, Event: n}, Seq: n, Since: when, State: store.MarkState(n % 3), NotBefore: when, Reason: b, Tries: int(int32(sec)), Urgent: yes, Origin: store.Origin{Initiator: c, Token: a, Request: b, At: when}}
-		m, err := decodeMark(key, encodeMark(key, mark))
+		m, err := tables.DecodeMark(key, tables.EncodeMark(key, mark))
 		same("mark", mark, m, err)
 		entry := store.Entry{Target: a, Account: b, Role: c, Key: a, State: store.EntryState(n % 3), Wanted: yes, Open: !yes, Attempt: n, Doubt: when, Since: when, Adopted: yes, Note: b,
 			Missed: int(int32(sec)), MaybeGone: yes, Hold: c, Why: a, HeldSince: when, Approved: !yes, Borrowed: yes}
-		e, err := decodeEntry(key, encodeEntry(key, entry))
+		e, err := tables.DecodeEntry(key, tables.EncodeEntry(key, entry))
 		same("entry", entry, e, err)
 		link := store.Link{IdP: a, User: b, Key: c, Account: a, Seen: when, Changed: yes, Made: n%2 == 0}
-		l, err := decodeLink(key, encodeLink(key, link))
+		l, err := tables.DecodeLink(key, tables.EncodeLink(key, link))
 		same("link", link, l, err)
 		cached := store.CachedAccount{Target: a, Key: b, ID: c, Status: a, Seen: when}
-		d, err := decodeCached(key, encodeCached(key, cached))
+		d, err := tables.DecodeCached(key, tables.EncodeCached(key, cached))
 		same("cached", cached, d, err)
-		if part, ok := partOf(makeKey(a)); len(a) <= maxKeyPart && (!ok || part != a) {
+		if part, ok := codec.PartOf(codec.MakeKey(a)); len(a) <= codec.MaxKeyPart && (!ok || part != a) {
 			t.Errorf("the key of %q is read as %q, %v", a, part, ok)
 		}
 	})
@@ -237,22 +241,22 @@ func FuzzRecord(f *testing.F) {
 // What a version before wrote is read, with nothing in the fields that are new since.
 func TestRecordsOfBefore(t *testing.T) {
 	key, when := []byte("k"), time.Unix(1_700_000_000, 5).UTC()
-	link := newRecord(128)
+	link := codec.NewRecord(128)
 	for _, v := range []string{"idp", "user", "value", "account"} {
-		link.string(v)
+		link.String(v)
 	}
-	link.time(when)
-	got, err := decodeLink(key, link.seal(key))
+	link.Time(when)
+	got, err := tables.DecodeLink(key, link.Seal(key))
 	if want := (store.Link{IdP: "idp", User: "user", Key: "value", Account: "account", Seen: when}); err != nil || got != want {
 		t.Errorf("link: %+v, %v", got, err)
 	}
 	entry := store.Entry{Target: "t", Account: "a", Role: "r", State: store.Present, MaybeGone: true}
-	before, after := encodeEntry(key, entry), entry
+	before, after := tables.EncodeEntry(key, entry), entry
 	after.Borrowed = true
-	if now := encodeEntry(key, after); len(now) != len(before)+1 {
+	if now := tables.EncodeEntry(key, after); len(now) != len(before)+1 {
 		t.Errorf("an entry has %d bytes, %d if something is borrowed", len(before), len(now))
 	}
-	if got, err := decodeEntry(key, before); err != nil || got != entry {
+	if got, err := tables.DecodeEntry(key, before); err != nil || got != entry {
 		t.Errorf("entry: %+v, %v", got, err)
 	}
 }

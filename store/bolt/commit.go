@@ -14,6 +14,8 @@ import (
 	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 // maxBatch bounds how many functions share a commit, and with it how long the first of them waits.
@@ -31,16 +33,16 @@ type job struct {
 
 	err      error
 	panicked any // raised again in the caller
-	foresight
+	kv.Foresight
 }
 
 // Update implements store.Store. It does not return before the outcome is known, even when ctx ends: an answer
-// "perhaps" is of no use to anybody. Who comes while nobody commits does it at once and on their own goroutine, so
-// that a single client waits for nobody; who comes meanwhile shares the next commit.
+// "perhaps" is of no use. An Update that comes while no other commits does so at once, on its own goroutine, so
+// that a single client does not wait; those that come meanwhile share the next commit.
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 	err := s.do(j)
-	for err == nil && j.surveying() {
+	for err == nil && j.Surveying() {
 		err = s.again(j)
 	}
 	if err != nil {
@@ -51,7 +53,7 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 
 // again runs the function of a job once more, after its changes were prepared.
 func (s *Store) again(j *job) error {
-	done, err := s.prepare(j.ctx, &j.foresight)
+	done, err := s.prepare(j.ctx, &j.Foresight)
 	defer done()
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
@@ -64,7 +66,7 @@ func (s *Store) again(j *job) error {
 
 // commitJob is Update without a survey.
 func (s *Store) commitJob(ctx context.Context, fn func(store.Tx) error) error {
-	j := &job{ctx: ctx, fn: fn, done: make(chan struct{}), foresight: foresight{surveys: maxSurveys}}
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{}), Foresight: kv.Foresight{Surveys: kv.MaxSurveys}}
 	if err := s.do(j); err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func (s *Store) do(j *job) error {
 	return nil
 }
 
-// enqueue says whether the caller is the first and has to commit; otherwise somebody else will.
+// enqueue says whether the caller is the first and has to commit; otherwise another one does.
 func (s *Store) enqueue(j *job) (first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +116,7 @@ func (s *Store) alone(j *job) {
 	s.round([]*job{j}, new([][]*job))
 }
 
-// next takes what waits. If nothing does it gives nil, and whoever comes next commits.
+// next takes what waits. If nothing does it returns nil, and the next caller commits.
 func (s *Store) next() []*job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,15 +169,15 @@ func (s *Store) round(batch []*job, left *[][]*job) {
 		answer(batch, fmt.Errorf("update: %w", err))
 		return
 	}
-	t := newTx(btx)
-	t.part = s.part
+	t := kv.New(btx)
+	t.Part = s.part
 	for i, j := range batch {
-		if t.writes > maxWrites {
+		if t.Writes > maxWrites {
 			*left = [][]*job{batch[i:]}
 			batch = batch[:i]
 			break
 		}
-		before := t.writes
+		before := t.Writes
 		spoiled := true
 		func() {
 			defer func() {
@@ -193,19 +195,19 @@ func (s *Store) round(batch []*job, left *[][]*job) {
 				close(j.done)
 			}()
 			j.run(t)
-			spoiled = j.failed() && t.writes != before
+			spoiled = j.failed() && t.Writes != before
 		}()
 		if spoiled {
 			return
 		}
 	}
-	if t.writes == 0 {
+	if t.Writes == 0 {
 		s.rollback(btx)
 	} else if err := s.commit(btx); err != nil {
 		answer(batch, err)
 		return
 	}
-	if t.loosened {
+	if t.Loosened {
 		s.tidyLater()
 	}
 	for _, j := range batch {
@@ -223,13 +225,13 @@ func answer(batch []*job, err error) {
 func (j *job) failed() bool { return j.err != nil || j.panicked != nil }
 
 // run leaves the outcome in the job.
-func (j *job) run(t *tx) {
-	j.err, j.panicked, t.err = errors.New("update: the function ended its goroutine"), nil, nil
-	j.begin()
-	t.job = j
+func (j *job) run(t *kv.Tx) {
+	j.err, j.panicked, t.Err = errors.New("update: the function ended its goroutine"), nil, nil
+	j.Begin()
+	t.Plan = &j.Foresight
 	defer func() {
-		t.job = nil
-		if j.surveying() && j.panicked == nil {
+		t.Plan = nil
+		if j.Surveying() && j.panicked == nil {
 			j.err = errSurveyed
 		}
 	}()
@@ -242,16 +244,16 @@ func (j *job) run(t *tx) {
 	}()
 	err := j.ctx.Err()
 	if err == nil {
-		err = j.fn(t)
+		err = j.fn(tables.New(t))
 	}
 	if err == nil {
-		err = t.err
+		err = t.Err
 	}
 	j.err = err
 }
 
-// commit makes the transaction durable, or says with ErrFull that nothing was changed. Of everything else nobody
-// can know what the disk holds: after a failed sync the kernel has dropped the pages and forgotten the error, and
+// commit makes the transaction durable, or says with ErrFull that nothing was changed. After any other failure it is not
+// known what the disk holds: after a failed sync the kernel has dropped the pages and forgotten the error, and
 // bbolt may show a transaction whose commit it reported as failed. Then the store takes no more.
 func (s *Store) commit(btx *bbolt.Tx) error {
 	id := btx.ID()

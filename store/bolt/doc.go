@@ -14,15 +14,15 @@
 //	seals                   place (8) -> seq of an event, digest; events are sealed in their order
 //	directories/<idp>/
 //	  ids                   id or member value -> number (4), checksum
-//	  names                 (number - 1) / 16 -> up to sixteen ids or member values; kept for ever, the events refer to them
+//	  names                 (number - 1) / 16 -> up to sixteen ids or member values; never removed: the events refer to them
 //	  users                 number -> user
 //	  users.order           order of creation (8) -> number
 //	  users.userName        folded -> number
 //	  users.externalId      value, number -> nothing
 //	  users.emails          folded, number -> nothing
-//	  groups, groups.order, groups.displayName, groups.externalId likewise
+//	  groups, groups.order, groups.displayName, groups.externalId as those of users
 //	  members               group number (4), member number / 256 (4) -> which of those 256 numbers are members: a bit each, or a byte for each that is, if they are few
-//	  member.of             member number (4), group number / 256 (4) -> which of those 256 numbers are its groups, likewise
+//	  member.of             member number (4), group number / 256 (4) -> which of those 256 numbers are its groups, in the same form
 //	  members.loose         as members: which rows of member.of stand for no membership, and are removed later; empty most of the time
 //	  members.count         group number -> count
 //	  counts                "users", "groups" -> count

@@ -13,11 +13,13 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // Random changes of memberships across the edges of blocks and sheets leave what a map of them has.
 func TestMembersAgainstAMap(t *testing.T) {
-	for _, part := range []int{partSize, 8} {
+	for _, part := range []int{kv.PartSize, 8} {
 		t.Run(fmt.Sprint("parts of ", part), func(t *testing.T) { againstAMap(t, part) })
 	}
 }
@@ -128,18 +130,18 @@ func againstAMap(t *testing.T, part int) {
 
 // Blocks of every number of members are read as they were, and few members take little room.
 func TestBlocksOfAnySize(t *testing.T) {
-	key := pair(1, 2)
-	for n := range 1<<blockBits + 1 {
-		var b block
+	key := codec.Pair(1, 2)
+	for n := range 1<<codec.BlockBits + 1 {
+		var b codec.Block
 		for i := range n {
-			b.set(number(i * 167 % (1 << blockBits)))
+			b.Set(codec.Number(i * 167 % (1 << codec.BlockBits)))
 		}
-		_, record := sealBlock(nil, key, &b)
-		got, err := openBlock(key, record)
-		if err != nil || got != b || got.count() != n {
+		_, record := codec.SealBlock(nil, key, &b)
+		got, err := codec.OpenBlock(key, record)
+		if err != nil || got != b || got.Count() != n {
 			t.Errorf("%d: %v, %v", n, got, err)
 		}
-		if len(record) > min(sealSize+n, blockRecord) {
+		if len(record) > min(codec.SealSize+n, codec.BlockRecord) {
 			t.Errorf("%d take %d bytes", n, len(record))
 		}
 	}
@@ -147,11 +149,11 @@ func TestBlocksOfAnySize(t *testing.T) {
 
 // A block whose members are out of order, or more than it can have, is none that was ever written.
 func TestBlocksOutOfOrderAreDamaged(t *testing.T) {
-	key := pair(1, 2)
-	for _, payload := range [][]byte{{2, 1}, {1, 1}, bytes.Repeat([]byte{1}, fewInBlock+1)} {
-		e := newRecord(len(payload))
-		e.raw(payload)
-		if _, err := openBlock(key, e.seal(key)); !errors.Is(err, store.ErrDamaged) {
+	key := codec.Pair(1, 2)
+	for _, payload := range [][]byte{{2, 1}, {1, 1}, bytes.Repeat([]byte{1}, codec.FewInBlock+1)} {
+		e := codec.NewRecord(len(payload))
+		e.Raw(payload)
+		if _, err := codec.OpenBlock(key, e.Seal(key)); !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("%v: %v", payload, err)
 		}
 	}

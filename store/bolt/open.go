@@ -20,17 +20,17 @@ import (
 	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/bolt/pages"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 const (
-	metaFormat = "format"
-	metaAnchor = "anchor"
-
 	// growStep is how much the file grows by. bbolt syncs the file every time.
 	growStep = 4 << 20
 )
 
-// Options tunes Open. The zero value is right for everybody who has no reason.
+// Options tunes Open. The zero value is right unless there is a reason.
 type Options struct {
 	// LockTimeout is how long to wait for another process to let go of the file; zero means 900 ms.
 	LockTimeout time.Duration
@@ -44,13 +44,13 @@ type Store struct {
 
 	mu         sync.Mutex
 	quiet      sync.Cond // committing has become false
-	queue      []*job    // what came while somebody committed
+	queue      []*job    // what came during a commit
 	committing bool
 	closed     bool
 	views      sync.WaitGroup
 
 	part     int                // see partSize; less in tests
-	large    sync.Mutex         // held for each part of a large change, and for its end: see ahead.go
+	large    sync.Mutex         // held for each part of a large change, and for its end: see prepare.go
 	expected map[groupAhead]int // groups for which members are prepared
 	tidying  bool               // loose rows are being removed
 	untidy   bool               // there are more of them since
@@ -93,7 +93,7 @@ func Open(path string, o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
 		}
 	}
-	s := &Store{db: db, file: file, path: path, failed: make(chan struct{}), part: partSize, expected: map[groupAhead]int{}}
+	s := &Store{db: db, file: file, path: path, failed: make(chan struct{}), part: kv.PartSize, expected: map[groupAhead]int{}}
 	s.quiet.L = &s.mu
 	loose, err := s.hasLoose()
 	if err != nil {
@@ -131,11 +131,11 @@ func create(path string) (err error) {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		meta, err := tx.CreateBucket([]byte(topMeta))
+		meta, err := tx.CreateBucket([]byte(kv.TopMeta))
 		if err != nil {
 			return err
 		}
-		return meta.Put([]byte(metaFormat), binary.BigEndian.AppendUint32(nil, fileFormat))
+		return meta.Put([]byte(kv.MetaFormat), binary.BigEndian.AppendUint32(nil, fileFormat))
 	})
 	if err = errors.Join(err, db.Sync(), db.Close()); err != nil {
 		return err
@@ -191,7 +191,7 @@ func openFile(path string, timeout time.Duration) (db *bbolt.DB, file *os.File, 
 	if err != nil {
 		return nil, nil, openError(path, err)
 	}
-	pages := checkPages(file)
+	pages := pages.Check(file)
 	if err := probe.Close(); err != nil {
 		return nil, nil, err
 	}
@@ -290,11 +290,11 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) (err error) {
 			err = fmt.Errorf("view: %w", damage)
 		}
 	}()
-	t := newTx(btx)
-	if err := fn(t); err != nil {
+	t := kv.New(btx)
+	if err := fn(tables.New(t)); err != nil {
 		return err
 	}
-	return t.err
+	return t.Err
 }
 
 // Failed implements store.Store.

@@ -17,6 +17,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // filled makes a file with something of everything in it and gives its content.
@@ -190,7 +191,7 @@ func TestOpenRefusesOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = errors.Join(db.Update(func(tx *bbolt.Tx) error {
-				return tx.Bucket([]byte(topMeta)).Put([]byte(metaFormat), binary.BigEndian.AppendUint32(nil, format))
+				return tx.Bucket([]byte(kv.TopMeta)).Put([]byte(kv.MetaFormat), binary.BigEndian.AppendUint32(nil, format))
 			}), db.Close())
 			content, readErr := os.ReadFile(path)
 			if err := errors.Join(err, readErr); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 // Size says how many bytes of the file are in use: it has free pages besides. It looks at every page.
@@ -23,4 +25,11 @@ func (s *Store) Size(ctx context.Context) (size int64, err error) {
 		return 0, fmt.Errorf("size: %w", err)
 	}
 	return size, nil
+}
+
+// Check reads everything and reports what does not fit: records that do not decode, index entries without a
+// resource and resources without an index entry, memberships that are there in one direction only, counts that
+// are not those of what they count. Its error is ErrDamaged (or ErrNewer).
+func (s *Store) Check() error {
+	return s.View(context.Background(), tables.Check)
 }

@@ -14,6 +14,9 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/audit"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
 // TestTamperedTrailIsFound changes the file as somebody does who knows its form and makes the checksums fit.
@@ -23,8 +26,8 @@ func TestTamperedTrailIsFound(t *testing.T) {
 		return store.Event{At: time.Unix(1_700_000_000+int64(i), 0).UTC(), Type: "grant", Backend: "vt", Account: fmt.Sprint("a", i), Role: "r", Evidence: "200"}
 	}
 	put := func(b *bbolt.Bucket, n uint64, e store.Event) error {
-		record, err := encodeEvent(seqKey(n), e, func(string) (number, bool, error) { return 0, false, nil })
-		return errors.Join(err, b.Put(seqKey(n), record))
+		record, err := tables.EncodeEvent(codec.SeqKey(n), e, func(string) (codec.Number, bool, error) { return 0, false, nil })
+		return errors.Join(err, b.Put(codec.SeqKey(n), record))
 	}
 	tests := map[string]struct {
 		change func(events, seals *bbolt.Bucket) error
@@ -36,36 +39,36 @@ func TestTamperedTrailIsFound(t *testing.T) {
 			e.Role = "other"
 			return put(ev, 700, e)
 		}, "place 700: event 700"},
-		"dropped":           {func(ev, _ *bbolt.Bucket) error { return ev.Delete(seqKey(700)) }, "place 700: event 700 is missing"},
-		"the first dropped": {func(ev, _ *bbolt.Bucket) error { return ev.Delete(seqKey(1)) }, "place 1: event 1 is missing"},
-		"the last dropped":  {func(ev, _ *bbolt.Bucket) error { return ev.Delete(seqKey(events)) }, "place 1200: event 1200 is missing"},
+		"dropped":           {func(ev, _ *bbolt.Bucket) error { return ev.Delete(codec.SeqKey(700)) }, "place 700: event 700 is missing"},
+		"the first dropped": {func(ev, _ *bbolt.Bucket) error { return ev.Delete(codec.SeqKey(1)) }, "place 1: event 1 is missing"},
+		"the last dropped":  {func(ev, _ *bbolt.Bucket) error { return ev.Delete(codec.SeqKey(events)) }, "place 1200: event 1200 is missing"},
 		"exchanged": {func(ev, _ *bbolt.Bucket) error {
 			return errors.Join(put(ev, 30, event(31)), put(ev, 31, event(30)))
 		}, "place 30: event 30"},
 		"moved in the chain": {func(_, seals *bbolt.Bucket) error {
 			var all []store.Seal
 			for _, place := range []uint64{30, 31} {
-				s, err := decodeSeal(seqKey(place), seals.Get(seqKey(place)))
+				s, err := tables.DecodeSeal(codec.SeqKey(place), seals.Get(codec.SeqKey(place)))
 				if err != nil {
 					return err
 				}
 				all = append(all, s)
 			}
 			for i, place := range []uint64{31, 30} {
-				if err := seals.Put(seqKey(place), encodeSeal(seqKey(place), all[i])); err != nil {
+				if err := seals.Put(codec.SeqKey(place), tables.EncodeSeal(codec.SeqKey(place), all[i])); err != nil {
 					return err
 				}
 			}
 			return nil
 		}, "place 30: event 31"},
 		"dropped with its place": {func(ev, seals *bbolt.Bucket) error {
-			return errors.Join(ev.Delete(seqKey(700)), seals.Delete(seqKey(700)))
+			return errors.Join(ev.Delete(codec.SeqKey(700)), seals.Delete(codec.SeqKey(700)))
 		}, "place 700 is missing"},
 		"the first dropped with its place": {func(ev, seals *bbolt.Bucket) error {
-			return errors.Join(ev.Delete(seqKey(1)), seals.Delete(seqKey(1)))
+			return errors.Join(ev.Delete(codec.SeqKey(1)), seals.Delete(codec.SeqKey(1)))
 		}, "place 1 is missing"},
 		"put in before the first": {func(ev, seals *bbolt.Bucket) error {
-			if err := ev.Delete(seqKey(600)); err != nil { // and another in its place, which was never there
+			if err := ev.Delete(codec.SeqKey(600)); err != nil { // and another in its place, which was never there
 				return err
 			}
 			return put(ev, 600, event(9999))
@@ -75,9 +78,9 @@ func TestTamperedTrailIsFound(t *testing.T) {
 			return put(ev, 1201, event(1201))
 		}, "event 1201 has no place"},
 		"damaged": {func(ev, _ *bbolt.Bucket) error {
-			record := bytes.Clone(ev.Get(seqKey(700)))
+			record := bytes.Clone(ev.Get(codec.SeqKey(700)))
 			record[len(record)-3] ^= 1
-			return ev.Put(seqKey(700), record)
+			return ev.Put(codec.SeqKey(700), record)
 		}, "checksum does not match"},
 	}
 	for name, test := range tests {
@@ -102,7 +105,7 @@ func TestTamperedTrailIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := s.db.Update(func(tx *bbolt.Tx) error { // a number that nobody has
-				_, err := tx.Bucket([]byte(topEvents)).NextSequence()
+				_, err := tx.Bucket([]byte(kv.TopEvents)).NextSequence()
 				return err
 			})
 			if err != nil {
@@ -117,7 +120,7 @@ func TestTamperedTrailIsFound(t *testing.T) {
 				t.Fatalf("before: %+v, %v", before, err)
 			}
 			err = s.db.Update(func(tx *bbolt.Tx) error {
-				return test.change(tx.Bucket([]byte(topEvents)), tx.Bucket([]byte(topSeals)))
+				return test.change(tx.Bucket([]byte(kv.TopEvents)), tx.Bucket([]byte(kv.TopSeals)))
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -151,7 +154,7 @@ func TestTamperedTrailIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = s.db.Update(func(tx *bbolt.Tx) error {
-			return errors.Join(tx.Bucket([]byte(topEvents)).Delete(seqKey(3)), tx.Bucket([]byte(topSeals)).Delete(seqKey(3)))
+			return errors.Join(tx.Bucket([]byte(kv.TopEvents)).Delete(codec.SeqKey(3)), tx.Bucket([]byte(kv.TopSeals)).Delete(codec.SeqKey(3)))
 		})
 		if err != nil {
 			t.Fatal(err)

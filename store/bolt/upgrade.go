@@ -10,6 +10,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/bolt/tables"
 	"github.com/scimbridge/scimbridge/store/oldsettings"
 )
 
@@ -35,23 +37,23 @@ func steps() []step {
 
 // talliesFromAll leads to format 6, which has tallies for metrics and status.
 func talliesFromAll(btx *bbolt.Tx) error {
-	t := newTx(btx)
-	if err := t.forgetTallies(); err != nil { // those of the step before, which have not counted everything
+	t := tables.New(kv.New(btx))
+	if err := t.ForgetTallies(); err != nil { // those of the step before, which have not counted everything
 		return err
 	}
-	if err := t.recount(); err != nil {
+	if err := t.Recount(); err != nil {
 		return err
 	}
-	return t.err
+	return t.Err
 }
 
 // recordsFromSettings leads to format 5, which has typed tables for what lay in settings before.
 func recordsFromSettings(btx *bbolt.Tx) error {
-	t := newTx(btx)
+	t := tables.New(kv.New(btx))
 	if err := oldsettings.Convert(t); err != nil {
 		return err
 	}
-	return t.err
+	return t.Err
 }
 
 // copyName names the copy of a file that Open keeps before it upgrades the file.
@@ -74,7 +76,7 @@ func upgrade(path string, db *bbolt.DB, from uint32, steps []step) error {
 			if err := step(tx); err != nil {
 				return err
 			}
-			return tx.Bucket([]byte(topMeta)).Put([]byte(metaFormat), binary.BigEndian.AppendUint32(nil, format+1))
+			return tx.Bucket([]byte(kv.TopMeta)).Put([]byte(kv.MetaFormat), binary.BigEndian.AppendUint32(nil, format+1))
 		})
 		if err != nil {
 			return fmt.Errorf("%s cannot be upgraded from format %d to %d; the file as it was before is %s: %w",
@@ -113,8 +115,8 @@ func keepCopy(db *bbolt.DB, name string) (err error) {
 func formatOf(path string, db *bbolt.DB) (uint32, error) {
 	var raw []byte
 	err := db.View(func(tx *bbolt.Tx) error {
-		if b := tx.Bucket([]byte(topMeta)); b != nil {
-			raw = append(raw, b.Get([]byte(metaFormat))...)
+		if b := tx.Bucket([]byte(kv.TopMeta)); b != nil {
+			raw = append(raw, b.Get([]byte(kv.MetaFormat))...)
 		}
 		return nil
 	})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/archive"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
 // fixture unpacks a small file of an earlier format.
@@ -128,7 +129,7 @@ func twoSteps(fail error) []step {
 func buckets(t *testing.T, db *bbolt.DB) (names string, format uint32) {
 	t.Helper()
 	err := db.View(func(tx *bbolt.Tx) error {
-		format = binary.BigEndian.Uint32(tx.Bucket([]byte(topMeta)).Get([]byte(metaFormat)))
+		format = binary.BigEndian.Uint32(tx.Bucket([]byte(kv.TopMeta)).Get([]byte(kv.MetaFormat)))
 		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
 			if s := string(name); s == "first" || s == "second" {
 				names += s
@@ -175,7 +176,7 @@ func TestUpgradeSteps(t *testing.T) {
 	}
 	left, err := filepath.Glob(path + ".*")
 	if err != nil || len(left) != 2 {
-		t.Errorf("files beside the store: %q, %v", left, err)
+		t.Errorf("files next to the store: %q, %v", left, err)
 	}
 }
 

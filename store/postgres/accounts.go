@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 type accounts struct {
@@ -27,8 +28,8 @@ func scanLink(r pgx.CollectableRow) (l linkID, err error) {
 	var seen *int64
 	err = r.Scan(&l.IdP, &l.User, &l.Account, &whole, &l.Key, &seen, &l.Changed, &l.Made)
 	l.idp, l.user = l.IdP, l.User
-	unshorten(whole, &l.IdP, &l.User, &l.Account)
-	l.Key, l.Seen = plain(l.Key), moment(seen)
+	pgtext.Unshorten(whole, &l.IdP, &l.User, &l.Account)
+	l.Key, l.Seen = pgtext.Plain(l.Key), pgtext.Moment(seen)
 	return l, err
 }
 
@@ -37,7 +38,7 @@ func (a *accounts) Link(idp, user string) (store.Link, error) {
 	var l linkID
 	found := false
 	if err == nil && b != 0 {
-		l, found, err = one(a.tx, scanLink, `SELECT `+linkColumns+` FROM links WHERE backend = $1 AND idp = $2 AND usr = $3`, b, key(idp), key(user))
+		l, found, err = one(a.tx, scanLink, `SELECT `+linkColumns+` FROM links WHERE backend = $1 AND idp = $2 AND usr = $3`, b, pgtext.Key(idp), pgtext.Key(user))
 	}
 	if err == nil && !found {
 		err = store.ErrNotFound
@@ -54,7 +55,7 @@ func (a *accounts) PutLink(l store.Link) error {
 	if err == nil {
 		_, err = a.exec(`INSERT INTO links (backend, `+linkColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (backend, idp, usr) DO UPDATE SET account = $4, whole = $5, key = $6, seen = $7, changed = $8, made = $9`,
-			b, key(l.IdP), key(l.User), key(l.Account), wholes(l.IdP, l.User, l.Account), text(l.Key), nanos(l.Seen), l.Changed, l.Made)
+			b, pgtext.Key(l.IdP), pgtext.Key(l.User), pgtext.Key(l.Account), pgtext.Wholes(l.IdP, l.User, l.Account), pgtext.Text(l.Key), pgtext.Nanos(l.Seen), l.Changed, l.Made)
 	}
 	if err != nil {
 		return fmt.Errorf("put link: %w", err)
@@ -67,7 +68,7 @@ func (a *accounts) DeleteLink(idp, user string) error {
 	b, err := a.backend(a.name)
 	var n int64
 	if err == nil && b != 0 {
-		n, err = a.exec(`DELETE FROM links WHERE backend = $1 AND idp = $2 AND usr = $3`, b, key(idp), key(user))
+		n, err = a.exec(`DELETE FROM links WHERE backend = $1 AND idp = $2 AND usr = $3`, b, pgtext.Key(idp), pgtext.Key(user))
 	}
 	if err == nil && n == 0 {
 		err = store.ErrNotFound
@@ -83,7 +84,7 @@ func (a *accounts) Linked(account string) ([]store.Link, error) {
 	if err != nil || b == 0 || account == "" {
 		return nil, err
 	}
-	list, err := query(a.tx, scanLink, `SELECT `+linkColumns+` FROM links WHERE backend = $1 AND account = $2 AND account <> '' ORDER BY idp, usr`, b, key(account))
+	list, err := query(a.tx, scanLink, `SELECT `+linkColumns+` FROM links WHERE backend = $1 AND account = $2 AND account <> '' ORDER BY idp, usr`, b, pgtext.Key(account))
 	if err != nil {
 		return nil, fmt.Errorf("linked to %q: %w", account, err)
 	}
@@ -128,7 +129,7 @@ func (a *accounts) Cached(target, name string) (store.CachedAccount, error) {
 	found := false
 	if err == nil && b != 0 {
 		var row cachedID
-		row, found, err = one(a.tx, scanCached, `SELECT `+cachedColumns+` FROM cached_accounts WHERE backend = $1 AND target = $2 AND key = $3`, b, key(target), key(name))
+		row, found, err = one(a.tx, scanCached, `SELECT `+cachedColumns+` FROM cached_accounts WHERE backend = $1 AND target = $2 AND key = $3`, b, pgtext.Key(target), pgtext.Key(name))
 		c = row.CachedAccount
 	}
 	if err == nil && !found {
@@ -153,8 +154,8 @@ func scanCached(r pgx.CollectableRow) (c cachedID, err error) {
 	var seen *int64
 	err = r.Scan(&c.Target, &c.Key, &whole, &c.ID, &c.Status, &seen)
 	c.key = c.Key
-	unshorten(whole, &c.Target, &c.Key)
-	c.ID, c.Status, c.Seen = plain(c.ID), plain(c.Status), moment(seen)
+	pgtext.Unshorten(whole, &c.Target, &c.Key)
+	c.ID, c.Status, c.Seen = pgtext.Plain(c.ID), pgtext.Plain(c.Status), pgtext.Moment(seen)
 	return c, err
 }
 
@@ -173,7 +174,7 @@ func (a *accounts) CachedOn(target string) iter.Seq2[store.CachedAccount, error]
 				after = last.key
 			}
 			return query(a.tx, scanCached, `SELECT `+cachedColumns+` FROM cached_accounts WHERE backend = $1 AND target = $2 AND key >= $3 AND (key > $3 OR $4) ORDER BY key LIMIT $5`,
-				b, key(target), after, last == nil, limit)
+				b, pgtext.Key(target), after, last == nil, limit)
 		})
 		for c, err := range list {
 			if err != nil {
@@ -192,7 +193,7 @@ func (a *accounts) PutCached(c store.CachedAccount) error {
 	if err == nil {
 		_, err = a.exec(`INSERT INTO cached_accounts (backend, target, key, whole, id, status, seen) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (backend, target, key) DO UPDATE SET id = $5, status = $6, seen = $7`,
-			b, key(c.Target), key(c.Key), wholes(c.Target, c.Key), text(c.ID), text(c.Status), nanos(c.Seen))
+			b, pgtext.Key(c.Target), pgtext.Key(c.Key), pgtext.Wholes(c.Target, c.Key), pgtext.Text(c.ID), pgtext.Text(c.Status), pgtext.Nanos(c.Seen))
 	}
 	if err != nil {
 		return fmt.Errorf("put cached account: %w", err)
@@ -205,7 +206,7 @@ func (a *accounts) DeleteCached(target, name string) error {
 	b, err := a.backend(a.name)
 	var n int64
 	if err == nil && b != 0 {
-		n, err = a.exec(`DELETE FROM cached_accounts WHERE backend = $1 AND target = $2 AND key = $3`, b, key(target), key(name))
+		n, err = a.exec(`DELETE FROM cached_accounts WHERE backend = $1 AND target = $2 AND key = $3`, b, pgtext.Key(target), pgtext.Key(name))
 	}
 	if err == nil && n == 0 {
 		err = store.ErrNotFound

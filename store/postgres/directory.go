@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 type directory struct {
@@ -51,9 +52,9 @@ func scanUser(r pgx.CollectableRow) (u row[store.User], err error) {
 	var created, modified *int64
 	v := &u.val
 	err = r.Scan(&u.id, &u.place, &v.ID, &v.UserName, &v.ExternalID, &v.Active, &v.Attributes, &version, &created, &modified, &v.Original, &v.Emails)
-	v.ID, v.UserName, v.ExternalID, v.Emails = plain(v.ID), plain(v.UserName), plain(v.ExternalID), plains(v.Emails)
-	v.Original = plains(v.Original)
-	v.Version, v.Created, v.Modified = uint64(version), moment(created), moment(modified)
+	v.ID, v.UserName, v.ExternalID, v.Emails = pgtext.Plain(v.ID), pgtext.Plain(v.UserName), pgtext.Plain(v.ExternalID), pgtext.Plains(v.Emails)
+	v.Original = pgtext.Plains(v.Original)
+	v.Version, v.Created, v.Modified = uint64(version), pgtext.Moment(created), pgtext.Moment(modified)
 	return u, err
 }
 
@@ -62,8 +63,8 @@ func scanGroup(r pgx.CollectableRow) (g row[store.Group], err error) {
 	var created, modified *int64
 	v := &g.val
 	err = r.Scan(&g.id, &g.place, &v.ID, &v.DisplayName, &v.ExternalID, &v.Attributes, &version, &created, &modified)
-	v.ID, v.DisplayName, v.ExternalID = plain(v.ID), plain(v.DisplayName), plain(v.ExternalID)
-	v.Version, v.Created, v.Modified = uint64(version), moment(created), moment(modified)
+	v.ID, v.DisplayName, v.ExternalID = pgtext.Plain(v.ID), pgtext.Plain(v.DisplayName), pgtext.Plain(v.ExternalID)
+	v.Version, v.Created, v.Modified = uint64(version), pgtext.Moment(created), pgtext.Moment(modified)
 	return g, err
 }
 
@@ -84,7 +85,7 @@ func lookup[T any](d *directory, k kind, scan pgx.RowToFunc[row[T]], sql, id str
 	var r row[T]
 	found := false
 	if err == nil && idp != 0 {
-		r, found, err = one(d.tx, scan, sql, idp, key(id))
+		r, found, err = one(d.tx, scan, sql, idp, pgtext.Key(id))
 	}
 	if err == nil && !found {
 		err = store.ErrNotFound
@@ -169,7 +170,7 @@ func found[T any](d *directory, what string, scan pgx.RowToFunc[row[T]], sql, va
 	}
 	var rows []row[T]
 	if err == nil {
-		rows, err = query(d.tx, scan, sql, idp, key(value))
+		rows, err = query(d.tx, scan, sql, idp, pgtext.Key(value))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", what, err)
@@ -200,13 +201,13 @@ func listed[T any](d *directory, k kind, from store.From, scan pgx.RowToFunc[row
 		if err != nil || idp == 0 {
 			return
 		}
-		order, place, name, skip := orderOf(k, from), int64(min(from.AfterPlace, math.MaxInt64)), key(from.AfterName), from.Skip
+		order, place, name, skip := orderOf(k, from), int64(min(from.AfterPlace, math.MaxInt64)), pgtext.Key(from.AfterName), from.Skip
 		if from.By == 0 && from.Descending && place == 0 {
 			place = math.MaxInt64
 		}
 		list := pages(func(last *row[T], limit int) ([]row[T], error) {
 			if last != nil {
-				place, name, skip = last.place, key(store.Fold(nameOf(last.val))), 0
+				place, name, skip = last.place, pgtext.Key(store.Fold(nameOf(last.val))), 0
 			}
 			after := any(place)
 			if from.By != 0 {
@@ -250,16 +251,16 @@ func (d *directory) PutUser(u store.User) error {
 	if u.ID == "" {
 		return errors.New("put user: no id")
 	}
-	folded := key(store.Fold(u.UserName))
+	folded := pgtext.Key(store.Fold(u.UserName))
 	idp, id, emails, err := d.place(userKind(), u.ID, folded, `array(SELECT address FROM user_emails e WHERE e.user_id = o.id ORDER BY ordinal)`)
 	if err != nil {
 		return fmt.Errorf("put user %q: %w", u.ID, err)
 	}
-	args := []any{id, idp, u.Active, int64(u.Version), nanos(u.Created), nanos(u.Modified), text(u.UserName), folded, text(u.ExternalID), key(u.ExternalID), attributes(u.Attributes), texts(u.Original)}
+	args := []any{id, idp, u.Active, int64(u.Version), pgtext.Nanos(u.Created), pgtext.Nanos(u.Modified), pgtext.Text(u.UserName), folded, pgtext.Text(u.ExternalID), pgtext.Key(u.ExternalID), attributes(u.Attributes), pgtext.Texts(u.Original)}
 	_, err = d.exec(`INSERT INTO users (id, idp, active, version, created, modified, user_name, folded, external_id, external_key, attributes, original)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (id) DO UPDATE SET active = $3, version = $4, created = $5, modified = $6, user_name = $7, folded = $8, external_id = $9, external_key = $10, attributes = $11, original = $12`, args...)
-	if err == nil && !slices.Equal(emails, texts(u.Emails)) {
+	if err == nil && !slices.Equal(emails, pgtext.Texts(u.Emails)) {
 		err = d.putEmails(idp, id, len(emails), u.Emails)
 	}
 	if err != nil {
@@ -279,10 +280,10 @@ func (d *directory) putEmails(idp int32, id int64, before int, emails []string) 
 	}
 	folded := make([]string, len(emails))
 	for i, m := range emails {
-		folded[i] = key(store.Fold(m))
+		folded[i] = pgtext.Key(store.Fold(m))
 	}
 	_, err := d.exec(`INSERT INTO user_emails (user_id, idp, ordinal, address, folded)
-		SELECT $1, $2, ordinal, address, folded FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS e (address, folded, ordinal)`, id, idp, texts(emails), folded)
+		SELECT $1, $2, ordinal, address, folded FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS e (address, folded, ordinal)`, id, idp, pgtext.Texts(emails), folded)
 	return err
 }
 
@@ -291,13 +292,13 @@ func (d *directory) PutGroup(g store.Group) error {
 	if g.ID == "" {
 		return errors.New("put group: no id")
 	}
-	folded := key(store.Fold(g.DisplayName))
+	folded := pgtext.Key(store.Fold(g.DisplayName))
 	idp, id, _, err := d.place(groupKind(), g.ID, folded, `'{}'::text[]`)
 	if err == nil {
 		_, err = d.exec(`INSERT INTO groups (id, idp, version, created, modified, display_name, folded, external_id, external_key, attributes)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			ON CONFLICT (id) DO UPDATE SET version = $3, created = $4, modified = $5, display_name = $6, folded = $7, external_id = $8, external_key = $9, attributes = $10`,
-			id, idp, int64(g.Version), nanos(g.Created), nanos(g.Modified), text(g.DisplayName), folded, text(g.ExternalID), key(g.ExternalID), attributes(g.Attributes))
+			id, idp, int64(g.Version), pgtext.Nanos(g.Created), pgtext.Nanos(g.Modified), pgtext.Text(g.DisplayName), folded, pgtext.Text(g.ExternalID), pgtext.Key(g.ExternalID), attributes(g.Attributes))
 	}
 	if err != nil {
 		return fmt.Errorf("put group %q: %w", g.ID, err)
@@ -328,7 +329,7 @@ func (d *directory) place(k kind, id, folded, column string) (idp int32, number 
 		err = r.Scan(&s.id, &s.kind, &s.other, &s.before)
 		return s, err
 	}, `SELECT n.id, coalesce(n.kind, 0), (SELECT id FROM `+k.table+` WHERE idp = $1 AND folded = $3 AND folded <> ''), `+column+`
-		FROM (SELECT 1) AS always LEFT JOIN names n ON n.idp = $1 AND n.value = $2 LEFT JOIN `+k.table+` o ON o.id = n.id`, idp, key(id), folded)
+		FROM (SELECT 1) AS always LEFT JOIN names n ON n.idp = $1 AND n.value = $2 LEFT JOIN `+k.table+` o ON o.id = n.id`, idp, pgtext.Key(id), folded)
 	switch {
 	case err != nil:
 		return 0, 0, nil, err
@@ -338,7 +339,7 @@ func (d *directory) place(k kind, id, folded, column string) (idp int32, number 
 		return idp, *s.id, s.before, nil
 	}
 	number, _, err = one(d.tx, pgx.RowTo[int64], `INSERT INTO names (idp, value, whole, kind) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (idp, value) DO UPDATE SET kind = names.kind | excluded.kind RETURNING id`, idp, key(id), whole(id), k.bit)
+		ON CONFLICT (idp, value) DO UPDATE SET kind = names.kind | excluded.kind RETURNING id`, idp, pgtext.Key(id), pgtext.Whole(id), k.bit)
 	return idp, number, s.before, err
 }
 

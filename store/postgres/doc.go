@@ -7,7 +7,7 @@
 // The tables (migrations/ has them in full):
 //
 //	identity_providers, backends     their names, as numbers
-//	names                            every id and member value as a number, for ever, and whether a user or group has it
+//	names                            every id and member value as a number that never changes, and whether a user or group has it
 //	users, user_emails, groups       resources; their id is the number of their name, their place is from a sequence
 //	memberships                      (group number, member number), and an index the other way
 //	marks                            by target and subject; seq is from a sequence
@@ -32,7 +32,7 @@
 //	store.ErrFull     nothing was changed: no connection, a full disk, a server that shuts down or cannot be written to, a lock
 //	                  that was not to be had, too many conflicts; it may be tried again
 //	store.ErrUnknown  the answer to the commit was lost, or the primary gave up waiting for its standby: all of it was changed, or
-//	                  nothing; whoever tries again must bear that it was
+//	                  nothing; a caller that tries again must expect that it was
 //	store.ErrFenced   under a lease: it is another's or over, and nothing was changed
 //
 // Numbers are drawn in one order and committed in another. So a mark is settled only while it has the number that was read, never

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 type events struct{ *tx }
@@ -19,9 +20,9 @@ func scanEvent(r pgx.CollectableRow) (e store.Event, err error) {
 	var at *int64
 	err = r.Scan(&seq, &at, &e.Type, &e.Actor, &e.Initiator, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Added, &e.Removed, &e.Before, &e.After,
 		&e.Backend, &e.Target, &e.Account, &e.Role, &e.Causes, &e.Evidence, &e.Detail)
-	unshorten(nil, &e.Type, &e.Actor, &e.Initiator, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Before, &e.After, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Evidence, &e.Detail)
-	e.Seq, e.At, e.Added, e.Removed = uint64(seq), moment(at), plains(e.Added), plains(e.Removed)
-	e.Causes = plains(e.Causes)
+	pgtext.Unshorten(nil, &e.Type, &e.Actor, &e.Initiator, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Before, &e.After, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Evidence, &e.Detail)
+	e.Seq, e.At, e.Added, e.Removed = uint64(seq), pgtext.Moment(at), pgtext.Plains(e.Added), pgtext.Plains(e.Removed)
+	e.Causes = pgtext.Plains(e.Causes)
 	return e, err
 }
 
@@ -31,8 +32,8 @@ func (e *events) Append(ev store.Event) (uint64, error) {
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) RETURNING seq),
 		u AS (INSERT INTO unsealed SELECT seq FROM e)
 		SELECT seq FROM e`,
-		nanos(ev.At), text(ev.Type), text(ev.Actor), text(ev.Initiator), text(ev.Token), text(ev.Request), text(ev.IdP), text(ev.Subject), text(ev.Name), texts(ev.Added), texts(ev.Removed),
-		text(ev.Before), text(ev.After), text(ev.Backend), text(ev.Target), text(ev.Account), text(ev.Role), texts(ev.Causes), text(ev.Evidence), text(ev.Detail))
+		pgtext.Nanos(ev.At), pgtext.Text(ev.Type), pgtext.Text(ev.Actor), pgtext.Text(ev.Initiator), pgtext.Text(ev.Token), pgtext.Text(ev.Request), pgtext.Text(ev.IdP), pgtext.Text(ev.Subject), pgtext.Text(ev.Name), pgtext.Texts(ev.Added), pgtext.Texts(ev.Removed),
+		pgtext.Text(ev.Before), pgtext.Text(ev.After), pgtext.Text(ev.Backend), pgtext.Text(ev.Target), pgtext.Text(ev.Account), pgtext.Text(ev.Role), pgtext.Texts(ev.Causes), pgtext.Text(ev.Evidence), pgtext.Text(ev.Detail))
 	if err != nil {
 		return 0, fmt.Errorf("append event: %w", err)
 	}

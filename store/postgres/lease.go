@@ -10,12 +10,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
-// fence lets a transaction go on only under a lease that is held. The row stays locked to the end: nobody takes the lease before
+// fence lets a transaction go on only under a lease that is held. The row stays locked to the end: no replica takes the lease before
 // what is done under it is committed or undone.
 func (t *tx) fence(l store.Lease) error {
-	_, held, err := one(t, pgx.RowTo[int64], `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`, text(l.Name), text(l.Owner), int64(l.Term))
+	_, held, err := one(t, pgx.RowTo[int64], `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`, pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term))
 	if err == nil && !held {
 		err = fmt.Errorf("update under the lease of %q: %w", l.Name, store.ErrFenced)
 	}
@@ -58,7 +59,7 @@ const leaseColumns = `name, owner, epoch, until, clock_timestamp()`
 func scanLease(r pgx.CollectableRow) (l store.Lease, err error) {
 	var epoch int64
 	err = r.Scan(&l.Name, &l.Owner, &epoch, &l.Until, &l.Now)
-	l.Name, l.Owner, l.Term, l.Until, l.Now = plain(l.Name), plain(l.Owner), uint64(epoch), l.Until.UTC(), l.Now.UTC()
+	l.Name, l.Owner, l.Term, l.Until, l.Now = pgtext.Plain(l.Name), pgtext.Plain(l.Owner), uint64(epoch), l.Until.UTC(), l.Now.UTC()
 	return l, err
 }
 
@@ -66,7 +67,7 @@ func scanLease(r pgx.CollectableRow) (l store.Lease, err error) {
 func (s *Store) Take(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, error) {
 	list, err := say(ctx, s, "take lease", scanLease, `INSERT INTO leases (name, owner, epoch, until) VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
 		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = leases.epoch + 1, until = clock_timestamp() + make_interval(secs => $3)
-		WHERE leases.until <= clock_timestamp() RETURNING `+leaseColumns, text(name), text(owner), ttl.Seconds())
+		WHERE leases.until <= clock_timestamp() RETURNING `+leaseColumns, pgtext.Text(name), pgtext.Text(owner), ttl.Seconds())
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg) && pg.Code == "55P03", err == nil && len(list) == 0:
@@ -80,7 +81,7 @@ func (s *Store) Take(ctx context.Context, name, owner string, ttl time.Duration)
 // Renew implements store.Shared.
 func (s *Store) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error) {
 	list, err := say(ctx, s, "renew lease", scanLease, `UPDATE leases SET until = clock_timestamp() + make_interval(secs => $4)
-		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, text(l.Name), text(l.Owner), int64(l.Term), ttl.Seconds())
+		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term), ttl.Seconds())
 	if err == nil && len(list) == 0 {
 		err = fmt.Errorf("renew lease of %q: %w", l.Name, store.ErrFenced)
 	}
@@ -93,7 +94,7 @@ func (s *Store) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (st
 // Release implements store.Shared.
 func (s *Store) Release(ctx context.Context, l store.Lease) error {
 	_, err := say(ctx, s, "release lease", scanLease, `UPDATE leases SET until = clock_timestamp()
-		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, text(l.Name), text(l.Owner), int64(l.Term))
+		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term))
 	return err
 }
 
@@ -107,7 +108,7 @@ func (s *Store) Announce(ctx context.Context, r store.Replica) error {
 	_, err := say(ctx, s, "announce replica", pgx.RowTo[string], `WITH gone AS (DELETE FROM replicas WHERE seen < clock_timestamp() - interval '1 day' AND id <> $1)
 		INSERT INTO replicas (id, address, version, started, seen) VALUES ($1, $2, $3, $4, clock_timestamp())
 		ON CONFLICT (id) DO UPDATE SET address = excluded.address, version = excluded.version, started = excluded.started, seen = clock_timestamp() RETURNING id`,
-		text(r.ID), text(r.Address), text(r.Version), nanos(r.Started))
+		pgtext.Text(r.ID), pgtext.Text(r.Address), pgtext.Text(r.Version), pgtext.Nanos(r.Started))
 	return err
 }
 
@@ -116,8 +117,8 @@ func (s *Store) Replicas(ctx context.Context) ([]store.Replica, error) {
 	return say(ctx, s, "list replicas", func(row pgx.CollectableRow) (r store.Replica, err error) {
 		var started *int64
 		err = row.Scan(&r.ID, &r.Address, &r.Version, &started, &r.Seen, &r.Now)
-		unshorten(nil, &r.ID, &r.Address, &r.Version)
-		r.Started, r.Seen, r.Now = moment(started), r.Seen.UTC(), r.Now.UTC()
+		pgtext.Unshorten(nil, &r.ID, &r.Address, &r.Version)
+		r.Started, r.Seen, r.Now = pgtext.Moment(started), r.Seen.UTC(), r.Now.UTC()
 		return r, err
 	}, `SELECT id, address, version, started, seen, clock_timestamp() FROM replicas WHERE seen > clock_timestamp() - interval '1 day' ORDER BY id`)
 }

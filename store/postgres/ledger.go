@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 type ledger struct {
@@ -30,9 +31,9 @@ func scanEntry(r pgx.CollectableRow) (e entryID, err error) {
 	err = r.Scan(&e.Target, &e.Account, &e.Role, &whole, &e.Key, &e.State, &e.Wanted, &e.Open, &e.Adopted, &e.MaybeGone, &e.Approved, &attempt, &e.Missed,
 		&doubt, &sent, &since, &held, &e.Note, &e.Hold, &e.Why, &e.Borrowed)
 	e.target, e.account, e.role = e.Target, e.Account, e.Role
-	unshorten(whole, &e.Target, &e.Account, &e.Role)
-	unshorten(nil, &e.Key, &e.Note, &e.Hold, &e.Why)
-	e.Attempt, e.Doubt, e.Sent, e.Since, e.HeldSince = uint64(attempt), moment(doubt), moment(sent), moment(since), moment(held)
+	pgtext.Unshorten(whole, &e.Target, &e.Account, &e.Role)
+	pgtext.Unshorten(nil, &e.Key, &e.Note, &e.Hold, &e.Why)
+	e.Attempt, e.Doubt, e.Sent, e.Since, e.HeldSince = uint64(attempt), pgtext.Moment(doubt), pgtext.Moment(sent), pgtext.Moment(since), pgtext.Moment(held)
 	return e, err
 }
 
@@ -41,7 +42,7 @@ func (l *ledger) Entry(target, account, role string) (store.Entry, error) {
 	var e entryID
 	found := false
 	if err == nil && b != 0 {
-		e, found, err = one(l.tx, scanEntry, `SELECT `+entryColumns+` FROM entries WHERE backend = $1 AND target = $2 AND account = $3 AND role = $4`, b, key(target), key(account), key(role))
+		e, found, err = one(l.tx, scanEntry, `SELECT `+entryColumns+` FROM entries WHERE backend = $1 AND target = $2 AND account = $3 AND role = $4`, b, pgtext.Key(target), pgtext.Key(account), pgtext.Key(role))
 	}
 	if err == nil && !found {
 		err = store.ErrNotFound
@@ -66,7 +67,7 @@ func (l *ledger) Entries(target, account string) iter.Seq2[store.Entry, error] {
 			return
 		}
 		list := pages(func(last *entryID, limit int) ([]entryID, error) {
-			after := entryID{target: key(target), account: key(account)}
+			after := entryID{target: pgtext.Key(target), account: pgtext.Key(account)}
 			if last != nil {
 				after = *last
 			}
@@ -106,9 +107,9 @@ func (l *ledger) TargetsOf(account string) ([]string, error) {
 	list, err := query(l.tx, func(r pgx.CollectableRow) (target string, err error) {
 		var whole []string
 		err = r.Scan(&target, &whole)
-		unshorten(whole[:min(len(whole), 1)], &target)
+		pgtext.Unshorten(whole[:min(len(whole), 1)], &target)
 		return target, err
-	}, `SELECT DISTINCT ON (target) target, whole FROM entries WHERE backend = $1 AND account = $2 ORDER BY target`, b, key(account))
+	}, `SELECT DISTINCT ON (target) target, whole FROM entries WHERE backend = $1 AND account = $2 ORDER BY target`, b, pgtext.Key(account))
 	if err != nil {
 		return nil, fmt.Errorf("targets of %q: %w", account, err)
 	}
@@ -125,8 +126,8 @@ func (l *ledger) PutEntry(e store.Entry) error {
 		_, err = l.exec(`INSERT INTO entries (backend, `+entryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 			ON CONFLICT (backend, target, account, role) DO UPDATE SET key = $6, state = $7, wanted = $8, open = $9, adopted = $10, maybe_gone = $11, approved = $12,
 				attempt = $13, missed = $14, doubt = $15, sent = $16, since = $17, held_since = $18, note = $19, hold = $20, why = $21, borrowed = $22`,
-			b, key(e.Target), key(e.Account), key(e.Role), wholes(e.Target, e.Account, e.Role), text(e.Key), int16(e.State), e.Wanted, e.Open, e.Adopted, e.MaybeGone, e.Approved,
-			int64(e.Attempt), e.Missed, nanos(e.Doubt), nanos(e.Sent), nanos(e.Since), nanos(e.HeldSince), text(e.Note), text(e.Hold), text(e.Why), e.Borrowed)
+			b, pgtext.Key(e.Target), pgtext.Key(e.Account), pgtext.Key(e.Role), pgtext.Wholes(e.Target, e.Account, e.Role), pgtext.Text(e.Key), int16(e.State), e.Wanted, e.Open, e.Adopted, e.MaybeGone, e.Approved,
+			int64(e.Attempt), e.Missed, pgtext.Nanos(e.Doubt), pgtext.Nanos(e.Sent), pgtext.Nanos(e.Since), pgtext.Nanos(e.HeldSince), pgtext.Text(e.Note), pgtext.Text(e.Hold), pgtext.Text(e.Why), e.Borrowed)
 	}
 	if err != nil {
 		return fmt.Errorf("put ledger entry: %w", err)
@@ -139,7 +140,7 @@ func (l *ledger) DeleteEntry(target, account, role string) error {
 	b, err := l.backend(l.name)
 	var n int64
 	if err == nil && b != 0 {
-		n, err = l.exec(`DELETE FROM entries WHERE backend = $1 AND target = $2 AND account = $3 AND role = $4`, b, key(target), key(account), key(role))
+		n, err = l.exec(`DELETE FROM entries WHERE backend = $1 AND target = $2 AND account = $3 AND role = $4`, b, pgtext.Key(target), pgtext.Key(account), pgtext.Key(role))
 	}
 	if err == nil && n == 0 {
 		err = store.ErrNotFound

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 // maxValue is what the port allows for a member value.
@@ -19,7 +20,7 @@ func (d *directory) groupNumber(id string) (int64, error) {
 	var n int64
 	found := false
 	if err == nil && idp != 0 {
-		n, found, err = one(d.tx, pgx.RowTo[int64], `SELECT g.id FROM names n JOIN groups g ON g.id = n.id WHERE n.idp = $1 AND n.value = $2`, idp, key(id))
+		n, found, err = one(d.tx, pgx.RowTo[int64], `SELECT g.id FROM names n JOIN groups g ON g.id = n.id WHERE n.idp = $1 AND n.value = $2`, idp, pgtext.Key(id))
 	}
 	if err == nil && !found {
 		err = store.ErrNotFound
@@ -40,7 +41,7 @@ func scanNumbered(r pgx.CollectableRow) (n numbered, err error) {
 	return n, err
 }
 
-// numbersOf looks values up; those that nobody ever mentioned are missing.
+// numbersOf looks values up; those that were never mentioned are missing.
 func (d *directory) numbersOf(idp int32, keys []string) (map[string]int64, error) {
 	list, err := query(d.tx, scanNumbered, `SELECT id, value FROM names WHERE idp = $1 AND value = ANY ($2::text[])`, idp, keys)
 	of := make(map[string]int64, len(keys))
@@ -62,7 +63,7 @@ func (d *directory) intern(idp int32, values, keys []string) (map[string]int64, 
 	for i, k := range keys {
 		if _, known := of[k]; !known && !seen[k] {
 			seen[k] = true
-			short, long = append(short, k), append(long, whole(values[i]))
+			short, long = append(short, k), append(long, pgtext.Whole(values[i]))
 		}
 	}
 	if len(short) == 0 {
@@ -79,7 +80,7 @@ func (d *directory) intern(idp int32, values, keys []string) (map[string]int64, 
 func keysOf(values []string) []string {
 	keys := make([]string, len(values))
 	for i, v := range values {
-		keys[i] = key(v)
+		keys[i] = pgtext.Key(v)
 	}
 	return keys
 }
@@ -173,7 +174,7 @@ func (d *directory) IsMember(group, value string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("is member: %w", err)
 	}
-	_, in, err := one(d.tx, pgx.RowTo[int64], `SELECT m.member FROM names n JOIN memberships m ON m.grp = $3 AND m.member = n.id WHERE n.idp = $1 AND n.value = $2`, idp, key(value), g)
+	_, in, err := one(d.tx, pgx.RowTo[int64], `SELECT m.member FROM names n JOIN memberships m ON m.grp = $3 AND m.member = n.id WHERE n.idp = $1 AND n.value = $2`, idp, pgtext.Key(value), g)
 	return in, err
 }
 
@@ -197,7 +198,7 @@ func (d *directory) Members(group string) iter.Seq2[store.Member, error] {
 			return query(d.tx, func(r pgx.CollectableRow) (m member, err error) {
 				var kind int
 				err = r.Scan(&m.id, &m.Value, &kind)
-				m.Value, m.User, m.Group = plain(m.Value), kind&kindUser != 0, kind&kindGroup != 0
+				m.Value, m.User, m.Group = pgtext.Plain(m.Value), kind&kindUser != 0, kind&kindGroup != 0
 				return m, err
 			}, membersPage, g, after, limit)
 		})
@@ -219,7 +220,7 @@ func (d *directory) MemberCount(group string) (int, error) {
 	idp, err := d.idp(d.name)
 	n, found := 0, false
 	if err == nil && idp != 0 {
-		n, found, err = one(d.tx, pgx.RowTo[int], `SELECT g.members FROM names n JOIN groups g ON g.id = n.id WHERE n.idp = $1 AND n.value = $2`, idp, key(group))
+		n, found, err = one(d.tx, pgx.RowTo[int], `SELECT g.members FROM names n JOIN groups g ON g.id = n.id WHERE n.idp = $1 AND n.value = $2`, idp, pgtext.Key(group))
 	}
 	if err == nil && !found {
 		err = store.ErrNotFound
@@ -244,7 +245,7 @@ func (d *directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 			if last != nil {
 				after = last.id
 			}
-			return query(d.tx, scanGroup, groupsOfPage, idp, key(member), after, limit)
+			return query(d.tx, scanGroup, groupsOfPage, idp, pgtext.Key(member), after, limit)
 		})
 		for g, err := range list {
 			if err != nil {

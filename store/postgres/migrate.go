@@ -38,7 +38,7 @@ func migrations() []string {
 // migrationLock is what replicas that start together wait for. It ends with the transaction.
 const migrationLock = 0x5343494d // "SCIM"
 
-// beginMigration lets whoever has waited for the lock see what the one before has committed, whatever the database has for defaults.
+// beginMigration lets a replica that has waited for the lock see what the one before has committed, whatever defaults the database has.
 const beginMigration = `begin isolation level read committed read write; set local statement_timeout = 0`
 
 // migrate runs the steps that a database lacks, all of them or none.
@@ -60,13 +60,13 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to 
 	return from, to, nil
 }
 
-// bring waits for whoever else brings the tables up to date, and does what is left to do.
+// bring waits for a replica that brings the tables up to date, and does what is left to do.
 func bring(ctx context.Context, tx pgx.Tx, steps []string) (from int, err error) {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
 		return 0, err
 	}
 	// Before the version is looked at again: a table that was not there when the transaction began it goes on not seeing, until a
-	// statement such as this one lets it look anew.
+	// statement such as this one lets it look again.
 	if _, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version int NOT NULL PRIMARY KEY, applied timestamptz NOT NULL DEFAULT clock_timestamp())`); err != nil {
 		return 0, err
 	}

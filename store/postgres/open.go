@@ -19,7 +19,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Options are what Open can be told. The zero value is fine.
+// Options tune Open. The zero value is fine.
 type Options struct {
 	Tracer pgx.QueryTracer // sees every statement
 }
@@ -110,7 +110,7 @@ func Versions(ctx context.Context, dsn string) (there, known int, err error) {
 	return there, len(migrations()), nil
 }
 
-// Connection is what a DSN says, as far as it matters to whoever checks one.
+// Connection is what a DSN says, as far as it matters to a check of the configuration.
 type Connection struct {
 	Password bool // it has one
 	Verified bool // the server is verified, or on this machine
@@ -166,7 +166,7 @@ func connect(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) 
 	return pool, nil
 }
 
-// warned is where a connection remembers a warning. Of a commit there is one: that the server was told to stop waiting for the standby.
+// warned is where a connection remembers a warning. Of a commit there is one: that the server was made to stop waiting for the standby.
 // It has no code of its own, and its words are in the language of the server.
 const warned = "scimbridge.warned"
 
@@ -201,7 +201,7 @@ func inspect(ctx context.Context, conn *pgx.Conn) error {
 	return s.unfit()
 }
 
-// oldest is the oldest version of the server that is taken: those before are no longer mended.
+// oldest is the oldest version of the server that is taken: those before get no fixes.
 const oldest = 14
 
 // unfit says why what is answered would not be durable on a server; nil if it would.

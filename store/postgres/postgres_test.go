@@ -8,6 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 	"github.com/scimbridge/scimbridge/store/storetest"
+	"github.com/scimbridge/scimbridge/store/storetest/model"
 )
 
 func mustOpen(t testing.TB, dsn string, o Options) *Store {
@@ -32,7 +33,7 @@ func TestModel(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			dsn := postgrestest.Database(t)
-			storetest.Model(t, func() (store.Store, error) { return Open(context.Background(), dsn, Options{}) }, seed)
+			model.Run(t, func() (store.Store, error) { return Open(context.Background(), dsn, Options{}) }, seed)
 		})
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // queues let the Updates of this process about one resource come one after the other. Two at once change the same row, so the server
-// would undo one of them, which would try again beside those that came meanwhile: among many, each would run many times. Whoever waits
+// would undo one of them, which would try again among those that came meanwhile, and each would run many times. An Update that waits
 // here has no connection and no lock. The replicas do not wait for each other, and nothing relies on it: who has waited for long, since
 // the one before is stuck, goes on.
 type queues struct {
@@ -17,7 +17,7 @@ type queues struct {
 }
 
 type queue struct {
-	turn chan struct{} // holds one while it is somebody's turn; those who wait are served in their order
+	turn chan struct{} // holds one while an Update has its turn; those that wait are served in their order
 	here int           // in the queue or at its head
 }
 

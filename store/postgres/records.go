@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 // records are the typed tables. A column of a table in the port has the same name here.
@@ -21,7 +22,7 @@ func recordKey(r store.Record, columns int) []any {
 	var out []any
 	for _, f := range r.Fields()[:columns] {
 		if s, ok := f.(*string); ok {
-			out = append(out, key(*s))
+			out = append(out, pgtext.Key(*s))
 		}
 	}
 	return out
@@ -58,9 +59,9 @@ func scanRecord(fresh func() store.Record) pgx.RowToFunc[recordRow] {
 						*f = whole[i]
 					}
 				}
-				*f = plain(*f)
+				*f = pgtext.Plain(*f)
 			case *time.Time:
-				*f = moment(times[i])
+				*f = pgtext.Moment(times[i])
 			}
 		}
 		return out, nil
@@ -103,9 +104,9 @@ func (rs records) Write(r store.Record) error {
 		set = append(set, fmt.Sprintf("%s = $%d", t.Columns[i], i+1))
 		switch f := f.(type) {
 		case *string:
-			args = append(args, text(*f))
+			args = append(args, pgtext.Text(*f))
 		case *time.Time:
-			args = append(args, nanos(*f))
+			args = append(args, pgtext.Nanos(*f))
 		case *bool:
 			args = append(args, *f)
 		case *int64:
@@ -117,7 +118,7 @@ func (rs records) Write(r store.Record) error {
 		conflict = `DO UPDATE SET ` + strings.Join(set, ", ")
 	}
 	_, err := rs.exec(fmt.Sprintf(`INSERT INTO %s (%s, whole) VALUES (%s, $%d) ON CONFLICT (%s) %s`, t.Name, strings.Join(t.Columns, ", "),
-		strings.Join(params, ", "), len(params)+1, strings.Join(t.Columns[:t.Key], ", "), conflict), append(args, wholes(parts...))...)
+		strings.Join(params, ", "), len(params)+1, strings.Join(t.Columns[:t.Key], ", "), conflict), append(args, pgtext.Wholes(parts...))...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)
 	}
@@ -181,7 +182,7 @@ func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
 			continue
 		}
 		n, err := rs.exec(`DELETE FROM `+t.Name+` WHERE ctid = ANY(ARRAY(SELECT ctid FROM `+t.Name+
-			` WHERE expires <= $1 ORDER BY expires LIMIT $2))`, nanos(now), most-removed)
+			` WHERE expires <= $1 ORDER BY expires LIMIT $2))`, pgtext.Nanos(now), most-removed)
 		if err != nil {
 			return removed, fmt.Errorf("sweep %s: %w", t.Name, err)
 		}

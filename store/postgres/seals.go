@@ -19,7 +19,7 @@ func scanSeal(r pgx.CollectableRow) (s store.Seal, err error) {
 }
 
 // Seal takes the events off the list of those without a seal, if they are the first and the places are the next: in one statement, since
-// whoever appends meanwhile may conflict with it.
+// an Update that appends meanwhile may conflict with it.
 func (e *events) Seal(seals ...store.Seal) error {
 	e.write()
 	if len(seals) == 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 // tally is one of the numbers that triggers keep: see migrations/0004_tallies.sql.
@@ -25,7 +26,7 @@ func (t *tx) tallies(name string, kinds ...string) ([]tally, error) {
 	}
 	return query(t, func(r pgx.CollectableRow) (c tally, err error) {
 		if err = r.Scan(&c.kind, &c.key, &c.n); err == nil {
-			c.key = plains(c.key)
+			c.key = pgtext.Plains(c.key)
 		}
 		return c, err
 	}, `SELECT kind, key, sum(n)::int8 FROM tallies WHERE backend = $1 AND kind = ANY($2) GROUP BY kind, key HAVING sum(n) <> 0`, b, kinds)
@@ -79,7 +80,7 @@ func (w *work) OldestPending() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("oldest pending mark: %w", err)
 	}
-	return moment(since), nil
+	return pgtext.Moment(since), nil
 }
 
 // Size implements store.Ledger.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 // FuzzText: whatever string comes, what is stored is text that PostgreSQL takes, and leads back to it; what is a key is short, and
@@ -14,27 +16,27 @@ func FuzzText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		for _, s := range []string{a, b} {
-			for _, stored := range []string{text(s), key(s)} {
+			for _, stored := range []string{pgtext.Text(s), pgtext.Key(s)} {
 				if !utf8.ValidString(stored) || strings.Contains(stored, "\x00") {
 					t.Errorf("%q is stored as %q", s, stored)
 				}
 			}
-			if back := plain(text(s)); back != s {
+			if back := pgtext.Plain(pgtext.Text(s)); back != s {
 				t.Errorf("%q comes back as %q", s, back)
 			}
-			if n := len(key(s)); n > maxKey {
+			if n := len(pgtext.Key(s)); n > pgtext.MaxKey {
 				t.Errorf("key of %d bytes", n)
 			}
-			k := key(s)
+			k := pgtext.Key(s)
 			var whole []string
-			if w := wholes(s); w != nil {
+			if w := pgtext.Wholes(s); w != nil {
 				whole = w
 			}
-			if unshorten(whole, &k); k != s {
+			if pgtext.Unshorten(whole, &k); k != s {
 				t.Errorf("%q comes back from its key as %q", s, k)
 			}
 		}
-		if a != b && (key(a) == key(b) || text(a) == text(b)) {
+		if a != b && (pgtext.Key(a) == pgtext.Key(b) || pgtext.Text(a) == pgtext.Text(b)) {
 			t.Errorf("%q and %q are the same", a, b)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 // tx is one transaction as one function sees it.
@@ -91,7 +92,7 @@ const (
 	mostPage  = 2000
 )
 
-// pages yields a list page by page, each one statement that begins after the last row of the one before: so whoever iterates may
+// pages yields a list page by page, each one statement that begins after the last row of the one before: so the caller may
 // ask and change other things meanwhile, and these too.
 func pages[T any](next func(last *T, limit int) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -124,7 +125,7 @@ func (t *tx) known(mine map[string]int32, all *numbers, table, name string) (int
 	if n := all.get(name); n != 0 {
 		return n, nil
 	}
-	n, found, err := one(t, pgx.RowTo[int32], `SELECT id FROM `+table+` WHERE name = $1`, key(name))
+	n, found, err := one(t, pgx.RowTo[int32], `SELECT id FROM `+table+` WHERE name = $1`, pgtext.Key(name))
 	if err == nil && found {
 		mine[name] = n
 	}
@@ -140,7 +141,7 @@ func (t *tx) makeIdP(name string) (int32, error) {
 	if n != 0 || err != nil {
 		return n, err
 	}
-	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO identity_providers (name, whole) VALUES ($1, $2) RETURNING id`, key(name), whole(name))
+	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO identity_providers (name, whole) VALUES ($1, $2) RETURNING id`, pgtext.Key(name), pgtext.Whole(name))
 	if err == nil {
 		t.idps[name] = n
 	}
@@ -156,7 +157,7 @@ func (t *tx) makeBackend(name string) (int32, error) {
 	if n != 0 || err != nil {
 		return n, err
 	}
-	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO backends (name, whole) VALUES ($1, $2) RETURNING id`, key(name), whole(name))
+	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO backends (name, whole) VALUES ($1, $2) RETURNING id`, pgtext.Key(name), pgtext.Whole(name))
 	if err == nil {
 		t.backends[name] = n
 	}
@@ -171,7 +172,7 @@ func scanName(row pgx.CollectableRow) (string, error) {
 	if whole != nil {
 		name = *whole
 	}
-	return plain(name), err
+	return pgtext.Plain(name), err
 }
 
 func (t *tx) list(sql string) []string {
@@ -188,7 +189,7 @@ func (t *tx) IdPs() []string { return t.list(`SELECT name, whole FROM identity_p
 func (t *tx) Backends() []string { return t.list(`SELECT name, whole FROM backends`) }
 
 func (t *tx) Setting(name string) []byte {
-	value, found, err := one(t, pgx.RowTo[[]byte], `SELECT value FROM settings WHERE name = $1`, key(name))
+	value, found, err := one(t, pgx.RowTo[[]byte], `SELECT value FROM settings WHERE name = $1`, pgtext.Key(name))
 	if err != nil || !found {
 		return nil
 	}
@@ -208,9 +209,9 @@ func (t *tx) Settings() iter.Seq2[string, []byte] {
 		return query(t, func(row pgx.CollectableRow) (s setting, err error) {
 			var whole *string
 			if err = row.Scan(&s.key, &whole, &s.value); whole != nil {
-				s.name = plain(*whole)
+				s.name = pgtext.Plain(*whole)
 			} else {
-				s.name = plain(s.key)
+				s.name = pgtext.Plain(s.key)
 			}
 			return s, err
 		}, `SELECT name, whole, value FROM settings WHERE name > $1 OR $2 ORDER BY name LIMIT $3`, after, last == nil, limit)
@@ -228,10 +229,10 @@ func (t *tx) SetSetting(name string, value []byte) error {
 	t.write()
 	var err error
 	if value == nil {
-		_, err = t.exec(`DELETE FROM settings WHERE name = $1`, key(name))
+		_, err = t.exec(`DELETE FROM settings WHERE name = $1`, pgtext.Key(name))
 	} else {
 		_, err = t.exec(`INSERT INTO settings (name, whole, value) VALUES ($1, $2, $3)
-			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, key(name), whole(name), value)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, pgtext.Key(name), pgtext.Whole(name), value)
 	}
 	if err != nil {
 		return fmt.Errorf("set setting %q: %w", name, err)

@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 // Existing implements store.Directory.
@@ -19,7 +20,7 @@ func (d *directory) Existing(ids ...string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("existing ids: %w", err)
 	}
-	return plains(found), nil
+	return pgtext.Plains(found), nil
 }
 
 // UnknownMembers implements store.Directory.
@@ -30,7 +31,7 @@ func (d *directory) UnknownMembers() ([]store.UnknownMembers, error) {
 	}
 	out, err := query(d.tx, func(r pgx.CollectableRow) (u store.UnknownMembers, err error) {
 		err = r.Scan(&u.Group, &u.Count)
-		u.Group = plain(u.Group)
+		u.Group = pgtext.Plain(u.Group)
 		return u, err
 	}, unknownMembers, idp)
 	if err != nil {

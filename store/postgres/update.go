@@ -19,13 +19,13 @@ const (
 	aloneFrom = 4
 	// lostTries is how often it is tried again when the connection is lost before the commit: the pool may be full of dead ones.
 	lostTries = 4
-	// answerWithin bounds one statement, so that a peer that vanished without a word does not hold a request for ever.
+	// answerWithin bounds one statement, so that a peer that vanished without a word does not hold a request indefinitely.
 	answerWithin = 20 * time.Second
 	// queuePatience is how long an Update waits for others about the same resource. A change takes milliseconds.
 	queuePatience = 2 * time.Second
 )
 
-// How transactions begin; all of it in one message, and all of it ends with the transaction, so that it does not matter to whom a
+// How transactions begin; all of it in one message, and all of it ends with the transaction, so that it does not matter which client a
 // proxy gives the connection next.
 //
 // A process that is stopped within a transaction must not hold locks for longer than a lease lasts: the server ends it then. A
@@ -40,14 +40,14 @@ const (
 	beginUpdate = `begin isolation level serializable read write; ` + settingsOfAll +
 		`set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = '15s'; lock table turn in `
 	withOthers = beginUpdate + `row share mode`
-	alone      = beginUpdate + `exclusive mode` // before the snapshot is taken: nobody else has anything uncommitted then
+	alone      = beginUpdate + `exclusive mode` // before the snapshot is taken: no other transaction has anything uncommitted then
 )
 
 // View implements store.Store: it sees the store as it is at one moment.
 func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
 	for try := 1; ; try++ {
 		err := s.view(ctx, fn)
-		var before began // a function runs once: what it has told somebody stays told
+		var before began // a function runs once: its effects elsewhere cannot be undone
 		if !errors.As(err, &before) || !lost(before) || try == lostTries || ctx.Err() != nil {
 			return s.outcome(ctx, "view", err)
 		}
@@ -107,7 +107,7 @@ func (s *Store) begin(ctx context.Context, how string) (*tx, error) {
 	return &tx{ctx: ctx, conn: conn, pg: pgtx, store: s, writable: how != beginView, idps: map[string]int32{}, backends: map[string]int32{}}, nil
 }
 
-// end undoes what was not committed, and makes a transaction that somebody kept say so. A connection on which it fails is given up by
+// end undoes what was not committed, and makes a transaction that was kept too long say so. A connection on which it fails is given up by
 // the pool.
 func (t *tx) end() {
 	if t.err == nil {

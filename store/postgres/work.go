@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
 type work struct {
@@ -30,11 +31,11 @@ func scanMark(r pgx.CollectableRow) (m markID, err error) {
 	s := &m.Subject
 	err = r.Scan(&m.Target, &s.IdP, &s.User, &s.Account, &event, &whole, &seq, &since, &m.State, &m.Urgent, &m.Tries, &notBefore, &m.Reason, &origin, &asked)
 	m.key = m.Target
-	unshorten(whole, &m.Target, &s.IdP, &s.User, &s.Account)
-	s.Event, m.Seq, m.Since, m.NotBefore, m.Reason = uint64(event), uint64(seq), moment(since), moment(notBefore), plain(m.Reason)
+	pgtext.Unshorten(whole, &m.Target, &s.IdP, &s.User, &s.Account)
+	s.Event, m.Seq, m.Since, m.NotBefore, m.Reason = uint64(event), uint64(seq), pgtext.Moment(since), pgtext.Moment(notBefore), pgtext.Plain(m.Reason)
 	if o := &m.Origin; len(origin) == 3 {
-		unshorten(origin, &o.Initiator, &o.Token, &o.Request)
-		o.At = moment(asked)
+		pgtext.Unshorten(origin, &o.Initiator, &o.Token, &o.Request)
+		o.At = pgtext.Moment(asked)
 	}
 	return m, err
 }
@@ -64,8 +65,8 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 			continue
 		}
 		seen[s] = true
-		idps, users, accounts, events = append(idps, key(s.IdP)), append(users, key(s.User)), append(accounts, key(s.Account)), append(events, int64(s.Event))
-		parts := wholes(target, s.IdP, s.User, s.Account)
+		idps, users, accounts, events = append(idps, pgtext.Key(s.IdP)), append(users, pgtext.Key(s.User)), append(accounts, pgtext.Key(s.Account)), append(events, int64(s.Event))
+		parts := pgtext.Wholes(target, s.IdP, s.User, s.Account)
 		shortened = shortened || parts != nil
 		for i := range 4 {
 			if parts == nil {
@@ -80,7 +81,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 	}
 	var origin []string
 	if by != (store.Origin{}) {
-		origin = texts([]string{by.Initiator, by.Token, by.Request})
+		origin = pgtext.Texts([]string{by.Initiator, by.Token, by.Request})
 	}
 	_, err = w.exec(`INSERT INTO marks (backend, target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason, origin, asked)
 		SELECT $1, $2, idp, usr, account, event, whole, nextval('mark_numbers'), $8, 0, $9, 0, NULL, '', $10::text[], $11::int8 FROM (
@@ -88,7 +89,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 			FROM unnest($3::text[], $4::text[], $5::text[], $6::int8[]) WITH ORDINALITY AS s (idp, usr, account, event, ordinal) ORDER BY ordinal) AS subjects
 		ON CONFLICT (backend, target, usr, idp, account, event) DO UPDATE SET seq = excluded.seq, state = 0, urgent = marks.urgent OR excluded.urgent, tries = 0, not_before = NULL, reason = '',
 			origin = CASE WHEN excluded.asked >= marks.asked OR marks.asked IS NULL THEN excluded.origin ELSE marks.origin END, asked = greatest(marks.asked, excluded.asked)`,
-		b, key(target), idps, users, accounts, events, long, nanos(at), urgent, origin, nanos(by.At))
+		b, pgtext.Key(target), idps, users, accounts, events, long, pgtext.Nanos(at), urgent, origin, pgtext.Nanos(by.At))
 	if err != nil {
 		return fmt.Errorf("touch: %w", err)
 	}
@@ -105,7 +106,7 @@ func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
 			return
 		}
 		list := pages(func(last *markID, limit int) ([]markID, error) {
-			of, seq := key(target), int64(0)
+			of, seq := pgtext.Key(target), int64(0)
 			if last != nil {
 				of, seq = last.key, int64(last.Seq)
 			}
@@ -148,7 +149,7 @@ func (w *work) Mark(target string, s store.Subject) (store.Mark, error) {
 }
 
 func (w *work) subject(backend int32, target string, s store.Subject) []any {
-	return []any{backend, key(target), key(s.IdP), key(s.User), key(s.Account), int64(s.Event)}
+	return []any{backend, pgtext.Key(target), pgtext.Key(s.IdP), pgtext.Key(s.User), pgtext.Key(s.Account), int64(s.Event)}
 }
 
 func (w *work) Settle(m store.Mark) (bool, error) {
@@ -174,7 +175,7 @@ func (w *work) Park(m store.Mark) (bool, error) {
 		return false, err
 	}
 	n, err := w.exec(`UPDATE marks SET state = $8, not_before = $9, reason = $10, tries = $11 WHERE`+ofSubject+` AND seq = $7`,
-		append(w.subject(b, m.Target, m.Subject), int64(m.Seq), int16(m.State), nanos(m.NotBefore), text(m.Reason), m.Tries)...)
+		append(w.subject(b, m.Target, m.Subject), int64(m.Seq), int16(m.State), pgtext.Nanos(m.NotBefore), pgtext.Text(m.Reason), m.Tries)...)
 	if err != nil {
 		return false, fmt.Errorf("park: %w", err)
 	}

@@ -221,7 +221,7 @@ func checkWork(t testing.TB, tx store.Tx, backend string) error {
 		}
 		if m.Subject.Event != 0 {
 			if _, err := tx.Events().Event(m.Subject.Event); err != nil {
-				t.Errorf("%s: mark %d is about those whom event %d names: %v", backend, m.Seq, m.Subject.Event, err)
+				t.Errorf("%s: mark %d is about the users that event %d names: %v", backend, m.Seq, m.Subject.Event, err)
 			}
 		}
 	}

@@ -78,14 +78,15 @@ type withContext struct{ testing.TB }
 
 func (withContext) Context() context.Context { return context.Background() }
 
-func at(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 0).UTC() }
+// At returns a moment of the tests.
+func At(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 0).UTC() }
 
 func user(id, name string) store.User {
-	return store.User{ID: id, UserName: name, Active: true, Version: 1, Created: at(1), Modified: at(2)}
+	return store.User{ID: id, UserName: name, Active: true, Version: 1, Created: At(1), Modified: At(2)}
 }
 
 func group(id, name string) store.Group {
-	return store.Group{ID: id, DisplayName: name, Version: 1, Created: at(1), Modified: at(2)}
+	return store.Group{ID: id, DisplayName: name, Version: 1, Created: At(1), Modified: At(2)}
 }
 
 func update(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
@@ -95,7 +96,8 @@ func update(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
 	}
 }
 
-func view(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
+// View reads, and ends the test if that fails.
+func View(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
 	t.Helper()
 	if err := s.View(context.Background(), fn); err != nil {
 		t.Fatalf("view: %v", err)
@@ -109,7 +111,8 @@ func is(t *testing.T, what string, err, want error) {
 	}
 }
 
-func same(t *testing.T, what string, got, want any) {
+// Same fails the test if two values differ.
+func Same(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
@@ -128,7 +131,8 @@ func all[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return list, nil
 }
 
-func list[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
+// List collects a list, and fails the test if it cannot be read.
+func List[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	t.Helper()
 	l, err := all(seq)
 	if err != nil {
@@ -137,22 +141,24 @@ func list[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	return l
 }
 
-func userIDs(us []store.User) (ids []string) {
+// UserIDs lists the ids of users.
+func UserIDs(us []store.User) (ids []string) {
 	for _, u := range us {
 		ids = append(ids, u.ID)
 	}
 	return ids
 }
 
-func groupIDs(gs []store.Group) (ids []string) {
+// GroupIDs lists the ids of groups.
+func GroupIDs(gs []store.Group) (ids []string) {
 	for _, g := range gs {
 		ids = append(ids, g.ID)
 	}
 	return ids
 }
 
-// changed says whether a change of one member was one.
-func changed(values []string, err error) (bool, error) { return len(values) > 0, err }
+// Changed says whether a change of one member was one.
+func Changed(values []string, err error) (bool, error) { return len(values) > 0, err }
 
 // appended appends an event and says whether that went well.
 func appended(tx store.Tx, e store.Event) error {
@@ -177,17 +183,17 @@ func testNothing(t *testing.T, s store.Store) {
 		if len(found) != 0 || err != nil {
 			t.Errorf("find: %v, %v", found, err)
 		}
-		if len(list(t, d.Users(store.From{}))) != 0 || len(list(t, d.Groups(store.From{Skip: 3}))) != 0 || d.UserCount() != 0 || d.GroupCount() != 0 || len(list(t, d.GroupsOf("x"))) != 0 {
+		if len(List(t, d.Users(store.From{}))) != 0 || len(List(t, d.Groups(store.From{Skip: 3}))) != 0 || d.UserCount() != 0 || d.GroupCount() != 0 || len(List(t, d.GroupsOf("x"))) != 0 {
 			t.Error("a directory that nothing was written to is not empty")
 		}
 		_, err = tx.Work(backend).Mark("t", store.Subject{})
 		is(t, "mark", err, store.ErrNotFound)
-		if p, b, h := tx.Work(backend).Counts(); p+b+h != 0 || len(list(t, tx.Work(backend).Marks(""))) != 0 {
+		if p, b, h := tx.Work(backend).Counts(); p+b+h != 0 || len(List(t, tx.Work(backend).Marks(""))) != 0 {
 			t.Error("marks")
 		}
 		_, err = tx.Ledger(backend).Entry("t", "a", "r")
 		is(t, "entry", err, store.ErrNotFound)
-		if targets, err := tx.Ledger(backend).TargetsOf("a"); len(targets) != 0 || err != nil || len(list(t, tx.Ledger(backend).Entries("", ""))) != 0 {
+		if targets, err := tx.Ledger(backend).TargetsOf("a"); len(targets) != 0 || err != nil || len(List(t, tx.Ledger(backend).Entries("", ""))) != 0 {
 			t.Error("ledger")
 		}
 		_, err = tx.Accounts(backend).Link("idp", "u")
@@ -201,15 +207,15 @@ func testNothing(t *testing.T, s store.Store) {
 		is(t, "event", err, store.ErrNotFound)
 		last, err := tx.Events().LastSeal()
 		anchor, err2 := tx.Events().Anchor()
-		if last != (store.Seal{}) || anchor != last || err != nil || err2 != nil || len(list(t, tx.Events().Unsealed())) != 0 || len(list(t, tx.Events().Seals(0))) != 0 {
+		if last != (store.Seal{}) || anchor != last || err != nil || err2 != nil || len(List(t, tx.Events().Unsealed())) != 0 || len(List(t, tx.Events().Seals(0))) != 0 {
 			t.Errorf("seals: %v, %v; %v, %v", last, err, anchor, err2)
 		}
-		if len(list(t, tx.Events().Since(0))) != 0 || tx.Setting("x") != nil || len(tx.IdPs()) != 0 {
+		if len(List(t, tx.Events().Since(0))) != 0 || tx.Setting("x") != nil || len(tx.IdPs()) != 0 {
 			t.Error("events, settings, identity providers")
 		}
 		return nil
 	}
-	view(t, s, read)
+	View(t, s, read)
 	update(t, s, read)
 	update(t, s, func(tx store.Tx) error {
 		is(t, "delete user", tx.Directory("idp").DeleteUser("x"), store.ErrNotFound)
@@ -223,7 +229,7 @@ func testNothing(t *testing.T, s store.Store) {
 		is(t, "delete cached", tx.Accounts(backend).DeleteCached("t", "k"), store.ErrNotFound)
 		return nil
 	})
-	view(t, s, read)
+	View(t, s, read)
 }
 
 func testUsers(t *testing.T, s store.Store) {
@@ -235,19 +241,19 @@ func testUsers(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		return errors.Join(tx.Directory("idp").PutUser(u), tx.Directory("idp").PutUser(plain))
 	})
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		got, err := tx.Directory("idp").User("1")
-		same(t, "user", got, u)
-		same(t, "listed", list(t, tx.Directory("idp").Users(store.From{})), []store.User{u, plain})
-		same(t, "identity providers", tx.IdPs(), []string{"idp"})
+		Same(t, "user", got, u)
+		Same(t, "listed", List(t, tx.Directory("idp").Users(store.From{})), []store.User{u, plain})
+		Same(t, "identity providers", tx.IdPs(), []string{"idp"})
 		return err
 	})
 	u.Active, u.Emails, u.Attributes = false, nil, nil
 	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").PutUser(u) })
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		got, err := tx.Directory("idp").User("1")
-		same(t, "replaced", got, u)
-		same(t, "count", tx.Directory("idp").UserCount(), 2)
+		Same(t, "replaced", got, u)
+		Same(t, "count", tx.Directory("idp").UserCount(), 2)
 		return err
 	})
 }
@@ -258,9 +264,9 @@ func testUserIndexes(t *testing.T, s store.Store) {
 	a.Emails, b.Emails = []string{"One@example.com", "ONE@example.com", "two@example.com"}, []string{"one@EXAMPLE.com"}
 	find := func(by store.Index, value string, want ...string) {
 		t.Helper()
-		view(t, s, func(tx store.Tx) error {
+		View(t, s, func(tx store.Tx) error {
 			found, err := tx.Directory("idp").FindUsers(by, value)
-			same(t, value, userIDs(found), want)
+			Same(t, value, UserIDs(found), want)
 			return err
 		})
 	}
@@ -287,7 +293,7 @@ func testUserIndexes(t *testing.T, s store.Store) {
 	find(store.ByUserName, "ALICE")
 	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").PutUser(user("c", "ALICE")) })
 	find(store.ByUserName, "ALICE", "c")
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		if _, err := tx.Directory("idp").FindUsers(store.ByDisplayName, "x"); err == nil {
 			t.Error("users have no displayName index")
 		}
@@ -303,26 +309,26 @@ func testGroups(t *testing.T, s store.Store) {
 	})
 	err := s.Update(t.Context(), func(tx store.Tx) error { return tx.Directory("idp").PutGroup(group("h", "ADMINS")) })
 	is(t, "displayName of another", err, store.ErrConflict)
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp")
 		got, err := d.Group("g")
-		same(t, "group", got, g)
+		Same(t, "group", got, g)
 		byName, err2 := d.FindGroups(store.ByDisplayName, "aDMINS")
-		same(t, "by displayName", byName, []store.Group{g})
+		Same(t, "by displayName", byName, []store.Group{g})
 		byExt, err3 := d.FindGroups(store.ByExternalID, "ext")
-		same(t, "by externalId", byExt, []store.Group{g})
-		same(t, "count", d.GroupCount(), 2)
+		Same(t, "by externalId", byExt, []store.Group{g})
+		Same(t, "count", d.GroupCount(), 2)
 		return errors.Join(err, err2, err3)
 	})
 	g.DisplayName, g.ExternalID = "Operators", ""
 	update(t, s, func(tx store.Tx) error {
 		return errors.Join(tx.Directory("idp").PutGroup(g), tx.Directory("idp").PutGroup(group("i", "admins")))
 	})
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		byName, err := tx.Directory("idp").FindGroups(store.ByDisplayName, "Admins")
-		same(t, "the name is free for another", groupIDs(byName), []string{"i"})
+		Same(t, "the name is free for another", GroupIDs(byName), []string{"i"})
 		byExt, err2 := tx.Directory("idp").FindGroups(store.ByExternalID, "ext")
-		same(t, "by the former externalId", len(byExt), 0)
+		Same(t, "by the former externalId", len(byExt), 0)
 		return errors.Join(err, err2)
 	})
 }
@@ -344,7 +350,7 @@ func testOddStrings(t *testing.T, s store.Store) {
 			if _, err := d.AddMembers("g", v); err != nil {
 				return err
 			}
-			if err := tx.Work(backend).Touch(v, at(1), store.Origin{}, store.Subject{IdP: "idp\x00", User: v}); err != nil {
+			if err := tx.Work(backend).Touch(v, At(1), store.Origin{}, store.Subject{IdP: "idp\x00", User: v}); err != nil {
 				return err
 			}
 			if err := tx.Ledger(backend).PutEntry(store.Entry{Target: v, Account: v, Role: v}); err != nil {
@@ -354,20 +360,20 @@ func testOddStrings(t *testing.T, s store.Store) {
 		_, err := d.AddMembers("g", "")
 		return err
 	})
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp\x00")
-		same(t, "in order", userIDs(list(t, d.Users(store.From{}))), odd)
+		Same(t, "in order", UserIDs(List(t, d.Users(store.From{}))), odd)
 		for _, v := range odd {
 			found, err := d.FindUsers(store.ByExternalID, v)
 			if err != nil {
 				return err
 			}
-			same(t, "by externalId", userIDs(found), []string{v})
-			same(t, "marks", len(list(t, tx.Work(backend).Marks(v))), 1)
-			same(t, "entries", len(list(t, tx.Ledger(backend).Entries(v, v))), 1)
+			Same(t, "by externalId", UserIDs(found), []string{v})
+			Same(t, "marks", len(List(t, tx.Work(backend).Marks(v))), 1)
+			Same(t, "entries", len(List(t, tx.Ledger(backend).Entries(v, v))), 1)
 		}
 		n, err := d.MemberCount("g")
-		same(t, "members", n, len(odd)+1)
+		Same(t, "members", n, len(odd)+1)
 		return err
 	})
 	err := s.Update(t.Context(), func(tx store.Tx) error {

@@ -23,7 +23,7 @@ func seqs(t *testing.T, s store.Store, n int) []uint64 {
 	update(t, s, func(tx store.Tx) error {
 		out = nil
 		for i := range n {
-			seq, err := tx.Events().Append(store.Event{At: at(int64(i)), Type: "x", Detail: fmt.Sprint(i)})
+			seq, err := tx.Events().Append(store.Event{At: At(int64(i)), Type: "x", Detail: fmt.Sprint(i)})
 			if err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ func testSeals(t *testing.T, s store.Store) {
 	first, second := sealOf(1, n[0]), sealOf(2, n[1])
 	update(t, s, func(tx store.Tx) error {
 		e := tx.Events()
-		same(t, "unsealed", numbers(list(t, e.Unsealed())), n)
+		Same(t, "unsealed", numbers(List(t, e.Unsealed())), n)
 		for what, bad := range map[string]store.Seal{"a place beyond the next": sealOf(2, n[0]), "no place": sealOf(0, n[0]), "an event that is not there": sealOf(1, n[5]+1), "not the first": sealOf(1, n[1]), "no event": sealOf(1, 0)} {
 			is(t, what, e.Seal(bad), store.ErrConflict)
 		}
@@ -55,24 +55,24 @@ func testSeals(t *testing.T, s store.Store) {
 		is(t, "the event again", e.Seal(sealOf(2, n[0])), store.ErrConflict)
 		return errors.Join(err, e.Seal(second))
 	})
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		e := tx.Events()
-		same(t, "unsealed", numbers(list(t, e.Unsealed())), n[2:])
-		same(t, "seals", list(t, e.Seals(0)), []store.Seal{first, second})
-		same(t, "seals after a place", list(t, e.Seals(1)), []store.Seal{second})
-		same(t, "seals after the last", len(list(t, e.Seals(2)))+len(list(t, e.Seals(math.MaxUint64))), 0)
+		Same(t, "unsealed", numbers(List(t, e.Unsealed())), n[2:])
+		Same(t, "seals", List(t, e.Seals(0)), []store.Seal{first, second})
+		Same(t, "seals after a place", List(t, e.Seals(1)), []store.Seal{second})
+		Same(t, "seals after the last", len(List(t, e.Seals(2)))+len(List(t, e.Seals(math.MaxUint64))), 0)
 		last, err := e.LastSeal()
-		same(t, "last", last, second)
+		Same(t, "last", last, second)
 		anchor, err2 := e.Anchor()
-		same(t, "anchor", anchor, store.Seal{})
+		Same(t, "anchor", anchor, store.Seal{})
 		return errors.Join(err, err2)
 	})
 	update(t, s, func(tx store.Tx) error {
 		is(t, "an anchor under a chain", tx.Events().SetAnchor(sealOf(7, 0)), store.ErrConflict)
 		return nil
 	})
-	err := s.Update(context.Background(), func(tx store.Tx) error { return errors.Join(tx.Events().Seal(sealOf(3, n[2])), errWanted) })
-	is(t, "a seal that is not committed", err, errWanted)
+	err := s.Update(context.Background(), func(tx store.Tx) error { return errors.Join(tx.Events().Seal(sealOf(3, n[2])), ErrWanted) })
+	is(t, "a seal that is not committed", err, ErrWanted)
 	update(t, s, func(tx store.Tx) error { return tx.Events().Seal(sealOf(3, n[2])) })
 
 	update(t, s, func(tx store.Tx) error {
@@ -85,15 +85,15 @@ func testSeals(t *testing.T, s store.Store) {
 			"the places are the next, not the first": {sealOf(5, n[3]), sealOf(6, n[4])},
 		} {
 			is(t, what, e.Seal(bad...), store.ErrConflict)
-			same(t, what+": unsealed", numbers(list(t, e.Unsealed())), n[3:])
-			same(t, what+": seals", len(list(t, e.Seals(0))), 3)
+			Same(t, what+": unsealed", numbers(List(t, e.Unsealed())), n[3:])
+			Same(t, what+": seals", len(List(t, e.Seals(0))), 3)
 		}
 		return errors.Join(e.Seal(), e.Seal(sealOf(4, n[3]), sealOf(5, n[4])))
 	})
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		e := tx.Events()
-		same(t, "unsealed after several", numbers(list(t, e.Unsealed())), n[5:])
-		same(t, "several", list(t, e.Seals(3)), []store.Seal{sealOf(4, n[3]), sealOf(5, n[4])})
+		Same(t, "unsealed after several", numbers(List(t, e.Unsealed())), n[5:])
+		Same(t, "several", List(t, e.Seals(3)), []store.Seal{sealOf(4, n[3]), sealOf(5, n[4])})
 		return nil
 	})
 }
@@ -106,15 +106,15 @@ func testAnchor(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		e := tx.Events()
 		last, err := e.LastSeal()
-		same(t, "last", last, anchor)
-		same(t, "unsealed", numbers(list(t, e.Unsealed())), n)
+		Same(t, "last", last, anchor)
+		Same(t, "unsealed", numbers(List(t, e.Unsealed())), n)
 		is(t, "the first place", e.Seal(sealOf(1, n[0])), store.ErrConflict)
 		return errors.Join(err, e.Seal(sealOf(8, n[0])))
 	})
-	view(t, s, func(tx store.Tx) error {
-		same(t, "seals", list(t, tx.Events().Seals(0)), []store.Seal{sealOf(8, n[0])})
+	View(t, s, func(tx store.Tx) error {
+		Same(t, "seals", List(t, tx.Events().Seals(0)), []store.Seal{sealOf(8, n[0])})
 		got, err := tx.Events().Anchor()
-		same(t, "anchor", got, anchor)
+		Same(t, "anchor", got, anchor)
 		return err
 	})
 }
@@ -128,26 +128,26 @@ func testForget(t *testing.T, s store.Store) {
 		for i, seq := range n[:5] {
 			errs = append(errs, tx.Events().Seal(sealOf(uint64(i+1), seq)))
 		}
-		return errors.Join(append(errs, tx.Work(backend).Touch("a", at(1), store.Origin{}, subject), tx.Work("other").Touch("b", at(1), store.Origin{}, subject))...)
+		return errors.Join(append(errs, tx.Work(backend).Touch("a", At(1), store.Origin{}, subject), tx.Work("other").Touch("b", At(1), store.Origin{}, subject))...)
 	})
 	forget := func(place uint64, want store.Seal, left ...uint64) {
 		t.Helper()
 		update(t, s, func(tx store.Tx) error {
 			anchor, err := tx.Events().Forget(place)
-			same(t, "what is forgotten", anchor, want)
+			Same(t, "what is forgotten", anchor, want)
 			return err
 		})
-		view(t, s, func(tx store.Tx) error {
+		View(t, s, func(tx store.Tx) error {
 			e := tx.Events()
 			anchor, err := e.Anchor()
-			same(t, "anchor", anchor, want)
-			same(t, "events", numbers(list(t, e.Since(0))), left)
+			Same(t, "anchor", anchor, want)
+			Same(t, "events", numbers(List(t, e.Since(0))), left)
 			sealed := []uint64{}
-			for _, s := range list(t, e.Seals(0)) {
+			for _, s := range List(t, e.Seals(0)) {
 				sealed = append(sealed, s.Event)
 			}
-			same(t, "events of the seals", sealed, left[:len(left)-1])
-			same(t, "unsealed", numbers(list(t, e.Unsealed())), n[5:])
+			Same(t, "events of the seals", sealed, left[:len(left)-1])
+			Same(t, "unsealed", numbers(List(t, e.Unsealed())), n[5:])
 			return err
 		})
 	}
@@ -159,7 +159,7 @@ func testForget(t *testing.T, s store.Store) {
 	settle := func(b, target string) {
 		t.Helper()
 		update(t, s, func(tx store.Tx) error {
-			if err := tx.Work(b).Touch(target, at(2), store.Origin{}, subject); err != nil { // again: it refers once
+			if err := tx.Work(b).Touch(target, At(2), store.Origin{}, subject); err != nil { // again: it refers once
 				return err
 			}
 			m, err := tx.Work(b).Mark(target, subject)
@@ -177,7 +177,7 @@ func testForget(t *testing.T, s store.Store) {
 	forget(9, anchor(5), n[5:]...) // what is not sealed stays
 	update(t, s, func(tx store.Tx) error {
 		last, err := tx.Events().LastSeal()
-		same(t, "last", last, anchor(5))
+		Same(t, "last", last, anchor(5))
 		is(t, "an anchor under another", tx.Events().SetAnchor(sealOf(7, 0)), store.ErrConflict)
 		seq, err2 := tx.Events().Append(store.Event{Type: "y"})
 		if seq <= n[5] {
@@ -187,12 +187,12 @@ func testForget(t *testing.T, s store.Store) {
 	})
 }
 
-// testSealers is several replicas that seal: each place and each event once, whoever it was.
+// testSealers is several replicas that seal: each place and each event once, by any of them.
 func testSealers(t *testing.T, s store.Store) {
 	const sealers, events = 4, 60
 	seqs(t, s, events/2)
 	var wg sync.WaitGroup
-	wg.Go(func() { // somebody writes meanwhile
+	wg.Go(func() { // another writer
 		for range events / 2 {
 			if err := s.Update(context.Background(), func(tx store.Tx) error { return appended(tx, store.Event{Type: "y"}) }); err != nil {
 				t.Errorf("append: %v", err)
@@ -226,13 +226,13 @@ func testSealers(t *testing.T, s store.Store) {
 		})
 	}
 	wg.Wait()
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		seen := map[uint64]bool{}
-		for i, seal := range list(t, tx.Events().Seals(0)) {
-			same(t, "place", seal.Place, uint64(i+1))
+		for i, seal := range List(t, tx.Events().Seals(0)) {
+			Same(t, "place", seal.Place, uint64(i+1))
 			seen[seal.Event] = true
 		}
-		same(t, "events that have a place", len(seen), events)
+		Same(t, "events that have a place", len(seen), events)
 		return nil
 	})
 }

@@ -14,7 +14,7 @@ import (
 func members(t *testing.T, tx store.Tx, idp, group string) map[string]bool {
 	t.Helper()
 	m := map[string]bool{}
-	for _, v := range list(t, tx.Directory(idp).Members(group)) {
+	for _, v := range List(t, tx.Directory(idp).Members(group)) {
 		if _, twice := m[v.Value]; twice {
 			t.Errorf("member %q is listed twice", v.Value)
 		}
@@ -28,7 +28,7 @@ func testMembers(t *testing.T, s store.Store) {
 		t.Helper()
 		update(t, s, func(tx store.Tx) error {
 			changed, err := fn(tx.Directory("idp"))
-			same(t, what, changed, want)
+			Same(t, what, changed, want)
 			return err
 		})
 	}
@@ -36,29 +36,29 @@ func testMembers(t *testing.T, s store.Store) {
 		d := tx.Directory("idp")
 		return errors.Join(d.PutUser(user("u", "u")), d.PutGroup(group("g", "g")), d.PutGroup(group("h", "h")))
 	})
-	change("add user", true, func(d store.Directory) (bool, error) { return changed(d.AddMembers("g", "u")) })
-	change("add user again", false, func(d store.Directory) (bool, error) { return changed(d.AddMembers("g", "u")) })
-	change("add stranger", true, func(d store.Directory) (bool, error) { return changed(d.AddMembers("g", "nobody")) })
-	change("add group", true, func(d store.Directory) (bool, error) { return changed(d.AddMembers("g", "h")) })
-	change("add to another", true, func(d store.Directory) (bool, error) { return changed(d.AddMembers("h", "u")) })
-	change("remove unknown", false, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("g", "else")) })
-	change("remove from another", false, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("h", "nobody")) })
-	change("values are exact", false, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("g", "U")) })
-	view(t, s, func(tx store.Tx) error {
+	change("add user", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "u")) })
+	change("add user again", false, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "u")) })
+	change("add stranger", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "nobody")) })
+	change("add group", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "h")) })
+	change("add to another", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("h", "u")) })
+	change("remove unknown", false, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("g", "else")) })
+	change("remove from another", false, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("h", "nobody")) })
+	change("values are exact", false, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("g", "U")) })
+	View(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp")
-		same(t, "members", members(t, tx, "idp", "g"), map[string]bool{"u": true, "nobody": false, "h": false})
+		Same(t, "members", members(t, tx, "idp", "g"), map[string]bool{"u": true, "nobody": false, "h": false})
 		n, err := d.MemberCount("g")
-		same(t, "count", n, 3)
-		same(t, "groups of", groupIDs(list(t, d.GroupsOf("u"))), []string{"g", "h"})
-		same(t, "groups of stranger", groupIDs(list(t, d.GroupsOf("nobody"))), []string{"g"})
+		Same(t, "count", n, 3)
+		Same(t, "groups of", GroupIDs(List(t, d.GroupsOf("u"))), []string{"g", "h"})
+		Same(t, "groups of stranger", GroupIDs(List(t, d.GroupsOf("nobody"))), []string{"g"})
 		in, err2 := d.IsMember("h", "nobody")
-		same(t, "is member", in, false)
+		Same(t, "is member", in, false)
 		return errors.Join(err, err2)
 	})
-	change("remove", true, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("g", "u")) })
-	change("remove again", false, func(d store.Directory) (bool, error) { return changed(d.RemoveMembers("g", "u")) })
-	view(t, s, func(tx store.Tx) error {
-		same(t, "groups of", groupIDs(list(t, tx.Directory("idp").GroupsOf("u"))), []string{"h"})
+	change("remove", true, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("g", "u")) })
+	change("remove again", false, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("g", "u")) })
+	View(t, s, func(tx store.Tx) error {
+		Same(t, "groups of", GroupIDs(List(t, tx.Directory("idp").GroupsOf("u"))), []string{"h"})
 		return nil
 	})
 }
@@ -73,8 +73,8 @@ func testMemberIsGroup(t *testing.T, s store.Store) {
 		}
 		return err
 	})
-	view(t, s, func(tx store.Tx) error {
-		for _, m := range list(t, tx.Directory("idp").Members("g")) {
+	View(t, s, func(tx store.Tx) error {
+		for _, m := range List(t, tx.Directory("idp").Members("g")) {
 			if m.User != (m.Value == "u") || m.Group != (m.Value == "h") {
 				t.Errorf("%+v", m)
 			}
@@ -94,12 +94,12 @@ func testMemberBecomesUser(t *testing.T, s store.Store) {
 		return err
 	})
 	update(t, s, func(tx store.Tx) error {
-		same(t, "before", members(t, tx, "idp", "g"), map[string]bool{"later": false, "alice@example.com": false})
+		Same(t, "before", members(t, tx, "idp", "g"), map[string]bool{"later": false, "alice@example.com": false})
 		u := user("later", "alice@example.com") // matched by id, and by nothing else
 		return tx.Directory("idp").PutUser(u)
 	})
-	view(t, s, func(tx store.Tx) error {
-		same(t, "after", members(t, tx, "idp", "g"), map[string]bool{"later": true, "alice@example.com": false})
+	View(t, s, func(tx store.Tx) error {
+		Same(t, "after", members(t, tx, "idp", "g"), map[string]bool{"later": true, "alice@example.com": false})
 		return nil
 	})
 }
@@ -115,33 +115,33 @@ func testDeleting(t *testing.T, s store.Store) {
 		return err
 	})
 	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").DeleteUser("u") })
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp")
 		_, err := d.User("u")
 		is(t, "deleted user", err, store.ErrNotFound)
-		same(t, "members of g", members(t, tx, "idp", "g"), map[string]bool{"v": true, "h": false})
-		same(t, "members of h", members(t, tx, "idp", "h"), map[string]bool{"x": false})
+		Same(t, "members of g", members(t, tx, "idp", "g"), map[string]bool{"v": true, "h": false})
+		Same(t, "members of h", members(t, tx, "idp", "h"), map[string]bool{"x": false})
 		found, err := d.FindUsers(store.ByUserName, "u")
-		same(t, "by userName", len(found), 0)
+		Same(t, "by userName", len(found), 0)
 		return err
 	})
 	update(t, s, func(tx store.Tx) error { return tx.Directory("idp").DeleteGroup("h") })
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp")
-		same(t, "members of g", members(t, tx, "idp", "g"), map[string]bool{"v": true})
-		same(t, "groups of x", len(list(t, d.GroupsOf("x"))), 0)
+		Same(t, "members of g", members(t, tx, "idp", "g"), map[string]bool{"v": true})
+		Same(t, "groups of x", len(List(t, d.GroupsOf("x"))), 0)
 		_, err := d.MemberCount("h")
 		is(t, "deleted group", err, store.ErrNotFound)
-		same(t, "counts", [2]int{d.UserCount(), d.GroupCount()}, [2]int{1, 1})
+		Same(t, "counts", [2]int{d.UserCount(), d.GroupCount()}, [2]int{1, 1})
 		return nil
 	})
 	update(t, s, func(tx store.Tx) error { // what comes again starts without members and at the end
 		d := tx.Directory("idp")
 		return errors.Join(d.PutGroup(group("h", "h")), d.PutUser(user("u", "u")))
 	})
-	view(t, s, func(tx store.Tx) error {
-		same(t, "members of the new h", members(t, tx, "idp", "h"), map[string]bool{})
-		same(t, "users", userIDs(list(t, tx.Directory("idp").Users(store.From{}))), []string{"v", "u"})
+	View(t, s, func(tx store.Tx) error {
+		Same(t, "members of the new h", members(t, tx, "idp", "h"), map[string]bool{})
+		Same(t, "users", UserIDs(List(t, tx.Directory("idp").Users(store.From{}))), []string{"v", "u"})
 		return nil
 	})
 }
@@ -169,17 +169,17 @@ func testOrder(t *testing.T, s store.Store) {
 		return errors.Join(tx.Directory("idp").PutUser(user("id-07", "other")), tx.Directory("idp").DeleteUser("id-12"))
 	})
 	want = slices.DeleteFunc(want, func(id string) bool { return id == "id-12" })
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		for skip := range 22 {
 			var rest []string
 			if skip < len(want) {
 				rest = want[skip:]
 			}
-			same(t, fmt.Sprint("skip ", skip), userIDs(list(t, tx.Directory("idp").Users(store.From{Skip: skip}))), rest)
+			Same(t, fmt.Sprint("skip ", skip), UserIDs(List(t, tx.Directory("idp").Users(store.From{Skip: skip}))), rest)
 		}
 		testOrders(t, tx.Directory("idp"), want)
 		for u, err := range tx.Directory("idp").Users(store.From{Skip: 2}) { // ending early
-			same(t, "third", u.ID, want[2])
+			Same(t, "third", u.ID, want[2])
 			return err
 		}
 		return nil
@@ -202,16 +202,16 @@ func testOrders(t *testing.T, d store.Directory, created []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := userIDs(list(t, d.Users(store.From{AfterPlace: place, Descending: descending})))
-			same(t, fmt.Sprint("after place ", place, descending), got, append([]string(nil), created[i+1:]...))
+			got := UserIDs(List(t, d.Users(store.From{AfterPlace: place, Descending: descending})))
+			Same(t, fmt.Sprint("after place ", place, descending), got, append([]string(nil), created[i+1:]...))
 		}
-		same(t, "by name", userIDs(list(t, d.Users(store.From{By: store.ByUserName, Descending: descending}))), named)
+		Same(t, "by name", UserIDs(List(t, d.Users(store.From{By: store.ByUserName, Descending: descending}))), named)
 		for i, id := range named {
-			got := userIDs(list(t, d.Users(store.From{By: store.ByUserName, AfterName: nameOf(id), Skip: 1, Descending: descending})))
-			same(t, fmt.Sprint("after name ", id, descending), got, append([]string(nil), named[min(i+2, len(named)):]...))
+			got := UserIDs(List(t, d.Users(store.From{By: store.ByUserName, AfterName: nameOf(id), Skip: 1, Descending: descending})))
+			Same(t, fmt.Sprint("after name ", id, descending), got, append([]string(nil), named[min(i+2, len(named)):]...))
 		}
 	}
-	same(t, "after a name that nobody has", userIDs(list(t, d.Users(store.From{By: store.ByUserName, AfterName: "id-05x"}))), namedAfter(created, "id-05x"))
+	Same(t, "after a name that nobody has", UserIDs(List(t, d.Users(store.From{By: store.ByUserName, AfterName: "id-05x"}))), namedAfter(created, "id-05x"))
 	_, err := all(d.Users(store.From{By: store.ByEmail}))
 	if err == nil {
 		t.Error("listed by an index that is not unique")
@@ -247,14 +247,14 @@ func testApart(t *testing.T, s store.Store) {
 		_, add := tx.Directory("one").AddMembers("g", "u")
 		return errors.Join(err, add)
 	})
-	view(t, s, func(tx store.Tx) error {
-		same(t, "identity providers", tx.IdPs(), []string{"one", "two"})
-		same(t, "members", len(members(t, tx, "two", "g")), 0)
+	View(t, s, func(tx store.Tx) error {
+		Same(t, "identity providers", tx.IdPs(), []string{"one", "two"})
+		Same(t, "members", len(members(t, tx, "two", "g")), 0)
 		return nil
 	})
 	update(t, s, func(tx store.Tx) error { return tx.Directory("two").DeleteUser("u") })
-	view(t, s, func(tx store.Tx) error {
-		same(t, "members", members(t, tx, "one", "g"), map[string]bool{"u": true})
+	View(t, s, func(tx store.Tx) error {
+		Same(t, "members", members(t, tx, "one", "g"), map[string]bool{"u": true})
 		return nil
 	})
 }
@@ -274,7 +274,7 @@ func testChangeWhileListing(t *testing.T, s store.Store) {
 			if _, err := d.AddMembers("g", id); err != nil {
 				return err
 			}
-			if err := tx.Work(backend).Touch("t", at(1), store.Origin{}, store.Subject{IdP: "idp", User: id}); err != nil {
+			if err := tx.Work(backend).Touch("t", At(1), store.Origin{}, store.Subject{IdP: "idp", User: id}); err != nil {
 				return err
 			}
 		}
@@ -311,7 +311,7 @@ func testChangeWhileListing(t *testing.T, s store.Store) {
 			}
 			deleted++
 		}
-		same(t, "settled, removed, deleted", [3]int{settled, removed, deleted}, [3]int{n, n, n})
+		Same(t, "settled, removed, deleted", [3]int{settled, removed, deleted}, [3]int{n, n, n})
 		return nil
 	})
 }

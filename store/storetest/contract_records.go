@@ -72,11 +72,11 @@ func testTable(t *testing.T, s store.Store, r store.Record) {
 	})
 	read := func(want store.Record) {
 		t.Helper()
-		view(t, s, func(tx store.Tx) error {
+		View(t, s, func(tx store.Tx) error {
 			got := keyOnly(want)
 			found, err := tx.Records().Read(got)
-			same(t, "found", found, true)
-			same(t, "read", got, want)
+			Same(t, "found", found, true)
+			Same(t, "read", got, want)
 			return err
 		})
 	}
@@ -85,7 +85,7 @@ func testTable(t *testing.T, s store.Store, r store.Record) {
 	update(t, s, func(tx store.Tx) error { return tx.Records().Write(replaced) }) // every other column is empty
 	read(replaced)
 	scanned := func(like store.Record) (out []store.Record) {
-		view(t, s, func(tx store.Tx) error {
+		View(t, s, func(tx store.Tx) error {
 			for got, err := range tx.Records().Scan(like, fresh) {
 				if err != nil {
 					return err
@@ -96,42 +96,42 @@ func testTable(t *testing.T, s store.Store, r store.Record) {
 		})
 		return out
 	}
-	same(t, "in the order of the keys", scanned(fresh()), []store.Record{all[0], all[1], replaced, all[3], all[4]})
+	Same(t, "in the order of the keys", scanned(fresh()), []store.Record{all[0], all[1], replaced, all[3], all[4]})
 	like := fresh()
 	if first, ok := like.Fields()[0].(*string); ok {
 		*first, _ = fieldString(all[3], 0)
 	}
-	same(t, "with the first column of one", scanned(like), []store.Record{all[3]})
+	Same(t, "with the first column of one", scanned(like), []store.Record{all[3]})
 	update(t, s, func(tx store.Tx) error {
 		return errors.Join(tx.Records().Remove(keyOnly(all[1])), tx.Records().Remove(keyOnly(all[1])))
 	})
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		found, err := tx.Records().Read(keyOnly(all[1]))
-		same(t, "removed", found, false)
+		Same(t, "removed", found, false)
 		return err
 	})
-	same(t, "those left", len(scanned(fresh())), many-1)
+	Same(t, "those left", len(scanned(fresh())), many-1)
 }
 
 func testOddRecords(t *testing.T, s store.Store) {
 	odd := []string{"a\x00", "a\x00\x01", "\xff\xfe", "\x1a~", strings.Repeat("x", 1023), strings.Repeat("x", 5000), strings.Repeat("x", 5000) + "y"}
 	update(t, s, func(tx store.Tx) error {
 		for _, v := range odd {
-			if err := store.Put(tx, store.Invitation{Backend: v, Listing: "", Key: v, At: at(1), Refused: true}); err != nil {
+			if err := store.Put(tx, store.Invitation{Backend: v, Listing: "", Key: v, At: At(1), Refused: true}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		for _, v := range odd {
 			got, found, err := store.Get(tx, store.Invitation{Backend: v, Key: v})
 			if err != nil {
 				return err
 			}
-			same(t, fmt.Sprintf("found %.10q", v), found, true)
-			same(t, "odd strings", got, store.Invitation{Backend: v, Key: v, At: at(1), Refused: true})
-			same(t, "listed", len(list(t, store.List(tx, store.Invitation{Backend: v}))), 1)
+			Same(t, fmt.Sprintf("found %.10q", v), found, true)
+			Same(t, "odd strings", got, store.Invitation{Backend: v, Key: v, At: At(1), Refused: true})
+			Same(t, "listed", len(List(t, store.List(tx, store.Invitation{Backend: v}))), 1)
 		}
 		return nil
 	})
@@ -161,9 +161,9 @@ func testRecordsWhileListing(t *testing.T, s store.Store) {
 		}
 		return nil
 	})
-	same(t, "listed", n, many)
-	view(t, s, func(tx store.Tx) error {
-		same(t, "left", len(list(t, store.List(tx, store.ShownHold{}))), 0)
+	Same(t, "listed", n, many)
+	View(t, s, func(tx store.Tx) error {
+		Same(t, "left", len(List(t, store.List(tx, store.ShownHold{}))), 0)
 		return nil
 	})
 }
@@ -172,34 +172,34 @@ func testSweep(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		for i := range 10 {
 			account := fmt.Sprint(i)
-			r := store.Removal{Backend: backend, Target: "t", Account: account, Kind: store.RemovalOfRole, At: at(0), Expires: at(int64(i))}
+			r := store.Removal{Backend: backend, Target: "t", Account: account, Kind: store.RemovalOfRole, At: At(0), Expires: At(int64(i))}
 			if err := store.Put(tx, r); err != nil {
 				return err
 			}
 		}
-		later := store.Removal{Backend: backend, Target: "t", Account: "0", Kind: store.RemovalOfRole, Expires: at(100)}
-		never := store.Invitation{Backend: backend, Key: "k", At: at(0)}
-		other := store.Credential{IdP: "idp", Token: "jwt", LastUse: at(0), Expires: at(2)}
+		later := store.Removal{Backend: backend, Target: "t", Account: "0", Kind: store.RemovalOfRole, Expires: At(100)}
+		never := store.Invitation{Backend: backend, Key: "k", At: At(0)}
+		other := store.Credential{IdP: "idp", Token: "jwt", LastUse: At(0), Expires: At(2)}
 		return errors.Join(store.Put(tx, later), store.Put(tx, never), store.Put(tx, other))
 	})
 	var sizes []int
 	for range 4 {
 		update(t, s, func(tx store.Tx) error {
-			n, err := tx.Records().Sweep(at(5), 3)
+			n, err := tx.Records().Sweep(At(5), 3)
 			sizes = append(sizes, n)
 			return err
 		})
 	}
-	same(t, "in parts", sizes, []int{3, 3, 0, 0})
-	view(t, s, func(tx store.Tx) error {
+	Same(t, "in parts", sizes, []int{3, 3, 0, 0})
+	View(t, s, func(tx store.Tx) error {
 		left := map[string]bool{}
-		for _, r := range list(t, store.List(tx, store.Removal{Backend: backend})) {
+		for _, r := range List(t, store.List(tx, store.Removal{Backend: backend})) {
 			left[r.Account] = true
 		}
-		same(t, "those left", left, map[string]bool{"0": true, "6": true, "7": true, "8": true, "9": true})
+		Same(t, "those left", left, map[string]bool{"0": true, "6": true, "7": true, "8": true, "9": true})
 		_, there, err := store.Get(tx, store.Invitation{Backend: backend, Key: "k"})
-		same(t, "one that never expires", there, true)
-		same(t, "of another table", len(list(t, store.List(tx, store.Credential{}))), 0)
+		Same(t, "one that never expires", there, true)
+		Same(t, "of another table", len(List(t, store.List(tx, store.Credential{}))), 0)
 		return err
 	})
 }

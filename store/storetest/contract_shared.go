@@ -146,8 +146,8 @@ func testFence(t *testing.T, one, two store.Shared) {
 	update(t, held, func(tx store.Tx) error { return tx.SetSetting("n", []byte("1")) })
 	setting := func(want string) {
 		t.Helper()
-		view(t, held, func(tx store.Tx) error {
-			same(t, "setting", string(tx.Setting("n")), want)
+		View(t, held, func(tx store.Tx) error {
+			Same(t, "setting", string(tx.Setting("n")), want)
 			return nil
 		})
 	}
@@ -159,12 +159,12 @@ func testFence(t *testing.T, one, two store.Shared) {
 		is(t, "write with another "+what, two.Under(wrong).Update(t.Context(), write), store.ErrFenced)
 	}
 	setting("1")
-	is(t, "error of the function", held.Update(t.Context(), func(store.Tx) error { return errWanted }), errWanted)
+	is(t, "error of the function", held.Update(t.Context(), func(store.Tx) error { return ErrWanted }), ErrWanted)
 	if err := one.Release(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
 	brief := take(t, one, "a", short)
-	over(t, one, backend) // and nobody has taken it
+	over(t, one, backend) // and no replica has taken it
 	is(t, "write after its end", one.Under(brief).Update(t.Context(), write), store.ErrFenced)
 	take(t, two, "b", long)
 	is(t, "write under another's", one.Under(brief).Update(t.Context(), write), store.ErrFenced)
@@ -202,8 +202,8 @@ func testTakeWaits(t *testing.T, one, two store.Shared) {
 		}
 		is(t, "take", err, store.ErrHeld)
 	}
-	view(t, two, func(tx store.Tx) error {
-		same(t, "what was written is there", string(tx.Setting("n")) == "1", written == nil)
+	View(t, two, func(tx store.Tx) error {
+		Same(t, "what was written is there", string(tx.Setting("n")) == "1", written == nil)
 		return nil
 	})
 }
@@ -228,7 +228,7 @@ func testTakers(t *testing.T, one, two store.Shared) {
 		wg.Wait()
 		l := won.Load()
 		if l == nil {
-			t.Fatal("nobody has it")
+			t.Fatal("no replica has it")
 		}
 		if l.Term <= last {
 			t.Errorf("epoch %d after %d", l.Term, last)
@@ -241,7 +241,7 @@ func testTakers(t *testing.T, one, two store.Shared) {
 }
 
 func testReplicas(t *testing.T, one, two store.Shared) {
-	a := store.Replica{ID: "a", Address: "10.0.0.1:8081", Version: "v1", Started: at(1)}
+	a := store.Replica{ID: "a", Address: "10.0.0.1:8081", Version: "v1", Started: At(1)}
 	b := store.Replica{ID: "b", Address: "10.0.0.2:8081", Version: "v2", Started: time.Unix(1_700_000_000, 5).UTC()}
 	announce := func(s store.Shared, r store.Replica) {
 		t.Helper()
@@ -261,7 +261,7 @@ func testReplicas(t *testing.T, one, two store.Shared) {
 				t.Errorf("seen %v, now %v", got.Seen, got.Now)
 			}
 			got.Seen, got.Now = time.Time{}, time.Time{}
-			same(t, "replica", got, want)
+			Same(t, "replica", got, want)
 		}
 		return list
 	}
@@ -298,8 +298,8 @@ func testSharedCounter(t *testing.T, one, two store.Shared) {
 		})
 	}
 	wg.Wait()
-	view(t, two, func(tx store.Tx) error {
-		same(t, "counter", string(tx.Setting("n")), fmt.Sprint(clients*times))
+	View(t, two, func(tx store.Tx) error {
+		Same(t, "counter", string(tx.Setting("n")), fmt.Sprint(clients*times))
 		return nil
 	})
 }
@@ -342,23 +342,23 @@ func testSharedGroup(t *testing.T, one, two store.Shared) {
 		})
 	}
 	wg.Wait()
-	same(t, "users of whom each name was the first", taken.Load(), int64(times))
-	view(t, two, func(tx store.Tx) error {
+	Same(t, "users of whom each name was the first", taken.Load(), int64(times))
+	View(t, two, func(tx store.Tx) error {
 		d := tx.Directory("idp")
 		n, err := d.MemberCount("g")
-		same(t, "members", n, clients*times+times)
-		same(t, "users", d.UserCount(), times)
+		Same(t, "members", n, clients*times+times)
+		Same(t, "users", d.UserCount(), times)
 		g, err2 := d.Group("g")
-		same(t, "version", g.Version, uint64(1+clients*times))
+		Same(t, "version", g.Version, uint64(1+clients*times))
 		return errors.Join(err, err2)
 	})
 }
 
 func testSharedMarks(t *testing.T, one, two store.Shared) {
 	u := store.Subject{Account: "a"}
-	update(t, one, func(tx store.Tx) error { return tx.Work(backend).Touch("t", at(1), store.Origin{}, u) })
+	update(t, one, func(tx store.Tx) error { return tx.Work(backend).Touch("t", At(1), store.Origin{}, u) })
 	var m store.Mark
-	view(t, one, func(tx store.Tx) (err error) {
+	View(t, one, func(tx store.Tx) (err error) {
 		m, err = tx.Work(backend).Mark("t", u)
 		return err
 	})
@@ -370,12 +370,12 @@ func testSharedMarks(t *testing.T, one, two store.Shared) {
 			if settled || err != nil {
 				return fmt.Errorf("settled %v: %w", settled, err)
 			}
-			update(t, two, func(tx store.Tx) error { return tx.Work(backend).Touch("t", at(2), store.Origin{}, u) })
+			update(t, two, func(tx store.Tx) error { return tx.Work(backend).Touch("t", At(2), store.Origin{}, u) })
 		}
 		_, err := tx.Work(backend).Settle(m)
 		return err
 	})
-	view(t, two, func(tx store.Tx) error {
+	View(t, two, func(tx store.Tx) error {
 		now, err := tx.Work(backend).Mark("t", u)
 		if err == nil && now.Seq <= m.Seq {
 			t.Errorf("number %d after %d", now.Seq, m.Seq)
@@ -405,8 +405,8 @@ func testSharedReads(t *testing.T, one, two store.Shared) {
 		}
 		return nil
 	})
-	view(t, two, func(tx store.Tx) error {
-		same(t, "users", tx.Directory("idp").UserCount(), 1)
+	View(t, two, func(tx store.Tx) error {
+		Same(t, "users", tx.Directory("idp").UserCount(), 1)
 		return nil
 	})
 }

@@ -11,7 +11,7 @@ import (
 // blocked parks a mark as blocked.
 func blocked(tx store.Tx, target, reason string, who store.Subject) error {
 	w := tx.Work(backend)
-	if err := w.Touch(target, at(1), store.Origin{}, who); err != nil {
+	if err := w.Touch(target, At(1), store.Origin{}, who); err != nil {
 		return err
 	}
 	m, err := w.Mark(target, who)
@@ -26,10 +26,10 @@ func blocked(tx store.Tx, target, reason string, who store.Subject) error {
 // blockedUsers wants the counts, which Check holds to a recount as well.
 func blockedUsers(t *testing.T, s store.Store, when string, all int, want map[string]int) {
 	t.Helper()
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		got, byReason, err := tx.Work(backend).BlockedUsers()
-		same(t, when, got, all)
-		same(t, when, byReason, want)
+		Same(t, when, got, all)
+		Same(t, when, byReason, want)
 		return err
 	})
 	Check(t, s)
@@ -55,7 +55,7 @@ func testBlockedUsers(t *testing.T, s store.Store) {
 	update(t, s, link(bob, "a"))
 	blockedUsers(t, s, "a third user of an account", 4, map[string]int{"x": 2, "y": 3, "z": 1})
 	update(t, s, func(tx store.Tx) error { return tx.Accounts(backend).DeleteLink("okta", "bob") })
-	update(t, s, func(tx store.Tx) error { return tx.Work(backend).Touch("t1", at(2), store.Origin{}, ada, adaToo) })
+	update(t, s, func(tx store.Tx) error { return tx.Work(backend).Touch("t1", At(2), store.Origin{}, ada, adaToo) })
 	blockedUsers(t, s, "touched", 4, map[string]int{"x": 1, "y": 3, "z": 1})
 	update(t, s, func(tx store.Tx) error {
 		m, err := tx.Work(backend).Mark("t1", bob)
@@ -84,10 +84,10 @@ func testHoldSizes(t *testing.T, s store.Store) {
 	}
 	sizes := func(when string, entries, held int, want ...store.HoldSize) {
 		t.Helper()
-		view(t, s, func(tx store.Tx) error {
+		View(t, s, func(tx store.Tx) error {
 			tallies, err := store.TalliesOf(tx, backend)
-			same(t, when, [2]int{tallies.Entries, tallies.HeldAccounts}, [2]int{entries, held})
-			same(t, when, tallies.Holds, want)
+			Same(t, when, [2]int{tallies.Entries, tallies.HeldAccounts}, [2]int{entries, held})
+			Same(t, when, tallies.Holds, want)
 			return err
 		})
 		Check(t, s)
@@ -111,20 +111,20 @@ func testHoldSizes(t *testing.T, s store.Store) {
 func testOldestPending(t *testing.T, s store.Store) {
 	want := func(when string, want time.Time) {
 		t.Helper()
-		view(t, s, func(tx store.Tx) error {
+		View(t, s, func(tx store.Tx) error {
 			got, err := tx.Work(backend).OldestPending()
-			same(t, when, got, want)
+			Same(t, when, got, want)
 			return err
 		})
 	}
 	want("nothing", time.Time{})
 	ada, bob := store.Subject{IdP: "okta", User: "ada"}, store.Subject{IdP: "okta", User: "bob"}
 	update(t, s, func(tx store.Tx) error {
-		return errors.Join(tx.Work(backend).Touch("z", at(5), store.Origin{}, ada), tx.Work(backend).Touch("a", at(9), store.Origin{}, bob))
+		return errors.Join(tx.Work(backend).Touch("z", At(5), store.Origin{}, ada), tx.Work(backend).Touch("a", At(9), store.Origin{}, bob))
 	})
-	want("two", at(5))
-	update(t, s, func(tx store.Tx) error { return tx.Work(backend).Touch("z", at(20), store.Origin{}, ada) })
-	want("touched again", at(5))
+	want("two", At(5))
+	update(t, s, func(tx store.Tx) error { return tx.Work(backend).Touch("z", At(20), store.Origin{}, ada) })
+	want("touched again", At(5))
 	update(t, s, func(tx store.Tx) error { return blocked(tx, "z", "x", ada) })
-	want("blocked", at(9))
+	want("blocked", At(9))
 }

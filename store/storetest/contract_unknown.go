@@ -11,9 +11,9 @@ import (
 
 func testExisting(t *testing.T, s store.Store) {
 	long := strings.Repeat("x", 1024)
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		got, err := tx.Directory("idp").Existing("u")
-		same(t, "before anything", len(got), 0)
+		Same(t, "before anything", len(got), 0)
 		return err
 	})
 	update(t, s, func(tx store.Tx) error {
@@ -24,20 +24,20 @@ func testExisting(t *testing.T, s store.Store) {
 		is(t, "group of another", add, store.ErrNotFound)
 		return errors.Join(err, members)
 	})
-	view(t, s, func(tx store.Tx) error {
+	View(t, s, func(tx store.Tx) error {
 		got, err := tx.Directory("idp").Existing("stranger", "g", "U", "gone", "u", "never", long, long[1:])
 		slices.Sort(got)
-		same(t, "existing", got, []string{"g", "u", long})
+		Same(t, "existing", got, []string{"g", "u", long})
 		none, err2 := tx.Directory("other").Existing("u", "g")
-		same(t, "of another", len(none), 0)
+		Same(t, "of another", len(none), 0)
 		empty, err3 := tx.Directory("idp").Existing()
-		same(t, "of none", len(empty), 0)
+		Same(t, "of none", len(empty), 0)
 		return errors.Join(err, err2, err3)
 	})
 }
 
-// unknownOf maps groups to how many of their members are unknown.
-func unknownOf(t *testing.T, d store.Directory) map[string]int {
+// UnknownOf maps groups to how many of their members are unknown.
+func UnknownOf(t *testing.T, d store.Directory) map[string]int {
 	t.Helper()
 	out := map[string]int{}
 	all, err := d.UnknownMembers()
@@ -56,9 +56,9 @@ func unknownOf(t *testing.T, d store.Directory) map[string]int {
 func testUnknownMembers(t *testing.T, s store.Store) {
 	want := func(what string, want map[string]int) {
 		t.Helper()
-		view(t, s, func(tx store.Tx) error {
-			same(t, what, unknownOf(t, tx.Directory("idp")), want)
-			same(t, what+", of another", unknownOf(t, tx.Directory("other")), map[string]int{})
+		View(t, s, func(tx store.Tx) error {
+			Same(t, what, UnknownOf(t, tx.Directory("idp")), want)
+			Same(t, what+", of another", UnknownOf(t, tx.Directory("other")), map[string]int{})
 			return nil
 		})
 	}
@@ -70,7 +70,7 @@ func testUnknownMembers(t *testing.T, s store.Store) {
 		_, add := d.AddMembers("g", "u", "h", "stranger", "later")
 		_, add2 := d.AddMembers("h", "stranger", "u")
 		_, add3 := d.AddMembers("i", "u", "g")
-		same(t, "within the change", unknownOf(t, d), map[string]int{"g": 2, "h": 1})
+		Same(t, "within the change", UnknownOf(t, d), map[string]int{"g": 2, "h": 1})
 		return errors.Join(err, add, add2, add3)
 	})
 	want("users and groups are known", map[string]int{"g": 2, "h": 1})

@@ -153,7 +153,7 @@ type fenced struct {
 	lease store.Lease
 }
 
-// Update looks at the lease inside the transaction: nobody takes it in between.
+// Update looks at the lease inside the transaction: no replica takes it in between.
 func (f fenced) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return f.Shared.Update(ctx, func(tx store.Tx) error {
 		if err := f.held(tx, f.lease); err != nil {

@@ -1,0 +1,332 @@
+package tables
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/bolt/codec"
+	"github.com/scimbridge/scimbridge/store/bolt/kv"
+)
+
+// The buckets of a backend's work. A mark has its place by target and sequence number, so that a target's marks
+// are read oldest first, and is found by its subject.
+const (
+	workMarks    = "marks"    // target, seq -> mark
+	workSubjects = "subjects" // target, subject -> seq
+	workCounts   = "counts"   // how many in each state
+	workEvents   = "events"   // event, target, subject: of the marks that refer to an event
+)
+
+// tally counts marks: in each state, and at the end the pending ones that are urgent.
+type tally [4]int
+
+const urgentPlace = 3
+
+// add counts a mark, or with -1 no longer.
+func (n *tally) add(m store.Mark, by int) {
+	n[m.State] += by
+	if m.Urgent && m.State == store.Pending {
+		n[urgentPlace] += by
+	}
+}
+
+type work struct{ *kv.Namespace }
+
+func markKey(target string, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(codec.MakeKey(target), seq)
+}
+
+func subjectKey(target string, s store.Subject) []byte {
+	if s.Event != 0 {
+		return binary.BigEndian.AppendUint64(codec.MakeKey(target, s.IdP, s.User, s.Account), s.Event)
+	}
+	return codec.MakeKey(target, s.IdP, s.User, s.Account)
+}
+
+// referenceKey is that of a mark among those that refer to an event: the oldest is the first.
+func referenceKey(target string, s store.Subject) []byte {
+	return append(codec.SeqKey(s.Event), codec.MakeKey(target, s.IdP, s.User, s.Account)...)
+}
+
+// refer notes that a mark refers to an event, which is not forgotten before the mark is settled.
+func (w *work) refer(target string, s store.Subject) error {
+	if s.Event == 0 {
+		return nil
+	}
+	b, err := w.Make(workEvents)
+	if err != nil {
+		return err
+	}
+	return w.Tx.Put(b, referenceKey(target, s), []byte{})
+}
+
+// EncodeMark returns the record of a mark.
+func EncodeMark(key []byte, m store.Mark) []byte {
+	e := codec.NewRecord(128)
+	e.String(m.Target)
+	e.String(m.Subject.IdP)
+	e.String(m.Subject.User)
+	e.String(m.Subject.Account)
+	e.Uint(m.Subject.Event)
+	e.Uint(m.Seq)
+	e.Time(m.Since)
+	e.Byte(byte(m.State))
+	e.Time(m.NotBefore)
+	e.String(m.Reason)
+	e.Int(int64(m.Tries))
+	e.Bool(m.Urgent)
+	e.String(m.Origin.Initiator)
+	e.String(m.Origin.Token)
+	e.String(m.Origin.Request)
+	e.Time(m.Origin.At)
+	return e.Seal(key)
+}
+
+// DecodeMark reads the record of a mark.
+func DecodeMark(key, record []byte) (m store.Mark, err error) {
+	d, err := codec.OpenRecord(key, record)
+	if err != nil {
+		return m, fmt.Errorf("mark: %w", err)
+	}
+	m.Target = d.String()
+	m.Subject.IdP, m.Subject.User, m.Subject.Account = d.String(), d.String(), d.String()
+	m.Subject.Event = d.Uint()
+	m.Seq, m.Since = d.Uint(), d.Time()
+	m.State, m.NotBefore = store.MarkState(d.Byte()), d.Time()
+	m.Reason, m.Tries, m.Urgent = d.String(), int(d.Int()), d.Bool()
+	m.Origin.Initiator, m.Origin.Token, m.Origin.Request, m.Origin.At = d.String(), d.String(), d.String(), d.Time()
+	if m.State > store.Held {
+		d.Fail()
+	}
+	return m, d.End(key)
+}
+
+// find gives the mark of the subject and false if there is none.
+func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
+	v := w.Get(workSubjects, subjectKey(target, s))
+	if v == nil {
+		return store.Mark{}, false, nil
+	}
+	if len(v) != 8 {
+		return store.Mark{}, false, fmt.Errorf("place of mark: %w", store.ErrDamaged)
+	}
+	key := markKey(target, binary.BigEndian.Uint64(v))
+	record := w.Get(workMarks, key)
+	if record == nil {
+		return store.Mark{}, false, fmt.Errorf("mark without record: %w", store.ErrDamaged)
+	}
+	m, err := DecodeMark(key, record)
+	if err == nil && (m.Target != target || m.Subject != s) {
+		err = fmt.Errorf("mark of another subject: %w", store.ErrDamaged)
+	}
+	return m, err == nil, err
+}
+
+func (w *work) counts() (tally, error) {
+	var n tally
+	key := []byte(workCounts)
+	record := w.Get(workCounts, key)
+	if record == nil {
+		return n, nil
+	}
+	d, err := codec.OpenRecord(key, record)
+	if err != nil {
+		return n, fmt.Errorf("counts of marks: %w", err)
+	}
+	for i := range n {
+		n[i] = int(d.Uint())
+	}
+	return n, d.End(key)
+}
+
+// count adds to the numbers of marks.
+func (w *work) count(by tally) error {
+	if by == (tally{}) {
+		return nil
+	}
+	n, err := w.counts()
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		if n[i] += by[i]; n[i] < 0 {
+			return fmt.Errorf("counts of marks: too low: %w", store.ErrDamaged)
+		}
+	}
+	b, err := w.Make(workCounts)
+	if err != nil {
+		return err
+	}
+	key := []byte(workCounts)
+	e := codec.NewRecord(len(n) * binary.MaxVarintLen64)
+	for _, v := range n {
+		e.Uint(uint64(v))
+	}
+	return w.Tx.Put(b, key, e.Seal(key))
+}
+
+func (w *work) Touch(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+	return w.touch(target, at, by, false, subjects)
+}
+
+func (w *work) TouchUrgent(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+	return w.touch(target, at, by, true, subjects)
+}
+
+func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, subjects []store.Subject) error {
+	w.Tx.Write()
+	marks, err := w.Make(workMarks)
+	if err != nil {
+		return err
+	}
+	places, err := w.Make(workSubjects)
+	if err != nil {
+		return err
+	}
+	top, err := w.Tx.Top(kv.TopWork)
+	if err != nil {
+		return err
+	}
+	var more tally
+	for _, s := range subjects {
+		m := store.Mark{Target: target, Subject: s, Since: at, State: store.Pending, Urgent: urgent, Origin: by}
+		old, found, err := w.find(target, s)
+		if err != nil {
+			return fmt.Errorf("touch: %w", err)
+		}
+		if m.Seq, err = w.Tx.Next(top); err != nil { // of the top: the numbers are store-wide
+			return err
+		}
+		if found {
+			m.Since, m.Urgent, m.Origin = old.Since, urgent || old.Urgent, by.OrElse(old.Origin)
+			more.add(old, -1)
+			if err := w.tallyMark(old, -1); err != nil {
+				return err
+			}
+			if err := w.Tx.Del(marks, markKey(target, old.Seq)); err != nil {
+				return err
+			}
+		}
+		more.add(m, 1)
+		if err := w.tallyMark(m, 1); err != nil {
+			return err
+		}
+		key := markKey(target, m.Seq)
+		if err := w.Tx.Put(marks, key, EncodeMark(key, m)); err != nil {
+			return err
+		}
+		if err := w.Tx.Put(places, subjectKey(target, s), codec.SeqKey(m.Seq)); err != nil {
+			return err
+		}
+		if err := w.refer(target, s); err != nil {
+			return err
+		}
+	}
+	return w.count(more)
+}
+
+func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
+	return func(yield func(store.Mark, error) bool) {
+		var prefix []byte
+		if target != "" {
+			prefix = codec.MakeKey(target)
+		}
+		for k, v := range w.Tx.Scan(w.Bucket(workMarks), prefix, 0) {
+			m, err := DecodeMark(k, v)
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (w *work) Mark(target string, s store.Subject) (store.Mark, error) {
+	m, found, err := w.find(target, s)
+	if err == nil && !found {
+		err = fmt.Errorf("mark on %q: %w", target, store.ErrNotFound)
+	}
+	return m, err
+}
+
+func (w *work) Settle(m store.Mark) (bool, error) {
+	w.Tx.Write()
+	cur, found, err := w.find(m.Target, m.Subject)
+	if err != nil || !found || cur.Seq != m.Seq {
+		return false, err
+	}
+	if err := w.Tx.Del(w.Bucket(workMarks), markKey(m.Target, m.Seq)); err != nil {
+		return false, err
+	}
+	if err := w.Tx.Del(w.Bucket(workSubjects), subjectKey(m.Target, m.Subject)); err != nil {
+		return false, err
+	}
+	if m.Subject.Event != 0 {
+		if err := w.Tx.Del(w.Bucket(workEvents), referenceKey(m.Target, m.Subject)); err != nil {
+			return false, err
+		}
+	}
+	var by tally
+	by.add(cur, -1)
+	if err := w.tallyMark(cur, -1); err != nil {
+		return false, err
+	}
+	return true, w.count(by)
+}
+
+func (w *work) Park(m store.Mark) (bool, error) {
+	w.Tx.Write()
+	if m.State > store.Held {
+		return false, fmt.Errorf("park: no state %d", m.State)
+	}
+	cur, found, err := w.find(m.Target, m.Subject)
+	if err != nil || !found || cur.Seq != m.Seq {
+		return false, err
+	}
+	var by tally
+	by.add(cur, -1)
+	if err := w.tallyMark(cur, -1); err != nil {
+		return false, err
+	}
+	cur.State, cur.NotBefore, cur.Reason, cur.Tries = m.State, m.NotBefore, m.Reason, m.Tries
+	key := markKey(m.Target, m.Seq)
+	if err := w.Tx.Put(w.Bucket(workMarks), key, EncodeMark(key, cur)); err != nil {
+		return false, err
+	}
+	by.add(cur, 1)
+	if err := w.tallyMark(cur, 1); err != nil {
+		return false, err
+	}
+	return true, w.count(by)
+}
+
+func (w *work) Counts() (pending, blocked, held int) {
+	n, err := w.counts()
+	if err != nil {
+		w.Tx.Fail(err)
+	}
+	return n[store.Pending], n[store.Blocked], n[store.Held]
+}
+
+func (w *work) Urgent() int {
+	n, err := w.counts()
+	if err != nil {
+		w.Tx.Fail(err)
+	}
+	return n[urgentPlace]
+}
+
+// Due looks through the marks: in a file that one process has open this is seldom asked.
+func (w *work) Due(at time.Time) (bool, error) {
+	for m, err := range w.Marks("") {
+		if err != nil {
+			return false, err
+		}
+		if m.State != store.Held && !m.NotBefore.After(at) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
