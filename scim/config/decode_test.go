@@ -34,7 +34,7 @@ func TestDecode(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a value with a mistake keeps its default, and the rest is read", func(t *testing.T) {
+	t.Run("a wrong value keeps its default, the rest is read", func(t *testing.T) {
 		c, v, err := decode("file", []byte("server: {listen: [x], body_memory: 64MiB}\nbackends: {rc: {batch: 5, match: userName, retry: {max: 1h}}}"), kinds())
 		if err != nil || len(v.problems) != 2 {
 			t.Fatal(err, v.problems)
