@@ -186,7 +186,7 @@ func (w *Worker) offboard(ctx context.Context, target string, v *visitWork) erro
 	}
 	for _, id := range v.asked() {
 		a := v.accounts[id]
-		if a.left = a.left || w.untouchable(a) != ""; !a.leaves() || kept[id] {
+		if a.left = a.left || w.planner().Untouchable(a.Account.Account) != ""; !a.leaves() || kept[id] {
 			continue
 		}
 		release, claimed := w.claimEnd(target, id)
@@ -219,7 +219,7 @@ func (w *Worker) endOne(ctx context.Context, target string, a *account) error {
 	}
 	if err == nil {
 		lingering, cancel := w.linger(ctx)
-		err = w.Backend.Offboard(lingering, target, a.Account)
+		err = w.Backend.Offboard(lingering, target, a.Account.Account)
 		cancel()
 	}
 	if err == nil {
@@ -230,18 +230,18 @@ func (w *Worker) endOne(ctx context.Context, target string, a *account) error {
 
 // leaves says whether the account is to be ended and has nothing else to be done for it.
 func (a *account) leaves() bool {
-	return a.offboarded && !a.left && len(a.add)+len(a.remove) == 0 && a.park == 0 && a.wait.IsZero()
+	return a.Offboarded && !a.left && len(a.Add)+len(a.Remove) == 0 && a.park == 0 && a.Wait.IsZero()
 }
 
 // mayEnd sees what keeps an account from being ended: roles elsewhere, an operator, that it is already, or that somebody came back
 // while others had their turn.
 func (w *Worker) mayEnd(ctx context.Context, target string, a *account) error {
 	err := w.Store.View(ctx, func(tx store.Tx) error {
-		now := &account{Account: a.Account}
-		if err := w.load(tx, target, a.ID, now); err != nil {
+		now := newAccount(a.ID)
+		if err := w.load(tx, target, a.ID, now, nil); err != nil {
 			return err
 		}
-		a.unfinished = !now.offboarded
+		a.unfinished = !now.Offboarded
 		targets, err := tx.Ledger(w.Name).TargetsOf(a.ID)
 		a.left = len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0
 		a.later = slices.Contains(targets, target) || w.Backend.Traits().OneListing && len(targets) > 0

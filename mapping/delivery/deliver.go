@@ -196,7 +196,7 @@ func eachRole(a *account, c backend.Change, f func(*account, string, bool) error
 		}
 	}
 	if c.Op == backend.Replace {
-		for _, role := range a.remove {
+		for _, role := range a.Remove {
 			if err := f(a, role, false); err != nil {
 				return err
 			}
@@ -237,8 +237,8 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			case errors.Is(err, store.ErrNotFound) && !want:
 				return errDecided
 			case errors.Is(err, store.ErrNotFound):
-				e = store.Entry{Target: s.delta.Target, Account: a.ID, Role: role, Key: a.Key, Adopted: a.there[role],
-					Borrowed: want && len(a.links) > 0 && !a.firm[role]}
+				e = store.Entry{Target: s.delta.Target, Account: a.ID, Role: role, Key: a.Key, Adopted: a.There[role],
+					Borrowed: want && len(a.links) > 0 && !a.Want[role].Firm}
 			case err != nil:
 				return err
 			}
@@ -318,7 +318,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 		return fmt.Errorf("recording an outcome: %w", err)
 	}
 	w.told = c
-	w.observe(done)
+	w.delivered(done)
 	return nil
 }
 
@@ -326,7 +326,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome) error {
 	already, touched := map[string]bool{}, map[string]bool{}
 	for id, a := range s.accounts {
-		touched[id] = a.touched
+		touched[id] = a.Called
 	}
 	evidence := map[bool]string{false: "clean answer", true: "clean answer; it was so before"}
 	for i, o := range outcomes {
@@ -334,7 +334,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 	}
 	now := w.now()
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
-		_, known := s.accounts[e.Account].mine[role]
+		_, known := s.accounts[e.Account].Owned[role]
 		adopted := already[e.Account] && want && !known && !touched[e.Account] || want && e.Adopted && e.Since.IsZero()
 		e.State, e.Note, e.Missed = confirmed(want), "ok", 0
 		if !e.Doubt.After(now) {
@@ -355,7 +355,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, string, bool) error {
 	return func(_ store.Tx, e *store.Entry, role string, want bool) error {
 		e.Note = "refused"
-		_, known := s.accounts[e.Account].mine[role]
+		_, known := s.accounts[e.Account].Owned[role]
 		switch {
 		case failure.Unsent && !known && !s.sent:
 			e.State = store.Absent

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -35,7 +36,7 @@ func (w *Worker) limitEnd(ctx context.Context, target string, a *account) error 
 		if err != nil {
 			return err
 		}
-		begins = !slices.ContainsFunc(all, func(o heldEnd) bool { return o.Why == whyOffboardings && o.Target == target })
+		begins = !slices.ContainsFunc(all, func(o heldEnd) bool { return o.Why == plan.Offboardings && o.Target == target })
 		h.Account, h.Key = a.ID, a.Key
 		a.park, a.reason = store.Held, h.ID
 		if _, err := tx.Events().Append(initiated(w.endEvent("hold", h), a.origin)); err != nil {
@@ -47,7 +48,7 @@ func (w *Worker) limitEnd(ctx context.Context, target string, a *account) error 
 		return fmt.Errorf("counting an off-boarding: %w", err)
 	}
 	if begins {
-		w.overLimit(target, whyOffboardings, w.MaxOffboardings)
+		w.overLimit(target, plan.Offboardings, w.MaxOffboardings)
 	}
 	return nil
 }
@@ -80,7 +81,7 @@ func (w *Worker) countEnd(tx store.Tx, listing string, a *account) (over bool, e
 		users[id] = true
 	}
 	delete(users, store.TargetItself)
-	if len(gone) >= w.MaxOffboardings.allows(len(users)) {
+	if len(gone) >= w.MaxOffboardings.Allows(len(users)) {
 		return true, nil
 	}
 	return false, w.noteSent(tx, listing, []sentRemoval{{Account: a.ID, At: now.UnixMilli(), Leaving: true}})
@@ -94,10 +95,10 @@ func (w *Worker) overEnd(tx store.Tx, target string, all []heldEnd) (heldEnd, er
 	}
 	now := w.now()
 	for _, h := range all {
-		if h.Why == whyOffboardings && h.Target == target && !h.Approved && within(now, h.Since, holdGrows) && !slices.Contains(shown, h.ID) {
+		if h.Why == plan.Offboardings && h.Target == target && !h.Approved && within(now, h.Since, holdGrows) && !slices.Contains(shown, h.ID) {
 			return h, nil
 		}
 	}
 	n, err := tx.Ledger(w.Name).NextAttempt()
-	return heldEnd{ID: w.Name + "-" + strconv.FormatUint(n, 10), Target: target, Since: now, Why: whyOffboardings}, err
+	return heldEnd{ID: w.Name + "-" + strconv.FormatUint(n, 10), Target: target, Since: now, Why: plan.Offboardings}, err
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -64,7 +65,7 @@ func HeldEnds(tx store.Tx, backend string) (n int, over []string, err error) {
 			continue
 		}
 		n++
-		if h.Why == whyOffboardings && !slices.Contains(over, h.Target) {
+		if h.Why == plan.Offboardings && !slices.Contains(over, h.Target) {
 			over = append(over, h.Target)
 		}
 	}
@@ -163,9 +164,9 @@ func (w *Worker) reviewEnds(ctx context.Context, target string, v *visitWork) er
 		a := v.accounts[id]
 		i := slices.IndexFunc(all, w.isEnd(target, id))
 		switch {
-		case i >= 0 && !a.offboarded:
+		case i >= 0 && !a.Offboarded:
 			err = w.releaseEnd(ctx, all[i])
-		case !a.leaves() || w.untouchable(a) != "" || i >= 0 && all[i].Approved:
+		case !a.leaves() || w.planner().Untouchable(a.Account.Account) != "" || i >= 0 && all[i].Approved:
 		default:
 			err = w.holdEnd(ctx, target, a)
 		}
@@ -206,14 +207,14 @@ func (w *Worker) holdEnd(ctx context.Context, target string, a *account) error {
 		switch {
 		case l.Changed && !l.Made:
 		case within(now, l.Seen, w.Straggler):
-			a.wait = earlier(a.wait, l.Seen.Add(w.Straggler))
+			a.Wait = earlier(a.Wait, l.Seen.Add(w.Straggler))
 		default:
 			sure = true
 		}
 	}
-	if sure || !a.wait.IsZero() {
+	if sure || !a.Wait.IsZero() {
 		if sure {
-			a.wait = time.Time{}
+			a.Wait = time.Time{}
 		}
 		return nil
 	}

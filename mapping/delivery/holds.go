@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -187,7 +188,7 @@ func (w *Worker) decideRemovals(tx store.Tx, h Hold, by store.Origin, approve bo
 }
 
 func (w *Worker) approve(tx store.Tx, e store.Entry) error {
-	if e.Why == whyProtected || e.Why == whyOwnAccount {
+	if e.Why == plan.Protected || e.Why == plan.OwnAccount {
 		return ErrProtected
 	}
 	e.Hold, e.Why, e.HeldSince, e.Approved = "", "", time.Time{}, true
@@ -195,7 +196,7 @@ func (w *Worker) approve(tx store.Tx, e store.Entry) error {
 }
 
 func (w *Worker) reject(tx store.Tx, e store.Entry) error {
-	if e.Why == whyOffboardings || e.Why == whyLastAdmin { // the membership stays with the grants
+	if e.Why == plan.Offboardings || e.Why == plan.LastAdmin { // the membership stays with the grants
 		if err := tx.SetSetting(w.stays(e.Account), []byte(e.Hold)); err != nil {
 			return err
 		}

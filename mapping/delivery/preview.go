@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -153,6 +153,8 @@ func (w *Worker) under(rules *mapping.Rules) *Worker {
 		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
 }
 
+// previewTarget plans for a target as the worker does, but for everybody who has or should have
+// something there, and without a read of the vendor.
 func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 	v := &visitWork{accounts: map[string]*account{}}
 	v.account(store.TargetItself)
@@ -162,59 +164,43 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 		}
 		v.account(e.Account)
 	}
-	if err := w.previewPeople(tx, target, v, out); err != nil {
-		return err
-	}
-	for id, a := range v.accounts {
-		if err := w.load(tx, target, id, a); err != nil {
-			return err
-		}
-		w.previewWishes(a, out)
-		a.decide(w.now(), w.Straggler)
-	}
-	if _, err := w.silenced(tx, target, v); err != nil {
-		return err
-	}
-	b := w.brakes(target, v)
-	if err := b.measure(tx); err != nil {
-		return err
-	}
-	b.keepHeldAdmins()
-	b.limits(v)
-	held, err := heldOn(tx, w.Name, target)
+	hopes, err := w.previewPeople(tx, target, v, out)
 	if err != nil {
 		return err
 	}
-	if sets := v.accounts[store.TargetItself]; sets != nil && (held != "" || len(b.held) > 0) {
-		sets.remove = nil // see keepSets
+	s, err := w.snapshot(tx, target, v)
+	if err != nil {
+		return err
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
-		a := v.accounts[id]
-		for _, role := range slices.Sorted(maps.Keys(b.held[a])) {
-			out.Held = append(out.Held, PreviewHold{Target: target, Why: b.held[a][role], Person: a.Key, Role: role, PermissionSet: id == store.TargetItself})
-			a.remove = slices.DeleteFunc(a.remove, func(r string) bool { return r == role })
-			a.replace = false
+	s.Blind = true
+	for id, roles := range hopes { // wanted by users whom only the cache knows
+		for role, wish := range roles {
+			if _, known := s.Accounts[id].Want[role]; !known {
+				s.Accounts[id].Want[role] = wish
+			}
 		}
 	}
-	for _, s := range w.plan(target, v) {
-		call := PreviewCall{Target: target, Changes: []PreviewChange{}, PermissionSetsToAdd: s.delta.PermissionSetsToAdd, PermissionSetsToRemove: s.delta.PermissionSetsToRemove}
-		for _, c := range s.delta.Changes {
-			call.Changes = append(call.Changes, PreviewChange{c.Account.Key, c.Account.ID, c.Op.String(), c.Roles})
-		}
-		out.Calls = append(out.Calls, call)
+	if s.Ledger, _, err = w.summary(tx, s); err != nil {
+		return err
 	}
+	out.take(target, w.planner().Plan(s, w.now()), v)
 	return nil
 }
 
-// previewWishes adds to what load found through links what is wanted by those whom only the cache knows.
-func (w *Worker) previewWishes(a *account, out *Preview) {
-	for role, g := range a.hopes {
-		if _, known := a.want[role]; !known {
-			a.want[role] = g
+// take adds what is planned for a target.
+func (p *Preview) take(target string, planned plan.Plan, v *visitWork) {
+	for _, id := range slices.Sorted(maps.Keys(planned.Decisions)) {
+		held := planned.Decisions[id].Held
+		for _, role := range slices.Sorted(maps.Keys(held)) {
+			p.Held = append(p.Held, PreviewHold{Target: target, Why: held[role], Person: v.accounts[id].Key, Role: role, PermissionSet: id == store.TargetItself})
 		}
 	}
-	if !a.seen.IsZero() && (out.Oldest.IsZero() || a.seen.Before(out.Oldest)) {
-		out.Oldest = a.seen
+	for _, c := range planned.Calls {
+		call := PreviewCall{Target: target, Changes: []PreviewChange{}, PermissionSetsToAdd: c.Delta.PermissionSetsToAdd, PermissionSetsToRemove: c.Delta.PermissionSetsToRemove}
+		for _, change := range c.Delta.Changes {
+			call.Changes = append(call.Changes, PreviewChange{change.Account.Key, change.Account.ID, change.Op.String(), change.Roles})
+		}
+		p.Calls = append(p.Calls, call)
 	}
 }
 
@@ -240,10 +226,12 @@ func (w *Worker) previewLookUp(tx store.Tx, target string, s store.Subject, key 
 	return nil
 }
 
-// previewPeople finds the accounts of everybody who should have something on the target, by what is known of them.
-func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Preview) error {
+// previewPeople finds the accounts of all users who should have something on the target, by what is
+// known of them, and returns what they want, by account and role.
+func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Preview) (map[string]map[string]plan.Wish, error) {
+	hopes := map[string]map[string]plan.Wish{}
 	t := mapping.Target{Backend: w.Name, Target: target}
-	return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.inForce().Targets(idp, g), t) }, func(s store.Subject) error {
+	err := w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.inForce().Targets(idp, g), t) }, func(s store.Subject) error {
 		user, groups, err := userAndGroups(tx, s)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -251,33 +239,32 @@ func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Pr
 		if err != nil {
 			return err
 		}
-		var hopes []mapping.Grant
+		var wants []mapping.Grant
 		for _, g := range w.rules(tx).Desired(s.IdP, user, groups) {
 			if g.Target == t {
-				hopes = append(hopes, g)
+				wants = append(wants, g)
 			}
 		}
-		if len(hopes) == 0 {
+		if len(wants) == 0 {
 			return nil
 		}
 		key := w.key(user)
 		c, err := tx.Accounts(w.Name).Cached(w.listing(target), key)
 		if errors.Is(err, store.ErrNotFound) {
 			out.Unknown = append(out.Unknown, key)
-			return w.previewLookUp(tx, target, s, key, hopes, out)
+			return w.previewLookUp(tx, target, s, key, wants, out)
 		}
 		if err != nil {
 			return err
 		}
-		a := v.account(c.ID)
-		a.Account = backend.Account{ID: c.ID, Key: key, Status: c.Status}
-		a.seen = c.Seen
-		if a.hopes == nil {
-			a.hopes = map[string]mapping.Grant{}
+		out.Oldest = earlier(out.Oldest, c.Seen)
+		if v.account(c.ID).Key = key; hopes[c.ID] == nil {
+			hopes[c.ID] = map[string]plan.Wish{}
 		}
-		for _, g := range hopes {
-			a.hopes[g.Role] = g
+		for _, g := range wants {
+			hopes[c.ID][g.Role] = plan.Wish{Replace: g.Replace, Firm: true, Sure: true}
 		}
 		return nil
 	})
+	return hopes, err
 }

@@ -9,55 +9,52 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 // account is what one visit knows and does about one account of the target.
 type account struct {
-	backend.Account
-	marks []store.Mark // settled together when nothing is left to do for the account
-	want  map[string]mapping.Grant
-	mine  map[string]store.Entry // the ledger, by role
+	plan.Account  // what the plan is made of
+	plan.Decision // what it decides
 
-	people      []store.Subject            // who are bound to it
-	links       []store.Link               // by which
-	wants       map[store.Subject][]string // the roles that each of them is to have
-	firm        map[string]bool            // roles that a user must have who did not come by a changed value
-	there       map[string]bool            // roles that it had before they were asked for
-	back        []string                   // roles that were borrowed and are given back
-	causes      map[string][]string        // by role: see because
-	origin      store.Origin               // of the newest mark that concerns it
-	frozen      []string                   // roles of the ledger that no rule may revoke now
-	add, remove []string
-	replace     bool
-	steps       int             // calls that still concern the account
-	unfinished  bool            // something was not done cleanly: the marks stay
-	park        store.MarkState // Blocked or Held: the marks are parked, for this reason
-	reason      string
-	wait        time.Time                // nothing can be seen of it before: the marks wait
-	touched     bool                     // by a call of this process within the straggler window
-	recent      bool                     // so, or it may be: a read may lag
-	offboarded  bool                     // everybody bound to it is deactivated or deleted
-	counts      bool                     // a removal from it is new: the limits count it
-	hopes       map[string]mapping.Grant // in a preview: wanted by somebody whom only the cache knows
-	seen        time.Time                // in a preview: when the backend last said who this is
-	left        bool                     // the membership or account is ended, or nothing is to be ended
-	later       bool                     // it cannot be ended yet
-	users       []string                 // of the target itself: the accounts that lose something with a permission set
+	marks      []store.Mark        // settled together when nothing is left to do for the account
+	links      []store.Link        // of its users
+	causes     map[string][]string // by role: see because
+	origin     store.Origin        // of the newest mark that concerns it
+	steps      int                 // calls that still concern the account
+	unfinished bool                // something was not done cleanly: the marks stay
+	park       store.MarkState     // Blocked or Held: the marks are parked, for this reason
+	reason     string
+	left       bool // the membership or account is ended, or nothing must be ended
+	later      bool // it cannot be ended yet
+}
+
+func newAccount(id string) *account {
+	return &account{Account: plan.Account{Account: backend.Account{ID: id}}}
+}
+
+// subjects are the users of the account.
+func (a *account) subjects() (out []store.Subject) {
+	for _, u := range a.Users {
+		out = append(out, u.Subject)
+	}
+	return out
 }
 
 // visitWork is one visit to one target.
 type visitWork struct {
 	accounts map[string]*account
-	idle     []store.Mark      // marks that concern no account: settled as they are
-	known    map[string]string // value -> account, as this visit found out
-	listed   []uint64          // the numbers of the marks that the target had when they were read, in order
+	idle     []store.Mark        // marks that concern no account: settled as they are
+	known    map[string]string   // value -> account, as this visit found out
+	listed   []uint64            // the numbers of the marks that the target had when they were read, in order
+	open     map[string]openHold // holds that may take in more, by reason
 }
 
 func (v *visitWork) account(id string) *account {
 	a := v.accounts[id]
 	if a == nil {
-		a = &account{Account: backend.Account{ID: id}}
+		a = newAccount(id)
 		v.accounts[id] = a
 	}
 	return a

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -361,11 +362,11 @@ func (w *Worker) sighted(target string, strangers map[foreignGrant]bool) {
 // and taken over for removal if it is seen twice and to be removed.
 func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) (again bool, err error) {
 	now, work := w.now(), tx.Work(w.Name)
-	wanted := &account{Account: backend.Account{ID: g.account}}
-	if err := w.load(tx, g.target, g.account, wanted); err != nil {
+	wanted := newAccount(g.account)
+	if err := w.load(tx, g.target, g.account, wanted, nil); err != nil {
 		return false, err
 	}
-	if _, want := wanted.want[g.role]; want {
+	if _, want := wanted.Want[g.role]; want {
 		return false, work.Touch(g.target, now, w.byResync(), store.Subject{Account: g.account})
 	}
 	w.drifted(DriftForeign, g)
@@ -381,7 +382,7 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 // takeOver makes a grant that was found the bridge's, to be removed under the brakes.
 func (w *Worker) takeOver(tx store.Tx, g foreignGrant, key string, by store.Origin) error {
 	now := w.now()
-	e := store.Entry{Target: g.target, Account: g.account, Role: g.role, Key: key, State: store.Present, Wanted: true, Since: now, Note: "foreign"}
+	e := plan.Taken(g.target, g.account, g.role, key, now)
 	if err := errors.Join(tx.Ledger(w.Name).PutEntry(e), w.noticed(tx, "takeover", "read", e, by)); err != nil {
 		return err
 	}

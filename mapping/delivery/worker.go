@@ -10,17 +10,18 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 // Mode says what a worker may do to its backend.
-type Mode string
+type Mode = plan.Mode
 
 // Observe writes nothing, AddOnly never removes, Sync does both.
 const (
-	Observe Mode = "observe"
-	AddOnly Mode = "add_only"
-	Sync    Mode = "sync"
+	Observe = plan.Observe
+	AddOnly = plan.AddOnly
+	Sync    = plan.Sync
 )
 
 // Worker delivers to one backend. Its fields are set before Run and not changed afterwards; Run and RunOnce are
@@ -394,14 +395,12 @@ func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
 	if err == nil {
 		err = w.verify(ctx, t, work) // doubt whose window has passed
 	}
+	var p plan.Plan
 	if err == nil {
-		err = w.compute(ctx, t.name, work) // desired against ledger, in one View
+		p, err = w.plan(ctx, t.name, work) // desired against ledger, and the brakes
 	}
 	if err == nil {
-		err = w.borrow(ctx, t, work) // what came, or goes, with a changed value
-	}
-	if err == nil {
-		err = w.brake(ctx, t.name, work) // what must not go without an operator
+		err = w.record(ctx, t.name, work, p) // what is held, and what is the bridge's
 	}
 	if err == nil {
 		err = w.offboard(ctx, t.name, work) // what somebody who left has beyond roles
@@ -409,7 +408,7 @@ func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
 	if err != nil {
 		return w.setBack(ctx, t.name, err)
 	}
-	steps := w.plan(t.name, work) // removals first
+	steps := work.steps(p.Calls)
 	if err := w.idle(ctx, t.name, work); err != nil {
 		return err
 	}
