@@ -12,12 +12,19 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// deliver makes one call: the open attempt is committed before it, the outcome after it. A rejected batch is
-// halved until the offending entry stands alone. The error is one of the store or of ctx.
+// deliver makes one call: the open attempt is committed before it, the outcome after it. The error is
+// one of the store or of ctx.
 func (w *Worker) deliver(ctx context.Context, s step) error {
-	if !w.pausedUntil(s.delta.Target).IsZero() || w.untilEnded(ctx, s) || s.fenced(ctx) {
+	if !w.pausedUntil(s.target).IsZero() || w.untilEnded(ctx, s) || s.fenced(ctx) {
 		s.leave()
 		return nil
+	}
+	if s.offboards != nil {
+		release, ready := w.readyToEnd(s)
+		if !ready {
+			return w.settleQuiet(ctx, s.target, []*account{s.offboards})
+		}
+		defer release()
 	}
 	if err := w.begin(ctx, s); errors.Is(err, errDecided) {
 		s.leave()
@@ -25,16 +32,42 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 	} else if err != nil {
 		return fmt.Errorf("recording an attempt: %w", err)
 	}
-	outcomes, err := w.call(ctx, s.delta)
+	outcomes, err := w.call(ctx, s)
 	var failure *backend.Error
-	switch {
-	case err == nil:
-		w.succeeded(s.delta.Target)
-		w.Log.Info("delivered", "backend", w.Name, "target", s.delta.Target, "people", len(s.delta.Changes))
-		return w.confirm(ctx, s, outcomes)
-	case !errors.As(err, &failure):
-		failure = &backend.Error{Kind: backend.Transient, Doing: "changing roles", Err: err}
+	if err != nil && !errors.As(err, &failure) {
+		failure = &backend.Error{Kind: backend.Transient, Doing: "changing something", Err: err}
 	}
+	switch {
+	case s.invites != nil:
+		return w.finishInvitation(ctx, s, failure)
+	case s.offboards != nil:
+		s.offboards.steps--
+		return w.finishEnd(ctx, s, failure)
+	case failure == nil:
+		w.succeeded(s.target)
+		w.Log.Info("delivered", "backend", w.Name, "target", s.target, "people", len(s.delta.Changes))
+		return w.confirm(ctx, s, outcomes)
+	}
+	return w.refused(ctx, s, failure)
+}
+
+// readyToEnd claims an account whose membership ends. If its roles were not revoked cleanly, or another
+// visit ends it, the account is left for later.
+func (w *Worker) readyToEnd(s step) (release func(), ready bool) {
+	a := s.offboards
+	if !a.unfinished && a.park == 0 && a.Wait.IsZero() {
+		if release, ready = w.claimEnd(s.target, a.ID); ready {
+			return release, true
+		}
+		a.later = true
+	}
+	a.steps--
+	return nil, false
+}
+
+// refused deals with a call that changes roles and was not answered cleanly. A rejected batch is halved
+// until the offending entry stands alone.
+func (w *Worker) refused(ctx context.Context, s step, failure *backend.Error) error {
 	switch {
 	case isolable(failure, s):
 		if err := w.outcome(ctx, s, s.untouched(failure), false); err != nil {
@@ -50,13 +83,13 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 	case failure.Kind == backend.Rejected, (s.isolated || s.settings()) && forbidden(failure):
 		return w.single(ctx, s, failure)
 	case failure.Kind == backend.Missing:
-		w.health.at(s.delta.Target, noTarget, "the backend has no such target")
+		w.health.at(s.target, noTarget, "the backend has no such target")
 		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) })
 	case failure.Unsent, failure.Kind == backend.Throttled, failure.Kind == backend.Unauthorized:
-		w.failed(s.delta.Target, failure)
+		w.failed(s.target, failure)
 		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 	}
-	w.failed(s.delta.Target, failure)
+	w.failed(s.target, failure)
 	return w.doubt(ctx, s)
 }
 
@@ -70,12 +103,18 @@ func isolable(e *backend.Error, s step) bool {
 	return size(s) > 1 && (e.Kind == backend.Rejected || forbidden(e))
 }
 
-// call applies the delta. It is not cut short by the end of ctx: a graceful stop waits for the answer, so that nothing is left
-// open needlessly.
-func (w *Worker) call(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+// call makes the call of a step. It is not cut short by the end of ctx: a graceful stop waits for the
+// answer, so that nothing is left open needlessly.
+func (w *Worker) call(ctx context.Context, s step) ([]backend.Outcome, error) {
 	lingering, cancel := w.linger(ctx)
 	defer cancel()
-	return w.Backend.Apply(lingering, d)
+	switch {
+	case s.offboards != nil:
+		return nil, w.Backend.Offboard(lingering, s.target, s.offboards.Account.Account)
+	case s.invites != nil:
+		return nil, w.Backend.Invite(lingering, s.target, s.invites.key)
+	}
+	return w.Backend.Apply(lingering, s.delta)
 }
 
 // linger outlasts ctx by as long as one call may take. While ctx lasts there is no deadline: each call of a client has one of its own,
@@ -84,6 +123,14 @@ func (w *Worker) linger(ctx context.Context) (context.Context, context.CancelFun
 	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.CallTimeout, cancel) })
 	return lingering, func() { stop(); cancel() }
+}
+
+// postpone leaves a step to the next visit.
+func (w *Worker) postpone(ctx context.Context, s step) error {
+	if s.leave(); s.invites != nil {
+		return w.askLater(ctx, s)
+	}
+	return nil
 }
 
 // leave ends a step without a call: its marks stay for the next round.
@@ -109,8 +156,8 @@ func halves(s step) []step {
 		if len(s.delta.Changes) == 0 {
 			return halfSets(s)
 		}
-		people := step{delta: backend.Delta{Target: s.delta.Target, Changes: s.delta.Changes}, accounts: s.accounts}
-		sets := step{delta: s.delta, accounts: map[string]*account{store.TargetItself: a}}
+		people := step{target: s.target, delta: backend.Delta{Target: s.target, Changes: s.delta.Changes}, accounts: s.accounts}
+		sets := step{target: s.target, delta: s.delta, accounts: map[string]*account{store.TargetItself: a}}
 		sets.delta.Changes = nil
 		people.accounts = without(s.accounts, store.TargetItself)
 		return []step{people, sets}
@@ -120,7 +167,7 @@ func halves(s step) []step {
 	}
 	var out []step
 	for part := range slices.Chunk(s.delta.Changes, (len(s.delta.Changes)+1)/2) {
-		h := step{delta: backend.Delta{Target: s.delta.Target, Changes: part}, accounts: map[string]*account{}}
+		h := step{target: s.target, delta: backend.Delta{Target: s.target, Changes: part}, accounts: map[string]*account{}}
 		for _, c := range part {
 			h.accounts[c.Account.ID] = s.accounts[c.Account.ID]
 		}
@@ -137,7 +184,7 @@ func halfRoles(s step) []step {
 	for part := range slices.Chunk(c.Roles, (len(c.Roles)+1)/2) {
 		one := c
 		one.Roles = part
-		out = append(out, step{delta: backend.Delta{Target: s.delta.Target, Changes: []backend.Change{one}}, accounts: s.accounts})
+		out = append(out, step{target: s.target, delta: backend.Delta{Target: s.target, Changes: []backend.Change{one}}, accounts: s.accounts})
 	}
 	return out
 }
@@ -146,7 +193,7 @@ func halfRoles(s step) []step {
 func halfSets(s step) []step {
 	s.accounts[store.TargetItself].steps++
 	half := func(add, remove []string) step {
-		return step{delta: backend.Delta{Target: s.delta.Target, PermissionSetsToAdd: add, PermissionSetsToRemove: remove}, accounts: s.accounts}
+		return step{target: s.target, delta: backend.Delta{Target: s.target, PermissionSetsToAdd: add, PermissionSetsToRemove: remove}, accounts: s.accounts}
 	}
 	add, remove := s.delta.PermissionSetsToAdd, s.delta.PermissionSetsToRemove
 	switch {
@@ -211,11 +258,22 @@ type spot struct{ target, account string }
 // errDecided: of what a call is to take away something is not the bridge's any more, because an operator decided so meanwhile.
 var errDecided = errors.New("decided meanwhile")
 
-// begin commits that an attempt has started, for every grant of the call.
+// begin commits that an attempt has started.
 func (w *Worker) begin(ctx context.Context, s step) error {
+	switch {
+	case s.offboards != nil:
+		return w.beginEnd(ctx, s)
+	case s.invites != nil:
+		return w.beginInvitation(ctx, s)
+	}
+	return w.beginChange(ctx, s)
+}
+
+// beginChange commits that an attempt has started, for every grant of the call.
+func (w *Worker) beginChange(ctx context.Context, s step) error {
 	now := w.now()
 	for id := range s.accounts {
-		w.touched[spot{s.delta.Target, id}] = now
+		w.touched[spot{s.target, id}] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		if tx.Setting(w.called()) == nil {
@@ -232,17 +290,17 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			return err
 		}
 		return s.each(func(a *account, role string, want bool) error {
-			e, err := ledger.Entry(s.delta.Target, a.ID, role)
+			e, err := ledger.Entry(s.target, a.ID, role)
 			switch {
 			case errors.Is(err, store.ErrNotFound) && !want:
 				return errDecided
 			case errors.Is(err, store.ErrNotFound):
-				e = store.Entry{Target: s.delta.Target, Account: a.ID, Role: role, Key: a.Key, Adopted: a.There[role],
+				e = store.Entry{Target: s.target, Account: a.ID, Role: role, Key: a.Key, Adopted: a.There[role],
 					Borrowed: want && len(a.links) > 0 && !a.Want[role].Firm}
 			case err != nil:
 				return err
 			}
-			for _, name := range []string{w.stays(a.ID), w.ended(s.delta.Target, a.ID)} {
+			for _, name := range []string{w.stays(a.ID), w.ended(s.target, a.ID)} {
 				if want && tx.Setting(name) != nil { // came back: leaving once more is another decision
 					if err := tx.SetSetting(name, nil); err != nil {
 						return err
@@ -280,7 +338,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 	var done []store.Mark
 	c, now := w.condition(), w.now()
 	for id := range s.accounts { // what reads may not show yet begins with the answer
-		w.touched[spot{s.delta.Target, id}] = now
+		w.touched[spot{s.target, id}] = now
 	}
 	err := w.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		done = nil
@@ -289,7 +347,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 		}
 		ledger := tx.Ledger(w.Name)
 		err := s.each(func(a *account, role string, want bool) error {
-			e, err := entry(ledger, s.delta.Target, a, role)
+			e, err := entry(ledger, s.target, a, role)
 			if err != nil || !e.Open {
 				return err
 			}
@@ -306,7 +364,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 			return err
 		}
 		for _, a := range s.accounts {
-			marks, err := w.settle(tx, s.delta.Target, a)
+			marks, err := w.settle(tx, s.target, a)
 			if err != nil {
 				return err
 			}

@@ -15,9 +15,6 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// whyChanged is why the off-boarding of an account is held: the user came to it by a changed value, so it may be another person's.
-const whyChanged = "changed_value"
-
 // heldEnd is an off-boarding that waits for an operator. It takes nothing away by itself, so the ledger has no entry for it.
 type heldEnd struct {
 	ID       string    `json:"id"`
@@ -25,11 +22,11 @@ type heldEnd struct {
 	Account  string    `json:"account"`
 	Key      string    `json:"key"`
 	Since    time.Time `json:"since"`
-	Why      string    `json:"why,omitempty"` // "": whyChanged
+	Why      string    `json:"why,omitempty"` // "": plan.ChangedValue
 	Approved bool      `json:"approved,omitempty"`
 }
 
-func (h heldEnd) why() string { return cmp.Or(h.Why, whyChanged) }
+func (h heldEnd) why() string { return cmp.Or(h.Why, plan.ChangedValue) }
 
 func endsKey(backend string) string { return "ends/" + backend }
 
@@ -149,46 +146,110 @@ func (w *Worker) wakeEnd(tx store.Tx, h heldEnd, by store.Origin) error {
 	return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State == store.Held && m.Reason == h.ID })
 }
 
-// reviewEnds decides of each account that is to be ended whether it may be: nothing is held for accounts whose users are back, one
-// whose link is young waits, and one that was found by a changed value only is held.
-func (w *Worker) reviewEnds(ctx context.Context, target string, v *visitWork) error {
-	var all []heldEnd
-	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
-		all, err = heldEnds(tx, w.Name)
-		return err
-	})
-	if err != nil {
-		return err
-	}
+// recordEnds writes which memberships are held, and which holds of them are over.
+func (w *Worker) recordEnds(ctx context.Context, target string, v *visitWork, p plan.Plan) error {
+	var changed []*account
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
-		i := slices.IndexFunc(all, w.isEnd(target, id))
-		switch {
-		case i >= 0 && !a.Offboarded:
-			err = w.releaseEnd(ctx, all[i])
-		case !a.leaves() || w.planner().Untouchable(a.Account.Account) != "" || i >= 0 && all[i].Approved:
-		default:
-			err = w.holdEnd(ctx, target, a)
+		if a.left, a.later = a.End.Left, a.End.Later; a.End.Held && a.Membership.Hold != "" {
+			a.park, a.reason = store.Held, a.Membership.Hold
 		}
+		if a.End.Hold != "" || a.End.Release || a.End.Forget {
+			changed = append(changed, a)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	begins := false
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		all, err := heldEnds(tx, w.Name)
 		if err != nil {
 			return err
 		}
+		begins = !slices.ContainsFunc(all, func(h heldEnd) bool { return h.Why == plan.Offboardings && h.Target == target })
+		for _, a := range changed {
+			if err := w.recordEnd(tx, target, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recording held off-boardings: %w", err)
+	}
+	if begins && slices.ContainsFunc(changed, func(a *account) bool { return a.End.Hold == plan.Offboardings }) {
+		w.overLimit(target, plan.Offboardings, w.MaxOffboardings)
 	}
 	return nil
 }
 
-// releaseEnd forgets a held off-boarding.
-func (w *Worker) releaseEnd(ctx context.Context, h heldEnd) error {
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		if err := w.dropEnd(tx, h.Target, h.Account); err != nil || h.Approved {
+// recordEnd writes what a plan decides about one membership, unless an operator was quicker.
+func (w *Worker) recordEnd(tx store.Tx, target string, a *account) error {
+	all, err := heldEnds(tx, w.Name)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, w.isEnd(target, a.ID))
+	if a.End.Forget {
+		if err := w.forgetAccount(tx, target, a.ID, a.Key); err != nil {
 			return err
 		}
-		return w.wakeEnd(tx, h, store.Origin{})
-	})
-	if err != nil {
-		return fmt.Errorf("releasing a held off-boarding: %w", err)
+		if err := tx.Work(w.Name).Touch(target, w.now(), store.Origin{}, a.subjects()...); err != nil {
+			return err
+		}
 	}
-	return nil
+	if a.End.Release && i >= 0 {
+		if err := w.dropEnd(tx, target, a.ID); err != nil || all[i].Approved {
+			return err
+		}
+		return w.wakeEnd(tx, all[i], store.Origin{})
+	}
+	if a.End.Hold == "" {
+		return nil
+	}
+	a.park, a.reason, a.unfinished = 0, "", false
+	switch {
+	case w.over(tx, target, a.ID):
+		a.left = true
+		return nil
+	case i >= 0:
+		if a.park, a.reason = store.Held, all[i].ID; all[i].Approved {
+			a.park, a.reason, a.unfinished = 0, "", true // the next visit ends it
+		}
+		return nil
+	}
+	h, err := w.endHold(tx, target, a.End.Hold, all)
+	if err != nil {
+		return err
+	}
+	h.Account, h.Key = a.ID, a.Key
+	a.park, a.reason = store.Held, h.ID
+	if _, err := tx.Events().Append(initiated(w.endEvent("hold", h), a.origin)); err != nil {
+		return err
+	}
+	return putEnds(tx, w.Name, append(all, h))
+}
+
+// endHold returns the hold of memberships that may take in more for a reason, or a new one: one that
+// was found by a changed value is decided about alone.
+func (w *Worker) endHold(tx store.Tx, target, why string, all []heldEnd) (heldEnd, error) {
+	now, kept := w.now(), why
+	if why == plan.ChangedValue {
+		kept = ""
+	} else {
+		shown, err := w.shown(tx)
+		if err != nil {
+			return heldEnd{}, err
+		}
+		for _, h := range all {
+			if h.Why == why && h.Target == target && !h.Approved && within(now, h.Since, holdGrows) && !slices.Contains(shown, h.ID) {
+				return h, nil
+			}
+		}
+	}
+	n, err := tx.Ledger(w.Name).NextAttempt()
+	return heldEnd{ID: w.Name + "-" + strconv.FormatUint(n, 10), Target: target, Since: now, Why: kept}, err
 }
 
 // dropEnd deletes the record of an off-boarding, if there is one.
@@ -200,102 +261,29 @@ func (w *Worker) dropEnd(tx store.Tx, target, account string) error {
 	return putEnds(tx, w.Name, slices.DeleteFunc(all, w.isEnd(target, account)))
 }
 
-// holdEnd holds an off-boarding, or lets it wait, unless one of the links to the account is reason enough for it.
-func (w *Worker) holdEnd(ctx context.Context, target string, a *account) error {
-	now, sure := w.now(), false
-	for _, l := range a.links {
-		switch {
-		case l.Changed && !l.Made:
-		case within(now, l.Seen, w.Straggler):
-			a.Wait = earlier(a.Wait, l.Seen.Add(w.Straggler))
-		default:
-			sure = true
-		}
-	}
-	if sure || !a.Wait.IsZero() {
-		if sure {
-			a.Wait = time.Time{}
-		}
-		return nil
-	}
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		a.park, a.reason = 0, ""
-		if a.left = len(tx.Setting(w.stays(a.ID)))+len(tx.Setting(w.ended(target, a.ID))) > 0; a.left {
-			return nil
-		}
-		all, err := heldEnds(tx, w.Name)
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(all, w.isEnd(target, a.ID))
-		if i >= 0 && all[i].Approved {
-			return nil
-		}
-		a.park = store.Held
-		if i >= 0 {
-			a.reason = all[i].ID
-			return nil
-		}
-		n, err := tx.Ledger(w.Name).NextAttempt()
-		if err != nil {
-			return err
-		}
-		h := heldEnd{ID: w.Name + "-" + strconv.FormatUint(n, 10), Target: target, Account: a.ID, Key: a.Key, Since: now}
-		a.reason = h.ID
-		if _, err := tx.Events().Append(initiated(w.endEvent("hold", h), a.origin)); err != nil {
-			return err
-		}
-		return putEnds(tx, w.Name, append(all, h))
-	})
+// countEnd counts the end of an account under max_offboardings, unless its off-boarding is on record
+// already or an operator approved it. errDecided: it must not go now.
+func (w *Worker) countEnd(tx store.Tx, target, id string) error {
+	all, err := heldEnds(tx, w.Name)
 	if err != nil {
-		return fmt.Errorf("holding an off-boarding: %w", err)
+		return err
 	}
-	return nil
-}
-
-// stillTheirs says whether the account that is to be ended is still that of the value by which it was found. If what is known of
-// that is too old, the listing is read again. An incomplete one is no reason to keep an account.
-func (w *Worker) stillTheirs(ctx context.Context, target string, a *account) (bool, error) {
-	theirs, current, err := w.isTheirs(ctx, target, a)
-	if err != nil || current {
-		return theirs, err
-	}
-	found, whole, err := w.list(ctx, target, []string{a.Key}, atOnce, map[store.Subject]bool{})
-	if err != nil {
-		return false, err
-	}
-	if whole && len(found) > 0 {
-		theirs, _, err = w.isTheirs(ctx, target, a)
-		return theirs, err
-	}
-	now, shown := found[a.Key]
-	return !shown || now.ID == a.ID, nil
-}
-
-// isTheirs is stillTheirs by the cache; current says whether that is young enough. An account that the listing does not show
-// belongs to no other user.
-func (w *Worker) isTheirs(ctx context.Context, target string, a *account) (theirs, current bool, err error) {
-	listing := w.listing(target)
-	err = w.Store.View(ctx, func(tx store.Tx) error {
-		c, at, err := w.sighting(tx, listing, a.Key)
-		if err == nil {
-			theirs, current = c.ID == a.ID, w.current(at)
+	if i := slices.IndexFunc(all, w.isEnd(target, id)); i >= 0 {
+		if all[i].Approved {
 			return nil
 		}
-		if !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		theirs, current = true, w.current(w.listed(tx, listing))
-		for c, err := range tx.Accounts(w.Name).CachedOn(listing) {
-			if err != nil {
-				return err
-			}
-			theirs = theirs && c.ID != a.ID
-		}
-		return nil
-	})
-	if err != nil {
-		return false, false, fmt.Errorf("looking whose an account is: %w", err)
+		return errDecided
 	}
-	return theirs, current, nil
+	sent, err := sentRemovals(tx, w.Name, w.listing(target))
+	if err != nil || slices.ContainsFunc(sent, func(r sentRemoval) bool { return r.Leaving && r.Account == id }) {
+		return err
+	}
+	l, err := w.leavers(tx, target)
+	if err != nil {
+		return err
+	}
+	if len(l.Gone) >= w.MaxOffboardings.Allows(l.Users) {
+		return errDecided
+	}
+	return w.noteSent(tx, w.listing(target), []sentRemoval{{Account: id, At: w.now().UnixMilli(), Leaving: true}})
 }

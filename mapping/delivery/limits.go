@@ -97,12 +97,12 @@ func (w *Worker) countRemovals(tx store.Tx, s step, now time.Time) error {
 			more = append(more, sentRemoval{Account: id, At: now.UnixMilli()})
 		}
 	}
-	if listing := w.listing(s.delta.Target); listing != s.delta.Target && w.offboards() {
+	if listing := w.listing(s.target); listing != s.target && w.offboards() {
 		if err := w.noteSent(tx, listing, ends); err != nil {
 			return err
 		}
 	}
-	return w.noteSent(tx, s.delta.Target, more)
+	return w.noteSent(tx, s.target, more)
 }
 
 // approved reports whether an operator approved a removal from the account.

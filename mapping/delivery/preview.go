@@ -27,6 +27,10 @@ type Preview struct {
 	Oldest time.Time `json:"oldest_lookup,omitzero"`
 	Notes  []string  `json:"notes,omitempty"` // what the plan does not say
 	Rules  []string  `json:"rules,omitempty"` // what is wrong with rules, as the directory and the vendor are now
+
+	removed map[[2]string]bool // target, account: it loses everything there
+	ended   map[string]bool    // accounts that end
+	invited map[string]bool    // listing and address: an account is requested once
 }
 
 // PreviewCall is one call.
@@ -35,6 +39,16 @@ type PreviewCall struct {
 	Changes                []PreviewChange `json:"changes"`
 	PermissionSetsToAdd    []string        `json:"permission_sets_to_add,omitempty"`
 	PermissionSetsToRemove []string        `json:"permission_sets_to_remove,omitempty"`
+	// Offboard is whose membership, or account, ends; Invite is the address for which an account is
+	// requested. Such a call changes no roles.
+	Offboard *PreviewAccount `json:"offboard,omitempty"`
+	Invite   string          `json:"invite,omitempty"`
+}
+
+// PreviewAccount is an account and the value that found it.
+type PreviewAccount struct {
+	Person  string `json:"person"`
+	Account string `json:"account"`
 }
 
 // PreviewChange is what happens to one person.
@@ -94,8 +108,20 @@ func (p Preview) Summary() string {
 		for _, ch := range c.Changes {
 			ops[ch.Op]++
 		}
+		if c.Offboard != nil {
+			ops["off-boarded"]++
+		}
+		if c.Invite != "" {
+			ops["invited"]++
+		}
 	}
-	return fmt.Sprintf("%d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up", len(p.Calls), ops["remove"], ops["add"], ops["replace"], len(p.Held), len(p.Unknown))
+	out := fmt.Sprintf("%d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up", len(p.Calls), ops["remove"], ops["add"], ops["replace"], len(p.Held), len(p.Unknown))
+	for _, op := range []string{"off-boarded", "invited"} {
+		if ops[op] > 0 {
+			out += fmt.Sprintf(", %d %s", ops[op], op)
+		}
+	}
+	return out
 }
 
 // preview is Preview under a mode.
@@ -108,12 +134,17 @@ func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (
 	}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		out.Calls, out.Held, out.Unknown, out.LookUps, out.Oldest = out.Calls[:0], out.Held[:0], out.Unknown[:0], out.LookUps[:0], time.Time{}
+		out.removed, out.ended, out.invited = map[[2]string]bool{}, map[string]bool{}, map[string]bool{}
 		targets, err := s.targets(tx)
 		if err != nil {
 			return err
 		}
+		leaving, err := s.previewLeaving(tx)
+		if err != nil {
+			return err
+		}
 		for _, t := range targets {
-			if err := s.previewTarget(tx, t, &out); err != nil {
+			if err := s.previewTarget(tx, t, leaving[t], &out); err != nil {
 				return err
 			}
 		}
@@ -150,14 +181,28 @@ func (p *Preview) sort() {
 func (w *Worker) under(rules *mapping.Rules) *Worker {
 	return (&Worker{Name: w.Name, Store: w.Store, Backend: w.Backend, Rules: func() *mapping.Rules { return rules }, Match: w.Match, Mode: w.Mode,
 		BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount, MaxRemovals: w.MaxRemovals,
-		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
+		MaxOffboardings: w.MaxOffboardings, Invite: w.Invite, Offboard: w.Offboard, AccountCache: w.AccountCache, Now: w.Now}).Init()
 }
 
 // previewTarget plans for a target as the worker does, but for everybody who has or should have
 // something there, and without a read of the vendor.
-func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
+func (w *Worker) previewTarget(tx store.Tx, target string, leaving []store.Mark, out *Preview) error {
 	v := &visitWork{accounts: map[string]*account{}}
 	v.account(store.TargetItself)
+	urgent, swept := map[string]bool{}, string(tx.Setting(mappingKey(w.Name))) != w.goesBy(w.Rules())
+	for _, m := range leaving {
+		swept = swept || m.Subject == store.Subject{}
+		urgent[m.Subject.Account] = urgent[m.Subject.Account] || isUrgent(m)
+	}
+	for _, m := range leaving {
+		if m.Subject.Account == "" {
+			continue
+		}
+		a := v.account(m.Subject.Account)
+		if isUrgent(m) == urgent[a.ID] && m.State != store.Held && !m.NotBefore.After(w.now()) {
+			a.marks = append(a.marks, m)
+		}
+	}
 	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
 		if err != nil {
 			return err
@@ -173,31 +218,145 @@ func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
 		return err
 	}
 	s.Blind = true
-	for id, roles := range hopes { // wanted by users whom only the cache knows
-		for role, wish := range roles {
-			if _, known := s.Accounts[id].Want[role]; !known {
-				s.Accounts[id].Want[role] = wish
-			}
-		}
-	}
+	s.Missing = slices.DeleteFunc(s.Missing, func(m plan.Missing) bool {
+		again := out.invited[w.invitation(target, m.Key)]
+		out.invited[w.invitation(target, m.Key)] = true
+		return again
+	})
+	out.complete(s, w.Backend.Traits().OneListing, hopes)
 	if s.Ledger, _, err = w.summary(tx, s); err != nil {
 		return err
 	}
-	out.take(target, w.planner().Plan(s, w.now()), v)
+	if s.Leavers, err = w.leavers(tx, target); err != nil {
+		return err
+	}
+	ends, err := heldEnds(tx, w.Name)
+	if err != nil {
+		return err
+	}
+	heldBy := map[string]string{} // the hold of a membership -> why
+	for _, h := range ends {
+		heldBy[h.ID] = h.why()
+	}
+	for _, part := range asVisited(s, leaving, swept) {
+		p := w.planner().Plan(part, w.now())
+		s.Ledger.After(part, p, w.now())
+		for _, c := range p.Calls {
+			if c.Offboard.ID != "" {
+				s.Leavers.Gone[c.Offboard.ID] = true
+			}
+		}
+		out.take(target, p, v, heldBy)
+	}
 	return nil
 }
 
+// complete adds to a snapshot what it cannot have: what users want whom only the cache knows, and what
+// the plans of other targets do before.
+func (p *Preview) complete(s plan.Snapshot, oneListing bool, hopes map[string]map[string]plan.Wish) {
+	for id, a := range s.Accounts {
+		for role, wish := range a.Want {
+			if id != store.TargetItself {
+				_, wish.Sure = hopes[id][role] // by a value that is in the cache: else the user is looked up first
+				a.Want[role] = wish
+			}
+		}
+		for role, wish := range hopes[id] {
+			if _, known := a.Want[role]; !known {
+				a.Want[role] = wish
+			}
+		}
+		if a.Membership != nil && oneListing {
+			m := *a.Membership
+			m.Elsewhere = slices.ContainsFunc(m.On, func(t string) bool { return t != s.Target && !p.removed[[2]string{t, id}] })
+			m.Over = m.Over || p.ended[id]
+			a.Membership = &m
+		}
+		s.Accounts[id] = a
+	}
+}
+
+func isUrgent(m store.Mark) bool { return m.Urgent && m.State == store.Pending }
+
+// asVisited splits a snapshot as the worker visits it: accounts that are off-boarded before all others,
+// and those that only wait for an operator last: they are visited when the whole target is.
+func asVisited(s plan.Snapshot, marks []store.Mark, swept bool) []plan.Snapshot {
+	first, rest, held := s, s, s
+	first.Missing, held.Missing = nil, nil
+	first.Accounts, rest.Accounts, held.Accounts = map[string]plan.Account{}, map[string]plan.Account{}, map[string]plan.Account{}
+	urgent := map[string]bool{}
+	for _, m := range marks {
+		urgent[m.Subject.Account] = urgent[m.Subject.Account] || isUrgent(m)
+	}
+	for id, a := range s.Accounts {
+		differs := plan.Compare(a)
+		waits := func(role string) bool { return a.Ledger[role].Hold != "" }
+		switch {
+		case urgent[id]:
+			first.Accounts[id] = a
+		case !swept && len(differs.Add) == 0 && len(differs.Remove) > 0 && !slices.ContainsFunc(differs.Remove, func(role string) bool { return !waits(role) }):
+			held.Accounts[id] = a
+		default:
+			rest.Accounts[id] = a
+		}
+	}
+	return []plan.Snapshot{first, rest, held}
+}
+
+// previewLeaving lists, by target, what waits for accounts: an off-boarded one may have nothing in the
+// ledger.
+func (w *Worker) previewLeaving(tx store.Tx) (map[string][]store.Mark, error) {
+	out := map[string][]store.Mark{}
+	for m, err := range tx.Work(w.Name).Marks("") {
+		if err != nil {
+			return nil, err
+		}
+		targets := []string{m.Target}
+		if m.Subject.User != "" {
+			link, err := tx.Accounts(w.Name).Link(m.Subject.IdP, m.Subject.User)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			if m.Target == store.Everywhere {
+				if targets, err = w.whereabouts(tx, m.Subject); err != nil {
+					return nil, err
+				}
+			}
+			if m.Subject = (store.Subject{Account: link.Account}); link.Account == "" {
+				continue
+			}
+		}
+		for _, t := range targets {
+			if t != store.Everywhere {
+				out[t] = append(out[t], m)
+			}
+		}
+	}
+	return out, nil
+}
+
 // take adds what is planned for a target.
-func (p *Preview) take(target string, planned plan.Plan, v *visitWork) {
+func (p *Preview) take(target string, planned plan.Plan, v *visitWork, heldBy map[string]string) {
 	for _, id := range slices.Sorted(maps.Keys(planned.Decisions)) {
-		held := planned.Decisions[id].Held
+		held, end := planned.Decisions[id].Held, planned.Decisions[id].End
+		if end.Held {
+			why := cmp.Or(end.Hold, heldBy[v.accounts[id].Membership.Hold])
+			p.Held = append(p.Held, PreviewHold{Target: target, Why: why, Person: v.accounts[id].Key, Role: membership})
+		}
 		for _, role := range slices.Sorted(maps.Keys(held)) {
 			p.Held = append(p.Held, PreviewHold{Target: target, Why: held[role], Person: v.accounts[id].Key, Role: role, PermissionSet: id == store.TargetItself})
 		}
 	}
 	for _, c := range planned.Calls {
 		call := PreviewCall{Target: target, Changes: []PreviewChange{}, PermissionSetsToAdd: c.Delta.PermissionSetsToAdd, PermissionSetsToRemove: c.Delta.PermissionSetsToRemove}
+		if c.Offboard.ID != "" {
+			p.ended[c.Offboard.ID] = true
+			call.Offboard = &PreviewAccount{c.Offboard.Key, c.Offboard.ID}
+		}
+		call.Invite = c.Invite
 		for _, change := range c.Delta.Changes {
+			d := planned.Decisions[change.Account.ID]
+			p.removed[[2]string{target, change.Account.ID}] = len(d.Remove) == len(d.Owned)
 			call.Changes = append(call.Changes, PreviewChange{change.Account.Key, change.Account.ID, change.Op.String(), change.Roles})
 		}
 		p.Calls = append(p.Calls, call)
@@ -251,6 +410,9 @@ func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Pr
 		key := w.key(user)
 		c, err := tx.Accounts(w.Name).Cached(w.listing(target), key)
 		if errors.Is(err, store.ErrNotFound) {
+			if !w.listed(tx, w.listing(target)).IsZero() { // a complete listing did not show it
+				v.missing = append(v.missing, &person{key: key})
+			}
 			out.Unknown = append(out.Unknown, key)
 			return w.previewLookUp(tx, target, s, key, wants, out)
 		}

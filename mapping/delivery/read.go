@@ -49,6 +49,11 @@ type visitWork struct {
 	known    map[string]string   // value -> account, as this visit found out
 	listed   []uint64            // the numbers of the marks that the target had when they were read, in order
 	open     map[string]openHold // holds that may take in more, by reason
+	missing  []*person           // users without an account, by a complete listing
+
+	relisted bool                       // the listing was read again for this plan, to its end
+	partly   map[string]backend.Account // what it showed otherwise
+	unlisted bool                       // it cannot be read now
 }
 
 func (v *visitWork) account(id string) *account {
@@ -83,9 +88,9 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	v := &visitWork{accounts: map[string]*account{}, known: map[string]string{}}
 	var people []*person
 	var sweeps []store.Mark
-	var missing []string
+	var unknown []string
 	err := w.Store.View(ctx, func(tx store.Tx) error {
-		v.accounts, v.idle, people, sweeps, missing = map[string]*account{}, nil, nil, nil, nil
+		v.accounts, v.idle, people, sweeps, unknown = map[string]*account{}, nil, nil, nil, nil
 		marks, listed, err := w.marksOf(tx, t)
 		if err != nil {
 			return err
@@ -106,7 +111,7 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 					return err
 				}
 				if p.desired && p.found == "" && p.key != "" {
-					missing = append(missing, p.key)
+					unknown = append(unknown, p.key)
 				}
 				people = append(people, p)
 			}
@@ -122,7 +127,7 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		}
 	}
 	found, whole := map[string]backend.Account{}, true
-	if len(missing) > 0 {
+	if len(unknown) > 0 {
 		how, visited := w.patiently, map[store.Subject]bool{}
 		if t.urgent {
 			how = atOnce
@@ -130,16 +135,17 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		for _, p := range people { // of the others nothing is looked up here
 			visited[p.mark.Subject] = p.desired
 		}
-		if found, whole, err = w.list(ctx, target, missing, how, visited); err != nil {
+		if found, whole, err = w.list(ctx, target, unknown, how, visited); err != nil {
 			return nil, err
 		}
 		w.succeeded(target)
 		findAgain(people, found, whole && len(found) > 0)
 	}
-	if err := w.bind(ctx, target, v, people, found); err != nil || !whole {
+	if err := w.bind(ctx, target, v, people, found); err != nil {
 		return v, err
 	}
-	return v, w.invite(ctx, t, people, found)
+	v.missing = missing(people, found, whole)
+	return v, nil
 }
 
 // findAgain puts what a listing shows in the place of what the cache said before. Of the users that a complete one does not show it

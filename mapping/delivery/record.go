@@ -23,8 +23,16 @@ func (w *Worker) record(ctx context.Context, target string, v *visitWork, p plan
 		if err := w.Store.Update(ctx, func(tx store.Tx) error { return w.recordOwners(tx, target, v, p) }); err != nil {
 			return fmt.Errorf("recording whose grants are the bridge's: %w", err)
 		}
+		for id, d := range p.Decisions {
+			for _, role := range d.Claim {
+				w.taken[foreignGrant{target, id, role}] = w.now()
+			}
+		}
 	}
-	return w.recordHolds(ctx, target, v, p)
+	if err := w.recordHolds(ctx, target, v, p); err != nil {
+		return err
+	}
+	return w.recordEnds(ctx, target, v, p)
 }
 
 // recordOwners writes which grants the bridge keeps, gives back, disowns and takes over. A grant about

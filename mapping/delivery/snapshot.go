@@ -17,7 +17,7 @@ import (
 // planner is what the configuration of the worker says about plans.
 func (w *Worker) planner() plan.Planner {
 	return plan.Planner{Mode: w.mode(), BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount,
-		MaxRemovals: w.MaxRemovals, MaxOffboardings: w.MaxOffboardings, Traits: w.Backend.Traits()}
+		MaxRemovals: w.MaxRemovals, MaxOffboardings: w.MaxOffboardings, Traits: w.Backend.Traits(), Invite: w.Invite}
 }
 
 // plan decides what must happen on a target. What the plan needs of the vendor is read between two
@@ -34,29 +34,47 @@ func (w *Worker) plan(ctx context.Context, target string, v *visitWork) (p plan.
 				return err
 			}
 			s.Seen = seen
-			if p = w.planner().Plan(s, w.now()); !p.Needs.Ledger {
-				return nil
+			for p = w.planner().Plan(s, w.now()); p.Needs.Ledger || p.Needs.Leavers; p = w.planner().Plan(s, w.now()) {
+				if err := w.measure(tx, &s, v, p.Needs); err != nil {
+					return err
+				}
 			}
-			if s.Ledger, v.open, err = w.summary(tx, s); err != nil {
-				return err
-			}
-			p = w.planner().Plan(s, w.now())
 			return nil
 		})
 		if err != nil {
 			return p, fmt.Errorf("computing what is wanted: %w", err)
 		}
-		if !p.Needs.Observation {
+		if !p.Needs.Any() {
 			break
 		}
-		if seen, err = w.readTarget(ctx, target); err != nil {
-			return p, fmt.Errorf("reading what a target has: %w", err)
+		if p.Needs.Observation {
+			if seen, err = w.readTarget(ctx, target); err != nil {
+				return p, fmt.Errorf("reading what a target has: %w", err)
+			}
+		}
+		if len(p.Needs.Listing) > 0 {
+			if err := w.listAgain(ctx, target, v, p.Needs.Listing); err != nil {
+				return p, err
+			}
 		}
 	}
 	for id, d := range p.Decisions {
 		v.accounts[id].Decision = d
 	}
 	return p, nil
+}
+
+// measure reads what the limits of a plan are measured by.
+func (w *Worker) measure(tx store.Tx, s *plan.Snapshot, v *visitWork, needs plan.Needs) (err error) {
+	if needs.Ledger {
+		if s.Ledger, v.open, err = w.summary(tx, *s); err != nil {
+			return err
+		}
+	}
+	if needs.Leavers {
+		s.Leavers, err = w.leavers(tx, s.Target)
+	}
+	return err
 }
 
 // readTarget reads a target. An off-boarding that comes to wait for it ends the read.
@@ -93,8 +111,14 @@ func (w *Worker) snapshot(tx store.Tx, target string, v *visitWork) (plan.Snapsh
 		}
 		a.Asked = a.asked()
 		_, a.JustCalled = w.touched[spot{target, id}] // a revocation leaves no entry that would tell
+	}
+	if err := w.loadMemberships(tx, target, v); err != nil {
+		return s, err
+	}
+	for id, a := range v.accounts {
 		s.Accounts[id] = a.Account
 	}
+	s.Missing = w.loadMissing(tx, target, v.missing)
 	return s, nil
 }
 

@@ -402,9 +402,6 @@ func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
 	if err == nil {
 		err = w.record(ctx, t.name, work, p) // what is held, and what is the bridge's
 	}
-	if err == nil {
-		err = w.offboard(ctx, t.name, work) // what somebody who left has beyond roles
-	}
 	if err != nil {
 		return w.setBack(ctx, t.name, err)
 	}
@@ -413,8 +410,10 @@ func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
 		return err
 	}
 	for i, s := range steps {
-		if w.interrupted(ctx, f, i) { // an off-boarding waits, or others have waited long enough
-			s.leave()
+		if w.interrupted(ctx, f, s, i) { // an off-boarding waits, or others have waited long enough
+			if err := w.postpone(ctx, s); err != nil {
+				return err
+			}
 		} else if err := w.deliver(ctx, s); err != nil {
 			return err
 		}
@@ -440,9 +439,9 @@ func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 func (w *Worker) otherRules(f *flight) bool { return w.remapAsked.Load() || w.inForce() != f.rules }
 
 // interrupted says whether the rest of a visit is left for the next one.
-func (w *Worker) interrupted(ctx context.Context, f *flight, done int) bool {
+func (w *Worker) interrupted(ctx context.Context, f *flight, s step, done int) bool {
 	if f.urgent { // an off-boarding is one under any rules
-		return false
+		return s.invites != nil && w.otherRules(f)
 	}
 	if w.otherRules(f) {
 		return true

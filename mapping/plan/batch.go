@@ -9,6 +9,31 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
+// calls lists all calls in their order: memberships that end without a role, then roles, then
+// memberships whose roles were revoked, and invitations.
+func (r *run) calls() (out []Call) {
+	var before, after []Call
+	for _, d := range inOrder(r.all()) {
+		if !d.End.Call {
+			continue
+		}
+		if c := (Call{Target: r.s.Target, Offboard: d.Account.Account}); len(d.Remove) == 0 {
+			before = append(before, c)
+		} else {
+			after = append(after, c)
+		}
+	}
+	return slices.Concat(before, r.batch(), after, r.invitations())
+}
+
+// all lists the accounts in the order of their ids.
+func (r *run) all() (out []*draft) {
+	for _, id := range r.ids {
+		out = append(out, r.drafts[id])
+	}
+	return out
+}
+
 // batch cuts what is sent into calls: revocations before additions, those of off-boarded accounts
 // before all others, at most BatchSize accounts in a call.
 func (r *run) batch() (out []Call) {
@@ -38,7 +63,7 @@ func (r *run) batch() (out []Call) {
 	for _, changes := range groups {
 		slices.SortStableFunc(changes, func(a, b backend.Change) int { return cmp.Compare(r.rank(a), r.rank(b)) })
 		for chunk := range slices.Chunk(changes, max(r.BatchSize, 1)) {
-			out = append(out, Call{Delta: backend.Delta{Target: r.s.Target, Changes: chunk}})
+			out = append(out, Call{Target: r.s.Target, Delta: backend.Delta{Target: r.s.Target, Changes: chunk}})
 		}
 	}
 	return r.withSets(out)
@@ -62,7 +87,7 @@ func (r *run) withSets(calls []Call) []Call {
 		return calls
 	}
 	if len(calls) == 0 {
-		calls = append(calls, Call{Delta: backend.Delta{Target: r.s.Target}})
+		calls = append(calls, Call{Target: r.s.Target, Delta: backend.Delta{Target: r.s.Target}})
 	}
 	calls[0].Delta.PermissionSetsToAdd, calls[0].Delta.PermissionSetsToRemove = d.Add, d.Remove
 	return calls

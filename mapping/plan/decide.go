@@ -61,11 +61,11 @@ func Compare(a Account) (out Difference) {
 }
 
 // withhold leaves out what is wanted only for users whose account is not known well enough, and lists
-// those of them that must be looked up. A plan that nobody reads the vendor for says what the look-up will allow.
+// those of them that must be looked up.
 func (r *run) withhold(d *draft) {
 	unsure := func(role string) bool { return slices.Contains(d.Add, role) && !d.Want[role].Sure }
 	left := slices.DeleteFunc(slices.Clone(d.Add), unsure)
-	if r.s.Blind || len(left) == len(d.Add) {
+	if len(left) == len(d.Add) {
 		return
 	}
 	for _, u := range d.Users {

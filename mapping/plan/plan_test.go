@@ -270,7 +270,7 @@ func TestPlanNeeds(t *testing.T) {
 					calls = append(calls, change.Op.String())
 				}
 			}
-			if got.Needs != c.needs || strings.Join(calls, " ") != c.calls {
+			if fmt.Sprint(got.Needs) != fmt.Sprint(c.needs) || strings.Join(calls, " ") != c.calls {
 				t.Errorf("needs %+v, calls %q; want %+v, %q", got.Needs, calls, c.needs, c.calls)
 			}
 		})

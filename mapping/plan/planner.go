@@ -29,16 +29,20 @@ type Planner struct {
 	MaxRemovals     Limit
 	MaxOffboardings Limit
 	Traits          backend.Traits
+	Invite          bool // the vendor is asked for accounts that are missing
 }
 
 // Needs is what a plan cannot decide without.
 type Needs struct {
 	Ledger      bool // Snapshot.Ledger
 	Observation bool // Snapshot.Seen
+	Leavers     bool // Snapshot.Leavers
+	// Listing has values that must be looked up again before their accounts are ended.
+	Listing []string
 }
 
 // Any reports whether something is needed.
-func (n Needs) Any() bool { return n.Ledger || n.Observation }
+func (n Needs) Any() bool { return n.Ledger || n.Observation || n.Leavers || len(n.Listing) > 0 }
 
 // Plan is what must happen on one target.
 type Plan struct {
@@ -61,6 +65,8 @@ type Decision struct {
 	GiveBack []string               // borrowed grants that the bridge gives up
 	Disown   []string               // foreign grants that no authoritative rule speaks for any more
 	Claim    []string               // foreign grants that are taken over, to be held
+
+	End End // of what the account has beyond roles
 
 	Held    map[string]string // role -> why
 	Holds   []HoldChange      // holds that begin or end, by role
@@ -90,8 +96,14 @@ type LookUp struct {
 	User    store.Subject
 }
 
-// Call is one call to the vendor.
-type Call struct{ Delta backend.Delta }
+// Call is one call to the vendor that changes something: roles and permission sets, or the end of a
+// membership, or the request for an account.
+type Call struct {
+	Target   string
+	Delta    backend.Delta
+	Offboard backend.Account // whose membership or account ends
+	Invite   string          // the address that needs an account
+}
 
 // draft is an account while it is decided about.
 type draft struct {
@@ -137,12 +149,13 @@ func (p Planner) Plan(s Snapshot, now time.Time) Plan {
 	r.keepDisowned()
 	r.keepAdmin()
 	r.limits()
-	if r.needs.Any() {
-		return Plan{Needs: r.needs}
-	}
 	r.withholdHeld()
 	r.keepSets()
 	r.waitUnverifiable()
+	r.endMemberships()
+	if r.needs.Any() {
+		return Plan{Needs: r.needs}
+	}
 	return r.plan()
 }
 
@@ -161,7 +174,7 @@ func (r *run) plan() Plan {
 			}
 		}
 	}
-	out.Calls = r.batch()
+	out.Calls = r.calls()
 	return out
 }
 

@@ -18,6 +18,9 @@ type Snapshot struct {
 	// Blind says that nobody reads the vendor for this plan: it goes by the ledger alone.
 	Blind bool
 
+	Missing []Missing // users without an account
+	Leavers *Leavers  // nil until a plan needs it
+
 	// DistrustReadsUntil is until when no read of the vendor is trusted.
 	DistrustReadsUntil time.Time
 	// Revoked has the grants that were revoked a moment ago: a read may still show them.
@@ -53,7 +56,9 @@ type Account struct {
 	Silenced   []string  // roles whose authoritative rule no longer speaks
 	Offboarded bool      // every user is inactive or deleted
 	Asked      time.Time // when the oldest change was asked for
-	JustCalled bool      // this process called for the account within the straggler window
+	// Membership is nil where off-boarding takes no more than roles.
+	Membership *Membership
+	JustCalled bool // this process called for the account within the straggler window
 }
 
 // Wish is a desired grant of an account, as the union over its users.
@@ -118,6 +123,32 @@ func note(byRole map[string]map[string]bool, e store.Entry) {
 		byRole[e.Role] = map[string]bool{}
 	}
 	byRole[e.Role][e.Account] = true
+}
+
+// After changes the summary to what it is once a plan is executed: a second plan of the same target, for
+// other accounts, is measured by that.
+func (l *Ledger) After(s Snapshot, p Plan, now time.Time) {
+	for id, d := range p.Decisions {
+		if len(d.Held) > 0 && id != store.TargetItself {
+			l.HeldBy[id] = true
+		}
+	}
+	for _, c := range p.Calls {
+		for _, change := range c.Delta.Changes {
+			id := change.Account.ID
+			d := p.Decisions[id]
+			if change.Op != backend.Remove {
+				continue
+			}
+			l.Sent = append(l.Sent, SentRemoval{Account: id, At: now, Leaving: s.Accounts[id].Offboarded, Approved: !d.Counts})
+			for _, role := range change.Roles {
+				delete(l.Holders[role], id)
+			}
+			if len(d.Remove) == len(d.Owned) {
+				delete(l.Users, id)
+			}
+		}
+	}
 }
 
 // SentRemoval is a revocation that a limit counts while its window lasts.
