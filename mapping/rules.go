@@ -30,6 +30,7 @@ type Rule struct {
 	PermissionSets []string
 	Authoritative  bool
 	Replace        bool
+	MaxTargets     int // that the names of groups can create; 0: DefaultMaxTargets
 	// Paused: the rule grants nothing, and nothing that it could have given is revoked.
 	Paused bool
 	// Where limits the rule to some users; WhereText is how it was written, and stands for it where rules are compared.
@@ -184,6 +185,10 @@ func compile(r Rule) (rule, error) {
 		return bad("target", "cannot be the id of a group or role at a vendor")
 	case len(r.Roles) == 0:
 		return bad("roles", "is missing")
+	case r.MaxTargets < 0:
+		return bad("max_targets", "must be at least 1")
+	case r.MaxTargets > 0 && !c.creates():
+		return bad("max_targets", "bounds the targets that a capture names; this target has none")
 	}
 	if r.Match != "" {
 		_, err := regexp.Compile(r.Match) // by itself first: its errors speak of what was written

@@ -85,11 +85,9 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 		}
 		for name, t := range targets {
 			t.failed, t.fresh = w.pauses[name].fails > 0, name != store.Everywhere
-			for _, err := range tx.Ledger(w.Name).Entries(name, "") {
-				if t.fresh = false; err != nil {
-					return fmt.Errorf("gathering marks: %w", err)
-				}
-				break
+			holds, err := w.holdsGrants(tx, name)
+			if t.fresh = t.fresh && !holds; err != nil {
+				return fmt.Errorf("gathering marks: %w", err)
 			}
 		}
 		return nil

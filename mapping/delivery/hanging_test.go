@@ -248,11 +248,14 @@ func (m *manyTargets) within(bound time.Duration, target, account string) {
 }
 
 // thirty are the targets of the bounds: the last one is healthy.
-func thirty() (all, hang []string, healthy string) {
-	for i := range 30 {
+func thirty() (all, hang []string, healthy string) { return targets(30) }
+
+// targets are n targets, of which the last one is healthy.
+func targets(n int) (all, hang []string, healthy string) {
+	for i := range n {
 		all = append(all, fmt.Sprintf("t%02d", i))
 	}
-	return all, all[:29], all[29]
+	return all, all[:n-1], all[n-1]
 }
 
 func (m *manyTargets) hang(targets ...string) {
@@ -262,6 +265,40 @@ func (m *manyTargets) hang(targets ...string) {
 	for _, t := range targets {
 		m.vendor.hangs[t] = true
 	}
+}
+
+// An off-boarding has a place even if every place for other work is taken.
+func TestHangingTargetsTakeAllPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, hang, healthy := targets(61)
+		m := newManyTargets(t, "USER_ROLE_SCAN", all...)
+		m.settled()
+		m.hang(hang...)
+		m.member(1, false, hang...)
+		time.Sleep(25 * time.Second)
+		m.deactivate(2, healthy)
+		m.within(4*time.Second, healthy, "a2")
+	})
+}
+
+// A target that failed last time waits behind those that did not.
+func TestFailedTargetWaitsBehind(t *testing.T) {
+	gammas := mapping.Rule{Groups: []string{"Gammas"}, Backend: "vt", Target: "gamma", Roles: []string{"ADMIN"}}
+	w := newWorld(t, admins, betas, gammas)
+	team(w, 1, "Admins", "Betas", "Gammas")
+	for _, g := range []string{"Admins", "Betas", "Gammas"} {
+		w.join("okta", "u0", g)
+	}
+	w.pass(5 * time.Minute)
+	w.leave("okta", "u0", "Admins")
+	w.vendor.answers = []answer{{err: &backend.Error{Kind: backend.Transient, Doing: "changing roles", Status: 503}}}
+	w.pass(1100 * time.Millisecond)
+	w.calls()
+	w.leave("okta", "u0", "Betas")
+	w.leave("okta", "u0", "Gammas")
+	w.clock = w.clock.Add(3 * time.Second)
+	w.pass(time.Second)
+	w.expectCalls("remove beta: a0=ADMIN", "remove gamma: a0=ADMIN", "remove acme: a0=ADMIN")
 }
 
 // Twenty-nine of thirty targets hang, with work on each of them, for a while before the change.

@@ -13,7 +13,7 @@ import (
 
 // useless are the reasons for which a whole target is blocked, in words: nobody gets anything there before somebody acts.
 var useless = map[string]string{
-	noTarget: "the vendor has no such group or role", "super_admin": "it is a super-admin's, and the bridge does not touch it",
+	noTarget: "the vendor has no such group or role", tooManyTargets: "the names of groups create more targets than max_targets allows", "super_admin": "it is a super-admin's, and the bridge does not touch it",
 	"managed_elsewhere": "it is provisioned from elsewhere, and the vendor refuses to change it", "locked": "it is locked at the vendor, and given to nobody",
 }
 

@@ -68,7 +68,7 @@ func (w *Worker) known(tx store.Tx, target string, p *person) (string, error) {
 }
 
 // learn takes in a listing. A complete one replaces the cache of the one before; users of an account that it does not show,
-// or shows under another value, are marked, except those who are being worked on. An incomplete one only adds to the cache.
+// or shows under another value, are marked; those in visited are marked on target already. An incomplete one only adds to the cache.
 func (w *Worker) learn(ctx context.Context, target string, found map[string]backend.Account, whole bool, visited map[store.Subject]bool) error {
 	listing, now := w.listing(target), w.now()
 	changes, err := w.compareListing(ctx, listing, found, whole && len(found) > 0, now)
@@ -163,7 +163,7 @@ func (w *Worker) apply(tx store.Tx, target string, c cacheChange, visited map[st
 	}
 	for _, l := range links {
 		s := store.Subject{IdP: l.IdP, User: l.User}
-		if l.Key != c.was.Key || visited[s] {
+		if l.Key != c.was.Key {
 			continue
 		}
 		targets := []string{target}
@@ -173,6 +173,9 @@ func (w *Worker) apply(tx store.Tx, target string, c cacheChange, visited map[st
 			}
 		}
 		for _, t := range targets {
+			if t == target && visited[s] { // marked already: the visit ends with a new link, or early
+				continue
+			}
 			if err := tx.Work(w.Name).Touch(t, w.now(), w.byResync(), s); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -251,6 +252,37 @@ func TestRepair(t *testing.T) {
 	w.pass(5 * time.Hour)
 	if repaired != 6 {
 		t.Errorf("%d repaired once all was right again", repaired)
+	}
+}
+
+// A visit that ends between a listing and what it learns from it leaves nothing for the net to find.
+func TestRepairAfterInterruptedVisit(t *testing.T) {
+	for name, one := range kinds {
+		t.Run(name, func(t *testing.T) {
+			repaired, disk := 0, &failing{}
+			w := moving(t, one, time.Hour)
+			disk.Store = w.store
+			w.config = func(d *delivery.Worker) {
+				d.ResyncEvery, d.AccountCache, d.Store, d.Repaired = time.Hour, time.Minute, disk, func() { repaired++ }
+			}
+			w.restart()
+			w.pass(50 * time.Minute)
+			w.renamed(0)
+			w.update(func(tx store.Tx) error {
+				return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{IdP: "okta", User: "u0"})
+			})
+			w.clock = w.clock.Add(2 * time.Second)
+			disk.answers = []error{nil, nil, store.ErrFull} // the cache, its age, and who is which account
+			if _, err := w.worker.RunOnce(t.Context()); !errors.Is(err, store.ErrFull) {
+				t.Fatalf("the round ended with %v", err)
+			}
+			w.clock = w.clock.Add(10 * time.Minute)
+			w.pass(10 * time.Minute)
+			w.expect("acme/a1=ADMIN acme/a2=ADMIN acme/v0=ADMIN beta/a1=ADMIN beta/a2=ADMIN beta/v0=ADMIN")
+			if repaired != 0 {
+				t.Errorf("%d repaired", repaired)
+			}
+		})
 	}
 }
 

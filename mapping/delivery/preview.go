@@ -143,13 +143,24 @@ func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (
 		if err != nil {
 			return err
 		}
+		beyond, over, err := s.beyond(tx)
+		if err != nil {
+			return err
+		}
 		for _, t := range targets {
+			if beyond[t] {
+				continue
+			}
 			if err := s.previewTarget(tx, t, leaving[t], &out); err != nil {
 				return err
 			}
 		}
 		if out.Rules, err = s.review(tx); err != nil {
 			return err
+		}
+		for _, e := range over {
+			out.Rules = append(out.Rules, fmt.Sprintf("line %d: the groups of the rule name %d targets, and max_targets allows %d: %d wait as %s, %s first",
+				e.Rule.Line, e.Named, e.Allowed, len(e.Targets), tooManyTargets, e.Targets[0]))
 		}
 		return s.previewPins(tx, &out)
 	})

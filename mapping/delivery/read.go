@@ -380,31 +380,6 @@ const (
 // noTarget is why everything waits on a target that the vendor does not have.
 const noTarget = "no_target"
 
-// blockTarget parks everything on a target that does not exist: no other target waits for it, and it is tried again.
-func (w *Worker) blockTarget(ctx context.Context, target string) error {
-	w.Log.Warn("the backend has no such target; what concerns it waits", "backend", w.Name, "target", target)
-	w.health.at(target, noTarget, "the backend has no such target")
-	var all []store.Mark
-	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
-		all, _, err = w.marksOf(tx, dueTarget{name: target})
-		return err
-	})
-	if err == nil {
-		err = inParts(ctx, w.Store, all, func(tx store.Tx, marks []store.Mark) error {
-			for _, m := range marks {
-				if err := w.block(tx, m, noTarget, longestRetry); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	if err != nil {
-		return fmt.Errorf("parking what concerns a missing target: %w", err)
-	}
-	return nil
-}
-
 // longestBlock is how far apart additions that cannot be made are tried.
 const longestBlock = 6 * time.Hour
 

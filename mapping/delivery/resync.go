@@ -39,15 +39,20 @@ func (w *Worker) look(ctx context.Context) error {
 	}
 	if resync || !w.resyncAt.IsZero() && !w.resyncAt.After(now) {
 		var targets []string
+		var absent map[string]bool
 		err := w.Store.View(ctx, func(tx store.Tx) (err error) {
-			targets, err = w.targets(tx)
+			if targets, err = w.targets(tx); err == nil {
+				absent, err = w.absent(tx)
+			}
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("listing what to compare: %w", err)
 		}
 		for _, t := range targets {
-			w.looks[t] = now
+			if !absent[t] {
+				w.looks[t] = now
+			}
 		}
 		w.health.only(targets)
 		w.resyncBegan, w.net = now, &netPass{}

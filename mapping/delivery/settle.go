@@ -122,7 +122,11 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 	}
 	for _, l := range links {
 		s := store.Subject{IdP: l.IdP, User: l.User}
-		if err := work.Touch(target, m.Since, m.Origin, s); err != nil {
+		by, err := w.originFor(work, target, m, s)
+		if err != nil {
+			return err
+		}
+		if err := work.Touch(target, m.Since, by, s); err != nil {
 			return err
 		}
 		person, err := work.Mark(target, s)
@@ -138,6 +142,19 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 	}
 	_, err = work.Settle(m)
 	return err
+}
+
+// originFor returns the origin that an account's mark gives to the mark of a user of the account. A request may be about a
+// user who had the account before, so it is not passed on: a mark that the user has already keeps its own origin.
+func (w *Worker) originFor(work store.Work, target string, m store.Mark, s store.Subject) (store.Origin, error) {
+	if m.Origin.Request == "" {
+		return m.Origin, nil
+	}
+	_, err := work.Mark(target, s)
+	if errors.Is(err, store.ErrNotFound) {
+		return w.byResync(), nil
+	}
+	return store.Origin{}, err
 }
 
 // forget drops the links of an account to users who are gone, once nothing of it is in the ledger and nothing waits for it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -126,6 +127,35 @@ type simulation struct {
 	crashes   int
 	violation string
 	trace     []string // what happened, for whoever repeats one seed
+}
+
+// maxTrace is how many lines of the trace a failure shows if no seed is repeated.
+const maxTrace = 400
+
+// lastTrace returns all of the trace if a seed is repeated, else its end. Goroutines may run in
+// another order when it is repeated.
+func (s *simulation) lastTrace() []string {
+	if os.Getenv(simSeed) != "" {
+		return s.trace
+	}
+	return s.trace[max(0, len(s.trace)-maxTrace):]
+}
+
+// traceWriter adds what the worker logs to the trace.
+type traceWriter struct{ *simulation }
+
+func (w traceWriter) Write(line []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tell("log %s", strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
 }
 
 func (s *simulation) tell(format string, args ...any) {
@@ -257,6 +287,7 @@ func (s *simulation) machine(stop, ended chan struct{}) {
 				s.mu.Lock()
 				s.crashes++
 				s.tell("crash")
+				p.hangUp()
 				s.mu.Unlock()
 				time.Sleep(time.Duration(s.random(5000)) * time.Millisecond)
 			case <-approve.C:
@@ -281,6 +312,7 @@ type process struct {
 	after bool // it crashes after the step took effect, not before
 	dead  bool
 	died  chan struct{}
+	late  []lateCall
 }
 
 var errCrashed = fmt.Errorf("crashed: %w", store.ErrClosed)
@@ -342,6 +374,7 @@ func (p *process) start() *delivery.Worker {
 		Now: p.now, Steady: func() time.Duration { return time.Since(began) },
 		ResyncEvery: 10 * time.Minute, AccountCache: p.age, Repaired: p.repaired, Protect: []string{simEmail(0)},
 		MaxRemovals: delivery.Limit{Count: 100, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Window: time.Hour},
+		Log: slog.New(slog.NewTextHandler(traceWriter{p.simulation}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime})),
 	}
 	if p.holds {
 		w.MaxRemovals = delivery.Limit{Count: 2, Window: 10 * time.Minute}
@@ -515,9 +548,7 @@ func (s *simulation) compare() {
 	}
 	if len(wrong) > 0 {
 		slices.Sort(wrong)
-		if os.Getenv(simSeed) != "" {
-			wrong = append(wrong, s.trace...)
-		}
+		wrong = append(wrong, s.lastTrace()...)
 		s.t.Fatal(strings.Join(append(wrong, s.remains()...), "\n"))
 	}
 	s.must(s.store.View(s.t.Context(), func(tx store.Tx) error {

@@ -18,7 +18,7 @@ func (s *simulation) asked(tx store.Tx, about store.Subject, now time.Time) (sto
 // blame wants every grant and revocation to say who asked: if somebody did, it was before, and about this person.
 func (s *simulation) blame() {
 	about := map[string]string{}
-	s.must(s.store.View(s.t.Context(), func(tx store.Tx) error {
+	err := s.store.View(s.t.Context(), func(tx store.Tx) error {
 		for e, err := range tx.Events().Since(0) {
 			switch e.Type {
 			case "request":
@@ -33,7 +33,10 @@ func (s *simulation) blame() {
 			}
 		}
 		return nil
-	}))
+	})
+	if err != nil {
+		s.t.Fatal(strings.Join(append([]string{err.Error()}, s.lastTrace()...), "\n"))
+	}
 }
 
 // base is the account of a person before any that was made later.

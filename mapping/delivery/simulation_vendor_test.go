@@ -241,15 +241,33 @@ func (s *simulation) holdsAny(d backend.Delta) bool {
 	return slices.ContainsFunc(c.Roles, func(role string) bool { return s.has[simGrant{d.Target, c.Account.ID, role}] })
 }
 
-func (s *simulation) later(d backend.Delta, late time.Duration) {
-	time.AfterFunc(late, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.applySets(d)
+// later has a call take effect after its caller gave it up.
+func (p *process) later(d backend.Delta, late time.Duration) {
+	timer := time.AfterFunc(late, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.applySets(d)
 		for _, c := range d.Changes {
-			s.apply(d.Target, c)
+			p.apply(d.Target, c)
 		}
 	})
+	p.late = append(p.late, lateCall{timer, time.Now().Add(late)})
+}
+
+// lateCall is a call that takes effect at a moment.
+type lateCall struct {
+	timer *time.Timer
+	at    time.Time
+}
+
+// hangUp ends the calls of a process that crashed. As after a timeout they may take effect until
+// simLate less simTimeout has passed.
+func (p *process) hangUp() {
+	for _, c := range p.late {
+		if longest := simLate - simTimeout; time.Until(c.at) > longest && c.timer.Stop() {
+			c.timer.Reset(longest)
+		}
+	}
 }
 
 func (s *simulation) apply(target string, c backend.Change) {

@@ -314,6 +314,9 @@ func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.
 		return time.Time{}, err
 	}
 	targets, next, err := w.gather(ctx)
+	if err == nil {
+		targets, err = w.withinLimit(ctx, targets)
+	}
 	if err != nil {
 		return next, err
 	}

@@ -177,6 +177,7 @@ type MappingConfig struct {
 	PermissionSets []string `yaml:"permission_sets"`
 	Authoritative  bool     `yaml:"authoritative"`
 	Replace        bool     `yaml:"replace"`
+	MaxTargets     *int     `yaml:"max_targets"`
 
 	Grants []GrantConfig `yaml:"grants"`
 }
@@ -189,14 +190,18 @@ type GrantConfig struct {
 	PermissionSets []string `yaml:"permission_sets"`
 	Authoritative  bool     `yaml:"authoritative"`
 	Replace        bool     `yaml:"replace"`
+	MaxTargets     *int     `yaml:"max_targets"`
 }
 
 // grants lists what the rule gives, with the keys under which each stands.
 func (m MappingConfig) grants() (list []GrantConfig, paths [][]string) {
 	if len(m.Grants) == 0 {
-		return []GrantConfig{{m.Backend, m.Target, m.Roles, m.PermissionSets, m.Authoritative, m.Replace}}, [][]string{nil}
+		return []GrantConfig{{m.Backend, m.Target, m.Roles, m.PermissionSets, m.Authoritative, m.Replace, m.MaxTargets}}, [][]string{nil}
 	}
 	for i, g := range m.Grants {
+		if g.MaxTargets == nil && strings.Contains(g.Target, "${") {
+			g.MaxTargets = m.MaxTargets
+		}
 		list, paths = append(list, g), append(paths, []string{"grants", strconv.Itoa(i)})
 	}
 	return list, paths

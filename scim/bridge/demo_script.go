@@ -20,7 +20,7 @@ var demoPeople = []string{"ada@example.com", "grace@example.com", "linus@example
 var demoMappings = []MappingConfig{
 	{Group: names{"VT Admins"}, Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_GROUP_ADMIN"}},
 	{Group: names{"VT Analysts"}, Backend: "virustotal", Target: "acme", Roles: []string{"USER_ROLE_PRIVATE_SCANNING"}},
-	{Match: "^risk-(?P<role>[A-Za-z0-9]+)$", Backend: "riskcloud", Target: "${role}"},
+	{Match: "^risk-(?P<role>approver|reviewer|auditor)$", Backend: "riskcloud", Target: "${role}"},
 }
 
 // demoExpected is what everybody must have at the end.

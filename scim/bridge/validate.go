@@ -404,6 +404,9 @@ func (v *validation) mappings(c *Config) {
 				v.bad(append(rule, "where"), "is not a filter over users: %v", err)
 			}
 		}
+		for n, g := range grants {
+			v.named(append(slices.Concat(rule, paths[n]), "target"), m.Match, g)
+		}
 		if mapping.Open(m.Match) {
 			v.warn(append(rule, "match"), "is open at an end: whoever may name groups at the identity provider may grant this")
 		}
@@ -429,9 +432,24 @@ func thoseThere[V any](named map[string]V) string {
 	return ": " + clip(strings.Join(slices.Sorted(maps.Keys(named)), ", "))
 }
 
+// named warns of targets that the names of groups alone choose.
+func (v *validation) named(path []string, match string, g GrantConfig) {
+	most := mapping.DefaultMaxTargets
+	if g.MaxTargets != nil {
+		most = *g.MaxTargets
+	}
+	if mapping.NamedByCapture(match, g.Target, most) {
+		v.warn(path, "is what the group's name says: anyone who can name groups at the identity provider chooses the target. Name the "+
+			"targets in the pattern, or write a part of the target; max_targets (%d) bounds how many such names create", most)
+	}
+}
+
 func (v *validation) grant(c *Config, path []string, g GrantConfig) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	b := c.Backends[g.Backend]
+	if g.MaxTargets != nil && *g.MaxTargets < 1 {
+		v.bad(at("max_targets"), "must be at least 1")
+	}
 	switch {
 	case g.Backend == "":
 		v.bad(at("backend"), "is missing")
@@ -497,6 +515,9 @@ func (c *Config) rules(v *validation) (*mapping.Rules, error) {
 		for n, g := range grants {
 			r := base
 			r.Backend, r.Target, r.Roles, r.PermissionSets, r.Authoritative, r.Replace = g.Backend, g.Target, g.Roles, g.PermissionSets, g.Authoritative, g.Replace
+			if g.MaxTargets != nil {
+				r.MaxTargets = *g.MaxTargets
+			}
 			if v != nil {
 				r.Line = v.line(slices.Concat([]string{"mappings", strconv.Itoa(i)}, paths[n])...)
 			}
