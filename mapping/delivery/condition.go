@@ -99,19 +99,12 @@ func (w *Worker) asked(tx store.Tx) bool {
 	return tx.Setting(w.resyncAsked()) != nil || tx.Setting(w.retryAsked()) != nil
 }
 
-// obey takes the commands.
-func (w *Worker) obey(ctx context.Context) (resync, retry bool, err error) {
-	any := false
-	err = w.Store.View(ctx, func(tx store.Tx) error {
-		any = w.asked(tx)
-		return nil
+// takeCommands takes the commands of operators out of the store.
+func (w *Worker) takeCommands(ctx context.Context) (resync, retry bool, err error) {
+	err = w.Store.Update(ctx, func(tx store.Tx) error {
+		resync, retry = tx.Setting(w.resyncAsked()) != nil, tx.Setting(w.retryAsked()) != nil
+		return errors.Join(tx.SetSetting(w.resyncAsked(), nil), tx.SetSetting(w.retryAsked(), nil))
 	})
-	if err == nil && any {
-		err = w.Store.Update(ctx, func(tx store.Tx) error {
-			resync, retry = tx.Setting(w.resyncAsked()) != nil, tx.Setting(w.retryAsked()) != nil
-			return errors.Join(tx.SetSetting(w.resyncAsked(), nil), tx.SetSetting(w.retryAsked(), nil))
-		})
-	}
 	if err != nil {
 		return false, false, fmt.Errorf("taking commands: %w", err)
 	}

@@ -3,6 +3,9 @@
 // directory as it is at that moment, compares that with the ledger, and sends the smallest set of calls. Retries,
 // duplicates, crashes and changed rules are all the same path.
 //
+// What must be sent, and what a brake holds, is decided by package plan: the worker reads a snapshot of a
+// target, records what the plan decides and makes its calls, each after an attempt on record.
+//
 // It owns the ledger, the links between users and accounts, and what happens to a mark after it was made. It
 // does not own how a vendor is spoken to (package backend), what a group means (package mapping) or when a mark
 // is made for a request (package scim). It makes no call inside a transaction.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,11 +51,16 @@ type visitWork struct {
 	listed   []uint64            // the numbers of the marks that the target had when they were read, in order
 	open     map[string]openHold // holds that may take in more, by reason
 	missing  []*person           // users without an account, by a complete listing
+	planned  *plan.Plan          // the plan, if nothing had to be read or written before it
 
 	relisted bool                       // the listing was read again for this plan, to its end
 	partly   map[string]backend.Account // what it showed otherwise
 	unlisted bool                       // it cannot be read now
 }
+
+// atOnce reports whether the visit was planned in the View that read its marks, with no read of the
+// vendor in between.
+func (v *visitWork) atOnce() bool { return v.planned != nil && !v.planned.Needs.Any() }
 
 func (v *visitWork) account(id string) *account {
 	a := v.accounts[id]
@@ -90,7 +96,7 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	var sweeps []store.Mark
 	var unknown []string
 	err := w.Store.View(ctx, func(tx store.Tx) error {
-		v.accounts, v.idle, people, sweeps, unknown = map[string]*account{}, nil, nil, nil, nil
+		v.accounts, v.idle, v.planned, people, sweeps, unknown = map[string]*account{}, nil, nil, nil, nil, nil
 		marks, listed, err := w.marksOf(tx, t)
 		if err != nil {
 			return err
@@ -116,10 +122,20 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 				people = append(people, p)
 			}
 		}
-		return nil
+		if len(sweeps)+len(unknown) > 0 || slices.ContainsFunc(people, func(p *person) bool { return !p.bound() }) {
+			return nil
+		}
+		ids := slices.Collect(maps.Keys(v.accounts))
+		for _, p := range people {
+			ids = append(ids, p.account(nil))
+		}
+		if doubtful, err := w.doubtful(tx, target, ids); err != nil || len(doubtful) > 0 { // it must be settled first
+			return err
+		}
+		return w.planAtOnce(tx, target, v, people)
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || v.planned != nil {
+		return v, err
 	}
 	for _, m := range sweeps {
 		if err := w.sweep(ctx, m); err != nil {
@@ -306,13 +322,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 		if idle[p] {
 			v.idle = append(v.idle, p.mark)
 		}
-		if id := p.account(found); id != "" {
-			a := v.account(id)
-			a.marks = append(a.marks, p.mark)
-			if p.desired {
-				v.known[p.key] = id
-			}
-		}
+		v.add(p, p.account(found))
 	}
 	for _, p := range people { // what they had goes in this visit, not in the next
 		m, had := former[p]
@@ -324,6 +334,43 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 			a.marks = append(a.marks, m)
 		}
 	}
+	return nil
+}
+
+// add adds the mark of a user to those of the account that the user is; "" is none.
+func (v *visitWork) add(p *person, id string) {
+	if id == "" {
+		return
+	}
+	a := v.account(id)
+	if a.marks = append(a.marks, p.mark); p.desired {
+		v.known[p.key] = id
+	}
+}
+
+// bound reports whether nothing must be looked up, learnt or written to know which account a user is.
+func (p *person) bound() bool {
+	id := p.account(nil)
+	if id == "" {
+		return !p.desired && p.link.Account == ""
+	}
+	return id == p.link.Account && (p.key == p.link.Key || p.leaves)
+}
+
+// planAtOnce plans a visit in the View that reads its marks: who is which account is known.
+func (w *Worker) planAtOnce(tx store.Tx, target string, v *visitWork, people []*person) error {
+	for _, p := range people {
+		if id := p.account(nil); id == "" {
+			v.idle = append(v.idle, p.mark)
+		} else {
+			v.add(p, id)
+		}
+	}
+	p, err := w.planIn(tx, target, v, nil, nil)
+	if err != nil {
+		return err
+	}
+	v.planned = &p
 	return nil
 }
 

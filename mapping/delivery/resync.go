@@ -28,10 +28,12 @@ type foreignGrant struct{ target, account, role string }
 
 // look takes commands and plans what is to be compared with the ledger: everything every ResyncEvery, and a target again shortly
 // after a mismatch, because one read proves nothing.
-func (w *Worker) look(ctx context.Context) error {
-	resync, retry, err := w.obey(ctx)
-	if err != nil {
-		return err
+func (w *Worker) look(ctx context.Context, asked bool) (err error) {
+	resync, retry := false, false
+	if asked {
+		if resync, retry, err = w.takeCommands(ctx); err != nil {
+			return err
+		}
 	}
 	now := w.now()
 	if retry {
@@ -59,6 +61,11 @@ func (w *Worker) look(ctx context.Context) error {
 		w.planResync(now, w.ResyncEvery)
 	}
 	return w.repair(ctx)
+}
+
+// looksNow reports whether look has something to do by itself.
+func (w *Worker) looksNow() bool {
+	return w.net != nil || !w.resyncAt.IsZero() && !w.resyncAt.After(w.now())
 }
 
 // dueLooks lists the targets to compare now.

@@ -24,28 +24,22 @@ func (w *Worker) planner() plan.Planner {
 // Views; then everything is read again, since the directory may have changed meanwhile.
 func (w *Worker) plan(ctx context.Context, target string, v *visitWork) (p plan.Plan, err error) {
 	var seen *backend.Observation
-	for {
-		err = w.Store.View(ctx, func(tx store.Tx) error {
-			s, err := w.snapshot(tx, target, v)
-			if err != nil {
-				return err
-			}
-			if err := w.loadOrigins(tx, target, v); err != nil {
-				return err
-			}
-			s.Seen = seen
-			for p = w.planner().Plan(s, w.now()); p.Needs.Ledger || p.Needs.Leavers; p = w.planner().Plan(s, w.now()) {
-				if err := w.measure(tx, &s, v, p.Needs); err != nil {
-					return err
+	if v.planned != nil {
+		p = *v.planned
+	}
+	for again := v.planned == nil; again || p.Needs.Any(); {
+		if again = false; !p.Needs.Any() {
+			err = w.Store.View(ctx, func(tx store.Tx) error {
+				since, err := w.askedSince(tx, target, v)
+				if err == nil {
+					p, err = w.planIn(tx, target, v, seen, since)
 				}
+				return err
+			})
+			if err != nil {
+				return p, err
 			}
-			return nil
-		})
-		if err != nil {
-			return p, fmt.Errorf("computing what is wanted: %w", err)
-		}
-		if !p.Needs.Any() {
-			break
+			continue
 		}
 		if p.Needs.Observation {
 			if seen, err = w.readTarget(ctx, target); err != nil {
@@ -57,9 +51,29 @@ func (w *Worker) plan(ctx context.Context, target string, v *visitWork) (p plan.
 				return p, err
 			}
 		}
+		p.Needs, again = plan.Needs{}, true
 	}
 	for id, d := range p.Decisions {
 		v.accounts[id].Decision = d
+	}
+	return p, nil
+}
+
+// planIn plans in a transaction what the store alone can tell. since has the origins of marks that came
+// after those of the visit.
+func (w *Worker) planIn(tx store.Tx, target string, v *visitWork, seen *backend.Observation, since map[store.Subject]store.Origin) (p plan.Plan, err error) {
+	s, err := w.snapshot(tx, target, v)
+	if err == nil {
+		err = w.loadOrigins(tx, target, v, since)
+	}
+	if err != nil {
+		return p, fmt.Errorf("computing what is wanted: %w", err)
+	}
+	s.Seen = seen
+	for p = w.planner().Plan(s, w.now()); p.Needs.Ledger || p.Needs.Leavers; p = w.planner().Plan(s, w.now()) {
+		if err := w.measure(tx, &s, v, p.Needs); err != nil {
+			return p, fmt.Errorf("computing what is wanted: %w", err)
+		}
 	}
 	return p, nil
 }

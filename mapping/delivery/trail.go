@@ -103,11 +103,7 @@ func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store
 }
 
 // loadOrigins notes who asked for what is done for the accounts of a visit.
-func (w *Worker) loadOrigins(tx store.Tx, target string, v *visitWork) error {
-	since, err := w.askedSince(tx, target, v)
-	if err != nil {
-		return err
-	}
+func (w *Worker) loadOrigins(tx store.Tx, target string, v *visitWork, since map[store.Subject]store.Origin) (err error) {
 	for _, a := range v.accounts {
 		if a.origin, err = w.origin(tx, target, a, since); err != nil {
 			return err

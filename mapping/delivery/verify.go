@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -21,21 +23,14 @@ func confirmed(want bool) store.EntryState {
 // seen is not thereby gone, since a read may lag: the newest value is sent once more, and its clean answer counts. For those who
 // leave nothing is read: what may be there is removed.
 func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
-	target, now := t.name, w.now()
-	var doubtful []store.Entry
-	err := w.Store.View(ctx, func(tx store.Tx) error {
-		doubtful = nil
-		for id := range v.accounts {
-			for e, err := range tx.Ledger(w.Name).Entries(target, id) {
-				if err != nil {
-					return fmt.Errorf("reading the ledger: %w", err)
-				}
-				if !e.Doubt.IsZero() && !e.Doubt.After(now) {
-					doubtful = append(doubtful, e)
-				}
-			}
-		}
+	target := t.name
+	if v.planned != nil {
 		return nil
+	}
+	var doubtful []store.Entry
+	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
+		doubtful, err = w.doubtful(tx, target, slices.Collect(maps.Keys(v.accounts)))
+		return err
 	})
 	if err != nil || len(doubtful) == 0 {
 		return err
@@ -74,4 +69,23 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 		}
 		return nil
 	})
+}
+
+// doubtful returns the entries of accounts of which a read says the truth again.
+func (w *Worker) doubtful(tx store.Tx, target string, accounts []string) (out []store.Entry, err error) {
+	now := w.now()
+	for _, id := range accounts {
+		if id == "" {
+			continue
+		}
+		for e, err := range tx.Ledger(w.Name).Entries(target, id) {
+			if err != nil {
+				return nil, fmt.Errorf("reading the ledger: %w", err)
+			}
+			if !e.Doubt.IsZero() && !e.Doubt.After(now) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out, nil
 }

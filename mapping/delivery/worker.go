@@ -306,18 +306,21 @@ func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.
 			return time.Time{}, err
 		}
 	}
-	if err := w.look(ctx); err != nil { // commands, and what a resync compares
+	all, err := w.waits(ctx)
+	if err == nil && (all.asked || w.looksNow()) {
+		if err = w.look(ctx, all.asked); err == nil { // commands, and what a resync compares
+			all, err = w.waits(ctx)
+		}
+	}
+	if err != nil {
 		return time.Time{}, err
 	}
 	rechecks, err := w.recheckAdmins(ctx) // holds whose reason may be gone
 	if err != nil {
 		return time.Time{}, err
 	}
-	targets, next, err := w.gather(ctx)
-	if err == nil {
-		targets, err = w.withinLimit(ctx, targets)
-	}
-	if err != nil {
+	targets, next := w.dueOf(all)
+	if targets, err = w.withinLimit(ctx, targets); err != nil {
 		return next, err
 	}
 	w.preemptFor(targets)
@@ -413,7 +416,7 @@ func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
 		return err
 	}
 	for i, s := range steps {
-		if w.interrupted(ctx, f, s, i) { // an off-boarding waits, or others have waited long enough
+		if w.interrupted(ctx, f, s, i, i == 0 && work.atOnce()) { // an off-boarding waits, or others have waited long enough
 			if err := w.postpone(ctx, s); err != nil {
 				return err
 			}
@@ -442,7 +445,7 @@ func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 func (w *Worker) otherRules(f *flight) bool { return w.remapAsked.Load() || w.inForce() != f.rules }
 
 // interrupted says whether the rest of a visit is left for the next one.
-func (w *Worker) interrupted(ctx context.Context, f *flight, s step, done int) bool {
+func (w *Worker) interrupted(ctx context.Context, f *flight, s step, done int, atOnce bool) bool {
 	if f.urgent { // an off-boarding is one under any rules
 		return s.invites != nil && w.otherRules(f)
 	}
@@ -451,6 +454,9 @@ func (w *Worker) interrupted(ctx context.Context, f *flight, s step, done int) b
 	}
 	if w.left > 0 && done*w.BatchSize >= w.visit() {
 		return true
+	}
+	if atOnce { // what waits was read a moment ago
+		return false
 	}
 	urgent := 0
 	err := w.Store.View(ctx, func(tx store.Tx) error {

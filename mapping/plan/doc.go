@@ -17,5 +17,7 @@
 //	limits.go    max_removals and max_offboardings
 //	admins.go    the last administrator
 //	sets.go      the permission sets of a target
+//	offboard.go  what an account loses beyond roles
+//	invite.go    accounts that are missing
 //	batch.go     the cut into calls
 package plan
