@@ -52,7 +52,7 @@
 //
 // A resync compares the ledger with what is there: present and twice not seen is unknown, and given again.
 //
-// Over a store that several replicas share a Candidate takes the lease of a backend and makes a Worker for each term. A
+// Over a store that several replicas share a Candidate stands for election (package lead) and makes a Worker for each term. A
 // take-over is a restart: what the next worker must know is in the store (marks, ledger, holds, what the limits count, until when
 // the vendor does not want to be called, what commands asked for), and whatever else a Worker remembers is learnt anew.
 // docs/adr/0015 has it item by item.

@@ -24,7 +24,8 @@ var allowed = map[string][]string{
 	"scim/console":                 {"store", "store/audit", "backend", "mapping/delivery", "scim/auth", "scim/legible"},
 	"scim/door":                    {},
 	"scim/canary":                  {}, // for tests
-	"mapping/delivery":             {"store", "mapping", "mapping/plan", "backend"},
+	"mapping/delivery":             {"store", "mapping", "mapping/lead", "mapping/plan", "backend"},
+	"mapping/lead":                 {"store", "backend"},
 	"mapping/plan":                 {"store", "backend"},
 	"mapping":                      {"store", "backend"},
 	"backend":                      {},
