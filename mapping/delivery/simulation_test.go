@@ -391,14 +391,18 @@ func (p *process) start() *delivery.Worker {
 	return w
 }
 
-// approveAll is the operator: everything goes but what is protected.
+// approveAll is the operator: everything goes but what is protected, and accounts of others.
 func (p *process) approveAll(w *delivery.Worker) {
 	holds, err := w.ShowHolds(context.Background())
 	if err != nil {
 		return
 	}
 	for _, h := range holds {
-		if h.Why != "protected" {
+		switch h.Why {
+		case "protected":
+		case "changed_value": // a partner's account
+			_ = w.Reject(context.Background(), h.ID, "operator", "req")
+		default:
 			_ = w.Approve(context.Background(), h.ID, "operator", "req") // it may have gone meanwhile, or the process
 		}
 	}
