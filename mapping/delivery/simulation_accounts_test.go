@@ -55,7 +55,7 @@ func newSimWorld(rnd *rand.Rand, seed uint64) *simWorld {
 		w.target[name] = r.Target
 	}
 	if w.ends = seed%8 == 3; w.ends {
-		w.one = true
+		w.one, w.moves = true, false // an account that became another user's within the age of the listing may be ended
 	}
 	if w.many = seed%16 == 5; w.many {
 		for i := range simMany {

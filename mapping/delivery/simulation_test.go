@@ -560,9 +560,10 @@ func (s *simulation) compare() {
 		wrong = append(wrong, s.lastTrace()...)
 		s.t.Fatal(strings.Join(append(wrong, s.remains()...), "\n"))
 	}
+	remains := s.remains()
 	s.must(s.store.View(s.t.Context(), func(tx store.Tx) error {
 		if pending, blocked, _ := tx.Work("vt").Counts(); pending+blocked > 0 {
-			return fmt.Errorf("at rest %d are pending and %d blocked", pending, blocked)
+			return fmt.Errorf("at rest %d are pending and %d blocked: %s", pending, blocked, strings.Join(remains, "\n"))
 		}
 		return nil
 	}))
