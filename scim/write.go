@@ -152,7 +152,7 @@ func (c *change) sweep(g store.Group) error { return c.touch(g, store.Subject{})
 
 // markTargets says that what a group's mere existence gives, the settings of its targets, may be wrong.
 func (c *change) markTargets(g store.Group) error {
-	return c.touch(g, store.Subject{Account: store.TargetItself})
+	return c.touch(g, store.Subject{Account: store.TargetSettings})
 }
 
 func (c *change) touch(g store.Group, subjects ...store.Subject) error {
@@ -172,7 +172,7 @@ func (c *change) touch(g store.Group, subjects ...store.Subject) error {
 func (c *change) touchElsewhere(subjects ...store.Subject) error {
 	for _, name := range c.others {
 		c.touched[name] = true
-		if err := c.tx.Work(name).Touch(store.Everywhere, c.now, c.origin(), subjects...); err != nil {
+		if err := c.tx.Work(name).Touch(store.AnyTarget, c.now, c.origin(), subjects...); err != nil {
 			return err
 		}
 	}
@@ -190,7 +190,7 @@ func (c *change) markUser(id string, leaves bool) error {
 			w, s := c.tx.Work(t.Backend), store.Subject{IdP: c.call.idp, User: id}
 			touch := w.Touch
 			if leaves {
-				touch = w.Hurry
+				touch = w.TouchUrgent
 			}
 			if err := touch(t.Target, c.now, c.origin(), s); err != nil {
 				return err
@@ -213,7 +213,7 @@ func (c *change) markEverywhere(id string) error {
 		}
 		if err == nil {
 			c.touched[name] = true
-			err = c.tx.Work(name).Hurry(store.Everywhere, c.now, c.origin(), store.Subject{IdP: c.call.idp, User: id})
+			err = c.tx.Work(name).TouchUrgent(store.AnyTarget, c.now, c.origin(), store.Subject{IdP: c.call.idp, User: id})
 		}
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ var (
 type Lease struct {
 	Name  string // what is leased: a backend
 	Owner string // the id of a replica
-	Epoch uint64 // grows with every Take that is not by the owner of a lease that still lasts
+	Term  uint64 // grows with every Take that is not by the owner of a lease that still lasts
 	Until time.Time
 	Now   time.Time // the store's clock when it gave or listed the lease
 }

@@ -164,11 +164,11 @@ type Subject struct {
 	Event     uint64 // Event.Seq
 }
 
-// Everywhere is the target of a mark that is about all targets on which the subject has or had something.
-const Everywhere = "*"
+// AnyTarget is the target of a mark that is about all targets on which the subject has or had something.
+const AnyTarget = "*"
 
-// TargetItself is the account under which a target's own settings, such as permission sets, stand in marks and ledger.
-const TargetItself = "*"
+// TargetSettings is the account under which a target's own settings, such as permission sets, stand in marks and ledger.
+const TargetSettings = "*"
 
 // MarkState says what became of a Mark.
 type MarkState uint8
@@ -217,8 +217,8 @@ type Work interface {
 	// Touch marks the subjects, each with a new sequence number: Pending, due at once. Since stays if it was marked, and so
 	// does the Origin if it is newer than this one, or this one is zero.
 	Touch(target string, at time.Time, by Origin, subjects ...Subject) error
-	// Hurry is Touch for those who are to go first.
-	Hurry(target string, at time.Time, by Origin, subjects ...Subject) error
+	// TouchUrgent is Touch for those who are to go first.
+	TouchUrgent(target string, at time.Time, by Origin, subjects ...Subject) error
 	// Urgent counts the pending marks that are.
 	Urgent() int
 	// Marks lists by target, then by sequence number where the implementation can, of one target or ("") of all.

@@ -102,7 +102,7 @@ func (c *Candidate) Health() (state, reason string) {
 	if !held {
 		return Following, "no replica delivers; one takes over within seconds"
 	}
-	return Following, fmt.Sprintf("replica %s delivers, in term %d", c.Who(l.Owner), l.Epoch)
+	return Following, fmt.Sprintf("replica %s delivers, in term %d", c.Who(l.Owner), l.Term)
 }
 
 // PausedUntil returns until when the whole backend is not called, as far as this replica knows.

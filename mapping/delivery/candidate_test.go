@@ -563,7 +563,7 @@ func TestOtherRulesElsewhere(t *testing.T) {
 			if err := change(tx.Directory("okta")); err != nil {
 				return err
 			}
-			return tx.Work("vt").Touch(store.Everywhere, w.clock, store.Origin{}, s(tx))
+			return tx.Work("vt").Touch(store.AnyTarget, w.clock, store.Origin{}, s(tx))
 		})
 		w.pass(10 * time.Second)
 		w.expectCounts("pending 0, blocked 0, held 0")

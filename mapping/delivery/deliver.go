@@ -152,14 +152,14 @@ func size(s step) int {
 
 // halves splits a refused step. Permission sets are tried alone, away from the people.
 func halves(s step) []step {
-	if a := s.accounts[store.TargetItself]; a != nil {
+	if a := s.accounts[store.TargetSettings]; a != nil {
 		if len(s.delta.Changes) == 0 {
 			return halfSets(s)
 		}
 		people := step{target: s.target, delta: backend.Delta{Target: s.target, Changes: s.delta.Changes}, accounts: s.accounts}
-		sets := step{target: s.target, delta: s.delta, accounts: map[string]*account{store.TargetItself: a}}
+		sets := step{target: s.target, delta: s.delta, accounts: map[string]*account{store.TargetSettings: a}}
 		sets.delta.Changes = nil
-		people.accounts = without(s.accounts, store.TargetItself)
+		people.accounts = without(s.accounts, store.TargetSettings)
 		return []step{people, sets}
 	}
 	if len(s.delta.Changes) == 1 {
@@ -191,7 +191,7 @@ func halfRoles(s step) []step {
 
 // halfSets splits the permission sets of a target: what is taken off it does not wait for what cannot be put on it.
 func halfSets(s step) []step {
-	s.accounts[store.TargetItself].steps++
+	s.accounts[store.TargetSettings].steps++
 	half := func(add, remove []string) step {
 		return step{target: s.target, delta: backend.Delta{Target: s.target, PermissionSetsToAdd: add, PermissionSetsToRemove: remove}, accounts: s.accounts}
 	}
@@ -224,12 +224,12 @@ func (s step) each(f func(a *account, role string, want bool) error) error {
 		}
 	}
 	for _, set := range s.delta.PermissionSetsToAdd {
-		if err := f(s.accounts[store.TargetItself], set, true); err != nil {
+		if err := f(s.accounts[store.TargetSettings], set, true); err != nil {
 			return err
 		}
 	}
 	for _, set := range s.delta.PermissionSetsToRemove {
-		if err := f(s.accounts[store.TargetItself], set, false); err != nil {
+		if err := f(s.accounts[store.TargetSettings], set, false); err != nil {
 			return err
 		}
 	}

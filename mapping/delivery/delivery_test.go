@@ -493,7 +493,7 @@ func TestPausedRule(t *testing.T) {
 			w.vendor.mixed = true
 			team(w, 2, c.group)
 			w.update(func(tx store.Tx) error {
-				return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: store.TargetItself})
+				return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: store.TargetSettings})
 			})
 			w.join("okta", "u0", c.group)
 			w.pass(2 * time.Minute)

@@ -276,4 +276,4 @@ func (w *Worker) oneList(ctx context.Context) (release func(), err error) {
 }
 
 // everywhere reports whether a flight has no target: it expands the mark of a user.
-func (f *flight) everywhere() bool { return f.name == store.Everywhere }
+func (f *flight) everywhere() bool { return f.name == store.AnyTarget }

@@ -103,7 +103,7 @@ func (w *Worker) waits(ctx context.Context) (out waits, err error) {
 			}
 		}
 		for name, t := range targets {
-			t.failed, t.fresh = w.pauses[name].fails > 0, name != store.Everywhere
+			t.failed, t.fresh = w.pauses[name].fails > 0, name != store.AnyTarget
 			holds, err := w.holdsGrants(tx, name)
 			if t.fresh = t.fresh && !holds; err != nil {
 				return fmt.Errorf("gathering marks: %w", err)

@@ -201,7 +201,7 @@ func (m *manyTargets) deactivate(user int, groups ...string) {
 			return err
 		}
 		for _, g := range groups {
-			if err := tx.Work("vt").Hurry(g, time.Now(), store.Origin{}, store.Subject{IdP: "idp", User: simUser(user)}); err != nil {
+			if err := tx.Work("vt").TouchUrgent(g, time.Now(), store.Origin{}, store.Subject{IdP: "idp", User: simUser(user)}); err != nil {
 				return err
 			}
 		}

@@ -48,7 +48,7 @@ func (w *Worker) recordHolds(ctx context.Context, target string, v *visitWork, p
 			}
 		}
 	}
-	return w.recordKeptSets(ctx, target, v.accounts[store.TargetItself])
+	return w.recordKeptSets(ctx, target, v.accounts[store.TargetSettings])
 }
 
 // recordKeptSets parks the permission sets of a target with the hold that keeps them.
@@ -58,7 +58,7 @@ func (w *Worker) recordKeptSets(ctx context.Context, target string, a *account) 
 	}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		for e, err := range tx.Ledger(w.Name).Entries(target, "") {
-			if err != nil || e.Hold != "" && e.Account != store.TargetItself {
+			if err != nil || e.Hold != "" && e.Account != store.TargetSettings {
 				a.park, a.reason = store.Held, e.Hold
 				return err
 			}

@@ -94,7 +94,7 @@ func (w *Worker) removalHolds(tx store.Tx) (out []Hold, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if counted := e.Account != store.TargetItself && e.State != store.Absent; counted && (e.Target != target || e.Account != account) {
+		if counted := e.Account != store.TargetSettings && e.State != store.Absent; counted && (e.Target != target || e.Account != account) {
 			target, account = e.Target, e.Account // entries of an account stand together
 			users[target]++
 		}
@@ -110,7 +110,7 @@ func (w *Worker) removalHolds(tx store.Tx) (out []Hold, err error) {
 		if e.HeldSince.Before(out[i].Since) {
 			out[i].Since = e.HeldSince
 		}
-		out[i].Grants = append(out[i].Grants, HeldItem{Person: e.Key, Account: e.Account, Role: e.Role, PermissionSet: e.Account == store.TargetItself})
+		out[i].Grants = append(out[i].Grants, HeldItem{Person: e.Key, Account: e.Account, Role: e.Role, PermissionSet: e.Account == store.TargetSettings})
 	}
 	for _, h := range out {
 		for i := range h.Grants {
@@ -201,7 +201,7 @@ func (w *Worker) reject(tx store.Tx, e store.Entry) error {
 			return err
 		}
 	}
-	if e.Account != store.TargetItself { // a resync compares no permission sets
+	if e.Account != store.TargetSettings { // a resync compares no permission sets
 		if err := w.disown(tx, e); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func leavers(t *testing.T, n int, mode delivery.Mode) *world {
 func (w *world) everywhere(idp, id string) {
 	w.t.Helper()
 	w.update(func(tx store.Tx) error {
-		return tx.Work("vt").Hurry(store.Everywhere, w.clock, w.by(idp), store.Subject{IdP: idp, User: id})
+		return tx.Work("vt").TouchUrgent(store.AnyTarget, w.clock, w.by(idp), store.Subject{IdP: idp, User: id})
 	})
 }
 
@@ -48,7 +48,7 @@ func (w *world) remove(idp, id string) {
 				return err
 			}
 			for _, t := range w.rules.Targets(idp, g) {
-				if err := tx.Work(t.Backend).Hurry(t.Target, w.clock, w.by(idp), store.Subject{IdP: idp, User: id}); err != nil {
+				if err := tx.Work(t.Backend).TouchUrgent(t.Target, w.clock, w.by(idp), store.Subject{IdP: idp, User: id}); err != nil {
 					return err
 				}
 			}

@@ -92,7 +92,7 @@ func (w *Worker) countRemovals(tx store.Tx, s step, now time.Time) error {
 			ends = append(ends, r)
 		}
 	}
-	if a := s.accounts[store.TargetItself]; a != nil && len(s.delta.PermissionSetsToRemove) > 0 {
+	if a := s.accounts[store.TargetSettings]; a != nil && len(s.delta.PermissionSetsToRemove) > 0 {
 		for _, id := range a.SetUsers {
 			more = append(more, sentRemoval{Account: id, At: now.UnixMilli()})
 		}

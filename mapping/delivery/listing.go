@@ -309,7 +309,7 @@ func (w *Worker) markFormer(tx store.Tx, p *person, now time.Time) error {
 	}
 	touch := tx.Work(w.Name).Touch
 	if !p.exists {
-		touch = tx.Work(w.Name).Hurry
+		touch = tx.Work(w.Name).TouchUrgent
 		if w.offboards() {
 			targets = append(targets, p.mark.Target)
 		}

@@ -61,7 +61,7 @@ func (w *Worker) loadMemberships(tx store.Tx, target string, v *visitWork) error
 	}
 	var leaving []*account
 	for id, a := range v.accounts {
-		if id == store.TargetItself {
+		if id == store.TargetSettings {
 			continue
 		}
 		a.Membership = &plan.Membership{Attempted: w.endingSince(tx, target, id)}
@@ -187,7 +187,7 @@ func (w *Worker) leavers(tx store.Tx, target string) (*plan.Leavers, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e.Account != store.TargetItself && e.State != store.Absent {
+		if e.Account != store.TargetSettings && e.State != store.Absent {
 			users[e.Account] = true
 		}
 	}

@@ -58,7 +58,7 @@ func (w *Worker) removes(tx store.Tx, m store.Mark) (bool, error) {
 		}
 		id = link.Account
 	}
-	if m.Target == store.Everywhere || id == "" {
+	if m.Target == store.AnyTarget || id == "" {
 		return m.Urgent, nil
 	}
 	a := newAccount(id)

@@ -211,7 +211,7 @@ func TestTheTrailNamesTheRequestFromElsewhere(t *testing.T) {
 			if _, err := tx.Directory("okta").AddMembers("Admins", []string{"u0", "u1"}[i]); err != nil {
 				return err
 			}
-			return tx.Work("vt").Touch(store.Everywhere, w.clock, w.by("okta"), s)
+			return tx.Work("vt").Touch(store.AnyTarget, w.clock, w.by("okta"), s)
 		})
 		w.pass(10 * time.Second)
 		w.expectAsked([]string{"grant a0 ADMIN by okta t1 r1", "grant a1 ADMIN by okta t1 r2"}[i])

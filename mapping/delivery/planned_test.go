@@ -151,7 +151,7 @@ func (p *planned) change() {
 		case p.rnd.IntN(5) == 0 && p.active[u]:
 			p.deactivate("okta", u)
 			p.update(func(tx store.Tx) error {
-				return tx.Work("vt").Hurry(store.Everywhere, p.clock, store.Origin{}, store.Subject{IdP: "okta", User: u})
+				return tx.Work("vt").TouchUrgent(store.AnyTarget, p.clock, store.Origin{}, store.Subject{IdP: "okta", User: u})
 			})
 			p.active[u] = false
 		case p.rnd.IntN(5) == 0:

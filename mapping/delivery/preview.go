@@ -199,7 +199,7 @@ func (w *Worker) under(rules *mapping.Rules) *Worker {
 // something there, and without a read of the vendor.
 func (w *Worker) previewTarget(tx store.Tx, target string, leaving []store.Mark, out *Preview) error {
 	v := &visitWork{accounts: map[string]*account{}}
-	v.account(store.TargetItself)
+	v.account(store.TargetSettings)
 	urgent, swept := map[string]bool{}, string(tx.Setting(mappingKey(w.Name))) != w.goesBy(w.Rules())
 	for _, m := range leaving {
 		swept = swept || m.Subject == store.Subject{}
@@ -267,7 +267,7 @@ func (w *Worker) previewTarget(tx store.Tx, target string, leaving []store.Mark,
 func (p *Preview) complete(s plan.Snapshot, oneListing bool, hopes map[string]map[string]plan.Wish) {
 	for id, a := range s.Accounts {
 		for role, wish := range a.Want {
-			if id != store.TargetItself {
+			if id != store.TargetSettings {
 				_, wish.Sure = hopes[id][role] // by a value that is in the cache: else the user is looked up first
 				a.Want[role] = wish
 			}
@@ -328,7 +328,7 @@ func (w *Worker) previewLeaving(tx store.Tx) (map[string][]store.Mark, error) {
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return nil, err
 			}
-			if m.Target == store.Everywhere {
+			if m.Target == store.AnyTarget {
 				if targets, err = w.whereabouts(tx, m.Subject); err != nil {
 					return nil, err
 				}
@@ -338,7 +338,7 @@ func (w *Worker) previewLeaving(tx store.Tx) (map[string][]store.Mark, error) {
 			}
 		}
 		for _, t := range targets {
-			if t != store.Everywhere {
+			if t != store.AnyTarget {
 				out[t] = append(out[t], m)
 			}
 		}
@@ -355,7 +355,7 @@ func (p *Preview) take(target string, planned plan.Plan, v *visitWork, heldBy ma
 			p.Held = append(p.Held, PreviewHold{Target: target, Why: why, Person: v.accounts[id].Key, Role: membership})
 		}
 		for _, role := range slices.Sorted(maps.Keys(held)) {
-			p.Held = append(p.Held, PreviewHold{Target: target, Why: held[role], Person: v.accounts[id].Key, Role: role, PermissionSet: id == store.TargetItself})
+			p.Held = append(p.Held, PreviewHold{Target: target, Why: held[role], Person: v.accounts[id].Key, Role: role, PermissionSet: id == store.TargetSettings})
 		}
 	}
 	for _, c := range planned.Calls {

@@ -104,7 +104,7 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		v.listed = listed
 		for _, m := range marks {
 			switch {
-			case m.Target == store.Everywhere:
+			case m.Target == store.AnyTarget:
 				sweeps = append(sweeps, m)
 			case m.Subject.Account != "":
 				a := v.account(m.Subject.Account)

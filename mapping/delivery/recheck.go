@@ -159,7 +159,7 @@ func (w *Worker) revisit(ctx context.Context, target string, accounts []string) 
 				return err
 			}
 			if a.Offboarded {
-				touch = tx.Work(w.Name).Hurry
+				touch = tx.Work(w.Name).TouchUrgent
 			}
 			if err := touch(target, w.now(), store.Origin{}, store.Subject{Account: id}); err != nil {
 				return err

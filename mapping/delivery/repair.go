@@ -178,7 +178,7 @@ func (w *Worker) ledgerAccounts(tx store.Tx) (out []spot, err error) {
 	}
 	slices.Sort(targets)
 	for _, t := range slices.Compact(targets) {
-		out = append(out, spot{t, store.TargetItself})
+		out = append(out, spot{t, store.TargetSettings})
 	}
 	return out, nil
 }
@@ -188,7 +188,7 @@ func (w *Worker) ledgerAccounts(tx store.Tx) (out []spot, err error) {
 func (w *Worker) wrongAccounts(tx store.Tx, accounts []spot) (out []defect, err error) {
 	sets := slices.ContainsFunc(w.inForce().Of(w.Name), func(r mapping.Rule) bool { return len(r.PermissionSets) > 0 })
 	for _, s := range accounts {
-		if s.account == store.TargetItself && !sets {
+		if s.account == store.TargetSettings && !sets {
 			continue
 		}
 		a := newAccount(s.account)
@@ -198,7 +198,7 @@ func (w *Worker) wrongAccounts(tx store.Tx, accounts []spot) (out []defect, err 
 		differs := plan.Compare(a.Account)
 		unheld := func(role string) bool { return a.Ledger[role].Hold == "" }
 		wrong := w.mode() == Sync && (len(differs.GiveBack) > 0 || slices.ContainsFunc(differs.Remove, unheld))
-		if s.account == store.TargetItself {
+		if s.account == store.TargetSettings {
 			wrong = len(differs.Add) > 0 || w.mode() == Sync && len(differs.Remove) > 0
 		}
 		if !wrong {
@@ -222,7 +222,7 @@ func (w *Worker) marked(tx store.Tx, target string, account store.Subject, users
 	if account.Account != "" {
 		subjects = append(subjects, account)
 	}
-	for _, at := range []string{target, store.Everywhere} {
+	for _, at := range []string{target, store.AnyTarget} {
 		for _, s := range subjects {
 			if _, err := work.Mark(at, s); err == nil || !errors.Is(err, store.ErrNotFound) {
 				return err == nil, err

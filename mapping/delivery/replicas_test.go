@@ -135,7 +135,7 @@ func simulateReplicas(t *testing.T, rnd *rand.Rand) {
 	}
 	var leases []store.Lease
 	leases, err := f.leases.Leases(t.Context())
-	if err != nil || len(leases) != 1 || leases[0].Epoch < 2 {
+	if err != nil || len(leases) != 1 || leases[0].Term < 2 {
 		t.Errorf("%+v %v: nobody ever took over", leases, err)
 	}
 }

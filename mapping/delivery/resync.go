@@ -257,7 +257,7 @@ func (w *Worker) lookForMissing(ctx context.Context, target string) error {
 // miss notes whether a grant of ours is seen. again: it is not, for the first time.
 func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (again bool, err error) {
 	now := w.now()
-	if e.Account == store.TargetItself || e.State != store.Present || e.Open || !e.Doubt.IsZero() {
+	if e.Account == store.TargetSettings || e.State != store.Present || e.Open || !e.Doubt.IsZero() {
 		return false, nil
 	}
 	has, tells := seen.Has(e.Account, e.Role)

@@ -98,7 +98,7 @@ func (w *Worker) holds(tx store.Tx, target string, a *account) (bool, error) {
 		return err == nil, err
 	}
 	of := a.ID
-	if of == store.TargetItself { // it waits with the people: see keepSets
+	if of == store.TargetSettings { // it waits with the people: see keepSets
 		of = ""
 	}
 	for e, err := range tx.Ledger(w.Name).Entries(target, of) {
@@ -159,7 +159,7 @@ func (w *Worker) originFor(work store.Work, target string, m store.Mark, s store
 
 // forget drops the links of an account to users who are gone, once nothing of it is in the ledger and nothing waits for it.
 func (w *Worker) forget(tx store.Tx, s store.Subject) error {
-	if s.Account == "" || s.Account == store.TargetItself {
+	if s.Account == "" || s.Account == store.TargetSettings {
 		return nil
 	}
 	left, err := tx.Ledger(w.Name).TargetsOf(s.Account)

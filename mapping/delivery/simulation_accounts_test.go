@@ -107,7 +107,7 @@ func (w *simWorld) hangs(target string) bool {
 // exists says whether the vendor has an account; a target's own settings always exist.
 func (w *simWorld) exists(id string) bool {
 	_, there := w.people[id]
-	return there || id == store.TargetItself
+	return there || id == store.TargetSettings
 }
 
 // remember keeps the list of people for reads that lag.
@@ -247,7 +247,7 @@ func (s *simulation) readdress(i int) {
 func (s *simulation) mark(tx store.Tx, subject store.Subject, leaves bool, now time.Time, by store.Origin) error {
 	touch := tx.Work("vt").Touch
 	if leaves {
-		touch = tx.Work("vt").Hurry
+		touch = tx.Work("vt").TouchUrgent
 	}
 	for g, err := range tx.Directory("idp").GroupsOf(subject.User) {
 		if err != nil {
@@ -260,7 +260,7 @@ func (s *simulation) mark(tx store.Tx, subject store.Subject, leaves bool, now t
 		}
 	}
 	if leaves {
-		return touch(store.Everywhere, now, by, subject)
+		return touch(store.AnyTarget, now, by, subject)
 	}
 	return nil
 }
@@ -275,16 +275,16 @@ func (s *simulation) wishedSets(tx store.Tx, out map[simGrant]bool) error {
 		all = append(all, mapping.Named{IdP: "idp", Group: g})
 	}
 	for _, set := range s.rules.Load().PermissionSets(mapping.Target{Backend: "vt", Target: "gamma"}, all) {
-		out[simGrant{"gamma", store.TargetItself, set}] = true
+		out[simGrant{"gamma", store.TargetSettings, set}] = true
 	}
 	return nil
 }
 
 func (s *simulation) applySets(d backend.Delta) {
 	for _, set := range d.PermissionSetsToAdd {
-		s.set(simGrant{d.Target, store.TargetItself, set}, true)
+		s.set(simGrant{d.Target, store.TargetSettings, set}, true)
 	}
 	for _, set := range d.PermissionSetsToRemove {
-		s.set(simGrant{d.Target, store.TargetItself, set}, false)
+		s.set(simGrant{d.Target, store.TargetSettings, set}, false)
 	}
 }

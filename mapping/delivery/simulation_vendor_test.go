@@ -286,7 +286,7 @@ func (p *process) check(d backend.Delta) {
 		broken("two calls in flight on %s", d.Target)
 	}
 	for _, set := range d.PermissionSetsToRemove {
-		if g := (simGrant{d.Target, store.TargetItself, set}); p.held(g) {
+		if g := (simGrant{d.Target, store.TargetSettings, set}); p.held(g) {
 			broken("%+v is held and is removed", g)
 		}
 	}

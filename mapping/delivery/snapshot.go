@@ -192,7 +192,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account, known map[stri
 			a.Frozen = append(a.Frozen, e.Role)
 		}
 	}
-	if id == store.TargetItself {
+	if id == store.TargetSettings {
 		return w.loadSettings(tx, target, a)
 	}
 	links, err := tx.Accounts(w.Name).Linked(id)

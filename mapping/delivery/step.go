@@ -34,7 +34,7 @@ func (v *visitWork) steps(calls []plan.Call) (out []step) {
 			i := slices.IndexFunc(v.missing, func(p *person) bool { return p.key == c.Invite })
 			s.invites = v.missing[i]
 		case len(c.Delta.PermissionSetsToAdd)+len(c.Delta.PermissionSetsToRemove) > 0:
-			s.accounts[store.TargetItself] = v.accounts[store.TargetItself]
+			s.accounts[store.TargetSettings] = v.accounts[store.TargetSettings]
 		}
 		for _, a := range s.accounts {
 			a.steps++

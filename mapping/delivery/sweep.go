@@ -23,16 +23,16 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 	switch {
 	case m.Subject.Event != 0:
 		return w.takeApart(ctx, m)
-	case m.Target == store.Everywhere && m.Subject.User != "":
+	case m.Target == store.AnyTarget && m.Subject.User != "":
 		return w.everywhere(ctx, m)
-	case m.Target == store.Everywhere:
+	case m.Target == store.AnyTarget:
 		return w.onEveryTarget(ctx, m)
 	}
 	var subjects []store.Subject
 	t := mapping.Target{Backend: w.Name, Target: m.Target}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
-		subjects = []store.Subject{{Account: store.TargetItself}}
-		seen := map[string]bool{store.TargetItself: true}
+		subjects = []store.Subject{{Account: store.TargetSettings}}
+		seen := map[string]bool{store.TargetSettings: true}
 		for e, err := range tx.Ledger(w.Name).Entries(m.Target, "") {
 			if err != nil {
 				return err
@@ -71,7 +71,7 @@ func (w *Worker) everywhere(ctx context.Context, m store.Mark) error {
 		if err != nil {
 			return fmt.Errorf("looking where somebody has something: %w", err)
 		}
-		mark := tx.Work(w.Name).Hurry
+		mark := tx.Work(w.Name).TouchUrgent
 		if !m.Urgent {
 			mark = tx.Work(w.Name).Touch
 			more, err := w.counts(tx, m.Subject)
@@ -444,7 +444,7 @@ func (w *Worker) used(tx store.Tx) (out []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if m.Target == store.Everywhere {
+		if m.Target == store.AnyTarget {
 			continue
 		}
 		if out = append(out, m.Target); len(out) > 1 && out[len(out)-2] == m.Target {

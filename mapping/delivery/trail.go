@@ -51,7 +51,7 @@ func (w *Worker) event(e store.Entry, a *account, want, adopted bool, evidence s
 	if len(a.Users) == 1 {
 		out.IdP, out.Subject = a.Users[0].IdP, a.Users[0].User
 	}
-	if e.Account == store.TargetItself {
+	if e.Account == store.TargetSettings {
 		out.Type += ".permission_set"
 	}
 	return initiated(out, a.origin)

@@ -40,7 +40,7 @@ func (w *Worker) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 			if err != nil {
 				return nil, err
 			}
-			if e.Account != store.TargetItself && e.Hold == "" {
+			if e.Account != store.TargetSettings && e.Hold == "" {
 				h.Grants = append(h.Grants, HeldItem{Person: e.Key, Account: e.Account, Role: e.Role})
 			}
 		}

@@ -158,8 +158,8 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 		for _, c := range d.Changes {
 			v.change(d.Target, c)
 		}
-		v.change(d.Target, backend.Change{Account: backend.Account{ID: store.TargetItself}, Op: backend.Add, Roles: d.PermissionSetsToAdd})
-		v.change(d.Target, backend.Change{Account: backend.Account{ID: store.TargetItself}, Op: backend.Remove, Roles: d.PermissionSetsToRemove})
+		v.change(d.Target, backend.Change{Account: backend.Account{ID: store.TargetSettings}, Op: backend.Add, Roles: d.PermissionSetsToAdd})
+		v.change(d.Target, backend.Change{Account: backend.Account{ID: store.TargetSettings}, Op: backend.Remove, Roles: d.PermissionSetsToRemove})
 	}
 	if len(v.answers) > 0 {
 		a := v.answers[0]
@@ -186,7 +186,7 @@ func (v *vendor) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, e
 		}
 	}
 	for _, set := range slices.Concat(d.PermissionSetsToAdd, d.PermissionSetsToRemove) {
-		if v.refuse[store.TargetItself+"/"+set] {
+		if v.refuse[store.TargetSettings+"/"+set] {
 			return nil, &backend.Error{Kind: backend.Rejected, Doing: "changing roles", Status: 400, Code: "InvalidArgumentError"}
 		}
 	}
@@ -372,7 +372,7 @@ func (w *world) deactivate(idp, id string) {
 				return err
 			}
 			for _, t := range w.rules.Targets(idp, g) {
-				if err := tx.Work(t.Backend).Hurry(t.Target, w.clock, w.by(idp), store.Subject{IdP: idp, User: id}); err != nil {
+				if err := tx.Work(t.Backend).TouchUrgent(t.Target, w.clock, w.by(idp), store.Subject{IdP: idp, User: id}); err != nil {
 					return err
 				}
 			}

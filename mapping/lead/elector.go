@@ -96,7 +96,7 @@ func (e *Elector) tryAcquire(ctx context.Context) (asked time.Time, lease store.
 // lead is one term.
 func (e *Elector) lead(ctx context.Context, t *term, l store.Lease) error {
 	d := e.Begin(e.Shared.Under(l), func(b backend.Backend) backend.Backend { return fencedBackend{b, t} })
-	e.Log.Info("delivery: this replica delivers now", "backend", e.Name, "term", l.Epoch)
+	e.Log.Info("delivery: this replica delivers now", "backend", e.Name, "term", l.Term)
 	e.seen.Store(&l)
 	e.delivers.Store(&d)
 
@@ -120,7 +120,7 @@ func (e *Elector) lead(ctx context.Context, t *term, l store.Lease) error {
 	if _, lasts := t.deadline(); lasts && err == nil {
 		e.release(ctx, l)
 	} else {
-		e.Log.Warn("delivery: the lease was lost; the next leader reads back what was under way", "backend", e.Name, "term", l.Epoch)
+		e.Log.Warn("delivery: the lease was lost; the next leader reads back what was under way", "backend", e.Name, "term", l.Term)
 	}
 	t.end()
 	if errors.Is(err, store.ErrFenced) {

@@ -44,7 +44,7 @@ func (r *run) batch() (out []Call) {
 			return backend.Change{Account: d.Account.Account, Op: op, Roles: roles, Recent: d.Recent}
 		}
 		switch {
-		case id == store.TargetItself:
+		case id == store.TargetSettings:
 		case d.Replace:
 			replacements = append(replacements, change(backend.Replace, slices.Sorted(maps.Keys(d.Want))))
 		default:
@@ -82,7 +82,7 @@ func (r *run) rank(c backend.Change) int {
 
 // withSets lets the target's permission sets travel with the first call; alone if there is none.
 func (r *run) withSets(calls []Call) []Call {
-	d := r.drafts[store.TargetItself]
+	d := r.drafts[store.TargetSettings]
 	if d == nil || len(d.Add)+len(d.Remove) == 0 {
 		return calls
 	}

@@ -47,7 +47,7 @@ func (r *run) classify() {
 		}
 		switch {
 		case !fresh:
-		case id == store.TargetItself:
+		case id == store.TargetSettings:
 			r.sets = d
 		case d.Offboarded:
 			r.leaving = append(r.leaving, d)
@@ -104,7 +104,7 @@ func (r *run) measures() bool {
 		return true
 	}
 	for _, d := range r.drafts {
-		if len(d.Held) > 0 || d.ID == store.TargetItself && len(d.Remove) > 0 {
+		if len(d.Held) > 0 || d.ID == store.TargetSettings && len(d.Remove) > 0 {
 			return true
 		}
 	}

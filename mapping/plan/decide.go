@@ -21,7 +21,7 @@ func (r *run) decide(a Account) *draft {
 	d.Recent = d.Called || r.s.DistrustReadsUntil.After(r.now)
 	diff := Compare(a)
 	d.Add, d.Remove, d.GiveBack, d.Replace = diff.Add, diff.Remove, diff.GiveBack, diff.Replace
-	if a.ID != store.TargetItself {
+	if a.ID != store.TargetSettings {
 		r.withhold(d)
 	}
 	return d

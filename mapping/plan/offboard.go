@@ -57,7 +57,7 @@ func (r *run) endMemberships() {
 	for _, id := range r.ids {
 		d := r.drafts[id]
 		switch m := d.Membership; {
-		case m == nil || id == store.TargetItself:
+		case m == nil || id == store.TargetSettings:
 		case !d.Offboarded:
 			r.comeBack(d, m)
 		case r.reviewEnd(d, m):

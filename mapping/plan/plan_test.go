@@ -70,8 +70,8 @@ func (x *target) apply(p plan.Plan) {
 			}
 			x.change(change)
 		}
-		x.change(backend.Change{Account: backend.Account{ID: store.TargetItself}, Op: backend.Add, Roles: c.Delta.PermissionSetsToAdd})
-		x.change(backend.Change{Account: backend.Account{ID: store.TargetItself}, Op: backend.Remove, Roles: c.Delta.PermissionSetsToRemove})
+		x.change(backend.Change{Account: backend.Account{ID: store.TargetSettings}, Op: backend.Add, Roles: c.Delta.PermissionSetsToAdd})
+		x.change(backend.Change{Account: backend.Account{ID: store.TargetSettings}, Op: backend.Remove, Roles: c.Delta.PermissionSetsToRemove})
 	}
 }
 

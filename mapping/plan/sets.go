@@ -72,7 +72,7 @@ func (r *run) revoked(id string) bool {
 // keepSets keeps the permission sets of a target for as long as a hold keeps an account on it: without
 // them that account would have the role in name only.
 func (r *run) keepSets() {
-	d := r.drafts[store.TargetItself]
+	d := r.drafts[store.TargetSettings]
 	if d == nil || len(d.Remove) == 0 {
 		return
 	}
@@ -81,7 +81,7 @@ func (r *run) keepSets() {
 		held = held || r.drafts[id] == nil
 	}
 	for id, other := range r.drafts {
-		held = held || id != store.TargetItself && len(other.Held) > 0
+		held = held || id != store.TargetSettings && len(other.Held) > 0
 	}
 	if held {
 		d.Remove, d.KeepSet = nil, true

@@ -10,7 +10,7 @@ import (
 // Snapshot is what a plan for one target is made of. Plan changes nothing of it.
 type Snapshot struct {
 	Target   string
-	Accounts map[string]Account // by account id; the target's own settings are store.TargetItself
+	Accounts map[string]Account // by account id; the target's own settings are store.TargetSettings
 
 	// Ledger and Seen cost a read of the whole target. They are nil until a plan needs them.
 	Ledger *Ledger
@@ -100,12 +100,12 @@ func NewLedger() *Ledger {
 func (l *Ledger) Take(e store.Entry, now time.Time, straggler time.Duration) {
 	if e.Hold != "" {
 		l.HeldWhy[e.Why] = true
-		if e.Account != store.TargetItself {
+		if e.Account != store.TargetSettings {
 			l.HeldBy[e.Account] = true
 		}
 	}
 	switch {
-	case e.Account == store.TargetItself || e.State == store.Absent:
+	case e.Account == store.TargetSettings || e.State == store.Absent:
 		return
 	case e.State == store.Unknown && !e.Wanted:
 		note(l.Begun, e)
@@ -129,7 +129,7 @@ func note(byRole map[string]map[string]bool, e store.Entry) {
 // other accounts, is measured by that.
 func (l *Ledger) After(s Snapshot, p Plan, now time.Time) {
 	for id, d := range p.Decisions {
-		if len(d.Held) > 0 && id != store.TargetItself {
+		if len(d.Held) > 0 && id != store.TargetSettings {
 			l.HeldBy[id] = true
 		}
 	}

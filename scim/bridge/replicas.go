@@ -287,7 +287,7 @@ func showReplicas(w io.Writer, s console.Status) error {
 		}
 		for _, b := range s.Backends {
 			if b.Leader != nil && b.Leader.Replica == r.ID {
-				to = append(to, fmt.Sprintf("%s (term %d)", b.Name, b.Leader.Epoch))
+				to = append(to, fmt.Sprintf("%s (term %d)", b.Name, b.Leader.Term))
 			}
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, r.Version, moment(r.Since), moment(r.Seen), cmp.Or(strings.Join(to, ", "), "-"))

@@ -146,7 +146,7 @@ func testReplicas(t *testing.T, all []*setup) {
 
 	for _, s := range all {
 		st := s.status()
-		if len(st.Replicas) != 3 || st.Backends[1].Leader == nil || st.Backends[1].Leader.Epoch != 1 || st.Backends[1].State != "ok" || st.Backends[1].Pending != 0 {
+		if len(st.Replicas) != 3 || st.Backends[1].Leader == nil || st.Backends[1].Leader.Term != 1 || st.Backends[1].State != "ok" || st.Backends[1].Pending != 0 {
 			t.Errorf("status %+v", st)
 		}
 		for _, r := range st.Replicas {
@@ -184,7 +184,7 @@ func testReplicas(t *testing.T, all []*setup) {
 		}
 	}
 	second, follower := leader(t, rest, "vt")
-	if e := second.status().Backends[1].Leader; e == nil || e.Epoch != 2 {
+	if e := second.status().Backends[1].Leader; e == nil || e.Term != 2 {
 		t.Errorf("after the hand-over: %+v", e)
 	}
 	follower.patch("/Groups/"+admins, `{"op":"remove","path":"members[value eq \"`+ada+`\"]"}`)
@@ -285,7 +285,7 @@ func TestReplicaProcesses(t *testing.T) {
 	signal(syscall.SIGCONT)
 	until(t, "the one that stood still knows who delivers", func() bool {
 		b := leads.status().Backends
-		return b[1].Leader != nil && b[1].Leader.Epoch == 3
+		return b[1].Leader != nil && b[1].Leader.Term == 3
 	})
 	other.eventually("nothing comes late", map[string]string{"ada@example.com": ""})
 }

@@ -19,7 +19,7 @@ func (b blocked) add(m store.Mark) {
 		return
 	}
 	who := m.Subject
-	if who.Account == store.TargetItself {
+	if who.Account == store.TargetSettings {
 		who.IdP = m.Target // nobody: what belongs to the target itself
 	}
 	if b[m.Reason] == nil {

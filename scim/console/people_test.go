@@ -59,8 +59,8 @@ func TestBlockedPeopleAreCountedOnce(t *testing.T) {
 		store.Mark{Target: "acme", Subject: adaToo, Reason: "rejected"}, store.Mark{Target: "gamma", Subject: store.Subject{Account: "account-1"}, Reason: "rejected"},
 		store.Mark{Target: "delta", Subject: ada, Reason: "no_target"},
 		store.Mark{Target: "acme", Subject: bob, Reason: "no_account"}, store.Mark{Target: "beta", Subject: bob, Reason: "no_account"},
-		store.Mark{Target: "delta", Subject: store.Subject{Account: store.TargetItself}, Reason: "no_target"},
-		store.Mark{Target: "epsilon", Subject: store.Subject{Account: store.TargetItself}, Reason: "no_target"})
+		store.Mark{Target: "delta", Subject: store.Subject{Account: store.TargetSettings}, Reason: "no_target"},
+		store.Mark{Target: "epsilon", Subject: store.Subject{Account: store.TargetSettings}, Reason: "no_target"})
 	_, body, _ := get(t, server.URL+"/metrics")
 	for reason, n := range map[string]int{"rejected": 1, "no_account": 1, "no_target": 3} { // of the targets themselves each is one
 		if m := fmt.Sprintf(`scimbridge_blocked_users{backend="vt",reason=%q} %d`, reason, n); !strings.Contains(body, m+"\n") {

@@ -25,11 +25,11 @@ type ReplicaStatus struct {
 	DeliversTo []string  `json:"delivers_to"`
 }
 
-// LeaderStatus is which replica delivers to a backend. Epoch counts the terms.
+// LeaderStatus is which replica delivers to a backend. Term counts the terms.
 type LeaderStatus struct {
 	Replica string    `json:"replica"`
 	Address string    `json:"address"`
-	Epoch   uint64    `json:"epoch"`
+	Term    uint64    `json:"epoch"`
 	Until   time.Time `json:"until"`
 }
 
@@ -60,7 +60,7 @@ func (c *Console) replicas(ctx context.Context) (all []ReplicaStatus, leaders ma
 		if !l.Until.After(l.Now) {
 			continue
 		}
-		leader := LeaderStatus{Replica: l.Owner, Epoch: l.Epoch, Until: l.Until}
+		leader := LeaderStatus{Replica: l.Owner, Term: l.Term, Until: l.Until}
 		for i := range all {
 			if all[i].ID == l.Owner {
 				leader.Address = all[i].Address

@@ -15,7 +15,7 @@ import (
 // fence lets a transaction go on only under a lease that is held. The row stays locked to the end: nobody takes the lease before
 // what is done under it is committed or undone.
 func (t *tx) fence(l store.Lease) error {
-	_, held, err := one(t, pgx.RowTo[int64], `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`, text(l.Name), text(l.Owner), int64(l.Epoch))
+	_, held, err := one(t, pgx.RowTo[int64], `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`, text(l.Name), text(l.Owner), int64(l.Term))
 	if err == nil && !held {
 		err = fmt.Errorf("update under the lease of %q: %w", l.Name, store.ErrFenced)
 	}
@@ -58,7 +58,7 @@ const leaseColumns = `name, owner, epoch, until, clock_timestamp()`
 func scanLease(r pgx.CollectableRow) (l store.Lease, err error) {
 	var epoch int64
 	err = r.Scan(&l.Name, &l.Owner, &epoch, &l.Until, &l.Now)
-	l.Name, l.Owner, l.Epoch, l.Until, l.Now = plain(l.Name), plain(l.Owner), uint64(epoch), l.Until.UTC(), l.Now.UTC()
+	l.Name, l.Owner, l.Term, l.Until, l.Now = plain(l.Name), plain(l.Owner), uint64(epoch), l.Until.UTC(), l.Now.UTC()
 	return l, err
 }
 
@@ -80,7 +80,7 @@ func (s *Store) Take(ctx context.Context, name, owner string, ttl time.Duration)
 // Renew implements store.Shared.
 func (s *Store) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error) {
 	list, err := say(ctx, s, "renew lease", scanLease, `UPDATE leases SET until = clock_timestamp() + make_interval(secs => $4)
-		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, text(l.Name), text(l.Owner), int64(l.Epoch), ttl.Seconds())
+		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, text(l.Name), text(l.Owner), int64(l.Term), ttl.Seconds())
 	if err == nil && len(list) == 0 {
 		err = fmt.Errorf("renew lease of %q: %w", l.Name, store.ErrFenced)
 	}
@@ -93,7 +93,7 @@ func (s *Store) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (st
 // Release implements store.Shared.
 func (s *Store) Release(ctx context.Context, l store.Lease) error {
 	_, err := say(ctx, s, "release lease", scanLease, `UPDATE leases SET until = clock_timestamp()
-		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, text(l.Name), text(l.Owner), int64(l.Epoch))
+		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, text(l.Name), text(l.Owner), int64(l.Term))
 	return err
 }
 

@@ -146,7 +146,7 @@ func hotChanges(tx store.Tx) error {
 		return err
 	}
 	user := store.Subject{IdP: "idp", User: "user-7"}
-	if err := errors.Join(w.Hurry("t1", time.Unix(1_700_000_000, 0), store.Origin{}, user), w.Touch("t2", time.Unix(1_700_000_000, 0), store.Origin{}, store.Subject{IdP: "idp", Event: 12_000})); err != nil {
+	if err := errors.Join(w.TouchUrgent("t1", time.Unix(1_700_000_000, 0), store.Origin{}, user), w.Touch("t2", time.Unix(1_700_000_000, 0), store.Origin{}, store.Subject{IdP: "idp", Event: 12_000})); err != nil {
 		return err
 	}
 	m, err := w.Mark("t1", user)

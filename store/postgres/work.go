@@ -43,7 +43,7 @@ func (w *work) Touch(target string, at time.Time, by store.Origin, subjects ...s
 	return w.touch(target, at, by, false, subjects)
 }
 
-func (w *work) Hurry(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
+func (w *work) TouchUrgent(target string, at time.Time, by store.Origin, subjects ...store.Subject) error {
 	return w.touch(target, at, by, true, subjects)
 }
 

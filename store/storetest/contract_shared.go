@@ -78,7 +78,7 @@ func testLease(t *testing.T, one, two store.Shared) {
 		t.Errorf("leases of an empty store: %v, %v", leases, err)
 	}
 	l := take(t, one, "a", long)
-	if l.Name != backend || l.Owner != "a" || l.Epoch == 0 || l.Until.Sub(l.Now) > long || l.Until.Sub(l.Now) < long-time.Minute {
+	if l.Name != backend || l.Owner != "a" || l.Term == 0 || l.Until.Sub(l.Now) > long || l.Until.Sub(l.Now) < long-time.Minute {
 		t.Errorf("taken: %+v", l)
 	}
 	for _, owner := range []string{"a", "b"} {
@@ -90,11 +90,11 @@ func testLease(t *testing.T, one, two store.Shared) {
 		t.Errorf("leases are apart: %+v, %v", other, err)
 	}
 	renewed, err := two.Renew(t.Context(), l, 2*long)
-	if err != nil || renewed.Epoch != l.Epoch || renewed.Owner != "a" || renewed.Until.Sub(l.Until) < long-time.Minute {
+	if err != nil || renewed.Term != l.Term || renewed.Owner != "a" || renewed.Until.Sub(l.Until) < long-time.Minute {
 		t.Errorf("renewed: %+v, %v", renewed, err)
 	}
 	for what, wrong := range map[string]store.Lease{
-		"owner": {Name: l.Name, Owner: "b", Epoch: l.Epoch}, "epoch": {Name: l.Name, Owner: "a", Epoch: l.Epoch + 1}, "name": {Name: "none", Owner: "a", Epoch: 1},
+		"owner": {Name: l.Name, Owner: "b", Term: l.Term}, "epoch": {Name: l.Name, Owner: "a", Term: l.Term + 1}, "name": {Name: "none", Owner: "a", Term: 1},
 	} {
 		_, err := one.Renew(t.Context(), wrong, long)
 		is(t, "renew with another "+what, err, store.ErrFenced)
@@ -111,7 +111,7 @@ func testLeaseEnds(t *testing.T, one, two store.Shared) {
 	_, err := one.Renew(t.Context(), l, long)
 	is(t, "renew what is over", err, store.ErrFenced)
 	next := take(t, two, "b", long)
-	if next.Epoch <= l.Epoch || next.Owner != "b" {
+	if next.Term <= l.Term || next.Owner != "b" {
 		t.Errorf("%+v after %+v", next, l)
 	}
 	_, err = one.Renew(t.Context(), l, long)
@@ -129,14 +129,14 @@ func testRelease(t *testing.T, one, two store.Shared) {
 		t.Fatalf("release: %v", err)
 	}
 	leases, err := two.Leases(t.Context())
-	if err != nil || len(leases) != 1 || leases[0].Epoch != l.Epoch || leases[0].Until.After(leases[0].Now) {
+	if err != nil || len(leases) != 1 || leases[0].Term != l.Term || leases[0].Until.After(leases[0].Now) {
 		t.Errorf("released: %+v, %v", leases, err)
 	}
 	_, err = one.Renew(t.Context(), l, long)
 	is(t, "renew what was released", err, store.ErrFenced)
 	is(t, "write under it", one.Under(l).Update(t.Context(), func(store.Tx) error { return nil }), store.ErrFenced)
-	if next := take(t, two, "a", long); next.Epoch <= l.Epoch {
-		t.Errorf("epoch %d after %d", next.Epoch, l.Epoch)
+	if next := take(t, two, "a", long); next.Term <= l.Term {
+		t.Errorf("epoch %d after %d", next.Term, l.Term)
 	}
 }
 
@@ -154,7 +154,7 @@ func testFence(t *testing.T, one, two store.Shared) {
 	setting("1")
 	write := func(tx store.Tx) error { return tx.SetSetting("n", []byte("2")) }
 	for what, wrong := range map[string]store.Lease{
-		"owner": {Name: l.Name, Owner: "b", Epoch: l.Epoch}, "epoch": {Name: l.Name, Owner: "a", Epoch: l.Epoch - 1}, "name": {Name: "none", Owner: "a", Epoch: l.Epoch},
+		"owner": {Name: l.Name, Owner: "b", Term: l.Term}, "epoch": {Name: l.Name, Owner: "a", Term: l.Term - 1}, "name": {Name: "none", Owner: "a", Term: l.Term},
 	} {
 		is(t, "write with another "+what, two.Under(wrong).Update(t.Context(), write), store.ErrFenced)
 	}
@@ -230,10 +230,10 @@ func testTakers(t *testing.T, one, two store.Shared) {
 		if l == nil {
 			t.Fatal("nobody has it")
 		}
-		if l.Epoch <= last {
-			t.Errorf("epoch %d after %d", l.Epoch, last)
+		if l.Term <= last {
+			t.Errorf("epoch %d after %d", l.Term, last)
 		}
-		last = l.Epoch
+		last = l.Term
 		if err := one.Release(t.Context(), *l); err != nil {
 			t.Fatal(err)
 		}

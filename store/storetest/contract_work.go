@@ -111,7 +111,7 @@ func testOrigins(t *testing.T, s store.Store) {
 	step("nobody asked", func(w store.Work) error { return w.Touch("t", at(1), store.Origin{}, u, v) }, store.Origin{})
 	step("somebody did", func(w store.Work) error { return w.Touch("t", at(2), by("one", 2), u) }, by("one", 2))
 	step("nobody again", func(w store.Work) error { return w.Touch("t", at(3), store.Origin{}, v, u) }, by("one", 2))
-	step("somebody who goes first", func(w store.Work) error { return w.Hurry("t", at(4), by("two", 4), u, v) }, by("two", 4))
+	step("somebody who goes first", func(w store.Work) error { return w.TouchUrgent("t", at(4), by("two", 4), u, v) }, by("two", 4))
 	step("what was asked earlier", func(w store.Work) error { return w.Touch("t", at(5), by("one", 3), u) }, by("two", 4))
 	step("at one moment", func(w store.Work) error { return w.Touch("t", at(6), by("three", 4), v, u) }, by("three", 4))
 	step("parked", func(w store.Work) error {

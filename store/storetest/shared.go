@@ -74,7 +74,7 @@ func (s *Shared) Take(ctx context.Context, name, owner string, ttl time.Duration
 		if l.Until.After(now) {
 			return fmt.Errorf("taking the lease on %s: %w", name, store.ErrHeld)
 		}
-		l = store.Lease{Name: name, Owner: owner, Epoch: l.Epoch + 1, Until: now.Add(ttl), Now: now}
+		l = store.Lease{Name: name, Owner: owner, Term: l.Term + 1, Until: now.Add(ttl), Now: now}
 		return put(tx, leaseSetting+name, l)
 	})
 	return l, err
@@ -141,7 +141,7 @@ func (s *Shared) Replicas(ctx context.Context) (out []store.Replica, err error) 
 
 func (s *Shared) held(tx store.Tx, l store.Lease) error {
 	cur, err := leaseOf(tx, l.Name)
-	if err == nil && (cur.Owner != l.Owner || cur.Epoch != l.Epoch || !cur.Until.After(s.now())) {
+	if err == nil && (cur.Owner != l.Owner || cur.Term != l.Term || !cur.Until.After(s.now())) {
 		err = fmt.Errorf("the lease on %s: %w", l.Name, store.ErrFenced)
 	}
 	return err
