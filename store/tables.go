@@ -28,6 +28,7 @@ func Tables() []Record {
 		new(Condition),
 		new(Credential),
 		new(Disowned),
+		new(Ending),
 		new(HeldOffboarding),
 		new(Invitation),
 		new(Listing),
@@ -59,6 +60,24 @@ func (*Invitation) Table() Table {
 // Fields implements Record.
 func (r *Invitation) Fields() []any {
 	return []any{&r.Backend, &r.Listing, &r.Key, &r.At, &r.Refused, &r.Expires}
+}
+
+// Ending is a call that ends a membership or an account, was begun and has no outcome.
+type Ending struct {
+	Backend string
+	Listing string
+	Account string
+	At      time.Time
+}
+
+// Table implements Record.
+func (*Ending) Table() Table {
+	return Table{"endings", []string{"backend", "listing", "account", "at"}, 3, false}
+}
+
+// Fields implements Record.
+func (r *Ending) Fields() []any {
+	return []any{&r.Backend, &r.Listing, &r.Account, &r.At}
 }
 
 // Offboarded is an account, or the membership of a target, that was ended; with a Hold, one that an operator

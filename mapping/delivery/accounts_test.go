@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
@@ -95,4 +96,34 @@ func TestWhoComesBackIsInvitedAgain(t *testing.T) {
 	w.vendor.people["new@example.com"] = "n"
 	w.pass(24 * time.Hour)
 	w.expectCalls("add acme: n=ADMIN")
+}
+
+// TestAnOffboardingThatMayBeDone is on record before its call: a user who comes back after one without
+// a clean answer is looked up, and invited again, since the earlier invitation was for what may be over.
+func TestAnOffboardingThatMayBeDone(t *testing.T) {
+	w := newWorld(t, mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}})
+	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
+	w.restart()
+	w.user("okta", "new", "new@example.com", true)
+	w.user("okta", "u2", "u2@example.com", true)
+	w.vendor.people["u2@example.com"] = "a2"
+	w.group("okta", "Admins")
+	w.join("okta", "u2", "Admins")
+	w.join("okta", "new", "Admins")
+	w.pass(time.Minute)
+	w.vendor.people["new@example.com"] = "a9"
+	w.pass(24 * time.Hour)
+	w.expect("acme/a2=ADMIN acme/a9=ADMIN")
+	w.calls()
+
+	w.vendor.ends = []*backend.Error{{Kind: backend.Transient, Doing: "ending a membership"}}
+	w.deactivate("okta", "new")
+	w.pass(0)
+	w.expectCalls("remove acme: a9=ADMIN", "offboard acme: a9")
+	delete(w.vendor.people, "new@example.com")
+	w.user("okta", "new", "new@example.com", true)
+	w.pass(time.Minute)
+	w.expectCalls() // it may still take effect
+	w.pass(time.Minute)
+	w.expectCalls("invite acme: new@example.com")
 }

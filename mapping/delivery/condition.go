@@ -89,21 +89,14 @@ func (w *Worker) asked(tx store.Tx) (bool, error) {
 	return w.isAsked(tx, store.CommandRetry)
 }
 
-// obey takes the commands.
-func (w *Worker) obey(ctx context.Context) (resync, retry bool, err error) {
-	any := false
-	err = w.Store.View(ctx, func(tx store.Tx) (err error) {
-		any, err = w.asked(tx)
-		return err
+// takeCommands takes the commands of operators out of the store.
+func (w *Worker) takeCommands(ctx context.Context) (resync, retry bool, err error) {
+	err = w.Store.Update(ctx, func(tx store.Tx) error {
+		var err, other error
+		resync, err = w.takeCommand(tx, store.CommandResync)
+		retry, other = w.takeCommand(tx, store.CommandRetry)
+		return errors.Join(err, other)
 	})
-	if err == nil && any {
-		err = w.Store.Update(ctx, func(tx store.Tx) error {
-			var err, other error
-			resync, err = w.takeCommand(tx, store.CommandResync)
-			retry, other = w.takeCommand(tx, store.CommandRetry)
-			return errors.Join(err, other)
-		})
-	}
 	if err != nil {
 		return false, false, fmt.Errorf("taking commands: %w", err)
 	}

@@ -12,12 +12,19 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// deliver makes one call: the open attempt is committed before it, the outcome after it. A rejected batch is
-// halved until the offending entry stands alone. The error is one of the store or of ctx.
+// deliver makes one call: the open attempt is committed before it, the outcome after it. The error is
+// one of the store or of ctx.
 func (w *Worker) deliver(ctx context.Context, s step) error {
-	if !w.pausedUntil(s.delta.Target).IsZero() || w.untilEnded(ctx, s) || s.fenced(ctx) {
+	if !w.pausedUntil(s.target).IsZero() || w.untilEnded(ctx, s) || s.fenced(ctx) {
 		s.leave()
 		return nil
+	}
+	if s.offboards != nil {
+		release, ready := w.readyToEnd(s)
+		if !ready {
+			return w.settleQuiet(ctx, s.target, []*account{s.offboards})
+		}
+		defer release()
 	}
 	if err := w.begin(ctx, s); errors.Is(err, errDecided) {
 		s.leave()
@@ -25,16 +32,42 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 	} else if err != nil {
 		return fmt.Errorf("recording an attempt: %w", err)
 	}
-	outcomes, err := w.call(ctx, s.delta)
+	outcomes, err := w.call(ctx, s)
 	var failure *backend.Error
-	switch {
-	case err == nil:
-		w.succeeded(s.delta.Target)
-		w.Log.Info("delivered", "backend", w.Name, "target", s.delta.Target, "people", len(s.delta.Changes))
-		return w.confirm(ctx, s, outcomes)
-	case !errors.As(err, &failure):
-		failure = &backend.Error{Kind: backend.Transient, Doing: "changing roles", Err: err}
+	if err != nil && !errors.As(err, &failure) {
+		failure = &backend.Error{Kind: backend.Transient, Doing: "changing something", Err: err}
 	}
+	switch {
+	case s.invites != nil:
+		return w.finishInvitation(ctx, s, failure)
+	case s.offboards != nil:
+		s.offboards.steps--
+		return w.finishEnd(ctx, s, failure)
+	case failure == nil:
+		w.succeeded(s.target)
+		w.Log.Info("delivered", "backend", w.Name, "target", s.target, "people", len(s.delta.Changes))
+		return w.confirm(ctx, s, outcomes)
+	}
+	return w.refused(ctx, s, failure)
+}
+
+// readyToEnd claims an account whose membership ends. If its roles were not revoked cleanly, or another
+// visit ends it, the account is left for later.
+func (w *Worker) readyToEnd(s step) (release func(), ready bool) {
+	a := s.offboards
+	if !a.unfinished && a.park == 0 && a.Wait.IsZero() {
+		if release, ready = w.claimEnd(s.target, a.ID); ready {
+			return release, true
+		}
+		a.later = true
+	}
+	a.steps--
+	return nil, false
+}
+
+// refused deals with a call that changes roles and was not answered cleanly. A rejected batch is halved
+// until the offending entry stands alone.
+func (w *Worker) refused(ctx context.Context, s step, failure *backend.Error) error {
 	switch {
 	case isolable(failure, s):
 		if err := w.outcome(ctx, s, s.untouched(failure), false); err != nil {
@@ -50,13 +83,13 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 	case failure.Kind == backend.Rejected, (s.isolated || s.settings()) && forbidden(failure):
 		return w.single(ctx, s, failure)
 	case failure.Kind == backend.Missing:
-		w.health.at(s.delta.Target, noTarget, "the backend has no such target")
+		w.health.at(s.target, noTarget, "the backend has no such target")
 		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) })
 	case failure.Unsent, failure.Kind == backend.Throttled, failure.Kind == backend.Unauthorized:
-		w.failed(s.delta.Target, failure)
+		w.failed(s.target, failure)
 		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 	}
-	w.failed(s.delta.Target, failure)
+	w.failed(s.target, failure)
 	return w.doubt(ctx, s)
 }
 
@@ -70,12 +103,18 @@ func isolable(e *backend.Error, s step) bool {
 	return size(s) > 1 && (e.Kind == backend.Rejected || forbidden(e))
 }
 
-// call applies the delta. It is not cut short by the end of ctx: a graceful stop waits for the answer, so that nothing is left
-// open needlessly.
-func (w *Worker) call(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
+// call makes the call of a step. It is not cut short by the end of ctx: a graceful stop waits for the
+// answer, so that nothing is left open needlessly.
+func (w *Worker) call(ctx context.Context, s step) ([]backend.Outcome, error) {
 	lingering, cancel := w.linger(ctx)
 	defer cancel()
-	return w.Backend.Apply(lingering, d)
+	switch {
+	case s.offboards != nil:
+		return nil, w.Backend.Offboard(lingering, s.target, s.offboards.Account.Account)
+	case s.invites != nil:
+		return nil, w.Backend.Invite(lingering, s.target, s.invites.key)
+	}
+	return w.Backend.Apply(lingering, s.delta)
 }
 
 // linger outlasts ctx by as long as one call may take. While ctx lasts there is no deadline: each call of a client has one of its own,
@@ -84,6 +123,14 @@ func (w *Worker) linger(ctx context.Context) (context.Context, context.CancelFun
 	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.CallTimeout, cancel) })
 	return lingering, func() { stop(); cancel() }
+}
+
+// postpone leaves a step to the next visit.
+func (w *Worker) postpone(ctx context.Context, s step) error {
+	if s.leave(); s.invites != nil {
+		return w.askLater(ctx, s)
+	}
+	return nil
 }
 
 // leave ends a step without a call: its marks stay for the next round.
@@ -109,8 +156,8 @@ func halves(s step) []step {
 		if len(s.delta.Changes) == 0 {
 			return halfSets(s)
 		}
-		people := step{delta: backend.Delta{Target: s.delta.Target, Changes: s.delta.Changes}, accounts: s.accounts}
-		sets := step{delta: s.delta, accounts: map[string]*account{store.TargetSettings: a}}
+		people := step{target: s.target, delta: backend.Delta{Target: s.target, Changes: s.delta.Changes}, accounts: s.accounts}
+		sets := step{target: s.target, delta: s.delta, accounts: map[string]*account{store.TargetSettings: a}}
 		sets.delta.Changes = nil
 		people.accounts = without(s.accounts, store.TargetSettings)
 		return []step{people, sets}
@@ -120,7 +167,7 @@ func halves(s step) []step {
 	}
 	var out []step
 	for part := range slices.Chunk(s.delta.Changes, (len(s.delta.Changes)+1)/2) {
-		h := step{delta: backend.Delta{Target: s.delta.Target, Changes: part}, accounts: map[string]*account{}}
+		h := step{target: s.target, delta: backend.Delta{Target: s.target, Changes: part}, accounts: map[string]*account{}}
 		for _, c := range part {
 			h.accounts[c.Account.ID] = s.accounts[c.Account.ID]
 		}
@@ -137,7 +184,7 @@ func halfRoles(s step) []step {
 	for part := range slices.Chunk(c.Roles, (len(c.Roles)+1)/2) {
 		one := c
 		one.Roles = part
-		out = append(out, step{delta: backend.Delta{Target: s.delta.Target, Changes: []backend.Change{one}}, accounts: s.accounts})
+		out = append(out, step{target: s.target, delta: backend.Delta{Target: s.target, Changes: []backend.Change{one}}, accounts: s.accounts})
 	}
 	return out
 }
@@ -146,7 +193,7 @@ func halfRoles(s step) []step {
 func halfSets(s step) []step {
 	s.accounts[store.TargetSettings].steps++
 	half := func(add, remove []string) step {
-		return step{delta: backend.Delta{Target: s.delta.Target, PermissionSetsToAdd: add, PermissionSetsToRemove: remove}, accounts: s.accounts}
+		return step{target: s.target, delta: backend.Delta{Target: s.target, PermissionSetsToAdd: add, PermissionSetsToRemove: remove}, accounts: s.accounts}
 	}
 	add, remove := s.delta.PermissionSetsToAdd, s.delta.PermissionSetsToRemove
 	switch {
@@ -196,7 +243,7 @@ func eachRole(a *account, c backend.Change, f func(*account, string, bool) error
 		}
 	}
 	if c.Op == backend.Replace {
-		for _, role := range a.remove {
+		for _, role := range a.Remove {
 			if err := f(a, role, false); err != nil {
 				return err
 			}
@@ -211,11 +258,22 @@ type spot struct{ target, account string }
 // errDecided: of what a call is to take away something is not the bridge's any more, because an operator decided so meanwhile.
 var errDecided = errors.New("decided meanwhile")
 
-// begin commits that an attempt has started, for every grant of the call.
+// begin commits that an attempt has started.
 func (w *Worker) begin(ctx context.Context, s step) error {
+	switch {
+	case s.offboards != nil:
+		return w.beginEnd(ctx, s)
+	case s.invites != nil:
+		return w.beginInvitation(ctx, s)
+	}
+	return w.beginChange(ctx, s)
+}
+
+// beginChange commits that an attempt has started, for every grant of the call.
+func (w *Worker) beginChange(ctx context.Context, s step) error {
 	now := w.now()
 	for id := range s.accounts {
-		w.touched[spot{s.delta.Target, id}] = now
+		w.touched[spot{s.target, id}] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		if tx.Setting(w.called()) == nil {
@@ -232,18 +290,18 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 			return err
 		}
 		return s.each(func(a *account, role string, want bool) error {
-			e, err := ledger.Entry(s.delta.Target, a.ID, role)
+			e, err := ledger.Entry(s.target, a.ID, role)
 			switch {
 			case errors.Is(err, store.ErrNotFound) && !want:
 				return errDecided
 			case errors.Is(err, store.ErrNotFound):
-				e = store.Entry{Target: s.delta.Target, Account: a.ID, Role: role, Key: a.Key, Adopted: a.there[role],
-					Borrowed: want && len(a.links) > 0 && !a.firm[role]}
+				e = store.Entry{Target: s.target, Account: a.ID, Role: role, Key: a.Key, Adopted: a.There[role],
+					Borrowed: want && len(a.links) > 0 && !a.Want[role].Firm}
 			case err != nil:
 				return err
 			}
 			if want { // came back: leaving once more is another decision
-				err := errors.Join(store.Delete(tx, w.retainedRow(a.ID)), store.Delete(tx, w.offboardedRow(s.delta.Target, a.ID)))
+				err := errors.Join(store.Delete(tx, w.retainedRow(a.ID)), store.Delete(tx, w.offboardedRow(s.target, a.ID)))
 				if err != nil {
 					return err
 				}
@@ -279,7 +337,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 	var done []store.Mark
 	c, now := w.condition(), w.now()
 	for id := range s.accounts { // what reads may not show yet begins with the answer
-		w.touched[spot{s.delta.Target, id}] = now
+		w.touched[spot{s.target, id}] = now
 	}
 	err := w.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		done = nil
@@ -288,7 +346,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 		}
 		ledger := tx.Ledger(w.Name)
 		err := s.each(func(a *account, role string, want bool) error {
-			e, err := entry(ledger, s.delta.Target, a, role)
+			e, err := entry(ledger, s.target, a, role)
 			if err != nil || !e.Open {
 				return err
 			}
@@ -305,7 +363,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 			return err
 		}
 		for _, a := range s.accounts {
-			marks, err := w.settle(tx, s.delta.Target, a)
+			marks, err := w.settle(tx, s.target, a)
 			if err != nil {
 				return err
 			}
@@ -317,7 +375,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 		return fmt.Errorf("recording an outcome: %w", err)
 	}
 	w.told = c
-	w.observe(done)
+	w.delivered(done)
 	return nil
 }
 
@@ -325,7 +383,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome) error {
 	already, touched := map[string]bool{}, map[string]bool{}
 	for id, a := range s.accounts {
-		touched[id] = a.touched
+		touched[id] = a.Called
 	}
 	evidence := map[bool]string{false: "clean answer", true: "clean answer; it was so before"}
 	for i, o := range outcomes {
@@ -333,7 +391,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 	}
 	now := w.now()
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
-		_, known := s.accounts[e.Account].mine[role]
+		_, known := s.accounts[e.Account].Owned[role]
 		adopted := already[e.Account] && want && !known && !touched[e.Account] || want && e.Adopted && e.Since.IsZero()
 		e.State, e.Note, e.Missed = confirmed(want), "ok", 0
 		if !e.Doubt.After(now) {
@@ -354,7 +412,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, string, bool) error {
 	return func(_ store.Tx, e *store.Entry, role string, want bool) error {
 		e.Note = "refused"
-		_, known := s.accounts[e.Account].mine[role]
+		_, known := s.accounts[e.Account].Owned[role]
 		switch {
 		case failure.Unsent && !known && !s.sent:
 			e.State = store.Absent

@@ -3,6 +3,9 @@
 // directory as it is at that moment, compares that with the ledger, and sends the smallest set of calls. Retries,
 // duplicates, crashes and changed rules are all the same path.
 //
+// What must be sent, and what a brake holds, is decided by package plan: the worker reads a snapshot of a
+// target, records what the plan decides and makes its calls, each after an attempt on record.
+//
 // It owns the ledger, the links between users and accounts, and what happens to a mark after it was made. It
 // does not own how a vendor is spoken to (package backend), what a group means (package mapping) or when a mark
 // is made for a request (package scim). It makes no call inside a transaction.
@@ -49,7 +52,7 @@
 //
 // A resync compares the ledger with what is there: present and twice not seen is unknown, and given again.
 //
-// Over a store that several replicas share a Candidate takes the lease of a backend and makes a Worker for each term. A
+// Over a store that several replicas share a Candidate stands for election (package lead) and makes a Worker for each term. A
 // take-over is a restart: what the next worker must know is in the store (marks, ledger, holds, what the limits count, until when
 // the vendor does not want to be called, what commands asked for), and whatever else a Worker remembers is learnt anew.
 // docs/adr/0015 has it item by item.

@@ -10,11 +10,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
-
-// whyChanged is why the off-boarding of an account is held: the user came to it by a changed value, so it may be another person's.
-const whyChanged = "changed_value"
 
 // heldEnd is an off-boarding that waits for an operator. It takes nothing away by itself, so the ledger has no entry for it.
 type heldEnd struct {
@@ -23,11 +21,11 @@ type heldEnd struct {
 	Account  string    `json:"account"`
 	Key      string    `json:"key"`
 	Since    time.Time `json:"since"`
-	Why      string    `json:"why,omitempty"` // "": whyChanged
+	Why      string    `json:"why,omitempty"` // "": plan.ChangedValue
 	Approved bool      `json:"approved,omitempty"`
 }
 
-func (h heldEnd) why() string { return cmp.Or(h.Why, whyChanged) }
+func (h heldEnd) why() string { return cmp.Or(h.Why, plan.ChangedValue) }
 
 // heldEnds lists the off-boardings that wait, and those that were approved and are not done.
 func heldEnds(tx store.Tx, backend string) (out []heldEnd, err error) {
@@ -111,54 +109,115 @@ func (w *Worker) wakeEnd(tx store.Tx, h heldEnd, by store.Origin) error {
 	return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State == store.Held && m.Reason == h.ID })
 }
 
-// reviewEnds decides of each account that is to be ended whether it may be: nothing is held for accounts whose users are back, one
-// whose link is young waits, and one that was found by a changed value only is held.
-func (w *Worker) reviewEnds(ctx context.Context, target string, v *visitWork) error {
-	held := map[string]heldEnd{}
-	err := w.Store.View(ctx, func(tx store.Tx) error {
-		for id := range v.accounts {
-			h, there, err := w.heldEndAt(tx, target, id)
-			if err != nil {
+// recordEnds writes which memberships are held, and which holds of them are over.
+func (w *Worker) recordEnds(ctx context.Context, target string, v *visitWork, p plan.Plan) error {
+	var changed []*account
+	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
+		a := v.accounts[id]
+		if a.left, a.later = a.End.Left, a.End.Later; a.End.Held && a.Membership.Hold != "" {
+			a.park, a.reason = store.Held, a.Membership.Hold
+		}
+		if a.End.Hold != "" || a.End.Release || a.End.Forget {
+			changed = append(changed, a)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	begins := false
+	err := w.Store.Update(ctx, func(tx store.Tx) error {
+		all, err := heldEnds(tx, w.Name)
+		if err != nil {
+			return err
+		}
+		begins = !slices.ContainsFunc(all, func(h heldEnd) bool { return h.Why == plan.Offboardings && h.Target == target })
+		for _, a := range changed {
+			if err := w.recordEnd(tx, target, a); err != nil {
 				return err
-			}
-			if there {
-				held[id] = h
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("recording held off-boardings: %w", err)
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
-		a := v.accounts[id]
-		h, there := held[id]
-		switch {
-		case there && !a.offboarded:
-			err = w.releaseEnd(ctx, h)
-		case !a.leaves() || w.untouchable(a) != "" || there && h.Approved:
-		default:
-			err = w.holdEnd(ctx, target, a)
-		}
-		if err != nil {
-			return err
-		}
+	if begins && slices.ContainsFunc(changed, func(a *account) bool { return a.End.Hold == plan.Offboardings }) {
+		w.overLimit(target, plan.Offboardings, w.MaxOffboardings)
 	}
 	return nil
 }
 
-// releaseEnd forgets a held off-boarding.
-func (w *Worker) releaseEnd(ctx context.Context, h heldEnd) error {
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		if err := w.dropEnd(tx, h.Target, h.Account); err != nil || h.Approved {
+// recordEnd writes what a plan decides about one membership, unless an operator was quicker.
+func (w *Worker) recordEnd(tx store.Tx, target string, a *account) error {
+	all, err := heldEnds(tx, w.Name)
+	if err != nil {
+		return err
+	}
+	held, there, err := w.heldEndAt(tx, target, a.ID)
+	if err != nil {
+		return err
+	}
+	if a.End.Forget {
+		if err := w.forgetAccount(tx, target, a.ID, a.Key); err != nil {
 			return err
 		}
-		return w.wakeEnd(tx, h, store.Origin{})
-	})
-	if err != nil {
-		return fmt.Errorf("releasing a held off-boarding: %w", err)
+		if err := tx.Work(w.Name).Touch(target, w.now(), store.Origin{}, a.subjects()...); err != nil {
+			return err
+		}
 	}
-	return nil
+	if a.End.Release && there {
+		if err := w.dropEnd(tx, target, a.ID); err != nil || held.Approved {
+			return err
+		}
+		return w.wakeEnd(tx, held, store.Origin{})
+	}
+	if a.End.Hold == "" {
+		return nil
+	}
+	a.park, a.reason, a.unfinished = 0, "", false
+	switch over, err := w.keptOrEnded(tx, target, a.ID); {
+	case err != nil:
+		return err
+	case over:
+		a.left = true
+		return nil
+	case there:
+		if a.park, a.reason = store.Held, held.ID; held.Approved {
+			a.park, a.reason, a.unfinished = 0, "", true // the next visit ends it
+		}
+		return nil
+	}
+	h, err := w.endHold(tx, target, a.End.Hold, all)
+	if err != nil {
+		return err
+	}
+	h.Account, h.Key = a.ID, a.Key
+	a.park, a.reason = store.Held, h.ID
+	if _, err := tx.Events().Append(initiated(w.endEvent("hold", h), a.origin)); err != nil {
+		return err
+	}
+	return store.Put(tx, h.row(w.Name))
+}
+
+// endHold returns the hold of memberships that may take in more for a reason, or a new one: one that
+// was found by a changed value is decided about alone.
+func (w *Worker) endHold(tx store.Tx, target, why string, all []heldEnd) (heldEnd, error) {
+	now, kept := w.now(), why
+	if why == plan.ChangedValue {
+		kept = ""
+	} else {
+		shown, err := w.shown(tx)
+		if err != nil {
+			return heldEnd{}, err
+		}
+		for _, h := range all {
+			if h.Why == why && h.Target == target && !h.Approved && within(now, h.Since, holdGrows) && !slices.Contains(shown, h.ID) {
+				return h, nil
+			}
+		}
+	}
+	n, err := tx.Ledger(w.Name).NextAttempt()
+	return heldEnd{ID: w.Name + "-" + strconv.FormatUint(n, 10), Target: target, Since: now, Why: kept}, err
 }
 
 // dropEnd deletes the record of an off-boarding, if there is one.
@@ -170,103 +229,26 @@ func (w *Worker) dropEnd(tx store.Tx, target, account string) error {
 	return store.Delete(tx, h.row(w.Name))
 }
 
-// holdEnd holds an off-boarding, or lets it wait, unless one of the links to the account is reason enough for it.
-func (w *Worker) holdEnd(ctx context.Context, target string, a *account) error {
-	now, sure := w.now(), false
-	for _, l := range a.links {
-		switch {
-		case l.Changed && !l.Made:
-		case within(now, l.Seen, w.Straggler):
-			a.wait = earlier(a.wait, l.Seen.Add(w.Straggler))
-		default:
-			sure = true
-		}
+// countEnd counts the end of an account under max_offboardings, unless its off-boarding is on record
+// already or an operator approved it. errDecided: it must not go now.
+func (w *Worker) countEnd(tx store.Tx, target, id string) error {
+	held, there, err := w.heldEndAt(tx, target, id)
+	if err != nil || there && held.Approved {
+		return err
 	}
-	if sure || !a.wait.IsZero() {
-		if sure {
-			a.wait = time.Time{}
-		}
-		return nil
+	if there {
+		return errDecided
 	}
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		a.park, a.reason = 0, ""
-		var err error
-		if a.left, err = w.keptOrEnded(tx, target, a.ID); err != nil || a.left {
-			return err
-		}
-		held, there, err := w.heldEndAt(tx, target, a.ID)
-		if err != nil || there && held.Approved {
-			return err
-		}
-		a.park = store.Held
-		if there {
-			a.reason = held.ID
-			return nil
-		}
-		n, err := tx.Ledger(w.Name).NextAttempt()
-		if err != nil {
-			return err
-		}
-		h := heldEnd{ID: w.Name + "-" + strconv.FormatUint(n, 10), Target: target, Account: a.ID, Key: a.Key, Since: now}
-		a.reason = h.ID
-		if _, err := tx.Events().Append(initiated(w.endEvent("hold", h), a.origin)); err != nil {
-			return err
-		}
-		return store.Put(tx, h.row(w.Name))
-	})
+	sent, err := sentRemovals(tx, w.Name, w.listing(target), w.now())
+	if err != nil || slices.ContainsFunc(sent, func(r sentRemoval) bool { return r.Leaving && r.Account == id }) {
+		return err
+	}
+	l, err := w.leavers(tx, target)
 	if err != nil {
-		return fmt.Errorf("holding an off-boarding: %w", err)
+		return err
 	}
-	return nil
-}
-
-// stillTheirs says whether the account that is to be ended is still that of the value by which it was found. If what is known of
-// that is too old, the listing is read again. An incomplete one is no reason to keep an account.
-func (w *Worker) stillTheirs(ctx context.Context, target string, a *account) (bool, error) {
-	theirs, current, err := w.isTheirs(ctx, target, a)
-	if err != nil || current {
-		return theirs, err
+	if len(l.Gone) >= w.MaxOffboardings.Allows(l.Users) {
+		return errDecided
 	}
-	found, whole, err := w.list(ctx, target, []string{a.Key}, atOnce, map[store.Subject]bool{})
-	if err != nil {
-		return false, err
-	}
-	if whole && len(found) > 0 {
-		theirs, _, err = w.isTheirs(ctx, target, a)
-		return theirs, err
-	}
-	now, shown := found[a.Key]
-	return !shown || now.ID == a.ID, nil
-}
-
-// isTheirs is stillTheirs by the cache; current says whether that is young enough. An account that the listing does not show
-// belongs to no other user.
-func (w *Worker) isTheirs(ctx context.Context, target string, a *account) (theirs, current bool, err error) {
-	listing := w.listing(target)
-	err = w.Store.View(ctx, func(tx store.Tx) error {
-		c, at, err := w.sighting(tx, listing, a.Key)
-		if err == nil {
-			theirs, current = c.ID == a.ID, w.current(at)
-			return nil
-		}
-		if !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		listed, err := w.listed(tx, listing)
-		if err != nil {
-			return err
-		}
-		theirs, current = true, w.current(listed)
-		for c, err := range tx.Accounts(w.Name).CachedOn(listing) {
-			if err != nil {
-				return err
-			}
-			theirs = theirs && c.ID != a.ID
-		}
-		return nil
-	})
-	if err != nil {
-		return false, false, fmt.Errorf("looking whose an account is: %w", err)
-	}
-	return theirs, current, nil
+	return w.noteSent(tx, w.listing(target), []sentRemoval{{Account: id, At: w.now().UnixMilli(), Leaving: true}})
 }

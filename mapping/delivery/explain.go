@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -275,15 +274,15 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 
 // goes puts into words what becomes of a grant that nothing of this user gives.
 func (w *Worker) goes(tx store.Tx, e store.Entry) (string, error) {
-	a := &account{Account: backend.Account{ID: e.Account}}
-	if err := w.load(tx, e.Target, e.Account, a); err != nil {
+	a := newAccount(e.Account)
+	if err := w.load(tx, e.Target, e.Account, a, nil); err != nil {
 		return "", err
 	}
-	_, want := a.want[e.Role]
+	_, want := a.Want[e.Role]
 	switch {
 	case want:
 		return "has it, since " + e.Since.UTC().Format(time.RFC3339) + ": another user who is this account is given it", nil
-	case slices.Contains(a.frozen, e.Role):
+	case slices.Contains(a.Frozen, e.Role):
 		return "has it, and keeps it while the rule is paused", nil
 	case e.Adopted && e.Borrowed && w.Mode == Sync:
 		return "has it, as before the bridge; it is about to be the bridge's no longer", nil

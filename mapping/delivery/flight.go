@@ -241,7 +241,7 @@ func (w *Worker) claimEnd(target, account string) (release func(), claimed bool)
 // and reports whether it had to.
 func (w *Worker) untilEnded(ctx context.Context, s step) bool {
 	for _, c := range s.delta.Changes {
-		over := w.ending[w.endKey(s.delta.Target, c.Account.ID)]
+		over := w.ending[w.endKey(s.target, c.Account.ID)]
 		if over == nil || c.Op == backend.Remove {
 			continue
 		}

@@ -46,15 +46,38 @@ func (w *Worker) rank(a, b dueTarget) int {
 	return cmp.Or(cmp.Compare(class(a), class(b)), since(a).Compare(since(b)), a.oldest.Compare(b.oldest), strings.Compare(a.name, b.name))
 }
 
-// gather finds the targets that are due, in the order of rank, and when the next one will be. A target is due when its oldest mark has waited BatchWait, a batch is full, or somebody leaves.
+// waits is what waits for delivery, as one View has it.
+type waits struct {
+	targets map[string]*waitingTarget
+	next    time.Time // when a mark will be due that is not now
+	asked   bool      // an operator's command waits
+}
+
+type waitingTarget struct {
+	dueTarget
+	ready int
+}
+
+// gather finds the targets that are due, in the order of rank, and when the next one will be.
 func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, err error) {
-	type state struct {
-		dueTarget
-		ready int
+	all, err := w.waits(ctx)
+	if err != nil {
+		return nil, all.next, err
 	}
+	due, next = w.dueOf(all)
+	return due, next, nil
+}
+
+// waits reads what waits for delivery.
+func (w *Worker) waits(ctx context.Context) (out waits, err error) {
 	now := w.now()
-	targets := map[string]*state{}
 	err = w.Store.View(ctx, func(tx store.Tx) error {
+		targets := map[string]*waitingTarget{}
+		asked, err := w.asked(tx)
+		if err != nil {
+			return err
+		}
+		out = waits{targets: targets, asked: asked}
 		for m, err := range tx.Work(w.Name).Marks("") {
 			if err != nil {
 				return fmt.Errorf("gathering marks: %w", err)
@@ -66,14 +89,14 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 				m.Since = now.Add(-w.BatchWait)
 			}
 			if at := w.dueAt(m); at.After(now) {
-				next = earlier(next, at)
+				out.next = earlier(out.next, at)
 				if m.NotBefore.After(now) {
 					continue
 				}
 			}
 			t := targets[m.Target]
 			if t == nil {
-				t = &state{dueTarget: dueTarget{name: m.Target, oldest: m.Since}}
+				t = &waitingTarget{dueTarget: dueTarget{name: m.Target, oldest: m.Since}}
 				targets[m.Target] = t
 			}
 			t.ready++
@@ -92,10 +115,15 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, next, err
-	}
-	for target, t := range targets {
+	return out, err
+}
+
+// dueOf returns the targets that are due. A target is due when its oldest mark has waited BatchWait, a
+// batch is full, or a user is off-boarded.
+func (w *Worker) dueOf(all waits) (due []dueTarget, next time.Time) {
+	now := w.now()
+	next = all.next
+	for target, t := range all.targets {
 		if until := w.pausedUntil(target); !until.IsZero() {
 			next = earlier(next, until)
 			continue
@@ -105,7 +133,7 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 		}
 	}
 	slices.SortFunc(due, w.rank)
-	return due, next, nil
+	return due, next
 }
 
 // dueAt is when a mark alone would make its target due.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -186,7 +187,7 @@ func (w *Worker) decideRemovals(tx store.Tx, h Hold, by store.Origin, approve bo
 }
 
 func (w *Worker) approve(tx store.Tx, e store.Entry) error {
-	if e.Why == whyProtected || e.Why == whyOwnAccount {
+	if e.Why == plan.Protected || e.Why == plan.OwnAccount {
 		return ErrProtected
 	}
 	e.Hold, e.Why, e.HeldSince, e.Approved = "", "", time.Time{}, true
@@ -194,7 +195,7 @@ func (w *Worker) approve(tx store.Tx, e store.Entry) error {
 }
 
 func (w *Worker) reject(tx store.Tx, e store.Entry) error {
-	if e.Why == whyOffboardings || e.Why == whyLastAdmin { // the membership stays with the grants
+	if e.Why == plan.Offboardings || e.Why == plan.LastAdmin { // the membership stays with the grants
 		kept := w.retainedRow(e.Account)
 		kept.Hold = e.Hold
 		if err := store.Put(tx, kept); err != nil {

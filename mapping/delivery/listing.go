@@ -278,59 +278,18 @@ func (w *Worker) disputed(tx store.Tx, target string, p *person, id string) (boo
 	return false, nil
 }
 
-// withhold takes out of a visit what is wanted only for users whose account is not known well enough. It returns those users that
-// have no mark: they must be looked up.
-func (w *Worker) withhold(tx store.Tx, target string, v *visitWork, a *account) (unsure []store.Subject, err error) {
-	listing, admin, sure := w.listing(target), w.Backend.Traits().AdminRole, map[string]bool{}
-	for _, l := range a.links {
-		roles := a.wants[store.Subject{IdP: l.IdP, User: l.User}]
-		if len(roles) == 0 {
-			continue
-		}
-		c, at, err := w.sighting(tx, listing, l.Key)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
-		}
-		all := v.known[l.Key] == a.ID
-		current := all || err == nil && c.ID == a.ID && w.current(at)
-		for _, role := range roles {
-			sure[role] = sure[role] || all || current && (role != admin || w.fresh(at))
-		}
+// sure returns, for the roles that a user wants on a target, whether it is known well enough that the
+// user is the account: a listing has just shown it, or one did that is young enough.
+func (w *Worker) sure(tx store.Tx, target, account string, l store.Link, known map[string]string) (func(role string) bool, error) {
+	if known[l.Key] == account {
+		return func(string) bool { return true }, nil
 	}
-	left := slices.DeleteFunc(slices.Clone(a.add), func(role string) bool { return !sure[role] })
-	if len(left) == len(a.add) {
-		return nil, nil
+	c, at, err := w.sighting(tx, w.listing(target), l.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
 	}
-	for _, l := range a.links {
-		s := store.Subject{IdP: l.IdP, User: l.User}
-		doubtful := slices.ContainsFunc(a.wants[s], func(role string) bool { return slices.Contains(a.add, role) && !sure[role] })
-		if _, err := tx.Work(w.Name).Mark(target, s); doubtful && errors.Is(err, store.ErrNotFound) {
-			unsure = append(unsure, s)
-		} else if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
-		}
-	}
-	a.add, a.replace = left, false
-	return unsure, nil
-}
-
-// lookUpAgain marks users whose grants are withheld: who they are is looked up before they get them.
-func (w *Worker) lookUpAgain(ctx context.Context, target string, users []store.Mark) error {
-	if len(users) == 0 {
-		return nil
-	}
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		for _, m := range users {
-			if err := tx.Work(w.Name).Touch(target, w.now(), m.Origin, m.Subject); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("marking who is to be looked up: %w", err)
-	}
-	return nil
+	current, admin := err == nil && c.ID == account && w.current(at), w.Backend.Traits().AdminRole
+	return func(role string) bool { return current && (role != admin || w.fresh(at)) }, nil
 }
 
 // markFormer marks the account that a user has no longer, and the user, wherever it has something.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -72,10 +72,9 @@ func (w *Worker) removes(tx store.Tx, m store.Mark) (bool, error) {
 	if m.Target == store.AnyTarget || id == "" {
 		return m.Urgent, nil
 	}
-	a := &account{Account: backend.Account{ID: id}}
-	if err := w.load(tx, m.Target, id, a); err != nil {
+	a := newAccount(id)
+	if err := w.load(tx, m.Target, id, a, nil); err != nil {
 		return false, err
 	}
-	a.decide(w.now(), w.Straggler)
-	return len(a.remove) > 0, nil
+	return len(plan.Compare(a.Account).Remove) > 0, nil
 }

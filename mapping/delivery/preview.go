@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -27,6 +27,10 @@ type Preview struct {
 	Oldest time.Time `json:"oldest_lookup,omitzero"`
 	Notes  []string  `json:"notes,omitempty"` // what the plan does not say
 	Rules  []string  `json:"rules,omitempty"` // what is wrong with rules, as the directory and the vendor are now
+
+	removed map[[2]string]bool // target, account: it loses everything there
+	ended   map[string]bool    // accounts that end
+	invited map[string]bool    // listing and address: an account is requested once
 }
 
 // PreviewCall is one call.
@@ -35,6 +39,16 @@ type PreviewCall struct {
 	Changes                []PreviewChange `json:"changes"`
 	PermissionSetsToAdd    []string        `json:"permission_sets_to_add,omitempty"`
 	PermissionSetsToRemove []string        `json:"permission_sets_to_remove,omitempty"`
+	// Offboard is whose membership, or account, ends; Invite is the address for which an account is
+	// requested. Such a call changes no roles.
+	Offboard *PreviewAccount `json:"offboard,omitempty"`
+	Invite   string          `json:"invite,omitempty"`
+}
+
+// PreviewAccount is an account and the value that found it.
+type PreviewAccount struct {
+	Person  string `json:"person"`
+	Account string `json:"account"`
 }
 
 // PreviewChange is what happens to one person.
@@ -94,8 +108,20 @@ func (p Preview) Summary() string {
 		for _, ch := range c.Changes {
 			ops[ch.Op]++
 		}
+		if c.Offboard != nil {
+			ops["off-boarded"]++
+		}
+		if c.Invite != "" {
+			ops["invited"]++
+		}
 	}
-	return fmt.Sprintf("%d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up", len(p.Calls), ops["remove"], ops["add"], ops["replace"], len(p.Held), len(p.Unknown))
+	out := fmt.Sprintf("%d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up", len(p.Calls), ops["remove"], ops["add"], ops["replace"], len(p.Held), len(p.Unknown))
+	for _, op := range []string{"off-boarded", "invited"} {
+		if ops[op] > 0 {
+			out += fmt.Sprintf(", %d %s", ops[op], op)
+		}
+	}
+	return out
 }
 
 // preview is Preview under a mode.
@@ -108,7 +134,12 @@ func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (
 	}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		out.Calls, out.Held, out.Unknown, out.LookUps, out.Oldest = out.Calls[:0], out.Held[:0], out.Unknown[:0], out.LookUps[:0], time.Time{}
+		out.removed, out.ended, out.invited = map[[2]string]bool{}, map[string]bool{}, map[string]bool{}
 		targets, err := s.targets(tx)
+		if err != nil {
+			return err
+		}
+		leaving, err := s.previewLeaving(tx)
 		if err != nil {
 			return err
 		}
@@ -120,7 +151,7 @@ func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (
 			if beyond[t] {
 				continue
 			}
-			if err := s.previewTarget(tx, t, &out); err != nil {
+			if err := s.previewTarget(tx, t, leaving[t], &out); err != nil {
 				return err
 			}
 		}
@@ -161,71 +192,185 @@ func (p *Preview) sort() {
 func (w *Worker) under(rules *mapping.Rules) *Worker {
 	return (&Worker{Name: w.Name, Store: w.Store, Backend: w.Backend, Rules: func() *mapping.Rules { return rules }, Match: w.Match, Mode: w.Mode,
 		BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount, MaxRemovals: w.MaxRemovals,
-		MaxOffboardings: w.MaxOffboardings, Now: w.Now}).Init()
+		MaxOffboardings: w.MaxOffboardings, Invite: w.Invite, Offboard: w.Offboard, AccountCache: w.AccountCache, Now: w.Now}).Init()
 }
 
-func (w *Worker) previewTarget(tx store.Tx, target string, out *Preview) error {
+// previewTarget plans for a target as the worker does, but for everybody who has or should have
+// something there, and without a read of the vendor.
+func (w *Worker) previewTarget(tx store.Tx, target string, leaving []store.Mark, out *Preview) error {
 	v := &visitWork{accounts: map[string]*account{}}
 	v.account(store.TargetSettings)
+	urgent, swept := map[string]bool{}, string(tx.Setting(mappingKey(w.Name))) != w.goesBy(w.Rules())
+	for _, m := range leaving {
+		swept = swept || m.Subject == store.Subject{}
+		urgent[m.Subject.Account] = urgent[m.Subject.Account] || isUrgent(m)
+	}
+	for _, m := range leaving {
+		if m.Subject.Account == "" {
+			continue
+		}
+		a := v.account(m.Subject.Account)
+		if isUrgent(m) == urgent[a.ID] && m.State != store.Held && !m.NotBefore.After(w.now()) {
+			a.marks = append(a.marks, m)
+		}
+	}
 	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
 		if err != nil {
 			return err
 		}
 		v.account(e.Account)
 	}
-	if err := w.previewPeople(tx, target, v, out); err != nil {
-		return err
-	}
-	for id, a := range v.accounts {
-		if err := w.load(tx, target, id, a); err != nil {
-			return err
-		}
-		w.previewWishes(a, out)
-		a.decide(w.now(), w.Straggler)
-	}
-	if _, err := w.silenced(tx, target, v); err != nil {
-		return err
-	}
-	b := w.brakes(target, v)
-	if err := b.measure(tx); err != nil {
-		return err
-	}
-	b.keepHeldAdmins()
-	b.limits(v)
-	held, err := heldOn(tx, w.Name, target)
+	hopes, err := w.previewPeople(tx, target, v, out)
 	if err != nil {
 		return err
 	}
-	if sets := v.accounts[store.TargetSettings]; sets != nil && (held != "" || len(b.held) > 0) {
-		sets.remove = nil // see keepSets
+	s, err := w.snapshot(tx, target, v)
+	if err != nil {
+		return err
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
-		a := v.accounts[id]
-		for _, role := range slices.Sorted(maps.Keys(b.held[a])) {
-			out.Held = append(out.Held, PreviewHold{Target: target, Why: b.held[a][role], Person: a.Key, Role: role, PermissionSet: id == store.TargetSettings})
-			a.remove = slices.DeleteFunc(a.remove, func(r string) bool { return r == role })
-			a.replace = false
-		}
+	s.Blind = true
+	s.Missing = slices.DeleteFunc(s.Missing, func(m plan.Missing) bool {
+		again := out.invited[w.endKey(target, m.Key)]
+		out.invited[w.endKey(target, m.Key)] = true
+		return again
+	})
+	out.complete(s, w.Backend.Traits().OneListing, hopes)
+	if s.Ledger, _, err = w.summary(tx, s); err != nil {
+		return err
 	}
-	for _, s := range w.plan(target, v) {
-		call := PreviewCall{Target: target, Changes: []PreviewChange{}, PermissionSetsToAdd: s.delta.PermissionSetsToAdd, PermissionSetsToRemove: s.delta.PermissionSetsToRemove}
-		for _, c := range s.delta.Changes {
-			call.Changes = append(call.Changes, PreviewChange{c.Account.Key, c.Account.ID, c.Op.String(), c.Roles})
+	if s.Leavers, err = w.leavers(tx, target); err != nil {
+		return err
+	}
+	ends, err := heldEnds(tx, w.Name)
+	if err != nil {
+		return err
+	}
+	heldBy := map[string]string{} // the hold of a membership -> why
+	for _, h := range ends {
+		heldBy[h.ID] = h.why()
+	}
+	for _, part := range asVisited(s, leaving, swept) {
+		p := w.planner().Plan(part, w.now())
+		s.Ledger.After(part, p, w.now())
+		for _, c := range p.Calls {
+			if c.Offboard.ID != "" {
+				s.Leavers.Gone[c.Offboard.ID] = true
+			}
 		}
-		out.Calls = append(out.Calls, call)
+		out.take(target, p, v, heldBy)
 	}
 	return nil
 }
 
-// previewWishes adds to what load found through links what is wanted by those whom only the cache knows.
-func (w *Worker) previewWishes(a *account, out *Preview) {
-	for role, g := range a.hopes {
-		if _, known := a.want[role]; !known {
-			a.want[role] = g
+// complete adds to a snapshot what it cannot have: what users want whom only the cache knows, and what
+// the plans of other targets do before.
+func (p *Preview) complete(s plan.Snapshot, oneListing bool, hopes map[string]map[string]plan.Wish) {
+	for id, a := range s.Accounts {
+		for role, wish := range a.Want {
+			if id != store.TargetSettings {
+				_, wish.Sure = hopes[id][role] // by a value that is in the cache: else the user is looked up first
+				a.Want[role] = wish
+			}
+		}
+		for role, wish := range hopes[id] {
+			if _, known := a.Want[role]; !known {
+				a.Want[role] = wish
+			}
+		}
+		if a.Membership != nil && oneListing {
+			m := *a.Membership
+			m.Elsewhere = slices.ContainsFunc(m.On, func(t string) bool { return t != s.Target && !p.removed[[2]string{t, id}] })
+			m.Over = m.Over || p.ended[id]
+			a.Membership = &m
+		}
+		s.Accounts[id] = a
+	}
+}
+
+func isUrgent(m store.Mark) bool { return m.Urgent && m.State == store.Pending }
+
+// asVisited splits a snapshot as the worker visits it: accounts that are off-boarded before all others,
+// and those that only wait for an operator last: they are visited when the whole target is.
+func asVisited(s plan.Snapshot, marks []store.Mark, swept bool) []plan.Snapshot {
+	first, rest, held := s, s, s
+	first.Missing, held.Missing = nil, nil
+	first.Accounts, rest.Accounts, held.Accounts = map[string]plan.Account{}, map[string]plan.Account{}, map[string]plan.Account{}
+	urgent := map[string]bool{}
+	for _, m := range marks {
+		urgent[m.Subject.Account] = urgent[m.Subject.Account] || isUrgent(m)
+	}
+	for id, a := range s.Accounts {
+		differs := plan.Compare(a)
+		waits := func(role string) bool { return a.Ledger[role].Hold != "" }
+		switch {
+		case urgent[id]:
+			first.Accounts[id] = a
+		case !swept && len(differs.Add) == 0 && len(differs.Remove) > 0 && !slices.ContainsFunc(differs.Remove, func(role string) bool { return !waits(role) }):
+			held.Accounts[id] = a
+		default:
+			rest.Accounts[id] = a
 		}
 	}
-	if !a.seen.IsZero() && (out.Oldest.IsZero() || a.seen.Before(out.Oldest)) {
-		out.Oldest = a.seen
+	return []plan.Snapshot{first, rest, held}
+}
+
+// previewLeaving lists, by target, what waits for accounts: an off-boarded one may have nothing in the
+// ledger.
+func (w *Worker) previewLeaving(tx store.Tx) (map[string][]store.Mark, error) {
+	out := map[string][]store.Mark{}
+	for m, err := range tx.Work(w.Name).Marks("") {
+		if err != nil {
+			return nil, err
+		}
+		targets := []string{m.Target}
+		if m.Subject.User != "" {
+			link, err := tx.Accounts(w.Name).Link(m.Subject.IdP, m.Subject.User)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			if m.Target == store.AnyTarget {
+				if targets, err = w.whereabouts(tx, m.Subject); err != nil {
+					return nil, err
+				}
+			}
+			if m.Subject = (store.Subject{Account: link.Account}); link.Account == "" {
+				continue
+			}
+		}
+		for _, t := range targets {
+			if t != store.AnyTarget {
+				out[t] = append(out[t], m)
+			}
+		}
+	}
+	return out, nil
+}
+
+// take adds what is planned for a target.
+func (p *Preview) take(target string, planned plan.Plan, v *visitWork, heldBy map[string]string) {
+	for _, id := range slices.Sorted(maps.Keys(planned.Decisions)) {
+		held, end := planned.Decisions[id].Held, planned.Decisions[id].End
+		if end.Held {
+			why := cmp.Or(end.Hold, heldBy[v.accounts[id].Membership.Hold])
+			p.Held = append(p.Held, PreviewHold{Target: target, Why: why, Person: v.accounts[id].Key, Role: membership})
+		}
+		for _, role := range slices.Sorted(maps.Keys(held)) {
+			p.Held = append(p.Held, PreviewHold{Target: target, Why: held[role], Person: v.accounts[id].Key, Role: role, PermissionSet: id == store.TargetSettings})
+		}
+	}
+	for _, c := range planned.Calls {
+		call := PreviewCall{Target: target, Changes: []PreviewChange{}, PermissionSetsToAdd: c.Delta.PermissionSetsToAdd, PermissionSetsToRemove: c.Delta.PermissionSetsToRemove}
+		if c.Offboard.ID != "" {
+			p.ended[c.Offboard.ID] = true
+			call.Offboard = &PreviewAccount{c.Offboard.Key, c.Offboard.ID}
+		}
+		call.Invite = c.Invite
+		for _, change := range c.Delta.Changes {
+			d := planned.Decisions[change.Account.ID]
+			p.removed[[2]string{target, change.Account.ID}] = len(d.Remove) == len(d.Owned)
+			call.Changes = append(call.Changes, PreviewChange{change.Account.Key, change.Account.ID, change.Op.String(), change.Roles})
+		}
+		p.Calls = append(p.Calls, call)
 	}
 }
 
@@ -251,10 +396,12 @@ func (w *Worker) previewLookUp(tx store.Tx, target string, s store.Subject, key 
 	return nil
 }
 
-// previewPeople finds the accounts of everybody who should have something on the target, by what is known of them.
-func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Preview) error {
+// previewPeople finds the accounts of all users who should have something on the target, by what is
+// known of them, and returns what they want, by account and role.
+func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Preview) (map[string]map[string]plan.Wish, error) {
+	hopes := map[string]map[string]plan.Wish{}
 	t := mapping.Target{Backend: w.Name, Target: target}
-	return w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.inForce().Targets(idp, g), t) }, func(s store.Subject) error {
+	err := w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.inForce().Targets(idp, g), t) }, func(s store.Subject) error {
 		user, groups, err := userAndGroups(tx, s)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -262,33 +409,39 @@ func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Pr
 		if err != nil {
 			return err
 		}
-		var hopes []mapping.Grant
+		var wants []mapping.Grant
 		for _, g := range w.rules(tx).Desired(s.IdP, user, groups) {
 			if g.Target == t {
-				hopes = append(hopes, g)
+				wants = append(wants, g)
 			}
 		}
-		if len(hopes) == 0 {
+		if len(wants) == 0 {
 			return nil
 		}
 		key := w.key(user)
 		c, err := tx.Accounts(w.Name).Cached(w.listing(target), key)
 		if errors.Is(err, store.ErrNotFound) {
+			listed, err := w.listed(tx, w.listing(target))
+			if err != nil {
+				return err
+			}
+			if !listed.IsZero() { // a complete listing did not show it
+				v.missing = append(v.missing, &person{key: key})
+			}
 			out.Unknown = append(out.Unknown, key)
-			return w.previewLookUp(tx, target, s, key, hopes, out)
+			return w.previewLookUp(tx, target, s, key, wants, out)
 		}
 		if err != nil {
 			return err
 		}
-		a := v.account(c.ID)
-		a.Account = backend.Account{ID: c.ID, Key: key, Status: c.Status}
-		a.seen = c.Seen
-		if a.hopes == nil {
-			a.hopes = map[string]mapping.Grant{}
+		out.Oldest = earlier(out.Oldest, c.Seen)
+		if v.account(c.ID).Key = key; hopes[c.ID] == nil {
+			hopes[c.ID] = map[string]plan.Wish{}
 		}
-		for _, g := range hopes {
-			a.hopes[g.Role] = g
+		for _, g := range wants {
+			hopes[c.ID][g.Role] = plan.Wish{Replace: g.Replace, Firm: true, Sure: true}
 		}
 		return nil
 	})
+	return hopes, err
 }

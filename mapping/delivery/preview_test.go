@@ -108,3 +108,58 @@ func TestAPlanUnderAnotherMode(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanPrintsEveryCall compares what `plan` says with what is called then: invitations and the ends
+// of memberships, too.
+func TestPlanPrintsEveryCall(t *testing.T) {
+	w := newWorld(t, mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}})
+	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
+	w.restart()
+	w.group("okta", "Admins")
+	for _, name := range []string{"ada", "bob", "eve", "new"} {
+		w.user("okta", name, name+"@example.com", true)
+		w.vendor.people[name+"@example.com"] = "of-" + name
+	}
+	delete(w.vendor.people, "new@example.com")
+	for _, name := range []string{"ada", "bob"} {
+		w.join("okta", name, "Admins")
+	}
+	w.pass(10 * time.Minute)
+	w.calls()
+	w.leave("okta", "ada", "Admins")
+	w.deactivate("okta", "bob")
+	w.join("okta", "eve", "Admins")
+	w.join("okta", "new", "Admins")
+	p, err := w.worker.Preview(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var planned []string
+	for _, c := range p.Calls {
+		switch {
+		case c.Offboard != nil:
+			planned = append(planned, "offboard acme: "+c.Offboard.Account)
+		case c.Invite != "":
+			planned = append(planned, "invite acme: "+c.Invite)
+		}
+		for _, change := range c.Changes {
+			planned = append(planned, change.Op+" acme: "+change.Account+"="+strings.Join(change.Roles, ","))
+		}
+	}
+	w.pass(10 * time.Minute)
+	var called []string
+	for _, c := range w.calls() {
+		op, rest, _ := strings.Cut(c, " acme: ")
+		for _, one := range strings.Fields(rest) {
+			called = append(called, op+" acme: "+one)
+		}
+	}
+	slices.Sort(planned)
+	slices.Sort(called)
+	if !slices.Equal(planned, called) || len(called) != 5 {
+		t.Errorf("planned %q, called %q", planned, called)
+	}
+	if s := p.Summary(); !strings.HasSuffix(s, "1 off-boarded, 1 invited") {
+		t.Errorf("summary %q", s)
+	}
+}

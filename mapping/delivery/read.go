@@ -4,60 +4,68 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 // account is what one visit knows and does about one account of the target.
 type account struct {
-	backend.Account
-	marks []store.Mark // settled together when nothing is left to do for the account
-	want  map[string]mapping.Grant
-	mine  map[string]store.Entry // the ledger, by role
+	plan.Account  // what the plan is made of
+	plan.Decision // what it decides
 
-	people      []store.Subject            // who are bound to it
-	links       []store.Link               // by which
-	wants       map[store.Subject][]string // the roles that each of them is to have
-	firm        map[string]bool            // roles that a user must have who did not come by a changed value
-	there       map[string]bool            // roles that it had before they were asked for
-	back        []string                   // roles that were borrowed and are given back
-	causes      map[string][]string        // by role: see because
-	origin      store.Origin               // of the newest mark that concerns it
-	frozen      []string                   // roles of the ledger that no rule may revoke now
-	add, remove []string
-	replace     bool
-	steps       int             // calls that still concern the account
-	unfinished  bool            // something was not done cleanly: the marks stay
-	park        store.MarkState // Blocked or Held: the marks are parked, for this reason
-	reason      string
-	wait        time.Time                // nothing can be seen of it before: the marks wait
-	touched     bool                     // by a call of this process within the straggler window
-	recent      bool                     // so, or it may be: a read may lag
-	offboarded  bool                     // everybody bound to it is deactivated or deleted
-	counts      bool                     // a removal from it is new: the limits count it
-	hopes       map[string]mapping.Grant // in a preview: wanted by somebody whom only the cache knows
-	seen        time.Time                // in a preview: when the backend last said who this is
-	left        bool                     // the membership or account is ended, or nothing is to be ended
-	later       bool                     // it cannot be ended yet
-	users       []string                 // of the target itself: the accounts that lose something with a permission set
+	marks      []store.Mark        // settled together when nothing is left to do for the account
+	links      []store.Link        // of its users
+	causes     map[string][]string // by role: see because
+	origin     store.Origin        // of the newest mark that concerns it
+	steps      int                 // calls that still concern the account
+	unfinished bool                // something was not done cleanly: the marks stay
+	park       store.MarkState     // Blocked or Held: the marks are parked, for this reason
+	reason     string
+	left       bool // the membership or account is ended, or nothing must be ended
+	later      bool // it cannot be ended yet
+}
+
+func newAccount(id string) *account {
+	return &account{Account: plan.Account{Account: backend.Account{ID: id}}}
+}
+
+// subjects are the users of the account.
+func (a *account) subjects() (out []store.Subject) {
+	for _, u := range a.Users {
+		out = append(out, u.Subject)
+	}
+	return out
 }
 
 // visitWork is one visit to one target.
 type visitWork struct {
 	accounts map[string]*account
-	idle     []store.Mark      // marks that concern no account: settled as they are
-	known    map[string]string // value -> account, as this visit found out
-	listed   []uint64          // the numbers of the marks that the target had when they were read, in order
+	idle     []store.Mark        // marks that concern no account: settled as they are
+	known    map[string]string   // value -> account, as this visit found out
+	listed   []uint64            // the numbers of the marks that the target had when they were read, in order
+	open     map[string]openHold // holds that may take in more, by reason
+	missing  []*person           // users without an account, by a complete listing
+	planned  *plan.Plan          // the plan, if nothing had to be read or written before it
+
+	relisted bool                       // the listing was read again for this plan, to its end
+	partly   map[string]backend.Account // what it showed otherwise
+	unlisted bool                       // it cannot be read now
 }
+
+// atOnce reports whether the visit was planned in the View that read its marks, with no read of the
+// vendor in between.
+func (v *visitWork) atOnce() bool { return v.planned != nil && !v.planned.Needs.Any() }
 
 func (v *visitWork) account(id string) *account {
 	a := v.accounts[id]
 	if a == nil {
-		a = &account{Account: backend.Account{ID: id}}
+		a = newAccount(id)
 		v.accounts[id] = a
 	}
 	return a
@@ -86,9 +94,9 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	v := &visitWork{accounts: map[string]*account{}, known: map[string]string{}}
 	var people []*person
 	var sweeps []store.Mark
-	var missing []string
+	var unknown []string
 	err := w.Store.View(ctx, func(tx store.Tx) error {
-		v.accounts, v.idle, people, sweeps, missing = map[string]*account{}, nil, nil, nil, nil
+		v.accounts, v.idle, v.planned, people, sweeps, unknown = map[string]*account{}, nil, nil, nil, nil, nil
 		marks, listed, err := w.marksOf(tx, t)
 		if err != nil {
 			return err
@@ -109,15 +117,25 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 					return err
 				}
 				if p.desired && p.found == "" && p.key != "" {
-					missing = append(missing, p.key)
+					unknown = append(unknown, p.key)
 				}
 				people = append(people, p)
 			}
 		}
-		return nil
+		if len(sweeps)+len(unknown) > 0 || slices.ContainsFunc(people, func(p *person) bool { return !p.bound() }) {
+			return nil
+		}
+		ids := slices.Collect(maps.Keys(v.accounts))
+		for _, p := range people {
+			ids = append(ids, p.account(nil))
+		}
+		if doubtful, err := w.doubtful(tx, target, ids); err != nil || len(doubtful) > 0 { // it must be settled first
+			return err
+		}
+		return w.planAtOnce(tx, target, v, people)
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || v.planned != nil {
+		return v, err
 	}
 	for _, m := range sweeps {
 		if err := w.sweep(ctx, m); err != nil {
@@ -125,7 +143,7 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		}
 	}
 	found, whole := map[string]backend.Account{}, true
-	if len(missing) > 0 {
+	if len(unknown) > 0 {
 		how, visited := w.patiently, map[store.Subject]bool{}
 		if t.urgent {
 			how = atOnce
@@ -133,16 +151,17 @@ func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 		for _, p := range people { // of the others nothing is looked up here
 			visited[p.mark.Subject] = p.desired
 		}
-		if found, whole, err = w.list(ctx, target, missing, how, visited); err != nil {
+		if found, whole, err = w.list(ctx, target, unknown, how, visited); err != nil {
 			return nil, err
 		}
 		w.succeeded(target)
 		findAgain(people, found, whole && len(found) > 0)
 	}
-	if err := w.bind(ctx, target, v, people, found); err != nil || !whole {
+	if err := w.bind(ctx, target, v, people, found); err != nil {
 		return v, err
 	}
-	return v, w.invite(ctx, t, people, found)
+	v.missing = missing(people, found, whole)
+	return v, nil
 }
 
 // findAgain puts what a listing shows in the place of what the cache said before. Of the users that a complete one does not show it
@@ -303,13 +322,7 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 		if idle[p] {
 			v.idle = append(v.idle, p.mark)
 		}
-		if id := p.account(found); id != "" {
-			a := v.account(id)
-			a.marks = append(a.marks, p.mark)
-			if p.desired {
-				v.known[p.key] = id
-			}
-		}
+		v.add(p, p.account(found))
 	}
 	for _, p := range people { // what they had goes in this visit, not in the next
 		m, had := former[p]
@@ -321,6 +334,43 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 			a.marks = append(a.marks, m)
 		}
 	}
+	return nil
+}
+
+// add adds the mark of a user to those of the account that the user is; "" is none.
+func (v *visitWork) add(p *person, id string) {
+	if id == "" {
+		return
+	}
+	a := v.account(id)
+	if a.marks = append(a.marks, p.mark); p.desired {
+		v.known[p.key] = id
+	}
+}
+
+// bound reports whether nothing must be looked up, learnt or written to know which account a user is.
+func (p *person) bound() bool {
+	id := p.account(nil)
+	if id == "" {
+		return !p.desired && p.link.Account == ""
+	}
+	return id == p.link.Account && (p.key == p.link.Key || p.leaves)
+}
+
+// planAtOnce plans a visit in the View that reads its marks: who is which account is known.
+func (w *Worker) planAtOnce(tx store.Tx, target string, v *visitWork, people []*person) error {
+	for _, p := range people {
+		if id := p.account(nil); id == "" {
+			v.idle = append(v.idle, p.mark)
+		} else {
+			v.add(p, id)
+		}
+	}
+	p, err := w.planIn(tx, target, v, nil, nil)
+	if err != nil {
+		return err
+	}
+	v.planned = &p
 	return nil
 }
 

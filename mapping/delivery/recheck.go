@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -100,7 +100,7 @@ func (w *Worker) findHeldAdmins(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if e.Why == whyLastAdmin {
+			if e.Why == plan.LastAdmin {
 				found[e.Target] = window{w.now(), adminsAgain}
 			}
 		}
@@ -115,19 +115,19 @@ func (w *Worker) findHeldAdmins(ctx context.Context) error {
 
 // recheckTarget reads a target, and has the held administrators visited if another one is there.
 func (w *Worker) recheckTarget(ctx context.Context, target string) error {
-	role, held := w.Backend.Traits().AdminRole, map[string]*account{}
-	var b *brakes
+	role, held := w.Backend.Traits().AdminRole, map[string]bool{}
+	var begun *plan.Ledger // of revocations alone: what the vendor shows must say who is left
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		clear(held)
-		b = &brakes{worker: w, target: target, begun: map[string]map[string]bool{}, lately: map[string]map[string]bool{}}
+		begun = plan.NewLedger()
 		for e, err := range tx.Ledger(w.Name).Entries(target, "") {
 			switch {
 			case err != nil:
 				return err
-			case e.Why == whyLastAdmin:
-				held[e.Account] = &account{Account: backend.Account{ID: e.Account}}
+			case e.Why == plan.LastAdmin:
+				held[e.Account] = true
 			case e.State == store.Unknown && !e.Wanted:
-				note(b.begun, e)
+				begun.Take(e, w.now(), w.Straggler)
 			}
 		}
 		return nil
@@ -139,16 +139,12 @@ func (w *Worker) recheckTarget(ctx context.Context, target string) error {
 		delete(w.admins, target)
 		return nil
 	}
-	var seen backend.Observation
-	err = w.patiently(ctx, func(ctx context.Context) (err error) {
-		seen, err = w.Backend.Observe(ctx, target)
-		return err
-	})
+	seen, err := w.readTarget(ctx, target)
 	if err != nil {
 		return fmt.Errorf("looking for another administrator: %w", err)
 	}
 	w.succeeded(target)
-	if !seen.Complete || seen.Partial || len(seen.Members) == 0 || !b.adminRemains(role, seen, held) {
+	if !seen.Complete || seen.Partial || len(seen.Members) == 0 || !plan.AdminRemains(role, *seen, begun, w.revokedOn(target), held) {
 		return nil
 	}
 	return w.revisit(ctx, target, slices.Sorted(maps.Keys(held)))
@@ -158,11 +154,11 @@ func (w *Worker) recheckTarget(ctx context.Context, target string) error {
 func (w *Worker) revisit(ctx context.Context, target string, accounts []string) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		for _, id := range accounts {
-			a, touch := &account{Account: backend.Account{ID: id}}, tx.Work(w.Name).Touch
-			if err := w.load(tx, target, id, a); err != nil {
+			a, touch := newAccount(id), tx.Work(w.Name).Touch
+			if err := w.load(tx, target, id, a, nil); err != nil {
 				return err
 			}
-			if a.offboarded {
+			if a.Offboarded {
 				touch = tx.Work(w.Name).TouchUrgent
 			}
 			if err := touch(target, w.now(), store.Origin{}, store.Subject{Account: id}); err != nil {

@@ -16,8 +16,8 @@ import (
 // to do; else the change is blocked and the person is looked up anew the next time.
 func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) error {
 	if forbidden(failure) && !s.settings() {
-		if w.forbidden[s.delta.Target]++; w.forbidden[s.delta.Target] >= manyForbidden { // not one of the people: everything there
-			w.failed(s.delta.Target, failure)
+		if w.forbidden[s.target]++; w.forbidden[s.target] >= manyForbidden { // not one of the people: everything there
+			w.failed(s.target, failure)
 			return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 		}
 	}
@@ -43,7 +43,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 			}
 			return nil
 		}
-		_, known := s.accounts[e.Account].mine[role]
+		_, known := s.accounts[e.Account].Owned[role]
 		adopted := want && (!known || e.Adopted && e.Since.IsZero())
 		e.State, e.Note = confirmed(want), note
 		if !e.Doubt.After(now) {
@@ -56,7 +56,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		case v.blocked:
 			a.block(reasonOf(failure))
 		case len(v.soon) > 0:
-			a.wait = now.Add(w.Straggler)
+			a.Wait = now.Add(w.Straggler)
 		}
 	})
 }
@@ -68,7 +68,7 @@ func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) 
 		return backend.Observation{}, nil
 	}
 	look := func(ctx context.Context) (err error) {
-		seen, err = w.Backend.Observe(ctx, s.delta.Target)
+		seen, err = w.Backend.Observe(ctx, s.target)
 		return err
 	}
 	if s.urgent() {
@@ -91,7 +91,7 @@ func (s step) settings() bool { return len(s.delta.Changes) == 0 }
 // urgent says whether a step is about somebody who leaves, if only one identity provider.
 func (s step) urgent() bool {
 	for _, a := range s.accounts {
-		if a.offboarded || slices.ContainsFunc(a.marks, func(m store.Mark) bool { return m.Urgent }) {
+		if a.Offboarded || slices.ContainsFunc(a.marks, func(m store.Mark) bool { return m.Urgent }) {
 			return true
 		}
 	}
@@ -117,10 +117,10 @@ func (w *Worker) wait(target string, v *visitWork) {
 	now := w.now()
 	maps.DeleteFunc(w.unread, func(_ foreignGrant, until time.Time) bool { return !until.After(now) })
 	for id, a := range v.accounts {
-		a.remove = slices.DeleteFunc(a.remove, func(role string) bool {
+		a.Remove = slices.DeleteFunc(a.Remove, func(role string) bool {
 			until, waits := w.unread[foreignGrant{target, id, role}]
 			if waits {
-				a.wait = until
+				a.Wait = until
 			}
 			return waits
 		})
@@ -138,11 +138,11 @@ func (w *Worker) judge(ctx context.Context, s step, seen backend.Observation) (v
 	err = w.Store.View(ctx, func(tx store.Tx) error {
 		v = verdict{right: map[string]string{}, soon: map[foreignGrant]bool{}}
 		return s.each(func(a *account, role string, want bool) error {
-			e, err := entry(tx.Ledger(w.Name), s.delta.Target, a, role)
+			e, err := entry(tx.Ledger(w.Name), s.target, a, role)
 			note, ok := settledByReading(seen, e, want)
 			switch {
-			case ok && !want && (a.recent || e.Doubt.After(w.now())): // what the bridge gave a moment ago a list may not show yet
-				v.soon[foreignGrant{s.delta.Target, a.ID, role}] = true
+			case ok && !want && (a.Recent || e.Doubt.After(w.now())): // what the bridge gave a moment ago a list may not show yet
+				v.soon[foreignGrant{s.target, a.ID, role}] = true
 			case ok:
 				v.right[role] = note
 			default:
@@ -159,8 +159,8 @@ func (w *Worker) gone(ctx context.Context, s step, failure *backend.Error) error
 	if err := w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) }); err != nil {
 		return err
 	}
-	w.pauses[s.delta.Target] = pause{until: w.now().Add(w.RetryInitial)}
-	return w.blockTarget(ctx, s.delta.Target)
+	w.pauses[s.target] = pause{until: w.now().Add(w.RetryInitial)}
+	return w.blockTarget(ctx, s.target)
 }
 
 // manyForbidden is after how many refusals in a row the credential is said to have no rights to a target at all.

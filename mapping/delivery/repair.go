@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -191,19 +191,20 @@ func (w *Worker) wrongAccounts(tx store.Tx, accounts []spot) (out []defect, err 
 		if s.account == store.TargetSettings && !sets {
 			continue
 		}
-		a := &account{Account: backend.Account{ID: s.account}}
-		if err := w.load(tx, s.target, s.account, a); err != nil {
+		a := newAccount(s.account)
+		if err := w.load(tx, s.target, s.account, a, nil); err != nil {
 			return nil, err
 		}
-		a.decide(w.now(), w.Straggler)
-		wrong := w.mode() == Sync && (len(a.back) > 0 || slices.ContainsFunc(a.remove, func(role string) bool { return a.mine[role].Hold == "" }))
+		differs := plan.Compare(a.Account)
+		unheld := func(role string) bool { return a.Ledger[role].Hold == "" }
+		wrong := w.mode() == Sync && (len(differs.GiveBack) > 0 || slices.ContainsFunc(differs.Remove, unheld))
 		if s.account == store.TargetSettings {
-			wrong = len(a.add) > 0 || w.mode() == Sync && len(a.remove) > 0
+			wrong = len(differs.Add) > 0 || w.mode() == Sync && len(differs.Remove) > 0
 		}
 		if !wrong {
 			continue
 		}
-		marked, err := w.marked(tx, s.target, store.Subject{Account: s.account}, a.people...)
+		marked, err := w.marked(tx, s.target, store.Subject{Account: s.account}, a.subjects()...)
 		if err != nil {
 			return nil, err
 		}

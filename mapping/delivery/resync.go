@@ -10,6 +10,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -27,10 +28,12 @@ type foreignGrant struct{ target, account, role string }
 
 // look takes commands and plans what is to be compared with the ledger: everything every ResyncEvery, and a target again shortly
 // after a mismatch, because one read proves nothing.
-func (w *Worker) look(ctx context.Context) error {
-	resync, retry, err := w.obey(ctx)
-	if err != nil {
-		return err
+func (w *Worker) look(ctx context.Context, asked bool) (err error) {
+	resync, retry := false, false
+	if asked {
+		if resync, retry, err = w.takeCommands(ctx); err != nil {
+			return err
+		}
 	}
 	now := w.now()
 	if retry {
@@ -58,6 +61,11 @@ func (w *Worker) look(ctx context.Context) error {
 		w.planResync(now, w.ResyncEvery)
 	}
 	return w.repair(ctx)
+}
+
+// looksNow reports whether look has something to do by itself.
+func (w *Worker) looksNow() bool {
+	return w.net != nil || !w.resyncAt.IsZero() && !w.resyncAt.After(w.now())
 }
 
 // dueLooks lists the targets to compare now.
@@ -366,11 +374,11 @@ func (w *Worker) sighted(target string, strangers map[foreignGrant]bool) {
 // and taken over for removal if it is seen twice and to be removed.
 func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) (again bool, err error) {
 	now, work := w.now(), tx.Work(w.Name)
-	wanted := &account{Account: backend.Account{ID: g.account}}
-	if err := w.load(tx, g.target, g.account, wanted); err != nil {
+	wanted := newAccount(g.account)
+	if err := w.load(tx, g.target, g.account, wanted, nil); err != nil {
 		return false, err
 	}
-	if _, want := wanted.want[g.role]; want {
+	if _, want := wanted.Want[g.role]; want {
 		return false, work.Touch(g.target, now, w.byResync(), store.Subject{Account: g.account})
 	}
 	w.drifted(DriftForeign, g)
@@ -386,7 +394,7 @@ func (w *Worker) stranger(tx store.Tx, g foreignGrant, key string, remove bool) 
 // takeOver makes a grant that was found the bridge's, to be removed under the brakes.
 func (w *Worker) takeOver(tx store.Tx, g foreignGrant, key string, by store.Origin) error {
 	now := w.now()
-	e := store.Entry{Target: g.target, Account: g.account, Role: g.role, Key: key, State: store.Present, Wanted: true, Since: now, Note: "foreign"}
+	e := plan.Taken(g.target, g.account, g.role, key, now)
 	if err := errors.Join(tx.Ledger(w.Name).PutEntry(e), w.noticed(tx, "takeover", "read", e, by)); err != nil {
 		return err
 	}

@@ -46,8 +46,8 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 // closes is when the next window of an account closes: until then something older may still land on what is right as far as we
 // know. Zero: none is open.
 func (w *Worker) closes(tx store.Tx, target string, a *account) (time.Time, error) {
-	if !a.wait.IsZero() {
-		return a.wait, nil
+	if !a.Wait.IsZero() {
+		return a.Wait, nil
 	}
 	var wait time.Time
 	for e, err := range tx.Ledger(w.Name).Entries(target, a.ID) {
@@ -64,7 +64,7 @@ func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait
 	switch {
 	case a.park == store.Blocked:
 		longest := longestBlock
-		if len(a.remove) > 0 || a.offboarded {
+		if len(a.Remove) > 0 || a.Offboarded {
 			longest = longestRetry
 		}
 		return true, w.blockPeople(tx, target, m, a, longest)
@@ -78,7 +78,7 @@ func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait
 			return true, err
 		}
 		m.State, m.Reason, m.NotBefore = store.Held, a.reason, time.Time{}
-	case w.offboards() && a.offboarded && !a.left: // is to lose more than roles
+	case w.offboards() && a.Offboarded && !a.left: // is to lose more than roles
 		m.State, m.Reason, m.NotBefore = store.Pending, "", time.Time{}
 		if a.later {
 			m.Tries++
@@ -117,7 +117,7 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 	if err != nil {
 		return err
 	}
-	if m.Subject.Account == "" || a.reason != "rejected" && a.reason != "not_shown" || len(a.add) == 0 || len(links) == 0 {
+	if m.Subject.Account == "" || a.reason != "rejected" && a.reason != "not_shown" || len(a.Add) == 0 || len(links) == 0 {
 		return w.block(tx, m, a.reason, longest)
 	}
 	for _, l := range links {
@@ -137,7 +137,7 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 			return err
 		}
 	}
-	if len(a.remove) > 0 {
+	if len(a.Remove) > 0 {
 		return w.block(tx, m, a.reason, longest)
 	}
 	_, err = work.Settle(m)
@@ -259,13 +259,13 @@ func (w *Worker) settleQuiet(ctx context.Context, target string, quiet []*accoun
 		if err != nil {
 			return err
 		}
-		w.observe(done)
+		w.delivered(done)
 	}
 	return nil
 }
 
-// observe reports how long settled work took, from the request's answer.
-func (w *Worker) observe(done []store.Mark) {
+// delivered reports how long settled work took, from the request's answer.
+func (w *Worker) delivered(done []store.Mark) {
 	now := w.now()
 	for _, m := range done {
 		w.Delivered(now.Sub(m.Since))

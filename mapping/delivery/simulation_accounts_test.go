@@ -23,6 +23,7 @@ type simWorld struct {
 	many    bool // targets
 	stuck   bool // three of four of these hang: every call takes until its deadline
 	moves   bool // accounts are made again, renamed, swapped
+	ends    bool // an off-boarding ends the account, and missing accounts are requested
 	partner bool // users may have a partner's address
 	groups  []string
 	target  map[string]string // of each group
@@ -52,6 +53,9 @@ func newSimWorld(rnd *rand.Rand, seed uint64) *simWorld {
 		moves: rnd.IntN(4) > 0, target: map[string]string{}, people: map[string]string{"root": "root@example.com", "p": simPartner}, moved: map[string]bool{}, swapped: map[string]bool{"p": true}}
 	for name, r := range simGroups {
 		w.target[name] = r.Target
+	}
+	if w.ends = seed%8 == 3; w.ends {
+		w.one, w.moves = true, false // an account that became another user's within the age of the listing may be ended
 	}
 	if w.many = seed%16 == 5; w.many {
 		for i := range simMany {

@@ -68,7 +68,7 @@ func TestSimulation(t *testing.T) {
 		}
 		seeds, first = 1, n
 	}
-	var virtual, calls, crashes atomic.Int64
+	var virtual, calls, crashes, ended atomic.Int64
 	for i := range seeds {
 		seed := first + uint64(i)
 		ok := t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -78,13 +78,14 @@ func TestSimulation(t *testing.T) {
 				virtual.Add(int64(time.Since(s.began)))
 				calls.Add(int64(s.calls))
 				crashes.Add(int64(s.crashes))
+				ended.Add(int64(s.ended))
 			})
 		})
 		if !ok {
 			t.Fatalf("to repeat: %s=%d go test ./mapping/delivery -run TestSimulation", simSeed, seed)
 		}
 	}
-	t.Logf("%d seeds, %.0f virtual hours, %d calls, %d crashes", seeds, time.Duration(virtual.Load()).Hours(), calls.Load(), crashes.Load())
+	t.Logf("%d seeds, %.0f virtual hours, %d calls, %d crashes, %d accounts ended", seeds, time.Duration(virtual.Load()).Hours(), calls.Load(), crashes.Load(), ended.Load())
 }
 
 type simGrant struct{ target, account, role string }
@@ -123,7 +124,9 @@ type simulation struct {
 	confirmed map[simGrant]simEvent  // the newest clean answer
 	inFlight  map[string]int         // target -> generation
 	gen       int                    // of the process
+	toggled   map[string]time.Time   // user -> when it became active, or was deactivated
 	calls     int
+	ended     int // accounts
 	crashes   int
 	violation string
 	trace     []string // what happened, for whoever repeats one seed
@@ -176,7 +179,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	sim := &simulation{simWorld: newSimWorld(rnd, seed), t: t, rnd: rnd, store: s, began: time.Now(), faults: true, hidden: rnd.IntN(3) == 0, holds: rnd.IntN(4) == 0, approves: []time.Duration{7 * time.Minute, 11 * time.Second}[rnd.IntN(2)],
 		has: map[simGrant]bool{}, byHand: map[simGrant]bool{}, inFlight: map[string]int{},
-		wish: map[simGrant]bool{}, changed: map[simGrant]time.Time{}, confirmed: map[simGrant]simEvent{}}
+		wish: map[simGrant]bool{}, changed: map[simGrant]time.Time{}, confirmed: map[simGrant]simEvent{}, toggled: map[string]time.Time{}}
 	sim.rules.Store(sim.compile(t, simGroups))
 	sim.other = sim.compile(t, simReloaded)
 	sim.remember()
@@ -376,6 +379,7 @@ func (p *process) start() *delivery.Worker {
 		MaxRemovals: delivery.Limit{Count: 100, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Window: time.Hour},
 		Log: slog.New(slog.NewTextHandler(traceWriter{p.simulation}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime})),
 	}
+	w.Offboard, w.Invite = p.ends, p.ends
 	if p.holds {
 		w.MaxRemovals = delivery.Limit{Count: 2, Window: 10 * time.Minute}
 		w.MaxOffboardings = w.MaxRemovals
@@ -387,14 +391,18 @@ func (p *process) start() *delivery.Worker {
 	return w
 }
 
-// approveAll is the operator: everything goes but what is protected.
+// approveAll is the operator: everything goes but what is protected, and accounts of others.
 func (p *process) approveAll(w *delivery.Worker) {
 	holds, err := w.ShowHolds(context.Background())
 	if err != nil {
 		return
 	}
 	for _, h := range holds {
-		if h.Why != "protected" {
+		switch h.Why {
+		case "protected":
+		case "changed_value": // a partner's account
+			_ = w.Reject(context.Background(), h.ID, "operator", "req")
+		default:
 			_ = w.Approve(context.Background(), h.ID, "operator", "req") // it may have gone meanwhile, or the process
 		}
 	}
@@ -450,6 +458,7 @@ func (s *simulation) request(i, kind int, group string) {
 				return err
 			}
 			u.Active = !u.Active
+			s.toggled[u.ID] = time.Now()
 			if err := d.PutUser(u); err != nil {
 				return err
 			}
@@ -551,9 +560,10 @@ func (s *simulation) compare() {
 		wrong = append(wrong, s.lastTrace()...)
 		s.t.Fatal(strings.Join(append(wrong, s.remains()...), "\n"))
 	}
+	remains := s.remains()
 	s.must(s.store.View(s.t.Context(), func(tx store.Tx) error {
 		if pending, blocked, _ := tx.Work("vt").Counts(); pending+blocked > 0 {
-			return fmt.Errorf("at rest %d are pending and %d blocked", pending, blocked)
+			return fmt.Errorf("at rest %d are pending and %d blocked: %s", pending, blocked, strings.Join(remains, "\n"))
 		}
 		return nil
 	}))
@@ -568,6 +578,12 @@ func heldByNothing(tx store.Tx) error {
 			return err
 		}
 		holds[e.Hold] = true
+	}
+	for h, err := range store.List(tx, store.HeldOffboarding{Backend: "vt"}) {
+		if err != nil {
+			return err
+		}
+		holds[h.ID] = true
 	}
 	for m, err := range tx.Work("vt").Marks("") {
 		if err != nil || m.State == store.Held && !holds[m.Reason] {

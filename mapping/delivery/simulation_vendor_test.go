@@ -69,10 +69,6 @@ func (p *process) Resolve(ctx context.Context, target string, _ []string) (map[s
 	return out, nil
 }
 
-func (p *process) Invite(context.Context, string, string) error { return nil }
-
-func (p *process) Offboard(context.Context, string, backend.Account) error { return nil }
-
 func (p *process) Observe(ctx context.Context, target string) (backend.Observation, error) {
 	if err := p.read(ctx, target); err != nil {
 		return backend.Observation{}, err

@@ -351,12 +351,18 @@ func (w *Worker) inForce() *mapping.Rules {
 	return w.Rules()
 }
 
+// goesBy is what the store says of the rules, and of what the worker may do, once all targets are marked
+// for them.
+func (w *Worker) goesBy(rules *mapping.Rules) string {
+	return fmt.Sprintf("%s %s %s %q %q", rules.Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
+}
+
 // Remap marks every target of this backend if the rules, or what the worker may do, differ from those last
 // marked for; names are bound as the rules pin them. It is called at the start and after a reload.
 func (w *Worker) Remap(ctx context.Context) error {
 	rules, setting := w.Rules(), mappingKey(w.Name)
 	w.remapped.Store(rules)
-	want := fmt.Sprintf("%s %s %s %q %q", rules.Fingerprint(w.Name), w.Match, w.mode(), w.Protect, w.OwnAccount)
+	want := w.goesBy(rules)
 	now := w.now()
 	var used []string // which the worker alone changes
 	err := w.Store.View(ctx, func(tx store.Tx) (err error) {

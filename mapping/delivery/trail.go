@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -41,7 +40,7 @@ func (w *Worker) event(e store.Entry, a *account, want, adopted bool, evidence s
 		out.Type = "grant"
 	case e.Approved:
 		out.Detail = "an operator approved it"
-	case a.offboarded:
+	case a.Offboarded:
 		out.Detail = "deactivated or deleted"
 	default:
 		out.Detail = "no group gives it"
@@ -49,8 +48,8 @@ func (w *Worker) event(e store.Entry, a *account, want, adopted bool, evidence s
 	if want {
 		out.Causes = a.causes[e.Role]
 	}
-	if len(a.people) == 1 {
-		out.IdP, out.Subject = a.people[0].IdP, a.people[0].User
+	if len(a.Users) == 1 {
+		out.IdP, out.Subject = a.Users[0].IdP, a.Users[0].User
 	}
 	if e.Account == store.TargetSettings {
 		out.Type += ".permission_set"
@@ -103,13 +102,23 @@ func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store
 	return out, nil
 }
 
+// loadOrigins notes who asked for what is done for the accounts of a visit.
+func (w *Worker) loadOrigins(tx store.Tx, target string, v *visitWork, since map[store.Subject]store.Origin) (err error) {
+	for _, a := range v.accounts {
+		if a.origin, err = w.origin(tx, target, a, since); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // origin is who asked for what is done for an account. If its marks do not say, as after a crash, those of its people do, which wait.
 func (w *Worker) origin(tx store.Tx, target string, a *account, since map[store.Subject]store.Origin) (store.Origin, error) {
 	by := a.newestOrigin(since)
 	if !by.At.IsZero() {
 		return by, nil
 	}
-	for _, s := range a.people {
+	for _, s := range a.subjects() {
 		m, err := tx.Work(w.Name).Mark(target, s)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return by, err
@@ -125,7 +134,7 @@ func (a *account) newestOrigin(others map[store.Subject]store.Origin) store.Orig
 	for _, m := range a.marks {
 		by = by.OrElse(m.Origin)
 	}
-	for _, s := range a.people {
+	for _, s := range a.subjects() {
 		by = by.OrElse(others[s])
 	}
 	return by
@@ -136,8 +145,9 @@ func (w *Worker) readBack(tx store.Tx, e store.Entry, marks []store.Mark) error 
 	if !e.Wanted {
 		return nil
 	}
-	a := &account{Account: backend.Account{ID: e.Account}, marks: marks}
-	if err := w.load(tx, e.Target, e.Account, a); err != nil {
+	a := newAccount(e.Account)
+	a.marks = marks
+	if err := w.load(tx, e.Target, e.Account, a, nil); err != nil {
 		return err
 	}
 	var err error

@@ -1,13 +1,17 @@
 package delivery
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/scimbridge/scimbridge/mapping/plan"
+)
 
 // holdWords puts the reasons of a hold into words.
 var holdWords = map[string]string{
-	whyProtected: "the person is under protect", whyOwnAccount: "it is the account of the credential", whyLastAdmin: "nobody else would be left to administer the target",
-	whyEmptiesRole: "the role would be taken from everybody who has it", whyRemovals: "more people than max_removals allows",
-	whyChanged:      "the user came to this account by a changed value, so it may be another person's; what is held is the end of the membership or account",
-	whyOffboardings: "more people than max_offboardings allows", whyPin: "the name is bound to another group",
+	plan.Protected: "the person is under protect", plan.OwnAccount: "it is the account of the credential", plan.LastAdmin: "nobody else would be left to administer the target",
+	plan.EmptiesRole: "the role would be taken from everybody who has it", plan.Removals: "more people than max_removals allows",
+	plan.ChangedValue: "the user came to this account by a changed value, so it may be another person's; what is held is the end of the membership or account",
+	plan.Offboardings: "more people than max_offboardings allows", whyPin: "the name is bound to another group",
 	noTarget: "the vendor has no such target, and no rule names it any more",
 }
 

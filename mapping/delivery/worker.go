@@ -10,17 +10,18 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 // Mode says what a worker may do to its backend.
-type Mode string
+type Mode = plan.Mode
 
 // Observe writes nothing, AddOnly never removes, Sync does both.
 const (
-	Observe Mode = "observe"
-	AddOnly Mode = "add_only"
-	Sync    Mode = "sync"
+	Observe = plan.Observe
+	AddOnly = plan.AddOnly
+	Sync    = plan.Sync
 )
 
 // Worker delivers to one backend. Its fields are set before Run and not changed afterwards; Run and RunOnce are
@@ -305,18 +306,21 @@ func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.
 			return time.Time{}, err
 		}
 	}
-	if err := w.look(ctx); err != nil { // commands, and what a resync compares
+	all, err := w.waits(ctx)
+	if err == nil && (all.asked || w.looksNow()) {
+		if err = w.look(ctx, all.asked); err == nil { // commands, and what a resync compares
+			all, err = w.waits(ctx)
+		}
+	}
+	if err != nil {
 		return time.Time{}, err
 	}
 	rechecks, err := w.recheckAdmins(ctx) // holds whose reason may be gone
 	if err != nil {
 		return time.Time{}, err
 	}
-	targets, next, err := w.gather(ctx)
-	if err == nil {
-		targets, err = w.withinLimit(ctx, targets)
-	}
-	if err != nil {
+	targets, next := w.dueOf(all)
+	if targets, err = w.withinLimit(ctx, targets); err != nil {
 		return next, err
 	}
 	w.preemptFor(targets)
@@ -397,28 +401,25 @@ func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
 	if err == nil {
 		err = w.verify(ctx, t, work) // doubt whose window has passed
 	}
+	var p plan.Plan
 	if err == nil {
-		err = w.compute(ctx, t.name, work) // desired against ledger, in one View
+		p, err = w.plan(ctx, t.name, work) // desired against ledger, and the brakes
 	}
 	if err == nil {
-		err = w.borrow(ctx, t, work) // what came, or goes, with a changed value
-	}
-	if err == nil {
-		err = w.brake(ctx, t.name, work) // what must not go without an operator
-	}
-	if err == nil {
-		err = w.offboard(ctx, t.name, work) // what somebody who left has beyond roles
+		err = w.record(ctx, t.name, work, p) // what is held, and what is the bridge's
 	}
 	if err != nil {
 		return w.setBack(ctx, t.name, err)
 	}
-	steps := w.plan(t.name, work) // removals first
+	steps := work.steps(p.Calls)
 	if err := w.idle(ctx, t.name, work); err != nil {
 		return err
 	}
 	for i, s := range steps {
-		if w.interrupted(ctx, f, i) { // an off-boarding waits, or others have waited long enough
-			s.leave()
+		if w.interrupted(ctx, f, s, i, i == 0 && work.atOnce()) { // an off-boarding waits, or others have waited long enough
+			if err := w.postpone(ctx, s); err != nil {
+				return err
+			}
 		} else if err := w.deliver(ctx, s); err != nil {
 			return err
 		}
@@ -444,15 +445,18 @@ func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 func (w *Worker) otherRules(f *flight) bool { return w.remapAsked.Load() || w.inForce() != f.rules }
 
 // interrupted says whether the rest of a visit is left for the next one.
-func (w *Worker) interrupted(ctx context.Context, f *flight, done int) bool {
+func (w *Worker) interrupted(ctx context.Context, f *flight, s step, done int, atOnce bool) bool {
 	if f.urgent { // an off-boarding is one under any rules
-		return false
+		return s.invites != nil && w.otherRules(f)
 	}
 	if w.otherRules(f) {
 		return true
 	}
 	if w.left > 0 && done*w.BatchSize >= w.visit() {
 		return true
+	}
+	if atOnce { // what waits was read a moment ago
+		return false
 	}
 	urgent := 0
 	err := w.Store.View(ctx, func(tx store.Tx) error {

@@ -107,6 +107,12 @@ func showPreview(w io.Writer, p delivery.Preview) {
 		for _, ch := range c.Changes {
 			fmt.Fprintf(w, "     %-8s%s: %s\n", ch.Op, ch.Person, strings.Join(ch.Roles, ", "))
 		}
+		if c.Offboard != nil {
+			fmt.Fprintf(w, "     end the membership or account of %s\n", c.Offboard.Person)
+		}
+		if c.Invite != "" {
+			fmt.Fprintf(w, "     request an account for %s\n", c.Invite)
+		}
 		for _, s := range c.PermissionSetsToAdd {
 			fmt.Fprintf(w, "     add     permission set %s\n", s)
 		}
