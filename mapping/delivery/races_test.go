@@ -201,6 +201,39 @@ func TestRulesThatAreTakenBackDuringAVisit(t *testing.T) {
 	w.expect("")
 }
 
+// listing lets something happen while accounts are listed.
+type listing struct {
+	*vendor
+	during func()
+}
+
+func (l *listing) Resolve(ctx context.Context, target string, keys []string) (map[string]backend.Account, error) {
+	if f := l.during; f != nil {
+		l.during = nil
+		f()
+	}
+	return l.vendor.Resolve(ctx, target, keys)
+}
+
+// Rules that are loaded during a listing, and taken back before the store knows of them, settle no mark.
+func TestRulesThatAreTakenBackDuringAListing(t *testing.T) {
+	w := newWorld(t, admins)
+	l := &listing{vendor: w.vendor}
+	w.config = func(d *delivery.Worker) { d.Backend = l }
+	w.restart()
+	team(w, 1, "Admins")
+	w.pass(time.Minute)
+	w.join("okta", "u0", "Admins")
+	w.clock = w.clock.Add(2 * time.Second)
+	l.during = func() { w.remap() }
+	w.round()
+	w.worker.RulesChanged()
+	w.remap(admins)
+	w.worker.RulesChanged()
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN")
+}
+
 // Other rules wait for the call under way, and for nothing else.
 func TestOtherRulesAreInForceAfterTheCallUnderWay(t *testing.T) {
 	betas := mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "beta", Roles: []string{"SCAN"}}
