@@ -118,7 +118,7 @@ func (c *Candidate) serve(ctx context.Context, t *term, l store.Lease) error {
 	if _, trusted := t.deadline(); trusted && err == nil {
 		c.release(ctx, l)
 	} else {
-		c.Log.Warn("delivery: the lease was lost; what was under way is read back by whoever delivers next", "backend", c.Name, "term", l.Term)
+		c.Log.Warn("delivery: the lease was lost; the replica that delivers next reads back what was under way", "backend", c.Name, "term", l.Term)
 	}
 	t.end()
 	if errors.Is(err, store.ErrFenced) {

@@ -82,7 +82,7 @@ func (s *setup) run() {
 
 // TestBatching counts calls: 2,000 single-member PATCHes over ten mapped groups cost at most half as many calls again
 // as the batch size allows, and ten.
-// Permission sets are on a role while a group gives it, whoever is in that group.
+// Permission sets are on a role while a group gives it, whether it has members or not.
 func TestPermissionSetsFollowTheGroup(t *testing.T) {
 	for _, profile := range []string{"strict", "lenient", "partial"} {
 		t.Run(profile, func(t *testing.T) {
