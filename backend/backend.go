@@ -103,7 +103,7 @@ type Traits struct {
 	Replace    bool   // Op Replace exists
 	OwnAccount bool   // the credential is an account's, and the API does not say whose
 	ShowsAll   bool   // Observe tells who holds which role, at least on some tenants
-	AdminRole  string // the role that administers a target, of which somebody must be left; empty: none
+	AdminRole  string // the role that administers a target: one account must keep it; empty: none
 	FixedRole  string // the one role of a target (Risk Cloud: a target *is* a role); empty: a target has many
 }
 

@@ -48,11 +48,13 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 	return outcomes, nil
 }
 
-// passing are the codes that refuse nothing: of what they stand beside nobody knows whether it was done (vendor's page of errors).
+// passing lists the codes that refuse nothing. Whether the entry that has one was applied is unknown
+// (vendor's page of errors).
 var passing = []string{"TransientError", "TooManyRequestsError", "QuotaExceededError", "DeadlineExceededError", "FailedDependencyError"}
 
-// refusal is an *Error if a success has an error in the entry of somebody who was sent, or of nobody in particular, as collections do
-// with what they cannot show. They do it also with others, who are listed and have no account any more: that refuses nothing.
+// refusal returns an *Error if a success has an error in the entry of an account that was sent, or of
+// no account, as collections do with what they cannot show. An error in the entry of another account,
+// which is listed and does not exist any more, refuses nothing.
 func refusal(doing string, a backend.Answer, sent ...string) (err error) {
 	var answer struct{ Data []json.RawMessage }
 	if json.Unmarshal(a.Body, &answer) != nil { // none that speaks of entries

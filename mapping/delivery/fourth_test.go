@@ -58,7 +58,7 @@ func TestAnApprovalDuringAVisitStands(t *testing.T) {
 	w.vendor.admin = "ADMIN"
 	w.vendor.people["root@example.com"] = "root"
 	w.vendor.holds["acme/root"] = map[string]bool{"ADMIN": true}
-	l := &looked{vendor: w.vendor}
+	l := &hooked{vendor: w.vendor}
 	w.config = func(d *delivery.Worker) {
 		d.Backend, d.MaxOffboardings = l, delivery.Limit{Count: 1, Window: time.Hour}
 	}
@@ -71,7 +71,7 @@ func TestAnApprovalDuringAVisitStands(t *testing.T) {
 		w.everywhere("okta", u)
 	}
 	approved := false
-	l.during = func() {
+	l.observe = func() {
 		if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
 			t.Error(err)
 		}
@@ -90,7 +90,7 @@ func TestAnApprovalDuringAVisitStands(t *testing.T) {
 // TestAReloadBeforeTheFirstCallOfAVisit: the rules are taken away while the rate limit makes the worker wait, and nothing is sent under them.
 func TestAReloadBeforeTheFirstCallOfAVisit(t *testing.T) {
 	w := newWorld(t, admins)
-	r := &readied{vendor: w.vendor}
+	r := &hooked{vendor: w.vendor}
 	w.config = func(d *delivery.Worker) { d.Backend = r }
 	w.restart()
 	team(w, 3, "Admins")
@@ -98,7 +98,7 @@ func TestAReloadBeforeTheFirstCallOfAVisit(t *testing.T) {
 		w.join("okta", fmt.Sprint("u", i), "Admins")
 	}
 	w.clock = w.clock.Add(2 * time.Second)
-	r.during = func() {
+	r.ready = func() {
 		w.remap()
 		w.worker.RulesChanged()
 	}

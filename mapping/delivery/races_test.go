@@ -75,27 +75,13 @@ func TestADecisionDuringAVisitLeavesNobodyHeld(t *testing.T) {
 	}
 }
 
-// looked lets something happen while a target is read.
-type looked struct {
-	*vendor
-	during func()
-}
-
-func (l *looked) Observe(ctx context.Context, target string) (backend.Observation, error) {
-	if f := l.during; f != nil {
-		l.during = nil
-		f()
-	}
-	return l.vendor.Observe(ctx, target)
-}
-
 // What an operator refuses to take away while the call that would is being prepared stays.
 func TestARejectionIsNotOvertaken(t *testing.T) {
 	w := full(t, 5)
 	w.vendor.admin = "ADMIN"
 	w.vendor.people["root@example.com"] = "root"
 	w.vendor.holds["acme/root"] = map[string]bool{"ADMIN": true}
-	l := &looked{vendor: w.vendor}
+	l := &hooked{vendor: w.vendor}
 	w.config = func(d *delivery.Worker) { d.Backend = l }
 	w.restart()
 	w.leaveAll(0, 5)
@@ -103,7 +89,7 @@ func TestARejectionIsNotOvertaken(t *testing.T) {
 	id := w.hold("empties_role", 5).ID
 	w.user("okta", "u0", "u0@example.com", false)
 	w.everywhere("okta", "u0")
-	l.during = func() {
+	l.observe = func() {
 		if err := w.worker.Reject(t.Context(), id, "operator", "req"); err != nil {
 			t.Error(err)
 		}
@@ -163,24 +149,43 @@ func TestARefusedPermissionSetKeepsNoOther(t *testing.T) {
 	w.expectCounts("pending 0, blocked 1, held 0")
 }
 
-// readied lets something happen before a target is visited.
-type readied struct {
+// hooked is a vendor during whose next call something happens.
+type hooked struct {
 	*vendor
-	during func()
+	ready, resolve, observe, offboard func()
 }
 
-func (r *readied) Ready(ctx context.Context) error {
-	if f := r.during; f != nil {
-		r.during = nil
-		f()
+func once(f *func()) {
+	if do := *f; do != nil {
+		*f = nil
+		do()
 	}
-	return r.vendor.Ready(ctx)
+}
+
+func (h *hooked) Ready(ctx context.Context) error {
+	once(&h.ready)
+	return h.vendor.Ready(ctx)
+}
+
+func (h *hooked) Resolve(ctx context.Context, target string, keys []string) (map[string]backend.Account, error) {
+	once(&h.resolve)
+	return h.vendor.Resolve(ctx, target, keys)
+}
+
+func (h *hooked) Observe(ctx context.Context, target string) (backend.Observation, error) {
+	once(&h.observe)
+	return h.vendor.Observe(ctx, target)
+}
+
+func (h *hooked) Offboard(ctx context.Context, target string, a backend.Account) error {
+	once(&h.offboard)
+	return h.vendor.Offboard(ctx, target, a)
 }
 
 // Rules that are taken back before the store knows of them move nothing, though a visit came in between.
 func TestRulesThatAreTakenBackDuringAVisit(t *testing.T) {
 	w := newWorld(t, admins)
-	r := &readied{vendor: w.vendor}
+	r := &hooked{vendor: w.vendor}
 	w.config = func(d *delivery.Worker) { d.Backend = r }
 	w.restart()
 	team(w, 1, "Admins")
@@ -188,7 +193,7 @@ func TestRulesThatAreTakenBackDuringAVisit(t *testing.T) {
 	w.pass(time.Minute)
 	w.join("okta", "u0", "Admins")
 	w.clock = w.clock.Add(2 * time.Second)
-	r.during = func() { w.remap() }
+	r.ready = func() { w.remap() }
 	w.round()
 	w.worker.RulesChanged()
 	w.remap(admins)
@@ -199,6 +204,25 @@ func TestRulesThatAreTakenBackDuringAVisit(t *testing.T) {
 	w.worker.RulesChanged()
 	w.pass(time.Minute)
 	w.expect("")
+}
+
+// Rules that are loaded during a listing, and taken back before the store knows of them, settle no mark.
+func TestRulesThatAreTakenBackDuringAListing(t *testing.T) {
+	w := newWorld(t, admins)
+	l := &hooked{vendor: w.vendor}
+	w.config = func(d *delivery.Worker) { d.Backend = l }
+	w.restart()
+	team(w, 1, "Admins")
+	w.pass(time.Minute)
+	w.join("okta", "u0", "Admins")
+	w.clock = w.clock.Add(2 * time.Second)
+	l.resolve = func() { w.remap() }
+	w.round()
+	w.worker.RulesChanged()
+	w.remap(admins)
+	w.worker.RulesChanged()
+	w.pass(time.Minute)
+	w.expect("acme/a0=ADMIN")
 }
 
 // Other rules wait for the call under way, and for nothing else.
@@ -277,24 +301,10 @@ func TestAResyncThatCannotBeStoredIsMadeAgain(t *testing.T) {
 	w.expect("acme/a0=ADMIN")
 }
 
-// ending lets something happen while somebody is off-boarded.
-type ending struct {
-	*vendor
-	during func()
-}
-
-func (e *ending) Offboard(ctx context.Context, target string, a backend.Account) error {
-	if f := e.during; f != nil {
-		e.during = nil
-		f()
-	}
-	return e.vendor.Offboard(ctx, target, a)
-}
-
 // Who comes back while those before them are off-boarded, which takes a call for each, is not.
 func TestWhoComesBackBeforeTheirTurnIsNotOffboarded(t *testing.T) {
 	w := newWorld(t, admins)
-	e := &ending{vendor: w.vendor}
+	e := &hooked{vendor: w.vendor}
 	w.config = func(d *delivery.Worker) { d.Backend, d.Offboard = e, true }
 	w.restart()
 	team(w, 2, "Admins")
@@ -304,7 +314,7 @@ func TestWhoComesBackBeforeTheirTurnIsNotOffboarded(t *testing.T) {
 	w.calls()
 	w.deactivate("okta", "u0")
 	w.deactivate("okta", "u1")
-	e.during = func() { w.user("okta", "u1", "u1@example.com", true) }
+	e.offboard = func() { w.user("okta", "u1", "u1@example.com", true) }
 	w.pass(time.Minute)
 	w.expectCalls("remove acme: a0=ADMIN a1=ADMIN", "offboard acme: a0", "add acme: a1=ADMIN")
 	w.expectCounts("pending 0, blocked 0, held 0")

@@ -593,7 +593,7 @@ func heldByNothing(tx store.Tx) error {
 	return nil
 }
 
-// remains is what the store says at the end, for whoever looks into a failure.
+// remains returns what the store says at the end, to explain a failure.
 func (s *simulation) remains() (out []string) {
 	s.must(s.store.View(s.t.Context(), func(tx store.Tx) error {
 		for m, err := range tx.Work("vt").Marks("") {

@@ -120,7 +120,7 @@ func (e *Elector) lead(ctx context.Context, t *term, l store.Lease) error {
 	if _, lasts := t.deadline(); lasts && err == nil {
 		e.release(ctx, l)
 	} else {
-		e.Log.Warn("delivery: the lease was lost; the next leader reads back what was under way", "backend", e.Name, "term", l.Term)
+		e.Log.Warn("delivery: the lease was lost; the replica that delivers next reads back what was under way", "backend", e.Name, "term", l.Term)
 	}
 	t.end()
 	if errors.Is(err, store.ErrFenced) {

@@ -116,7 +116,7 @@ func (f *cluster) noteFailover(began time.Time, slowest *time.Duration) {
 			return
 		}
 	}
-	f.t.Fatal("nobody takes over")
+	f.t.Fatal("no replica takes over")
 }
 
 // TestDatabaseFailover kills the primary of a database with a synchronous standby under load and promotes the standby. The replicas follow, and

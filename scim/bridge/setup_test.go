@@ -251,7 +251,8 @@ func (s *setup) eventually(step string, want map[string]string) {
 	s.t.Fatalf("%s:\n%s\nvirustotal: %d calls\nriskcloud: %d calls", step, wrong, len(s.vt.Calls()), len(s.rc.Calls()))
 }
 
-// newcomer is somebody who gets a role at both vendors: what a bridge that was just started had to do before that is done then.
+// newcomer adds a user who gets a role at both vendors. When that is done, so is what the bridge had to
+// do before.
 func (s *setup) newcomer() {
 	s.t.Helper()
 	const email = "newcomer@example.com"

@@ -60,9 +60,13 @@ func (d *decoder) decode(n *yaml.Node, into reflect.Value) {
 		d.expanded++
 	}
 	if into.Kind() == reflect.Pointer {
-		if !isNull(n) {
-			into.Set(reflect.New(into.Type().Elem()))
-			d.decode(n, into.Elem())
+		if isNull(n) {
+			return
+		}
+		value, before := reflect.New(into.Type().Elem()), len(d.problems)
+		d.decode(n, value.Elem())
+		if len(d.problems) == before || value.Elem().Kind() == reflect.Struct { // else as if it were not given
+			into.Set(value)
 		}
 		return
 	}

@@ -79,7 +79,7 @@ func (d *Ingress) Init() *Ingress {
 	return d
 }
 
-// Client is the sender of a request, whatever its credential.
+// Client is the sender of a request, with any credential or none.
 type Client struct {
 	Address  netip.Addr
 	Flood    bool // Failed counted too many from there: not worth a line in a log

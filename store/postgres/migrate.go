@@ -38,7 +38,8 @@ func migrations() []string {
 // migrationLock is what replicas that start together wait for. It ends with the transaction.
 const migrationLock = 0x5343494d // "SCIM"
 
-// beginMigration lets a replica that has waited for the lock see what the one before has committed, whatever defaults the database has.
+// beginMigration lets a replica that waited for the lock see what the one before committed, with any
+// defaults of the database.
 const beginMigration = `begin isolation level read committed read write; set local statement_timeout = 0`
 
 // migrate runs the steps that a database lacks, all of them or none.

@@ -21,7 +21,7 @@ func remedied(err error) error {
 	case "3D000":
 		remedy = "make the database: createdb --owner USER --encoding UTF8 --template template0 NAME"
 	case "42501":
-		remedy = "let the owner of the tables run `scimbridge migrate`, and grant this user what the README shows under A database"
+		remedy = "let the owner of the tables run `scimbridge migrate`, and grant this user what docs/operations/postgresql.md shows"
 	case "53300":
 		remedy = "raise max_connections of the server, or lower pool_max_conns in the DSN of every replica"
 	default:

@@ -211,7 +211,7 @@ func testOrders(t *testing.T, d store.Directory, created []string) {
 			Same(t, fmt.Sprint("after name ", id, descending), got, append([]string(nil), named[min(i+2, len(named)):]...))
 		}
 	}
-	Same(t, "after a name that nobody has", UserIDs(List(t, d.Users(store.From{By: store.ByUserName, AfterName: "id-05x"}))), namedAfter(created, "id-05x"))
+	Same(t, "after a name without a user", UserIDs(List(t, d.Users(store.From{By: store.ByUserName, AfterName: "id-05x"}))), namedAfter(created, "id-05x"))
 	_, err := all(d.Users(store.From{By: store.ByEmail}))
 	if err == nil {
 		t.Error("listed by an index that is not unique")

@@ -49,7 +49,7 @@ func fieldString(r store.Record, i int) (string, bool) {
 	return *s, true
 }
 
-// testRecords holds every typed table to the contract, whatever columns it has.
+// testRecords holds every typed table to the contract, with any columns.
 func testRecords(t *testing.T, s store.Store) {
 	for _, r := range store.Tables() {
 		t.Run(r.Table().Name, func(t *testing.T) { testTable(t, s, r) })

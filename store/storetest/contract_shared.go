@@ -342,7 +342,7 @@ func testSharedGroup(t *testing.T, one, two store.Shared) {
 		})
 	}
 	wg.Wait()
-	Same(t, "users of whom each name was the first", taken.Load(), int64(times))
+	Same(t, "users that got each name first", taken.Load(), int64(times))
 	View(t, two, func(tx store.Tx) error {
 		d := tx.Directory("idp")
 		n, err := d.MemberCount("g")

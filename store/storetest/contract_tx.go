@@ -150,7 +150,7 @@ func testConcurrentMembers(t *testing.T, s store.Store) {
 				if err != nil {
 					t.Errorf("add member: %v", err)
 				}
-				err = s.View(context.Background(), func(tx store.Tx) error { // what was answered is there for whoever looks
+				err = s.View(context.Background(), func(tx store.Tx) error { // an answered change is visible
 					in, err := tx.Directory("idp").IsMember("g", value)
 					Same(t, value, in, true)
 					return err

@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// TestReadmeRules puts the rules that README.md shows into config.example.yaml: check takes every line of them.
-func TestReadmeRules(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+// TestRulesOfTheGuide puts the rules that docs/mapping/rules.md shows into config.example.yaml: check takes every line of them.
+func TestRulesOfTheGuide(t *testing.T) {
+	readme, err := os.ReadFile("../../docs/mapping/rules.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	block := regexp.MustCompile("(?s)```yaml\n(mappings:.*?)```").FindSubmatch(readme)
 	if block == nil {
-		t.Fatal("README.md shows no rules")
+		t.Fatal("docs/mapping/rules.md shows no rules")
 	}
 	example, err := os.ReadFile("../../config.example.yaml")
 	if err != nil {
