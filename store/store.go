@@ -214,6 +214,27 @@ func (o Origin) OrElse(other Origin) Origin {
 	return o
 }
 
+// Waiting is what waits on a target.
+type Waiting struct {
+	Target string
+	Ready  int       // marks that are ready; at most as many as were asked for, which the other fields are about
+	Oldest time.Time // the earliest Since of them
+	Urgent bool      // one of them is urgent and pending
+	Reason string    // why the first of them that is blocked is so; "" if none is
+	Next   time.Time // when the next mark will be ready; zero: none waits for a moment
+}
+
+// Add counts a mark that is ready.
+func (w *Waiting) Add(m Mark) {
+	if w.Ready++; w.Ready == 1 || m.Since.Before(w.Oldest) {
+		w.Oldest = m.Since
+	}
+	w.Urgent = w.Urgent || m.Urgent && m.State == Pending
+	if w.Reason == "" && m.State == Blocked {
+		w.Reason = m.Reason
+	}
+}
+
 // Work is the marks of one backend.
 type Work interface {
 	// Touch marks the subjects, each with a new sequence number: Pending, due at once. Since stays if it was marked, and so
@@ -223,8 +244,15 @@ type Work interface {
 	TouchUrgent(target string, at time.Time, by Origin, subjects ...Subject) error
 	// Urgent counts the pending marks that are.
 	Urgent() int
-	// Marks lists by target, then by sequence number where the implementation can, of one target or ("") of all.
+	// Marks lists all marks by target: of one, or ("") of all.
 	Marks(target string) iter.Seq2[Mark, error]
+	// Ready lists the marks of a target that may be worked on at a moment: they are not held, and
+	// their NotBefore has come. The urgent ones are first, or the only ones. What waits for later is
+	// not read.
+	Ready(target string, at time.Time, urgent bool) iter.Seq2[Mark, error]
+	// Waiting says of each target what waits there, unless all of it is held. It reads at most so
+	// many marks of a target, and none of the targets in except.
+	Waiting(at time.Time, most int, except ...string) iter.Seq2[Waiting, error]
 	Mark(target string, s Subject) (Mark, error)
 	// Settle removes the mark if it still has this sequence number, and says whether it did.
 	Settle(m Mark) (bool, error)
@@ -236,8 +264,7 @@ type Work interface {
 	BlockedUsers() (all int, byReason map[string]int, err error)
 	// OldestPending returns since when the oldest pending mark waits; zero: none does.
 	OldestPending() (time.Time, error)
-	// Due says whether there is a mark that is not held and whose NotBefore is not after the moment: what a replica asks every
-	// second, so it reads no more than that needs.
+	// Due reports whether a mark is ready at a moment. Replicas ask it every second.
 	Due(at time.Time) (bool, error)
 }
 

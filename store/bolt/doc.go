@@ -27,8 +27,8 @@
 //	  members.count         group number -> count
 //	  counts                "users", "groups" -> count
 //	work/<backend>/         (the sequence of "work" numbers the marks of all)
-//	  marks                 target, seq (8) -> mark
-//	  subjects              target, idp, user, account, event -> seq
+//	  marks                 target, place -> mark; a place is urgent, others or held (1), not before (8), seq (8)
+//	  subjects              target, idp, user, account, event -> place
 //	  events                seq of an event (8), target, idp, user, account -> nothing; of marks that refer to one
 //	  counts                "counts" -> pending, blocked, held, urgent
 //	  pending               since (8), seq (8) of a pending mark -> nothing

@@ -19,7 +19,7 @@ const (
 	// oldestFormat is the oldest format of a file that Open upgrades.
 	oldestFormat = 4
 	// fileFormat is the format of the layout in doc.go, to which the last of the steps leads.
-	fileFormat = 6
+	fileFormat = 7
 )
 
 // step brings a file from one format to the next. It runs in one transaction with the change of the
@@ -32,7 +32,18 @@ func steps() []step {
 	return []step{
 		recordsFromSettings,
 		talliesFromAll,
+		queuesFromMarks,
 	}
+}
+
+// queuesFromMarks leads to format 7, in which the marks of a target are read in the order in which
+// they may be worked on.
+func queuesFromMarks(btx *bbolt.Tx) error {
+	t := tables.New(kv.New(btx))
+	if err := t.Requeue(); err != nil {
+		return err
+	}
+	return t.Err
 }
 
 // talliesFromAll leads to format 6, which has tallies for metrics and status.

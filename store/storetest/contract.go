@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"identity providers apart", testApart},
 		{"odd strings", testOddStrings},
 		{"marks", testMarks},
+		{"marks that are ready", testReady},
 		{"origins of marks", testOrigins},
 		{"ledger", testLedger},
 		{"accounts", testAccounts},

@@ -24,7 +24,7 @@ func testMarks(t *testing.T, s store.Store) {
 		w := tx.Work(backend)
 		got := List(t, w.Marks("b"))
 		for i, want := range []store.Subject{v, account, sweep, u} {
-			Same(t, "by sequence", got[i].Subject, want)
+			Same(t, "in the order of the numbers", got[i].Subject, want)
 		}
 		marks := List(t, w.Marks(""))
 		Same(t, "number of marks", len(marks), 5)

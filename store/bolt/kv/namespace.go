@@ -95,6 +95,20 @@ func (s *Namespace) Make(name string) (*bbolt.Bucket, error) {
 	return b, nil
 }
 
+// Forget removes a bucket with all that is in it.
+func (s *Namespace) Forget(name string) error {
+	if s.Bucket(name) == nil {
+		return nil
+	}
+	delete(s.subs, name)
+	delete(s.cursors, name)
+	s.Tx.Writes++
+	if err := s.Root.DeleteBucket([]byte(name)); err != nil {
+		return fmt.Errorf("remove %s of %s %q: %w", name, s.top, s.Name, err)
+	}
+	return nil
+}
+
 // Top returns a bucket at the top of the file, which it creates if it is missing.
 func (t *Tx) Top(name string) (*bbolt.Bucket, error) {
 	b := t.Btx.Bucket([]byte(name))

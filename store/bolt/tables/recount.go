@@ -1,7 +1,6 @@
 package tables
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -63,15 +62,10 @@ func (t Tx) ForgetTallies() error {
 		for of := range t.Scan(t.Btx.Bucket([]byte(top)), nil, 0) {
 			s := t.Namespace(top, string(of))
 			for _, name := range names {
-				if s.Bucket(name) == nil {
-					continue
-				}
-				t.Writes++
-				if err := s.Root.DeleteBucket([]byte(name)); err != nil {
-					return fmt.Errorf("remove %s: %w", name, err)
+				if err := s.Forget(name); err != nil {
+					return err
 				}
 			}
-			delete(t.Namespaces, top+"/"+string(of))
 		}
 	}
 	return nil

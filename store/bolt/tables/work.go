@@ -6,16 +6,18 @@ import (
 	"iter"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt/codec"
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// The buckets of a backend's work. A mark has its place by target and sequence number, so that a target's marks
-// are read oldest first, and is found by its subject.
+// The buckets of a backend's work. A mark is found by its subject, and has its place in a queue per
+// target: first what may be worked on, in the order in which it may.
 const (
-	workMarks    = "marks"    // target, seq -> mark
-	workSubjects = "subjects" // target, subject -> seq
+	workMarks    = "marks"    // target, place -> mark
+	workSubjects = "subjects" // target, subject -> place
 	workCounts   = "counts"   // how many in each state
 	workEvents   = "events"   // event, target, subject: of the marks that refer to an event
 )
@@ -35,9 +37,39 @@ func (n *tally) add(m store.Mark, by int) {
 
 type work struct{ *kv.Namespace }
 
-func markKey(target string, seq uint64) []byte {
-	return binary.BigEndian.AppendUint64(codec.MakeKey(target), seq)
+// The parts of a target's queue.
+const (
+	queueUrgent byte = iota // goes first
+	queueOthers
+	queueHeld // waits for a decision
+)
+
+// placeLength is that of the place of a mark: its part of the queue, NotBefore (8), seq (8).
+const placeLength = 17
+
+// placeOf returns the place of a mark in the queue of its target.
+func placeOf(m store.Mark) []byte {
+	part := queueOthers
+	switch {
+	case m.State == store.Held:
+		part = queueHeld
+	case m.Urgent:
+		part = queueUrgent
+	}
+	place := append(make([]byte, 0, placeLength), part)
+	place = binary.BigEndian.AppendUint64(place, dueTime(m.NotBefore))
+	return binary.BigEndian.AppendUint64(place, m.Seq)
 }
+
+// dueTime is a moment in a place; 0 is at once.
+func dueTime(at time.Time) uint64 {
+	if at.IsZero() {
+		return 0
+	}
+	return uint64(max(at.UnixNano(), 0))
+}
+
+func markKey(m store.Mark) []byte { return append(codec.MakeKey(m.Target), placeOf(m)...) }
 
 func subjectKey(target string, s store.Subject) []byte {
 	if s.Event != 0 {
@@ -110,10 +142,10 @@ func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 	if v == nil {
 		return store.Mark{}, false, nil
 	}
-	if len(v) != 8 {
+	if len(v) != placeLength {
 		return store.Mark{}, false, fmt.Errorf("place of mark: %w", store.ErrDamaged)
 	}
-	key := markKey(target, binary.BigEndian.Uint64(v))
+	key := append(codec.MakeKey(target), v...)
 	record := w.Get(workMarks, key)
 	if record == nil {
 		return store.Mark{}, false, fmt.Errorf("mark without record: %w", store.ErrDamaged)
@@ -206,7 +238,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 			if err := w.tallyMark(old, -1); err != nil {
 				return err
 			}
-			if err := w.Tx.Del(marks, markKey(target, old.Seq)); err != nil {
+			if err := w.Tx.Del(marks, markKey(old)); err != nil {
 				return err
 			}
 		}
@@ -214,11 +246,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 		if err := w.tallyMark(m, 1); err != nil {
 			return err
 		}
-		key := markKey(target, m.Seq)
-		if err := w.Tx.Put(marks, key, EncodeMark(key, m)); err != nil {
-			return err
-		}
-		if err := w.Tx.Put(places, subjectKey(target, s), codec.SeqKey(m.Seq)); err != nil {
+		if err := w.put(marks, places, m); err != nil {
 			return err
 		}
 		if err := w.refer(target, s); err != nil {
@@ -226,6 +254,15 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 		}
 	}
 	return w.count(more)
+}
+
+// put stores a mark in its place.
+func (w *work) put(marks, places *bbolt.Bucket, m store.Mark) error {
+	key := markKey(m)
+	if err := w.Tx.Put(marks, key, EncodeMark(key, m)); err != nil {
+		return err
+	}
+	return w.Tx.Put(places, subjectKey(m.Target, m.Subject), placeOf(m))
 }
 
 func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
@@ -257,7 +294,7 @@ func (w *work) Settle(m store.Mark) (bool, error) {
 	if err != nil || !found || cur.Seq != m.Seq {
 		return false, err
 	}
-	if err := w.Tx.Del(w.Bucket(workMarks), markKey(m.Target, m.Seq)); err != nil {
+	if err := w.Tx.Del(w.Bucket(workMarks), markKey(cur)); err != nil {
 		return false, err
 	}
 	if err := w.Tx.Del(w.Bucket(workSubjects), subjectKey(m.Target, m.Subject)); err != nil {
@@ -290,9 +327,11 @@ func (w *work) Park(m store.Mark) (bool, error) {
 	if err := w.tallyMark(cur, -1); err != nil {
 		return false, err
 	}
+	if err := w.Tx.Del(w.Bucket(workMarks), markKey(cur)); err != nil {
+		return false, err
+	}
 	cur.State, cur.NotBefore, cur.Reason, cur.Tries = m.State, m.NotBefore, m.Reason, m.Tries
-	key := markKey(m.Target, m.Seq)
-	if err := w.Tx.Put(w.Bucket(workMarks), key, EncodeMark(key, cur)); err != nil {
+	if err := w.put(w.Bucket(workMarks), w.Bucket(workSubjects), cur); err != nil {
 		return false, err
 	}
 	by.add(cur, 1)
@@ -316,17 +355,4 @@ func (w *work) Urgent() int {
 		w.Tx.Fail(err)
 	}
 	return n[urgentPlace]
-}
-
-// Due looks through the marks: in a file that one process has open this is seldom asked.
-func (w *work) Due(at time.Time) (bool, error) {
-	for m, err := range w.Marks("") {
-		if err != nil {
-			return false, err
-		}
-		if m.State != store.Held && !m.NotBefore.After(at) {
-			return true, nil
-		}
-	}
-	return false, nil
 }
