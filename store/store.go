@@ -250,9 +250,9 @@ type Work interface {
 	// their NotBefore has come. The urgent ones are first, or the only ones. What waits for later is
 	// not read.
 	Ready(target string, at time.Time, urgent bool) iter.Seq2[Mark, error]
-	// Waiting says of each target what waits there, unless all of it is held. It reads at most so
-	// many marks of a target, and none of the targets in except.
-	Waiting(at time.Time, most int, except ...string) iter.Seq2[Waiting, error]
+	// Waiting says of each target, in their order, what waits there, unless all of it is held. It
+	// reads at most so many marks of a target.
+	Waiting(at time.Time, most int) iter.Seq2[Waiting, error]
 	Mark(target string, s Subject) (Mark, error)
 	// Settle removes the mark if it still has this sequence number, and says whether it did.
 	Settle(m Mark) (bool, error)

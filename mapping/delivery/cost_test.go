@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,4 +68,95 @@ func TestCost(t *testing.T) {
 	cost("a grant", "add acme: a1=ADMIN")
 	w.leave("okta", "u1", "Admins")
 	cost("a revocation", "remove acme: a1=ADMIN")
+}
+
+// marksRead counts the marks that are read from a store.
+type marksRead struct {
+	store.Store
+	n atomic.Int64
+}
+
+func (s *marksRead) View(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.View(ctx, func(tx store.Tx) error { return fn(marksReadTx{tx, &s.n}) })
+}
+
+func (s *marksRead) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error { return fn(marksReadTx{tx, &s.n}) })
+}
+
+type marksReadTx struct {
+	store.Tx
+	n *atomic.Int64
+}
+
+func (t marksReadTx) Work(backend string) store.Work { return marksReadWork{t.Tx.Work(backend), t.n} }
+
+type marksReadWork struct {
+	store.Work
+	n *atomic.Int64
+}
+
+func (w marksReadWork) counted(seq iter.Seq2[store.Mark, error]) iter.Seq2[store.Mark, error] {
+	return func(yield func(store.Mark, error) bool) {
+		for m, err := range seq {
+			if w.n.Add(1); !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
+func (w marksReadWork) Marks(target string) iter.Seq2[store.Mark, error] {
+	return w.counted(w.Work.Marks(target))
+}
+
+func (w marksReadWork) Ready(target string, at time.Time, urgent bool) iter.Seq2[store.Mark, error] {
+	return w.counted(w.Work.Ready(target, at, urgent))
+}
+
+func (w marksReadWork) Waiting(at time.Time, most int) iter.Seq2[store.Waiting, error] {
+	return func(yield func(store.Waiting, error) bool) {
+		for of, err := range w.Work.Waiting(at, most) {
+			if w.n.Add(int64(of.Ready)); !yield(of, err) {
+				return
+			}
+		}
+	}
+}
+
+// A change costs what it is about, not what waits on its target and elsewhere.
+func TestCostOfWhatWaits(t *testing.T) {
+	const waiting = 600
+	beta := mapping.Rule{Groups: []string{"Betas"}, Backend: "vt", Target: "beta", Roles: []string{"SCAN"}}
+	w := newWorld(t, admins, beta)
+	c := &marksRead{Store: w.store}
+	w.config = func(d *delivery.Worker) { d.Store = c }
+	w.restart()
+	w.group("okta", "Admins")
+	w.group("okta", "Betas")
+	for i := range waiting { // users without an account wait for ever
+		name := fmt.Sprint("w", i)
+		w.user("okta", name, name+"@example.com", true)
+		w.join("okta", name, "Admins")
+		w.join("okta", name, "Betas")
+	}
+	w.user("okta", "u1", "u1@example.com", true)
+	w.vendor.people["u1@example.com"] = "a1"
+	w.join("okta", "u1", "Betas")
+	w.pass(10 * time.Minute)
+	w.calls()
+	w.expectCounts(fmt.Sprintf("pending 0, blocked %d, held 0", 2*waiting))
+	cost := func(call string) {
+		t.Helper()
+		c.n.Store(0)
+		w.pass(2 * time.Second)
+		w.expectCalls(call)
+		if n := c.n.Load(); n > 40 {
+			t.Errorf("%s: %d marks were read, of %d that wait", call, n, 2*waiting)
+		}
+	}
+	w.join("okta", "u1", "Admins")
+	cost("add acme: a1=ADMIN")
+	w.leave("okta", "u1", "Admins")
+	cost("remove acme: a1=ADMIN")
 }

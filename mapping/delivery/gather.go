@@ -55,7 +55,7 @@ type waits struct {
 
 type waitingTarget struct {
 	dueTarget
-	ready int
+	ready int // at most BatchSize
 }
 
 // gather finds the targets that are due, in the order of rank, and when the next one will be.
@@ -72,46 +72,32 @@ func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, e
 func (w *Worker) waits(ctx context.Context) (out waits, err error) {
 	now := w.now()
 	err = w.Store.View(ctx, func(tx store.Tx) error {
-		targets := map[string]*waitingTarget{}
 		asked, err := w.asked(tx)
 		if err != nil {
 			return err
 		}
-		out = waits{targets: targets, asked: asked}
-		for m, err := range tx.Work(w.Name).Marks("") {
+		out = waits{targets: map[string]*waitingTarget{}, asked: asked}
+		for of, err := range tx.Work(w.Name).Waiting(now, w.BatchSize) {
 			if err != nil {
 				return fmt.Errorf("gathering marks: %w", err)
 			}
-			if m.State == store.Held {
+			out.next = earlier(out.next, of.Next)
+			if of.Ready == 0 {
 				continue
 			}
-			if m.Since.After(now.Add(maxSlew)) { // by a clock that was set since
-				m.Since = now.Add(-w.BatchWait)
+			if of.Oldest.After(now.Add(maxSlew)) { // by a clock that was set since
+				of.Oldest = now.Add(-w.BatchWait)
 			}
-			if at := w.dueAt(m); at.After(now) {
-				out.next = earlier(out.next, at)
-				if m.NotBefore.After(now) {
-					continue
-				}
-			}
-			t := targets[m.Target]
-			if t == nil {
-				t = &waitingTarget{dueTarget: dueTarget{name: m.Target, oldest: m.Since}}
-				targets[m.Target] = t
-			}
-			t.ready++
-			t.urgent = t.urgent || m.Urgent && m.State == store.Pending
-			t.missing = t.missing || m.State == store.Blocked && m.Reason == noTarget
-			if m.Since.Before(t.oldest) {
-				t.oldest = m.Since
-			}
-		}
-		for name, t := range targets {
-			t.failed, t.fresh = w.pauses[name].fails > 0, name != store.AnyTarget
-			holds, err := w.holdsGrants(tx, name)
-			if t.fresh = t.fresh && !holds; err != nil {
+			holds, err := w.holdsGrants(tx, of.Target)
+			if err != nil {
 				return fmt.Errorf("gathering marks: %w", err)
 			}
+			out.targets[of.Target] = &waitingTarget{ready: of.Ready, dueTarget: dueTarget{
+				name: of.Target, oldest: of.Oldest, urgent: of.Urgent,
+				failed:  w.pauses[of.Target].fails > 0,
+				missing: of.Reason == noTarget,
+				fresh:   of.Target != store.AnyTarget && !holds,
+			}}
 		}
 		return nil
 	})
@@ -128,43 +114,28 @@ func (w *Worker) dueOf(all waits) (due []dueTarget, next time.Time) {
 			next = earlier(next, until)
 			continue
 		}
-		if t.urgent || t.ready >= w.BatchSize || !t.oldest.Add(w.BatchWait).After(now) {
+		at := t.oldest.Add(w.BatchWait)
+		if t.urgent || t.ready >= w.BatchSize || !at.After(now) {
 			due = append(due, t.dueTarget)
+			continue
 		}
+		next = earlier(next, at)
 	}
 	slices.SortFunc(due, w.rank)
 	return due, next
 }
 
-// dueAt is when a mark alone would make its target due.
-func (w *Worker) dueAt(m store.Mark) time.Time {
-	at := m.Since.Add(w.BatchWait)
-	if m.Urgent {
-		at = m.Since
-	}
-	if m.NotBefore.After(at) {
-		at = m.NotBefore
-	}
-	return at
-}
-
 // visit bounds how many people of a target are worked on before the other targets have their turn.
 func (w *Worker) visit() int { return max(4*w.BatchSize, 100) }
 
-// marksOf reads what may be worked on now: of a target, all of it, since the brakes look at a whole set of removals;
-// of an urgent one, those who leave. listed are the numbers of all there are, in order.
-func (w *Worker) marksOf(tx store.Tx, t dueTarget) (out []store.Mark, listed []uint64, err error) {
-	now := w.now()
-	for m, err := range tx.Work(w.Name).Marks(t.name) {
+// marksOf reads what may be worked on now: of a target, all of it, since the brakes look at a whole
+// set of removals; of an urgent one, the users who leave.
+func (w *Worker) marksOf(tx store.Tx, t dueTarget) (out []store.Mark, err error) {
+	for m, err := range tx.Work(w.Name).Ready(t.name, w.now(), t.urgent) {
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading marks: %w", err)
-		}
-		listed = append(listed, m.Seq)
-		if m.State == store.Held || m.NotBefore.After(now) || t.urgent && !m.Urgent {
-			continue
+			return nil, fmt.Errorf("reading marks: %w", err)
 		}
 		out = append(out, m)
 	}
-	slices.Sort(listed)
-	return out, listed, nil
+	return out, nil
 }

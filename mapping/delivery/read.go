@@ -48,7 +48,8 @@ type visitWork struct {
 	accounts map[string]*account
 	idle     []store.Mark        // marks that concern no account: settled as they are
 	known    map[string]string   // value -> account, as this visit found out
-	listed   []uint64            // the numbers of the marks that the target had when they were read, in order
+	urgent   bool                // it is for off-boardings only
+	marks    map[uint64]bool     // the numbers of the marks that it read
 	open     map[string]openHold // holds that may take in more, by reason
 	missing  []*person           // users without an account, by a complete listing
 	planned  *plan.Plan          // the plan, if nothing had to be read or written before it
@@ -91,18 +92,19 @@ type person struct {
 // at the backend is looked up there, in one listing for all; who is not found is parked.
 func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	target := t.name
-	v := &visitWork{accounts: map[string]*account{}, known: map[string]string{}}
+	v := &visitWork{urgent: t.urgent, accounts: map[string]*account{}, known: map[string]string{}}
 	var people []*person
 	var sweeps []store.Mark
 	var unknown []string
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		v.accounts, v.idle, v.planned, people, sweeps, unknown = map[string]*account{}, nil, nil, nil, nil, nil
-		marks, listed, err := w.marksOf(tx, t)
+		marks, err := w.marksOf(tx, t)
 		if err != nil {
 			return err
 		}
-		v.listed = listed
+		v.marks = make(map[uint64]bool, len(marks))
 		for _, m := range marks {
+			v.marks[m.Seq] = true
 			switch {
 			case m.Target == store.AnyTarget:
 				sweeps = append(sweeps, m)

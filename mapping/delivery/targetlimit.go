@@ -108,7 +108,7 @@ func (w *Worker) blockAll(ctx context.Context, reason string, longest time.Durat
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		all = nil
 		for _, t := range targets {
-			marks, _, err := w.marksOf(tx, dueTarget{name: t})
+			marks, err := w.marksOf(tx, dueTarget{name: t})
 			if err != nil {
 				return err
 			}

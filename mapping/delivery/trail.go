@@ -79,11 +79,11 @@ func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store
 	if len(v.accounts) == 0 {
 		return out, nil
 	}
-	for m, err := range tx.Work(w.Name).Marks(target) {
+	for m, err := range tx.Work(w.Name).Ready(target, time.Time{}, v.urgent) { // a new mark waits for no moment
 		if err != nil {
 			return nil, fmt.Errorf("reading who asked: %w", err)
 		}
-		if _, old := slices.BinarySearch(v.listed, m.Seq); old || m.Origin.At.IsZero() {
+		if v.marks[m.Seq] || m.Origin.At.IsZero() {
 			continue
 		}
 		if m.Subject.Event == 0 {

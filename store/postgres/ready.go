@@ -36,7 +36,7 @@ const (
 				UNION ALL
 				(SELECT coalesce(not_before, 0) AS due FROM marks WHERE backend = $1 AND target = targets.target AND state < 2 AND NOT urgent
 					AND coalesce(not_before, 0) > $2 ORDER BY coalesce(not_before, 0) LIMIT 1)) AS first_of_each) AS later
-		WHERE targets.target <> ALL ($4::text[]) ORDER BY targets.target`
+		ORDER BY targets.target`
 )
 
 // Ready implements store.Work.
@@ -92,16 +92,12 @@ func scanWaiting(r pgx.CollectableRow) (w store.Waiting, err error) {
 }
 
 // Waiting implements store.Work.
-func (w *work) Waiting(at time.Time, most int, except ...string) iter.Seq2[store.Waiting, error] {
+func (w *work) Waiting(at time.Time, most int) iter.Seq2[store.Waiting, error] {
 	return func(yield func(store.Waiting, error) bool) {
 		b, err := w.backend(w.name)
 		var list []store.Waiting
 		if err == nil && b != 0 {
-			keys := make([]string, len(except))
-			for i, target := range except {
-				keys[i] = pgtext.Key(target)
-			}
-			list, err = query(w.tx, scanWaiting, waitingMarks, b, dueTime(at), most, keys)
+			list, err = query(w.tx, scanWaiting, waitingMarks, b, dueTime(at), most)
 		}
 		if err != nil {
 			yield(store.Waiting{}, fmt.Errorf("targets that wait: %w", err))

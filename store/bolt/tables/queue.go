@@ -22,7 +22,7 @@ func (w *work) Due(at time.Time) (bool, error) {
 }
 
 // Waiting implements store.Work.
-func (w *work) Waiting(at time.Time, most int, except ...string) iter.Seq2[store.Waiting, error] {
+func (w *work) Waiting(at time.Time, most int) iter.Seq2[store.Waiting, error] {
 	return func(yield func(store.Waiting, error) bool) {
 		var start []byte
 		for {
@@ -34,9 +34,6 @@ func (w *work) Waiting(at time.Time, most int, except ...string) iter.Seq2[store
 				return
 			}
 			start = beyondTarget(*target)
-			if slices.Contains(except, *target) {
-				continue
-			}
 			waiting, err := w.waitingOn(*target, at, most)
 			if err == nil && waiting.Ready == 0 && waiting.Next.IsZero() {
 				continue // all of it is held
