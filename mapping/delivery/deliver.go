@@ -16,8 +16,7 @@ import (
 // one of the store or of ctx.
 func (w *Worker) deliver(ctx context.Context, s step) error {
 	if !w.pausedUntil(s.target).IsZero() || w.untilEnded(ctx, s) || s.fenced(ctx) {
-		s.leave()
-		return nil
+		return w.postpone(ctx, s)
 	}
 	if s.offboards != nil {
 		release, ready := w.readyToEnd(s)
@@ -276,10 +275,8 @@ func (w *Worker) beginChange(ctx context.Context, s step) error {
 		w.touched[spot{s.target, id}] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
-		if tx.Setting(w.called()) == nil {
-			if err := tx.SetSetting(w.called(), []byte("yes")); err != nil {
-				return err
-			}
+		if err := w.noteCalled(tx); err != nil {
+			return err
 		}
 		ledger := tx.Ledger(w.Name)
 		attempt, err := ledger.NextAttempt()
@@ -311,6 +308,14 @@ func (w *Worker) beginChange(ctx context.Context, s step) error {
 			return ledger.PutEntry(e)
 		})
 	})
+}
+
+// noteCalled records that the backend was called to change something.
+func (w *Worker) noteCalled(tx store.Tx) error {
+	if tx.Setting(w.called()) != nil {
+		return nil
+	}
+	return tx.SetSetting(w.called(), []byte("yes"))
 }
 
 func entry(ledger store.Ledger, target string, a *account, role string) (store.Entry, error) {

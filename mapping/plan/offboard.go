@@ -88,8 +88,12 @@ func (r *run) comeBack(d *draft, m *Membership) {
 		return
 	}
 	d.Add, d.Replace = nil, false
-	if Within(r.now, m.Attempted, r.Straggler) {
-		d.Wait = m.Attempted.Add(r.Straggler)
+	until := r.s.DistrustReadsUntil
+	if end := m.Attempted.Add(r.Straggler); Within(r.now, m.Attempted, r.Straggler) && end.After(until) {
+		until = end
+	}
+	if until.After(r.now) {
+		d.Wait = until
 		return
 	}
 	d.End.Forget = true
