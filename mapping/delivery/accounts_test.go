@@ -157,3 +157,29 @@ func invitedAndGranted(t *testing.T, admin string) *world {
 	w.calls()
 	return w
 }
+
+// TestOffboardingRevokesFirst sends the revocation before any read that only the end of the membership
+// needs: whether the account administers the target, and whose the account is by now.
+func TestOffboardingRevokesFirst(t *testing.T) {
+	for name, admin := range map[string]string{"an old listing": "", "a target with administrators": "ADMIN"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, mapping.Rule{Groups: []string{"Staff"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}})
+			w.vendor.admin = admin
+			w.config = func(d *delivery.Worker) { d.Offboard = true }
+			w.restart()
+			w.group("okta", "Staff")
+			for _, name := range []string{"ada", "bob"} {
+				w.user("okta", name, name+"@example.com", true)
+				w.vendor.people[name+"@example.com"] = "of-" + name
+				w.join("okta", name, "Staff")
+			}
+			w.pass(24 * time.Hour)
+			w.vendor.calls = nil
+			w.deactivate("okta", "ada")
+			w.pass(0)
+			if calls := w.vendor.calls; len(calls) < 3 || calls[0] != "remove acme: of-ada=SCAN" || calls[len(calls)-1] != "offboard acme: of-ada" {
+				t.Errorf("the calls are %q", calls)
+			}
+		})
+	}
+}
