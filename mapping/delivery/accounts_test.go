@@ -99,9 +99,49 @@ func TestWhoComesBackIsInvitedAgain(t *testing.T) {
 }
 
 // TestAnOffboardingThatMayBeDone is on record before its call: a user who comes back after one without
-// a clean answer is looked up, and invited again, since the earlier invitation was for what may be over.
+// a clean answer gets nothing while it may take effect. Then the user is looked up, and invited again,
+// since the earlier invitation was for what may be over.
 func TestAnOffboardingThatMayBeDone(t *testing.T) {
+	unclear, refused := &backend.Error{Kind: backend.Transient, Doing: "ending a membership"}, &backend.Error{Kind: backend.Rejected, Doing: "ending a membership", Status: 400}
+	for name, c := range map[string]struct {
+		admin   string
+		answers []*backend.Error
+		restart bool
+	}{
+		"no clean answer":                       {answers: []*backend.Error{unclear}},
+		"an administrator is looked up at once": {answers: []*backend.Error{unclear}, admin: "ADMIN"},
+		"then a refusal":                        {answers: []*backend.Error{unclear, refused}},
+		"then a clean answer":                   {answers: []*backend.Error{unclear, nil}},
+		"then a restart":                        {answers: []*backend.Error{unclear}, restart: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := invitedAndGranted(t, c.admin)
+			w.vendor.ends = c.answers
+			w.deactivate("okta", "new")
+			w.pass(time.Duration(len(c.answers)-1) * 5 * time.Second)
+			want := []string{"remove acme: a9=ADMIN"}
+			for range c.answers {
+				want = append(want, "offboard acme: a9")
+			}
+			w.expectCalls(want...)
+			delete(w.vendor.people, "new@example.com")
+			w.user("okta", "new", "new@example.com", true)
+			if c.restart {
+				w.clock = w.clock.Add(time.Minute)
+				w.restart()
+			}
+			w.pass(time.Minute)
+			w.expectCalls() // it may still take effect
+			w.pass(10 * time.Minute)
+			w.expectCalls("invite acme: new@example.com")
+		})
+	}
+}
+
+// invitedAndGranted has a user with a role whose account was requested by the bridge.
+func invitedAndGranted(t *testing.T, admin string) *world {
 	w := newWorld(t, mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}})
+	w.vendor.admin = admin
 	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
 	w.restart()
 	w.user("okta", "new", "new@example.com", true)
@@ -115,15 +155,31 @@ func TestAnOffboardingThatMayBeDone(t *testing.T) {
 	w.pass(24 * time.Hour)
 	w.expect("acme/a2=ADMIN acme/a9=ADMIN")
 	w.calls()
+	return w
+}
 
-	w.vendor.ends = []*backend.Error{{Kind: backend.Transient, Doing: "ending a membership"}}
-	w.deactivate("okta", "new")
-	w.pass(0)
-	w.expectCalls("remove acme: a9=ADMIN", "offboard acme: a9")
-	delete(w.vendor.people, "new@example.com")
-	w.user("okta", "new", "new@example.com", true)
-	w.pass(time.Minute)
-	w.expectCalls() // it may still take effect
-	w.pass(time.Minute)
-	w.expectCalls("invite acme: new@example.com")
+// TestOffboardingRevokesFirst sends the revocation before any read that only the end of the membership
+// needs: whether the account administers the target, and whose the account is by now.
+func TestOffboardingRevokesFirst(t *testing.T) {
+	for name, admin := range map[string]string{"an old listing": "", "a target with administrators": "ADMIN"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, mapping.Rule{Groups: []string{"Staff"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}})
+			w.vendor.admin = admin
+			w.config = func(d *delivery.Worker) { d.Offboard = true }
+			w.restart()
+			w.group("okta", "Staff")
+			for _, name := range []string{"ada", "bob"} {
+				w.user("okta", name, name+"@example.com", true)
+				w.vendor.people[name+"@example.com"] = "of-" + name
+				w.join("okta", name, "Staff")
+			}
+			w.pass(24 * time.Hour)
+			w.vendor.calls = nil
+			w.deactivate("okta", "ada")
+			w.pass(0)
+			if calls := w.vendor.calls; len(calls) < 3 || calls[0] != "remove acme: of-ada=SCAN" || calls[len(calls)-1] != "offboard acme: of-ada" {
+				t.Errorf("the calls are %q", calls)
+			}
+		})
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -16,8 +15,7 @@ import (
 // one of the store or of ctx.
 func (w *Worker) deliver(ctx context.Context, s step) error {
 	if !w.pausedUntil(s.target).IsZero() || w.untilEnded(ctx, s) || s.fenced(ctx) {
-		s.leave()
-		return nil
+		return w.postpone(ctx, s)
 	}
 	if s.offboards != nil {
 		release, ready := w.readyToEnd(s)
@@ -141,80 +139,6 @@ func (s step) leave() {
 	}
 }
 
-// size counts what can be told apart by halving.
-func size(s step) int {
-	n := len(s.delta.Changes)
-	if n == 1 && s.delta.Changes[0].Op != backend.Replace {
-		n = len(s.delta.Changes[0].Roles)
-	}
-	return n + len(s.delta.PermissionSetsToAdd) + len(s.delta.PermissionSetsToRemove)
-}
-
-// halves splits a refused step. Permission sets are tried alone, away from the people.
-func halves(s step) []step {
-	if a := s.accounts[store.TargetSettings]; a != nil {
-		if len(s.delta.Changes) == 0 {
-			return halfSets(s)
-		}
-		people := step{target: s.target, delta: backend.Delta{Target: s.target, Changes: s.delta.Changes}, accounts: s.accounts}
-		sets := step{target: s.target, delta: s.delta, accounts: map[string]*account{store.TargetSettings: a}}
-		sets.delta.Changes = nil
-		people.accounts = without(s.accounts, store.TargetSettings)
-		return []step{people, sets}
-	}
-	if len(s.delta.Changes) == 1 {
-		return halfRoles(s)
-	}
-	var out []step
-	for part := range slices.Chunk(s.delta.Changes, (len(s.delta.Changes)+1)/2) {
-		h := step{target: s.target, delta: backend.Delta{Target: s.target, Changes: part}, accounts: map[string]*account{}}
-		for _, c := range part {
-			h.accounts[c.Account.ID] = s.accounts[c.Account.ID]
-		}
-		out = append(out, h)
-	}
-	return out
-}
-
-// halfRoles splits the roles of a single person, who then takes part in two steps.
-func halfRoles(s step) []step {
-	c := s.delta.Changes[0]
-	s.accounts[c.Account.ID].steps++
-	var out []step
-	for part := range slices.Chunk(c.Roles, (len(c.Roles)+1)/2) {
-		one := c
-		one.Roles = part
-		out = append(out, step{target: s.target, delta: backend.Delta{Target: s.target, Changes: []backend.Change{one}}, accounts: s.accounts})
-	}
-	return out
-}
-
-// halfSets splits the permission sets of a target: what is taken off it does not wait for what cannot be put on it.
-func halfSets(s step) []step {
-	s.accounts[store.TargetSettings].steps++
-	half := func(add, remove []string) step {
-		return step{target: s.target, delta: backend.Delta{Target: s.target, PermissionSetsToAdd: add, PermissionSetsToRemove: remove}, accounts: s.accounts}
-	}
-	add, remove := s.delta.PermissionSetsToAdd, s.delta.PermissionSetsToRemove
-	switch {
-	case len(remove) == 0:
-		return []step{half(add[:len(add)/2], nil), half(add[len(add)/2:], nil)}
-	case len(add) == 0:
-		return []step{half(nil, remove[:len(remove)/2]), half(nil, remove[len(remove)/2:])}
-	}
-	return []step{half(nil, remove), half(add, nil)}
-}
-
-func without(m map[string]*account, id string) map[string]*account {
-	out := map[string]*account{}
-	for k, v := range m {
-		if k != id {
-			out[k] = v
-		}
-	}
-	return out
-}
-
 // each runs f over every grant that the step changes.
 func (s step) each(f func(a *account, role string, want bool) error) error {
 	for _, c := range s.delta.Changes {
@@ -276,10 +200,8 @@ func (w *Worker) beginChange(ctx context.Context, s step) error {
 		w.touched[spot{s.target, id}] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
-		if tx.Setting(w.called()) == nil {
-			if err := tx.SetSetting(w.called(), []byte("yes")); err != nil {
-				return err
-			}
+		if err := w.noteCalled(tx); err != nil {
+			return err
 		}
 		ledger := tx.Ledger(w.Name)
 		attempt, err := ledger.NextAttempt()
@@ -311,6 +233,14 @@ func (w *Worker) beginChange(ctx context.Context, s step) error {
 			return ledger.PutEntry(e)
 		})
 	})
+}
+
+// noteCalled records that the backend was called to change something.
+func (w *Worker) noteCalled(tx store.Tx) error {
+	if tx.Setting(w.called()) != nil {
+		return nil
+	}
+	return tx.SetSetting(w.called(), []byte("yes"))
 }
 
 func entry(ledger store.Ledger, target string, a *account, role string) (store.Entry, error) {

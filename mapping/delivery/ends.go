@@ -110,7 +110,7 @@ func (w *Worker) wakeEnd(tx store.Tx, h heldEnd, by store.Origin) error {
 }
 
 // recordEnds writes which memberships are held, and which holds of them are over.
-func (w *Worker) recordEnds(ctx context.Context, target string, v *visitWork, p plan.Plan) error {
+func (w *Worker) recordEnds(ctx context.Context, target string, v *visitWork) error {
 	var changed []*account
 	for _, id := range slices.Sorted(maps.Keys(v.accounts)) {
 		a := v.accounts[id]
@@ -132,7 +132,7 @@ func (w *Worker) recordEnds(ctx context.Context, target string, v *visitWork, p 
 		}
 		begins = !slices.ContainsFunc(all, func(h heldEnd) bool { return h.Why == plan.Offboardings && h.Target == target })
 		for _, a := range changed {
-			if err := w.recordEnd(tx, target, a); err != nil {
+			if all, err = w.recordEnd(tx, target, a, all); err != nil {
 				return err
 			}
 		}
@@ -147,56 +147,61 @@ func (w *Worker) recordEnds(ctx context.Context, target string, v *visitWork, p 
 	return nil
 }
 
-// recordEnd writes what a plan decides about one membership, unless an operator was quicker.
-func (w *Worker) recordEnd(tx store.Tx, target string, a *account) error {
-	all, err := heldEnds(tx, w.Name)
-	if err != nil {
-		return err
-	}
+// recordEnd writes what a plan decides about one membership, unless an operator was quicker. It returns
+// all held off-boardings with the one that begins.
+func (w *Worker) recordEnd(tx store.Tx, target string, a *account, all []heldEnd) ([]heldEnd, error) {
 	held, there, err := w.heldEndAt(tx, target, a.ID)
-	if err != nil {
-		return err
+	if err == nil && a.End.Forget {
+		err = w.forgetEnded(tx, target, a)
 	}
-	if a.End.Forget {
-		if err := w.forgetAccount(tx, target, a.ID, a.Key); err != nil {
-			return err
-		}
-		if err := tx.Work(w.Name).Touch(target, w.now(), store.Origin{}, a.subjects()...); err != nil {
-			return err
-		}
+	if err != nil {
+		return all, err
 	}
 	if a.End.Release && there {
 		if err := w.dropEnd(tx, target, a.ID); err != nil || held.Approved {
-			return err
+			return all, err
 		}
-		return w.wakeEnd(tx, held, store.Origin{})
+		return all, w.wakeEnd(tx, held, store.Origin{})
 	}
 	if a.End.Hold == "" {
-		return nil
+		return all, nil
 	}
 	a.park, a.reason, a.unfinished = 0, "", false
 	switch over, err := w.keptOrEnded(tx, target, a.ID); {
 	case err != nil:
-		return err
+		return all, err
 	case over:
 		a.left = true
-		return nil
+		return all, nil
 	case there:
 		if a.park, a.reason = store.Held, held.ID; held.Approved {
 			a.park, a.reason, a.unfinished = 0, "", true // the next visit ends it
 		}
-		return nil
+		return all, nil
 	}
 	h, err := w.endHold(tx, target, a.End.Hold, all)
 	if err != nil {
-		return err
+		return all, err
 	}
 	h.Account, h.Key = a.ID, a.Key
 	a.park, a.reason = store.Held, h.ID
 	if _, err := tx.Events().Append(initiated(w.endEvent("hold", h), a.origin)); err != nil {
+		return all, err
+	}
+	return append(all, h), store.Put(tx, h.row(w.Name))
+}
+
+// forgetEnded drops what is known of an account that may have been ended, and lets its users be looked
+// up. If it is being ended again, that is left for later.
+func (w *Worker) forgetEnded(tx store.Tx, target string, a *account) error {
+	ending, _, err := store.Get(tx, w.endingRow(target, a.ID))
+	if err != nil || !ending.At.Equal(a.Membership.Attempted) {
 		return err
 	}
-	return store.Put(tx, h.row(w.Name))
+	if err := w.forgetAccount(tx, target, a.ID, a.Key); err != nil {
+		return err
+	}
+	return tx.Work(w.Name).Touch(target, w.now(), store.Origin{}, a.subjects()...)
 }
 
 // endHold returns the hold of memberships that may take in more for a reason, or a new one: one that

@@ -31,7 +31,7 @@ func missing(people []*person, found map[string]backend.Account, whole bool) (ou
 // loadMissing reads for which of the missing users an account was requested lately.
 func (w *Worker) loadMissing(tx store.Tx, target string, people []*person) (out []plan.Missing, err error) {
 	for _, p := range people {
-		may, err := w.mayInvite(tx, target, p.key)
+		may, err := w.mayInvite(tx, target, p)
 		if err != nil {
 			return nil, err
 		}
@@ -40,9 +40,16 @@ func (w *Worker) loadMissing(tx store.Tx, target string, people []*person) (out 
 	return out, nil
 }
 
-// mayInvite reports whether the vendor may be asked for an account now.
-func (w *Worker) mayInvite(tx store.Tx, target, key string) (bool, error) {
-	i, there, err := store.Get(tx, w.invitationRow(target, key))
+// mayInvite reports whether the vendor may be asked for an account now. If the account that a user had
+// may have been ended, an earlier invitation was for that one.
+func (w *Worker) mayInvite(tx store.Tx, target string, p *person) (bool, error) {
+	if old := p.link.Account; old != "" {
+		ending, there, err := store.Get(tx, w.endingRow(target, old))
+		if err != nil || there {
+			return !within(w.now(), ending.At, w.Straggler) && !w.lag.After(w.now()), err
+		}
+	}
+	i, there, err := store.Get(tx, w.invitationRow(target, p.key))
 	ago := w.now().Sub(i.At) // a clock that was set back a little leads to no second invitation
 	return !there || ago >= inviteAgain || ago < -24*time.Hour, err
 }
@@ -52,7 +59,7 @@ func (w *Worker) mayInvite(tx store.Tx, target, key string) (bool, error) {
 func (w *Worker) beginInvitation(ctx context.Context, s step) error {
 	now, target, p := w.now().UTC(), s.target, s.invites
 	return w.Store.Update(ctx, func(tx store.Tx) error {
-		may, err := w.mayInvite(tx, target, p.key)
+		may, err := w.mayInvite(tx, target, p)
 		if err != nil {
 			return err
 		}
@@ -63,7 +70,7 @@ func (w *Worker) beginInvitation(ctx context.Context, s step) error {
 			return err
 		}
 		if old := p.link.Account; old != "" { // what was ended begins again
-			if err := store.Delete(tx, w.offboardedRow(target, old)); err != nil {
+			if err := errors.Join(store.Delete(tx, w.offboardedRow(target, old)), store.Delete(tx, w.endingRow(target, old))); err != nil {
 				return err
 			}
 		}

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -27,13 +26,6 @@ func (a *account) asked() (at time.Time) {
 		at = earlier(at, earlier(m.Since, m.Origin.At))
 	}
 	return at
-}
-
-// asked lists the accounts in the order in which their changes were asked for.
-func (v *visitWork) asked() []string {
-	return slices.SortedStableFunc(slices.Values(slices.Sorted(maps.Keys(v.accounts))), func(x, y string) int {
-		return v.accounts[x].asked().Compare(v.accounts[y].asked())
-	})
 }
 
 // exceeded logs that a limit holds something on the target, if it held nothing there before.

@@ -204,10 +204,22 @@ func (w *Worker) beginEnd(ctx context.Context, s step) error {
 		if err := w.countEnd(tx, target, id); err != nil {
 			return err
 		}
-		began := w.endingRow(target, id)
-		began.At = w.now()
-		return store.Put(tx, began)
+		before, _, err := store.Get(tx, w.endingRow(target, id))
+		if err != nil {
+			return err
+		}
+		s.offboards.Membership.Attempted = before.At
+		return errors.Join(w.noteCalled(tx), w.putEnding(tx, target, id, w.now()))
 	})
+}
+
+// putEnding records when a call that ends an account was last made and had no clean answer; zero: never.
+func (w *Worker) putEnding(tx store.Tx, target, id string, at time.Time) error {
+	row := w.endingRow(target, id)
+	if row.At = at; at.IsZero() {
+		return store.Delete(tx, row)
+	}
+	return store.Put(tx, row)
 }
 
 // finishEnd commits the outcome of a call that ends a membership or an account. A failure that concerns
@@ -232,10 +244,13 @@ func (w *Worker) finishEnd(ctx context.Context, s step, failure *backend.Error) 
 		if err := w.putCondition(tx, c); err != nil {
 			return err
 		}
-		if failure == nil {
+		switch {
+		case failure == nil:
 			err = w.noteEnd(tx, target, a)
-		} else if failure.Unsent || failure.Kind != backend.Transient {
-			err = store.Delete(tx, w.endingRow(target, a.ID))
+		case failure.Unsent || failure.Kind != backend.Transient: // that of an earlier call is still unknown
+			err = w.putEnding(tx, target, a.ID, a.Membership.Attempted)
+		default: // the window begins with the answer
+			err = w.putEnding(tx, target, a.ID, w.now())
 		}
 		if err != nil {
 			return err
@@ -252,11 +267,16 @@ func (w *Worker) finishEnd(ctx context.Context, s step, failure *backend.Error) 
 }
 
 // noteEnd records that an account was ended. A user who comes back is looked up again, and invited
-// again: an earlier invitation was for what is over.
+// again: an earlier invitation was for what is over. An earlier call may still take effect.
 func (w *Worker) noteEnd(tx store.Tx, target string, a *account) error {
 	now := w.now()
 	if err := w.forgetAccount(tx, target, a.ID, a.Key); err != nil {
 		return err
+	}
+	if before := a.Membership.Attempted; within(now, before, w.Straggler) {
+		if err := w.putEnding(tx, target, a.ID, before); err != nil {
+			return err
+		}
 	}
 	ended := w.offboardedRow(target, a.ID)
 	ended.At = now

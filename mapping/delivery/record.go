@@ -32,7 +32,7 @@ func (w *Worker) record(ctx context.Context, target string, v *visitWork, p plan
 	if err := w.recordHolds(ctx, target, v, p); err != nil {
 		return err
 	}
-	return w.recordEnds(ctx, target, v, p)
+	return w.recordEnds(ctx, target, v)
 }
 
 // recordOwners writes which grants the bridge keeps, gives back, disowns and takes over. A grant about

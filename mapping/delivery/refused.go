@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -108,22 +107,6 @@ func (w *Worker) cannotTell(removals map[foreignGrant]bool, until time.Time) {
 				w.unread[other] = until
 			}
 		}
-	}
-}
-
-// wait leaves out removals that were refused and that no read can judge yet. Whoever else is marked for the account waits with them:
-// another refusal would only begin the window anew.
-func (w *Worker) wait(target string, v *visitWork) {
-	now := w.now()
-	maps.DeleteFunc(w.unread, func(_ foreignGrant, until time.Time) bool { return !until.After(now) })
-	for id, a := range v.accounts {
-		a.Remove = slices.DeleteFunc(a.Remove, func(role string) bool {
-			until, waits := w.unread[foreignGrant{target, id, role}]
-			if waits {
-				a.Wait = until
-			}
-			return waits
-		})
 	}
 }
 

@@ -38,7 +38,8 @@ func (p *process) Offboard(_ context.Context, _ string, a backend.Account) error
 }
 
 // changeAccount is a call about an account as a whole: it may fail before or after it takes effect, or
-// take effect later. Nothing takes effect late after the faults are over: no account would come back.
+// take effect later, as long after the answer as a change of roles may. Nothing takes effect late after
+// the faults are over: no account would come back.
 func (p *process) changeAccount(doing string, effect func()) error {
 	happens, survives := p.step()
 	if !happens {
@@ -49,7 +50,7 @@ func (p *process) changeAccount(doing string, effect func()) error {
 	if p.faults {
 		dice = p.rnd.IntN(100)
 	}
-	late := time.Duration(p.rnd.Int64N(int64(simLate)))
+	late := time.Duration(p.rnd.Int64N(int64(simLate - simTimeout)))
 	if dice < 10 || !survives {
 		time.AfterFunc(late, func() {
 			p.mu.Lock()

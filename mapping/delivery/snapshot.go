@@ -217,7 +217,7 @@ func (w *Worker) load(tx store.Tx, target, id string, a *account, known map[stri
 // loadUser adds what a user wants who is bound to the account.
 func (w *Worker) loadUser(tx store.Tx, target string, a *account, l store.Link, known map[string]string) error {
 	a.Key = l.Key
-	u := plan.User{Subject: store.Subject{IdP: l.IdP, User: l.User}, Changed: l.Changed}
+	u := plan.User{Subject: store.Subject{IdP: l.IdP, User: l.User}}
 	a.links = append(a.links, l)
 	user, groups, err := userAndGroups(tx, u.Subject)
 	a.Offboarded = a.Offboarded && (err != nil || !user.Active)

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/store"
 )
 
 // keepAdmin holds the revocation of the admin's role from the last account that has it, if the vendor
@@ -55,11 +54,6 @@ func (r *run) holdAdmins(role string, losing, replaced map[string]*draft) {
 	for _, d := range losing {
 		d.hold(role, LastAdmin)
 	}
-}
-
-// taken is the entry of a foreign grant that the bridge takes over.
-func (r *run) taken(d *draft, id, role string) store.Entry {
-	return Taken(r.s.Target, id, role, d.Key, r.now)
 }
 
 // waitForAdmins lets the revocation of the admin's role wait until reads are trusted again.

@@ -88,8 +88,12 @@ func (r *run) comeBack(d *draft, m *Membership) {
 		return
 	}
 	d.Add, d.Replace = nil, false
-	if Within(r.now, m.Attempted, r.Straggler) {
-		d.Wait = m.Attempted.Add(r.Straggler)
+	until := r.s.DistrustReadsUntil
+	if end := m.Attempted.Add(r.Straggler); Within(r.now, m.Attempted, r.Straggler) && end.After(until) {
+		until = end
+	}
+	if until.After(r.now) {
+		d.Wait = until
 		return
 	}
 	d.End.Forget = true
@@ -139,8 +143,11 @@ func (r *run) claimAdmins(ready []*draft) (others []*draft) {
 		return ready
 	}
 	for _, d := range ready {
-		if m := d.Membership; m.Over || m.Claimed || len(d.Remove) > 0 && slices.Contains(d.Remove, r.Traits.AdminRole) {
+		if m := d.Membership; m.Over || m.Claimed || slices.Contains(d.Remove, r.Traits.AdminRole) {
 			others = append(others, d)
+			continue
+		}
+		if r.s.Seen == nil && r.revokesFirst(d) {
 			continue
 		}
 		seen, _ := r.observation()
@@ -152,6 +159,10 @@ func (r *run) claimAdmins(ready []*draft) (others []*draft) {
 	}
 	return others
 }
+
+// revokesFirst reports whether an account loses roles: its end waits for the next plan if a read must
+// come before it, and the revocation does not.
+func (r *run) revokesFirst(d *draft) bool { return len(d.Remove) > 0 && !r.s.Blind }
 
 // endOne decides about an account that may be ended, as far as the limit and its grants elsewhere
 // allow.
@@ -167,6 +178,7 @@ func (r *run) endOne(d *draft, gone map[string]bool) {
 		d.End.Held = true
 	case m.Hold == "" && !m.Counted && len(d.Remove) == 0 && r.exceeds(gone):
 		d.End.Held, d.End.Hold = true, Offboardings
+	case !m.Verified && r.revokesFirst(d):
 	case !m.Verified && !r.s.Blind:
 		r.needs.Listing = append(r.needs.Listing, d.Key)
 	case !m.Theirs:

@@ -73,8 +73,6 @@ type User struct {
 	store.Subject
 	Roles  []string // what the user wants on the target
 	Marked bool     // the user waits to be looked up; read only if a wish is not sure
-	// Changed says that the account was found by a changed value.
-	Changed bool
 }
 
 // Ledger is what the brakes measure: a summary of all entries of a target. Take adds one.
