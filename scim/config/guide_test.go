@@ -8,15 +8,16 @@ import (
 	"testing"
 )
 
-// TestRulesOfTheGuide puts the rules that docs/mapping/rules.md shows into config.example.yaml: check takes every line of them.
-func TestRulesOfTheGuide(t *testing.T) {
-	readme, err := os.ReadFile("../../docs/mapping/rules.md")
+// TestGuideRules puts the rules of docs/mapping/guide.md into config.example.yaml: check accepts
+// every line of them.
+func TestGuideRules(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/mapping/guide.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)```yaml\n(mappings:.*?)```").FindSubmatch(readme)
-	if block == nil {
-		t.Fatal("docs/mapping/rules.md shows no rules")
+	blocks := regexp.MustCompile("(?s)```yaml\n(mappings:.*?)```").FindAllSubmatch(guide, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks of rules, want the first rule and every form", len(blocks))
 	}
 	example, err := os.ReadFile("../../config.example.yaml")
 	if err != nil {
@@ -26,21 +27,43 @@ func TestRulesOfTheGuide(t *testing.T) {
 	if !found {
 		t.Fatal("config.example.yaml has no mappings")
 	}
-	path := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(path, []byte(head+"\n"+string(block[1])), 0o600); err != nil {
-		t.Fatal(err)
+	for _, block := range blocks {
+		rules := string(block[1])
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte(head+"\n"+rules), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, warnings, err := Load(path, kinds())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(rules, "\n  - "); len(c.Mappings) != n {
+			t.Errorf("%d rules of %d", len(c.Mappings), n)
+		}
+		// The guide itself warns of replace and authoritative; it shows no other dangerous rule.
+		for _, w := range warnings {
+			if !strings.Contains(w, "replace") && !strings.Contains(w, "authoritative") {
+				t.Error(w)
+			}
+		}
 	}
-	c, warnings, err := Load(path, kinds())
+}
+
+// TestReadmeConfiguration loads the first configuration of README.md without a warning.
+func TestReadmeConfiguration(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(block[1]), "\n  - "); len(c.Mappings) != n {
-		t.Errorf("%d rules of %d", len(c.Mappings), n)
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(readme)
+	if block == nil {
+		t.Fatal("README.md shows no configuration")
 	}
-	// The page says itself that replace and authoritative deserve a warning; it shows no other dangerous rule.
-	for _, w := range warnings {
-		if !strings.Contains(w, "replace") && !strings.Contains(w, "authoritative") {
-			t.Error(w)
-		}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, block[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, warnings, err := Load(path, kinds()); err != nil || len(warnings) > 0 {
+		t.Errorf("%v %v", warnings, err)
 	}
 }
