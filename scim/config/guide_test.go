@@ -4,21 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestGuideRules puts the rules of docs/mapping/guide.md into config.example.yaml: check accepts
-// every line of them.
+// TestGuideRules puts the rules of the guide and of the recipes into config.example.yaml: check
+// accepts every line of them.
 func TestGuideRules(t *testing.T) {
-	guide, err := os.ReadFile("../../docs/mapping/guide.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```yaml\n(mappings:.*?)```").FindAllSubmatch(guide, -1)
-	if len(blocks) != 2 {
-		t.Fatalf("%d blocks of rules, want the first rule and every form", len(blocks))
-	}
 	example, err := os.ReadFile("../../config.example.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -27,26 +20,50 @@ func TestGuideRules(t *testing.T) {
 	if !found {
 		t.Fatal("config.example.yaml has no mappings")
 	}
-	for _, block := range blocks {
-		rules := string(block[1])
-		path := filepath.Join(t.TempDir(), "config.yaml")
-		if err := os.WriteFile(path, []byte(head+"\n"+rules), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c, warnings, err := Load(path, kinds())
+	// Some rules name a second identity provider.
+	second := "identity_providers:\n  entra: {tokens: [\"sha256:" + strings.Repeat("0", 64) + "\"]}"
+	for page, c := range map[string]struct {
+		blocks int
+		head   string
+		warned []string // what the page itself warns of; it shows no other dangerous rule
+	}{
+		"guide.md":   {2, head, []string{"replace", "authoritative"}},
+		"recipes.md": {10, strings.Replace(head, "identity_providers:", second, 1), []string{"replace", "authoritative", "identity_provider"}},
+	} {
+		text, err := os.ReadFile("../../docs/mapping/" + page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := strings.Count(rules, "\n  - "); len(c.Mappings) != n {
-			t.Errorf("%d rules of %d", len(c.Mappings), n)
+		blocks := regexp.MustCompile("(?s)```yaml\n(mappings:.*?)```").FindAllSubmatch(text, -1)
+		if len(blocks) != c.blocks {
+			t.Fatalf("%s: %d blocks of rules, want %d", page, len(blocks), c.blocks)
 		}
-		// The guide itself warns of replace and authoritative; it shows no other dangerous rule.
-		for _, w := range warnings {
-			if !strings.Contains(w, "replace") && !strings.Contains(w, "authoritative") {
-				t.Error(w)
+		for i, block := range blocks {
+			rules := string(block[1])
+			loaded, warnings, err := load(t, c.head+"\n"+rules)
+			if err != nil {
+				t.Fatalf("%s: block %d: %v", page, i+1, err)
+			}
+			if n := strings.Count(rules, "\n  - "); len(loaded.Mappings) != n {
+				t.Errorf("%s: block %d: %d rules of %d", page, i+1, len(loaded.Mappings), n)
+			}
+			for _, w := range warnings {
+				if !slices.ContainsFunc(c.warned, func(word string) bool { return strings.Contains(w, word) }) {
+					t.Errorf("%s: block %d: %s", page, i+1, w)
+				}
 			}
 		}
 	}
+}
+
+// load writes a configuration to a file and loads it.
+func load(t *testing.T, text string) (*Config, []string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(path, kinds())
 }
 
 // TestReadmeConfiguration loads the first configuration of README.md without a warning.
@@ -59,11 +76,7 @@ func TestReadmeConfiguration(t *testing.T) {
 	if block == nil {
 		t.Fatal("README.md shows no configuration")
 	}
-	path := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(path, block[1], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, warnings, err := Load(path, kinds()); err != nil || len(warnings) > 0 {
+	if _, warnings, err := load(t, string(block[1])); err != nil || len(warnings) > 0 {
 		t.Errorf("%v %v", warnings, err)
 	}
 }
