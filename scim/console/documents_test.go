@@ -36,6 +36,26 @@ func TestMonitoringPage(t *testing.T) {
 	}
 }
 
+// TestAlertsPage holds docs/operations/alerts.md to itself and to the metrics: each alert has a
+// section, and asks for a metric that there is.
+func TestAlertsPage(t *testing.T) {
+	text, metrics := page(t, "alerts.md"), page(t, "monitoring.md")
+	alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(text, -1)
+	for _, m := range alerts {
+		if !strings.Contains(text, "\n## "+m[1]+"\n") {
+			t.Errorf("docs/operations/alerts.md has no section %s", m[1])
+		}
+	}
+	for _, name := range regexp.MustCompile(`scimbridge_\w+`).FindAllString(text, -1) {
+		if !strings.Contains(metrics, "`"+strings.TrimSuffix(name, "_bucket")) {
+			t.Errorf("docs/operations/alerts.md asks for %s, which docs/operations/monitoring.md does not have", name)
+		}
+	}
+	if len(alerts) == 0 {
+		t.Error("docs/operations/alerts.md has no alert")
+	}
+}
+
 // TestRunbooks holds docs/operations/runbooks.md to the reasons of a block: it has a section for each.
 func TestRunbooks(t *testing.T) {
 	text := page(t, "runbooks.md")
