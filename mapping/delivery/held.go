@@ -72,8 +72,8 @@ func (w *Worker) recordKeptSets(ctx context.Context, target string, a *account) 
 	return nil
 }
 
-// writeParts writes holds in parts. What a crash leaves of very many revocations is held as well: see store.PartialHold. It returns the holds that each of the accounts may have joined, by
-// reason.
+// writeParts writes holds in parts. What a crash leaves of very many revocations is held as well: see
+// store.PartialHold. It returns the holds that each of the accounts may have joined, by reason.
 func (w *Worker) writeParts(ctx context.Context, target string, v *visitWork, ids []string) (joined map[string]map[string]openHold, err error) {
 	open, partial := maps.Clone(v.open), store.PartialHold{Backend: w.Name, Target: target}
 	if open == nil {

@@ -11,11 +11,12 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// inviteAgain is how long after an invitation somebody is not invited again: the vendor may send an e-mail each time.
+// inviteAgain is how long after an invitation a user is not invited again: the vendor may send an
+// e-mail each time.
 const inviteAgain = 7 * 24 * time.Hour
 
-// missing lists users who should have something and of whom a complete listing with accounts in it
-// shows no account.
+// missing lists users who should have something and have no account by a complete listing with accounts
+// in it.
 func missing(people []*person, found map[string]backend.Account, whole bool) (out []*person) {
 	if !whole || len(found) == 0 {
 		return nil
@@ -115,8 +116,8 @@ func (w *Worker) finishInvitation(ctx context.Context, s step, failure *backend.
 	return nil
 }
 
-// askLater lets a user have their turn soon for whom an account was not requested, because other rules
-// are in force or an off-boarding waits.
+// askLater lets a user have their turn soon if an account was not requested, because other rules are in
+// force, the target is paused or an off-boarding waits.
 func (w *Worker) askLater(ctx context.Context, s step) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		return tx.Work(w.Name).Touch(s.target, w.now(), store.Origin{}, s.invites.mark.Subject)

@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// bind commits what was learnt: who is which account. If a user is another account's now, or nobody's, the
+// bind commits what was learnt: who is which account. If a user has another account now, or none, the
 // account they had is marked wherever it holds something: an e-mail change is a revoke and a grant.
 func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people []*person, found map[string]backend.Account) error {
 	now := w.now()
@@ -86,9 +86,9 @@ func (w *Worker) bind(ctx context.Context, target string, v *visitWork, people [
 	return nil
 }
 
-// relink remembers that the user is this account now, and marks the user and the account they had wherever that has something. Not
-// finding a user under the value they were found by before is no evidence that they are another account: the link stays, unless a
-// complete listing shows the account under another value.
+// relink records that the user is this account now, and marks the user and the account they had wherever
+// that has something. That a user is not found under the same value as before does not prove that they
+// are another account: the link stays, unless a complete listing shows the account under another value.
 func (w *Worker) relink(tx store.Tx, p *person, id string, now time.Time) error {
 	accounts, s, old := tx.Accounts(w.Name), p.mark.Subject, p.link
 	if id == "" && p.exists && p.key == old.Key && !p.renamed || id == old.Account && (p.key == old.Key || p.leaves) {

@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// previewTarget plans for a target as the worker does, but for everybody who has or should have
+// previewTarget plans for a target as the worker does, but for all accounts that have or should have
 // something there, and without a read of the vendor.
 func (w *Worker) previewTarget(tx store.Tx, target string, leaving []store.Mark, out *Preview) error {
 	v := &visitWork{accounts: map[string]*account{}}
@@ -78,8 +78,8 @@ func (w *Worker) previewTarget(tx store.Tx, target string, leaving []store.Mark,
 	return nil
 }
 
-// complete adds to a snapshot what it cannot have: what users want whom only the cache knows, and what
-// the plans of other targets do before.
+// complete adds to a snapshot what it cannot have: what is wanted by users that only the cache knows, and
+// what the plans of other targets do before.
 func (p *Preview) complete(s plan.Snapshot, oneListing bool, hopes map[string]map[string]plan.Wish) {
 	for id, a := range s.Accounts {
 		for role, wish := range a.Want {
@@ -190,8 +190,8 @@ func (p *Preview) take(target string, planned plan.Plan, v *visitWork, heldBy ma
 	}
 }
 
-// previewLookUp notes what somebody would get who is to be looked up. What the rules in force give already and what waits for an account is
-// nothing new.
+// previewLookUp notes what a user would get who must be looked up. What the rules in force give already,
+// and what waits for an account, is nothing new.
 func (w *Worker) previewLookUp(tx store.Tx, target string, s store.Subject, key string, hopes []mapping.Grant, out *Preview) error {
 	user, groups, err := userAndGroups(tx, s)
 	if err != nil {

@@ -55,7 +55,8 @@ func halfRoles(s step) []step {
 	return out
 }
 
-// halfSets splits the permission sets of a target: what is taken off it does not wait for what cannot be put on it.
+// halfSets splits the permission sets of a target: what is taken off it does not wait for what cannot be
+// put on it.
 func halfSets(s step) []step {
 	s.accounts[store.TargetSettings].steps++
 	half := func(add, remove []string) step {

@@ -19,9 +19,10 @@ func confirmed(want bool) store.EntryState {
 	return store.Absent
 }
 
-// verify settles doubt whose window has passed, before anything is computed. A grant that is seen is there, unless a removal of it may have landed. One that is not
-// seen is not thereby gone, since a read may lag: the newest value is sent once more, and its clean answer counts. For those who
-// leave nothing is read: what may be there is removed.
+// verify settles doubt whose window has passed, before anything is computed. A grant that is seen is
+// there, unless a removal of it may have landed. One that is not seen may be there, since a read may lag:
+// the newest value is sent once more, and its clean answer counts. For off-boarded accounts nothing is
+// read: what may be there is revoked.
 func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 	target := t.name
 	if v.planned != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// within returns a context that ends with the trust, whatever else ends ctx.
+// within returns a context that ends with the trust, or with ctx.
 func (t *term) within(ctx context.Context, doing string) (context.Context, context.CancelFunc, error) {
 	if _, trusted := t.deadline(); !trusted {
 		return nil, nil, &backend.Error{Kind: backend.Transient, Doing: doing, Unsent: true, Err: store.ErrFenced}

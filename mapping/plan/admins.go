@@ -24,7 +24,7 @@ func (r *run) keepAdmin() {
 		r.keepHeldAdmins()
 		return
 	}
-	for id, d := range replaced { // of whom an incomplete listing does not tell, only what the ledger knows of is revoked
+	for id, d := range replaced { // an incomplete listing does not name the account: only what the ledger has is revoked
 		if _, known := seen.Has(id, role); !known && seen.Shows(role) {
 			d.Replace = false
 		}

@@ -91,8 +91,8 @@ func (r *run) disownSilenced() {
 	}
 }
 
-// obeyMode drops what the mode does not allow.
-func (r *run) obeyMode() {
+// applyMode drops what the mode does not allow.
+func (r *run) applyMode() {
 	for _, id := range r.ids {
 		d := r.drafts[id]
 		switch r.Mode {
@@ -112,7 +112,7 @@ func (d *draft) drop(role string) {
 	d.Remove = slices.DeleteFunc(slices.Clone(d.Remove), func(r string) bool { return r == role })
 }
 
-// waitUnverifiable leaves out refused revocations that no read can judge yet. Whatever else concerns
+// waitUnverifiable leaves out refused revocations that no read can judge yet. All else that concerns
 // the account waits with them: another refusal would only begin the window again.
 func (r *run) waitUnverifiable() {
 	for _, id := range r.ids {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Missing is a user who should have something and of whom a complete listing shows no account.
+// Missing is a user who should have something and has no account by a complete listing.
 type Missing struct {
 	Key     string
 	Invited bool // the vendor was asked for an account lately

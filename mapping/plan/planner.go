@@ -137,7 +137,7 @@ func (p Planner) Plan(s Snapshot, now time.Time) Plan {
 	}
 	r.borrow()
 	r.disownSilenced()
-	r.obeyMode()
+	r.applyMode()
 	r.classify()
 	if r.measures() && r.ledger == nil {
 		r.needs.Ledger = true

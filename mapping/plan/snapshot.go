@@ -15,7 +15,7 @@ type Snapshot struct {
 	// Ledger and Seen cost a read of the whole target. They are nil until a plan needs them.
 	Ledger *Ledger
 	Seen   *backend.Observation
-	// Blind says that nobody reads the vendor for this plan: it goes by the ledger alone.
+	// Blind says that the vendor is not read for this plan: it goes by the ledger alone.
 	Blind bool
 
 	Missing []Missing // users without an account
