@@ -8,7 +8,7 @@ import (
 )
 
 // Name is what a rule compares of a displayName: letter case does not count, and everything else does. store.Fold is wider, since
-// names that look the same must not stand beside each other in a directory; a rule that grants must not take one of them for
+// names that look the same must not be in one directory; a rule that grants must not take one of them for
 // another. So a no-break space is no space, a full-width letter no letter, and "é" of two code points not "é" of one.
 func Name(displayName string) string { return strings.Map(lower, displayName) }
 
@@ -23,8 +23,8 @@ func lower(r rune) rune {
 }
 
 // Plain says that a name is written as one writes it: in composed letters of normal width (Unicode NFKC), without spaces at its ends,
-// and without characters that do not show or show as a space. An expression is about such names only: whoever writes `.` does not
-// mean a character that nobody sees.
+// and without characters that do not show or show as a space. An expression is about such names only: an author who writes `.` does not
+// mean a character that does not show.
 func Plain(displayName string) bool {
 	return norm.NFKC.IsNormalString(displayName) && strings.TrimSpace(displayName) == displayName && !strings.ContainsFunc(displayName, hidden)
 }

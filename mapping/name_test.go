@@ -65,7 +65,7 @@ func TestNamesThatLookTheSame(t *testing.T) {
 	}
 }
 
-// An expression is about names that are written plainly, whatever it would take otherwise.
+// An expression is about names that are written plainly, also if it would take others.
 func TestExpressionsAreAboutPlainNames(t *testing.T) {
 	anything := compile(t, mapping.Rule{Match: `(?i)kiosk.*`, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}})
 	for name, want := range map[string]bool{

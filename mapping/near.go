@@ -13,7 +13,7 @@ func (r *Rules) Of(backend string) []Rule {
 	return out
 }
 
-// About calls yield for each rule that is about a group, whatever it is bound to, with the target that it makes of it.
+// About calls yield for each rule that is about a group, also if its name is bound to another, with the target that it makes of it.
 func (r *Rules) About(idp string, g store.Group, yield func(Rule, Target)) {
 	r.about(idp, g, func(b bound) { yield(b.rule.Rule, b.target) })
 }

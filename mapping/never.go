@@ -38,7 +38,7 @@ func never(re *syntax.Regexp) bool {
 	return false
 }
 
-// takes says whether a part matches at least one character whatever happens.
+// takes says whether a part matches at least one character in every case.
 func takes(re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpLiteral, syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:

@@ -5,7 +5,7 @@ import "regexp/syntax"
 // manyRunes is the size from which a class of characters counts as "anything".
 const manyRunes = 1000
 
-// Open says whether an expression begins or ends with anything at all, so that whoever may name groups chooses that part. It
+// Open says whether an expression begins or ends with anything at all, so that the author of group names chooses that part. It
 // is false for an expression that is not valid.
 func Open(match string) bool {
 	re, err := syntax.Parse(match, syntax.Perl)

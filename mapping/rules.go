@@ -38,7 +38,7 @@ type Rule struct {
 	WhereText string
 
 	Line  int // in the configuration, for messages; 0 if unknown
-	Index int // in the configuration, likewise
+	Index int // in the configuration, too
 }
 
 // Target is a group or role at a backend.
@@ -50,7 +50,7 @@ type Reason struct {
 	Rule  Rule // as configured, with its line
 }
 
-// Grant is one role on one target that somebody should have.
+// Grant is one role on one target that a user should have.
 type Grant struct {
 	Target  Target
 	Role    string
@@ -83,7 +83,7 @@ func (r *Rules) With(bound Bound) *Rules {
 	return &out
 }
 
-// Pinned says whether a rule of the backend with Pin is about the group by its name, whoever the name is bound to, and whether such a
+// Pinned says whether a rule of the backend with Pin is about the group by its name, also if the name is bound to another group, and whether such a
 // rule is about groups of every identity provider.
 func (r *Rules) Pinned(backend, idp string, g store.Group) (pinned, everybody bool) {
 	r.about(idp, g, func(b bound) {

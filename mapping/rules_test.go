@@ -212,7 +212,7 @@ func TestFingerprintFollowsTheRulesOfTheBackend(t *testing.T) {
 }
 
 // TestUnionIsOrderless holds desired to a count kept by hand, under random joins and leaves: a role is wanted
-// exactly while at least one group that gives it is left, whatever the order.
+// exactly while at least one group that gives it is left, in every order.
 func TestUnionIsOrderless(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

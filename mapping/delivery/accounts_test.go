@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
-// Who has no account is invited once, and not again for seven days, whatever happens meanwhile.
+// A user without an account is invited once, and not again for seven days.
 func TestAnInvitationIsNotRepeated(t *testing.T) {
 	w := newWorld(t, admins)
 	w.config = func(d *delivery.Worker) { d.Invite = true }
@@ -47,7 +47,7 @@ func TestNobodyIsInvitedUnlessAskedFor(t *testing.T) {
 	}
 }
 
-// Whoever leaves loses the roles first and then the membership, which is tried until it is ended.
+// A user who leaves loses the roles first and then the membership, which is tried until it is ended.
 func TestWhoLeavesIsOffboarded(t *testing.T) {
 	w := full(t, 4)
 	w.config = func(d *delivery.Worker) { d.Offboard, d.Protect = true, []string{"u2@example.com"} }
@@ -65,7 +65,7 @@ func TestWhoLeavesIsOffboarded(t *testing.T) {
 	w.expect("acme/a2=ADMIN acme/a3=ADMIN")
 }
 
-// invitedAgain has somebody whose membership was ended, and who came back and was asked anew: the earlier invitation was for the one
+// invitedAgain has a user whose membership was ended, and who came back and was invited again: the earlier invitation was for the one
 // that is over.
 func invitedAgain(t *testing.T) *world {
 	t.Helper()

@@ -72,7 +72,7 @@ func TestAuthoritativeHold(t *testing.T) {
 	}
 	w.noHold()
 	w.expectCounts("pending 0, blocked 0, held 0")
-	if told := w.told(); !strings.Contains(told, "disown") {
+	if told := w.trail(); !strings.Contains(told, "disown") {
 		t.Errorf("the trail does not say that they are given back:\n%s", told)
 	}
 }

@@ -179,7 +179,7 @@ func TestASmallTeamIsNotEmptiedEither(t *testing.T) {
 	}
 }
 
-// Whoever gets the role in the same breath may be refused: a team that is exchanged may end empty.
+// A user who gets the role at the same time may be refused: a team that is exchanged may end empty.
 func TestATeamThatIsExchangedIsHeld(t *testing.T) {
 	w := full(t, 6)
 	w.vendor.people["new@example.com"] = "n"
@@ -239,11 +239,11 @@ func TestAProtectedPersonWhoLeavesIsHeld(t *testing.T) {
 	w.hold("protected", 1)
 }
 
-// The last admin is held where the vendor shows that it is the last; whom others made admin counts.
+// The last admin is held where the vendor shows that it is the last; an admin that others made counts.
 func TestTheLastAdminIsHeld(t *testing.T) {
 	for name, c := range map[string]struct {
 		hidden, foreign, held bool
-	}{"the last": {false, false, true}, "another by hand": {false, true, false}, "nobody can tell": {true, false, false}} {
+	}{"the last": {false, false, true}, "another by hand": {false, true, false}, "not shown": {true, false, false}} {
 		t.Run(name, func(t *testing.T) {
 			w := full(t, 2)
 			w.vendor.admin, w.vendor.hidden = "ADMIN", c.hidden
@@ -288,7 +288,7 @@ func TestWhoLeavesGoesFirst(t *testing.T) {
 	w.expectCounts("pending 0, blocked 0, held 0")
 }
 
-// Nothing is gathered for somebody who leaves.
+// Nothing is gathered for a user who leaves.
 func TestWhoLeavesDoesNotWaitForOthers(t *testing.T) {
 	w := full(t, 2)
 	w.config = func(d *delivery.Worker) { d.BatchWait = time.Hour }

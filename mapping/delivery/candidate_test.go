@@ -269,7 +269,7 @@ func (f *fleet) people(n int) {
 	}
 }
 
-// TestOneReplicaDelivers stops whoever delivers: the call under way is answered, and another goes on within two seconds.
+// TestOneReplicaDelivers stops the replica that delivers: the call under way is answered, and another goes on within two seconds.
 func TestOneReplicaDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, admins)
@@ -278,7 +278,7 @@ func TestOneReplicaDelivers(t *testing.T) {
 		a := f.start("a")
 		f.wait(2 * time.Second)
 		b := f.start("b")
-		f.join("okta", "u1", "Admins") // nobody nudges: whoever delivers looks by itself
+		f.join("okta", "u1", "Admins") // without a nudge: the replica that delivers looks by itself
 		f.mu.Lock()
 		a.apply = func(context.Context) error { time.Sleep(20 * time.Second); return nil }
 		f.mu.Unlock()
@@ -297,7 +297,7 @@ func TestOneReplicaDelivers(t *testing.T) {
 	})
 }
 
-// TestTakeOver kills whoever delivers in the middle of a call. Another delivers within 20 s, what was open is in doubt, and is
+// TestTakeOver kills the replica that delivers in the middle of a call. Another delivers within 20 s, what was open is in doubt, and is
 // read back once the window has passed.
 func TestTakeOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -339,7 +339,7 @@ func backendGone(ctx context.Context) error {
 	return &backend.Error{Kind: backend.Transient, Doing: "changing roles", Err: ctx.Err()}
 }
 
-// TestAZombie stops whoever delivers for longer than the lease, before it can record an attempt. When it goes on, it neither
+// TestAZombie stops the replica that delivers for longer than the lease, before it can record an attempt. When it goes on, it neither
 // writes nor calls.
 func TestAZombie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -405,7 +405,7 @@ func TestAStaleWorkerIsFenced(t *testing.T) {
 	})
 }
 
-// TestACallEndsWithTheTrust cuts whoever delivers off from the store during a call: the call is cut before another may call.
+// TestACallEndsWithTheTrust cuts the replica that delivers off from the store during a call: the call is cut before another may call.
 // While the lease is renewed a call may take longer than a lease.
 func TestACallEndsWithTheTrust(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -516,7 +516,7 @@ func TestCommandsReachWhoDelivers(t *testing.T) {
 		f.wait(4 * time.Second)
 		f.said()
 		f.mu.Lock()
-		f.vendor.holds["acme/a1"] = nil // somebody takes it away by hand
+		f.vendor.holds["acme/a1"] = nil // taken away by hand
 		f.mu.Unlock()
 		f.wait(time.Minute)
 		f.wantCalls()

@@ -8,10 +8,10 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// maxSlew is how far the two clocks may drift apart between two rounds before somebody is said to have set one.
+// maxSlew is how far the two clocks may drift apart between two rounds before one of them counts as set.
 const maxSlew = 2 * time.Second
 
-// now is the time by which the worker decides: that of Now, but nobody sets it in the middle of a round. It may be called
+// now is the time by which the worker decides: that of Now, it does not change in the middle of a round. It may be called
 // from any goroutine.
 func (w *Worker) now() time.Time {
 	return time.Unix(0, w.ahead.Load()+int64(w.Steady())).UTC()
@@ -31,7 +31,7 @@ func (w *Worker) jumped(ctx context.Context) error {
 	if by.Abs() < maxSlew {
 		return nil
 	}
-	w.Log.Warn("the clock was set; windows that were open begin anew", "backend", w.Name, "by", by)
+	w.Log.Warn("the clock was set; windows that were open begin again", "backend", w.Name, "by", by)
 	w.ahead.Store(ahead)
 	clear(w.pauses)
 	clear(w.visits)

@@ -9,22 +9,22 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Condition is how a backend is doing as whoever delivers left it in the store: for the other replicas, and for whoever delivers
+// Condition is how a backend is doing as the replica that delivers left it in the store: for the other replicas, and for the one that delivers
 // next.
 type Condition struct {
-	State  string    `json:"state"`
-	Reason string    `json:"reason,omitempty"`
-	Until  time.Time `json:"until,omitzero"` // the whole backend is not called before
-	Told   bool      `json:"told,omitempty"` // the vendor said so: it holds after a restart, too
+	State    string    `json:"state"`
+	Reason   string    `json:"reason,omitempty"`
+	Until    time.Time `json:"until,omitzero"`      // the whole backend is not called before
+	ByVendor bool      `json:"by_vendor,omitempty"` // the vendor said so: it holds after a restart, too
 }
 
-// ConditionOf reads it; the zero value if nobody has delivered.
+// ConditionOf reads it; the zero value if no replica has delivered.
 func ConditionOf(tx store.Tx, backend string) (c Condition, err error) {
 	r, _, err := store.Get(tx, store.Condition{Backend: backend})
 	if err != nil {
 		return c, fmt.Errorf("reading the condition of a backend: %w", err)
 	}
-	return Condition{State: r.State, Reason: r.Reason, Until: r.Until, Told: r.ByVendor}, nil
+	return Condition{State: r.State, Reason: r.Reason, Until: r.Until, ByVendor: r.ByVendor}, nil
 }
 
 // condition is what is to be left in the store now.
@@ -32,7 +32,7 @@ func (w *Worker) condition() Condition {
 	c := Condition{}
 	c.State, c.Reason = w.health.get()
 	if p := w.pauses[""]; p.until.After(w.now()) {
-		c.Until, c.Told = p.until.UTC(), p.told
+		c.Until, c.ByVendor = p.until.UTC(), p.byVendor
 	}
 	return c
 }
@@ -40,28 +40,28 @@ func (w *Worker) condition() Condition {
 // tell leaves the condition in the store if it has changed.
 func (w *Worker) tell(ctx context.Context) error {
 	c := w.condition()
-	if c == w.told {
+	if c == w.noted {
 		return nil
 	}
 	if err := w.Store.Update(ctx, func(tx store.Tx) error { return w.putCondition(tx, c) }); err != nil {
 		return fmt.Errorf("noting how the backend is doing: %w", err)
 	}
-	w.told = c
+	w.noted = c
 	return nil
 }
 
 func (w *Worker) putCondition(tx store.Tx, c Condition) error {
-	if c == w.told {
+	if c == w.noted {
 		return nil
 	}
-	return store.Put(tx, store.Condition{Backend: w.Name, State: c.State, Reason: c.Reason, Until: c.Until, ByVendor: c.Told})
+	return store.Put(tx, store.Condition{Backend: w.Name, State: c.State, Reason: c.Reason, Until: c.Until, ByVendor: c.ByVendor})
 }
 
-// longestPause is the longest that a vendor is believed that it does not want to be called.
+// longestPause is the longest pause that a vendor can ask for.
 const longestPause = 24 * time.Hour
 
-// heed keeps to what the vendor said to whoever delivered before: until then nothing is called.
-func (w *Worker) heed(ctx context.Context) error {
+// keepPause keeps to the pause that the vendor asked the replica before for: until then nothing is called.
+func (w *Worker) keepPause(ctx context.Context) error {
 	var c Condition
 	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
 		c, err = ConditionOf(tx, w.Name)
@@ -70,17 +70,17 @@ func (w *Worker) heed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.told = c
+	w.noted = c
 	now := w.now()
-	if p := w.pauses[""]; c.Told && c.Until.After(now) && c.Until.After(p.until) && !c.Until.After(now.Add(longestPause)) {
-		w.pauses[""] = pause{until: c.Until, fails: max(p.fails, 1), told: true}
+	if p := w.pauses[""]; c.ByVendor && c.Until.After(now) && c.Until.After(p.until) && !c.Until.After(now.Add(longestPause)) {
+		w.pauses[""] = pause{until: c.Until, fails: max(p.fails, 1), byVendor: true}
 		w.health.pause("", c.Until)
 		w.health.set(c.State, c.Reason)
 	}
 	return nil
 }
 
-// asked says whether there is a command that whoever delivers has not taken.
+// asked reports whether a command waits for the replica that delivers.
 func (w *Worker) asked(tx store.Tx) (bool, error) {
 	resync, err := w.isAsked(tx, store.CommandResync)
 	if err != nil || resync {

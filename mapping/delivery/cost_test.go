@@ -134,7 +134,7 @@ func TestCostOfWhatWaits(t *testing.T) {
 	w.restart()
 	w.group("okta", "Admins")
 	w.group("okta", "Betas")
-	for i := range waiting { // users without an account wait for ever
+	for i := range waiting { // users without an account wait until they have one
 		name := fmt.Sprint("w", i)
 		w.user("okta", name, name+"@example.com", true)
 		w.join("okta", name, "Admins")

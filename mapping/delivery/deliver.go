@@ -271,7 +271,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 	}
 	err := w.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		done = nil
-		if err := w.putCondition(tx, c); err != nil { // what the vendor said to this call holds for whoever calls next
+		if err := w.putCondition(tx, c); err != nil { // what the vendor said to this call holds for the next call
 			return err
 		}
 		ledger := tx.Ledger(w.Name)
@@ -304,7 +304,7 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 	if err != nil {
 		return fmt.Errorf("recording an outcome: %w", err)
 	}
-	w.told = c
+	w.noted = c
 	w.delivered(done)
 	return nil
 }
@@ -354,7 +354,7 @@ func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, str
 	}
 }
 
-// doubt records that nobody knows what became of the call, and that it may still take effect.
+// doubt records that the outcome of the call is unknown, and that it may still take effect.
 func (w *Worker) doubt(ctx context.Context, s step) error {
 	until := w.now().Add(w.Straggler)
 	return w.commit(ctx, s, func(_ store.Tx, e *store.Entry, _ string, want bool) error {

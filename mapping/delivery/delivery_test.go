@@ -327,7 +327,7 @@ func TestProtectedPeopleKeepTheirRoles(t *testing.T) {
 	w.expectCounts("pending 0, blocked 0, held 2")
 }
 
-// What was held under other rules is decided anew: a protection that ends releases the removal, and a rule that goes takes
+// What was held under other rules is decided again: a protection that ends releases the removal, and a rule that goes takes
 // what it held with it.
 func TestHeldWorkIsDecidedAnewUnderOtherRules(t *testing.T) {
 	for _, elsewhere := range []bool{false, true} {
@@ -356,8 +356,8 @@ func TestHeldWorkIsDecidedAnewUnderOtherRules(t *testing.T) {
 	}
 }
 
-// A target that the vendor does not have keeps nobody else waiting, is shown as blocked, and leaves nothing behind when
-// nobody wants it any more.
+// A target that the vendor does not have keeps no other waiting, is shown as blocked, and leaves nothing behind when
+// no rule names it any more.
 func TestATargetThatDoesNotExistIsBlocked(t *testing.T) {
 	other := admins
 	other.Groups, other.Target = []string{"Others"}, "beta"

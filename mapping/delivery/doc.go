@@ -39,7 +39,7 @@
 //	not in a listing that is not     no                       blocked: no_account, or not_shown; looked for again, never
 //	whole                                                     invited
 //	shown with another account            no                       its users are marked on every target
-//	a refused removal, touched lately                         waits, whatever a read shows: it may lag
+//	a refused removal, touched lately                         waits, also if a read shows it as done: reads may lag
 //	403 of a batch                   in part, not later       halved; alone: blocked; three in a row: the target pauses
 //
 // A removal that a brake catches never gets that far:
@@ -54,6 +54,6 @@
 //
 // Over a store that several replicas share a Candidate stands for election (package lead) and makes a Worker for each term. A
 // take-over is a restart: what the next worker must know is in the store (marks, ledger, holds, what the limits count, until when
-// the vendor does not want to be called, what commands asked for), and whatever else a Worker remembers is learnt anew.
+// the vendor does not want to be called, what commands asked for), and all else that a Worker remembers is learnt again.
 // docs/adr/0015 has it item by item.
 package delivery

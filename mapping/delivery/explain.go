@@ -21,10 +21,10 @@ type Why struct {
 	UserID   string     `json:"id"`
 	Active   bool       `json:"active"`
 	Groups   []string   `json:"groups"`
-	Account  string     `json:"account,omitempty"` // at the backend; "" if nobody knows
+	Account  string     `json:"account,omitempty"` // at the backend; "" if it is not known
 	LookedUp time.Time  `json:"looked_up,omitzero"`
 	Grants   []WhyGrant `json:"grants"`
-	// Condition is how the backend is, unless that is ok: whoever shows this fills it in.
+	// Condition is how the backend is, unless that is ok: the caller fills it in.
 	Condition Condition `json:"condition,omitzero"`
 }
 
@@ -161,7 +161,7 @@ func (w *Worker) why(tx store.Tx, idp string, u store.User, role string) (Why, e
 	return out, nil
 }
 
-// offers adds what could be meant by a word that nothing of somebody's is about: a role, or a target, which at Risk Cloud is the
+// offers adds what could be meant by a word that nothing of the user is about: a role, or a target, which at Risk Cloud is the
 // role.
 func (w *Worker) offers(tx store.Tx, word string, grant func(target, role string) *WhyGrant) error {
 	targets, err := w.targets(tx)
@@ -246,7 +246,7 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 			return err
 		}
 	case known:
-		g.State = "nobody knows"
+		g.State = "unknown"
 	case g.Wanted && w.mode() == Observe:
 		g.State = "does not have it through the bridge, and does not get it: the mode of the backend is observe"
 		if w.standby.Load() && w.Mode != Observe {

@@ -172,7 +172,7 @@ func TestRefusalsDoNotKeepEachOtherWaiting(t *testing.T) {
 	delete(w.vendor.holds["acme/a0"], "ADMIN") // it is not there any more
 	w.leaveAll(0, 1)
 	w.clock = w.clock.Add(time.Second)
-	w.restart() // reads are not believed for a window
+	w.restart() // reads are not trusted for a window
 	w.clock = w.clock.Add(40 * time.Second)
 	w.update(func(tx store.Tx) error {
 		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"})

@@ -12,7 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
-// TestAComparisonThatCannotBeStoredKeepsNobodyWaiting: it fails again and again, and whoever leaves the group loses the role meanwhile.
+// A comparison that cannot be stored fails again and again, and a user who leaves the group loses the role meanwhile.
 func TestAComparisonThatCannotBeStoredKeepsNobodyWaiting(t *testing.T) {
 	w := full(t, 3)
 	w.pass(10 * time.Minute)
@@ -26,7 +26,7 @@ func TestAComparisonThatCannotBeStoredKeepsNobodyWaiting(t *testing.T) {
 	w.expectCalls("remove acme: a0=ADMIN")
 }
 
-// TestWhoAcceptsASecondInvitationAndLeavesIsOffboarded: the membership that was ended began anew, before any role was given.
+// TestWhoAcceptsASecondInvitationAndLeavesIsOffboarded: the membership that was ended began again, before any role was given.
 func TestWhoAcceptsASecondInvitationAndLeavesIsOffboarded(t *testing.T) {
 	w := invitedAgain(t)
 	w.vendor.people["new@example.com"] = "n" // accepted
@@ -35,7 +35,7 @@ func TestWhoAcceptsASecondInvitationAndLeavesIsOffboarded(t *testing.T) {
 	w.expectCalls("offboard acme: n")
 }
 
-// TestAnInvitationOfAClockThatWasAhead does not keep somebody from being invited until that clock's day has come.
+// TestAnInvitationOfAClockThatWasAhead does not keep a user from being invited until that clock's day has come.
 func TestAnInvitationOfAClockThatWasAhead(t *testing.T) {
 	w := newWorld(t, admins)
 	w.config = func(d *delivery.Worker) { d.Invite = true }
@@ -52,7 +52,7 @@ func TestAnInvitationOfAClockThatWasAhead(t *testing.T) {
 	w.expectCalls("invite acme: new@example.com")
 }
 
-// TestAnApprovalDuringAVisitStands: what the visit found to hold is not held once more, nor told of.
+// TestAnApprovalDuringAVisitStands: what the visit found to hold is not held once more, nor reported.
 func TestAnApprovalDuringAVisitStands(t *testing.T) {
 	w := full(t, 5)
 	w.vendor.admin = "ADMIN"
@@ -82,7 +82,7 @@ func TestAnApprovalDuringAVisitStands(t *testing.T) {
 	if err != nil || !approved || len(holds) > 0 {
 		t.Errorf("approved %v, and held again: %+v, %v", approved, holds, err)
 	}
-	if told := w.told(); strings.Contains(told, "max_offboardings") {
+	if told := w.trail(); strings.Contains(told, "max_offboardings") {
 		t.Errorf("the trail tells of a hold that never was:\n%s", told)
 	}
 }
@@ -106,7 +106,7 @@ func TestAReloadBeforeTheFirstCallOfAVisit(t *testing.T) {
 	w.expectCalls()
 }
 
-// TestASightingOfWhatAGroupGivesIsNotTheFirstOfAStranger: two readings have to show a grant that nobody gives before it is taken over.
+// TestASightingOfWhatAGroupGivesIsNotTheFirstOfAStranger: two readings have to show a grant that no rule gives before it is taken over.
 func TestASightingOfWhatAGroupGivesIsNotTheFirstOfAStranger(t *testing.T) {
 	rule := admins
 	rule.Authoritative = true
@@ -130,10 +130,10 @@ func TestASightingOfWhatAGroupGivesIsNotTheFirstOfAStranger(t *testing.T) {
 	w.leave("okta", "u3", "Admins")
 	w.clock = w.clock.Add(10 * time.Second)
 	w.resync()
-	if _, err := w.worker.RunOnce(t.Context()); err != nil { // seen for the first time as what nobody gives
+	if _, err := w.worker.RunOnce(t.Context()); err != nil { // seen for the first time as what no rule gives
 		t.Fatal(err)
 	}
-	if told := w.told(); strings.Contains(told, "takeover") {
+	if told := w.trail(); strings.Contains(told, "takeover") {
 		t.Errorf("taken over at the first sighting:\n%s", told)
 	}
 	w.pass(5 * time.Hour)

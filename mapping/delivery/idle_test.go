@@ -8,7 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping"
 )
 
-// A plan says what somebody would get of whom nobody knows who they are, and whether that is new: somebody without an account who waits
+// A plan says what users would get whose account is not known, and whether that is new: a user without an account who waits
 // for it already is nothing to do.
 func TestPlanOfSomebodyUnknown(t *testing.T) {
 	w := newWorld(t, mapping.Rule{Groups: []string{"Staff"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}})

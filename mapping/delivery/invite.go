@@ -111,7 +111,7 @@ func (w *Worker) finishInvitation(ctx context.Context, s step, failure *backend.
 		return fmt.Errorf("recording when to ask for an account again: %w", err)
 	}
 	if failure != nil && !refused {
-		w.told = c
+		w.noted = c
 	}
 	return nil
 }

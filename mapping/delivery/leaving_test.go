@@ -12,7 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// What must be so when somebody leaves and is to lose more than roles. Each of these was wrong once.
+// What must be so when a user leaves and is to lose more than roles. Each of these was wrong once.
 
 var betas = mapping.Rule{Groups: []string{"Betas"}, Backend: "vt", Target: "beta", Roles: []string{"ADMIN"}}
 
@@ -31,7 +31,7 @@ func leavers(t *testing.T, n int, mode delivery.Mode) *world {
 	return w
 }
 
-// everywhere marks somebody as package scim does when they leave.
+// everywhere marks a user as package scim does when they leave.
 func (w *world) everywhere(idp, id string) {
 	w.t.Helper()
 	w.update(func(tx store.Tx) error {
@@ -39,7 +39,7 @@ func (w *world) everywhere(idp, id string) {
 	})
 }
 
-// remove deletes somebody, as package scim does.
+// remove deletes a user, as package scim does.
 func (w *world) remove(idp, id string) {
 	w.t.Helper()
 	w.update(func(tx store.Tx) error {

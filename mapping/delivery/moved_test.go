@@ -15,7 +15,7 @@ import (
 // kinds are the two ways in which vendors list accounts: a list for each target, or one list for all targets.
 var kinds = map[string]bool{"a list for each target": false, "one list": true}
 
-// moving is a world of three users with ADMIN on two targets, which compares with the vendor if it is told to.
+// moving is a world of three users with ADMIN on two targets, which compares with the vendor if it is set to.
 func moving(t *testing.T, one bool, resync time.Duration) *world {
 	t.Helper()
 	w := newWorld(t, admins, betas)

@@ -261,7 +261,7 @@ func (w *Worker) finishEnd(ctx context.Context, s step, failure *backend.Error) 
 	if err != nil {
 		return fmt.Errorf("recording an off-boarding: %w", err)
 	}
-	w.told = c
+	w.noted = c
 	w.delivered(done)
 	return nil
 }

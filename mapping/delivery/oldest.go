@@ -56,7 +56,7 @@ func (w *Worker) OldestRemoval(ctx context.Context) (oldest time.Time, err error
 	return oldest, nil
 }
 
-// removes says whether a mark is about somebody from whom something is to be taken.
+// removes says whether a mark is about a user who is to lose something.
 func (w *Worker) removes(tx store.Tx, m store.Mark) (bool, error) {
 	id := m.Subject.Account
 	if m.Subject.User != "" {

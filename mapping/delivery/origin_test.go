@@ -51,7 +51,7 @@ func TestTheTrailNamesTheRequest(t *testing.T) {
 	w.pass(5 * time.Second)
 	w.expectAsked("grant a0 ADMIN by okta t1 r2", "grant a0 SCAN by okta t1 r2")
 
-	w.asks = "r3" // somebody else's address: what the former account has goes
+	w.asks = "r3" // the address of another user: what the former account has goes
 	w.vendor.people["new@example.com"] = "a9"
 	w.user("okta", "u0", "new@example.com", true)
 	w.pass(5 * time.Second)
@@ -62,7 +62,7 @@ func TestTheTrailNamesTheRequest(t *testing.T) {
 	w.resync()
 	w.pass(20 * time.Second)
 	w.expectAsked("drift.missing a9 SCAN by bridge: resync")
-	delete(w.vendor.refuse, "a9/SCAN") // whoever is bound to the account has waited in its place
+	delete(w.vendor.refuse, "a9/SCAN") // the user who is bound to the account has waited in its place
 	w.pass(time.Hour)
 	w.expectAsked("grant a9 SCAN by bridge: resync")
 
@@ -106,7 +106,7 @@ func TestTheTrailNamesTheRequestAfterDoubt(t *testing.T) {
 	w.expectAsked("grant a1 ADMIN by okta t1 r2")
 }
 
-// looking is a vendor that is asked who somebody is, while something happens.
+// looking is a vendor that is asked for the account of a user, while something happens.
 type looking struct {
 	*vendor
 	during func()
@@ -140,9 +140,9 @@ func TestTheTrailNamesTheRequestThatCameMeanwhile(t *testing.T) {
 		during func(w *world)
 		want   string
 	}{
-		"one person":    {func(w *world) { w.join("okta", "u0", "Bosses") }, "r2"},
-		"many":          {func(w *world) { event(w, "u1", "u0") }, "r2"},
-		"somebody else": {func(w *world) { event(w, "u1") }, "r1"},
+		"one person":   {func(w *world) { w.join("okta", "u0", "Bosses") }, "r2"},
+		"many":         {func(w *world) { event(w, "u1", "u0") }, "r2"},
+		"another user": {func(w *world) { event(w, "u1") }, "r1"},
 		"everybody": {func(w *world) {
 			w.update(func(tx store.Tx) error { return tx.Work("vt").Touch("acme", w.clock, w.by("okta"), store.Subject{}) })
 		}, "r2"},

@@ -15,9 +15,9 @@ import (
 
 // pause keeps a target, or the whole backend, from being called after a failure.
 type pause struct {
-	until time.Time
-	fails int
-	told  bool // the vendor said so, to whomever
+	until    time.Time
+	fails    int
+	byVendor bool // the vendor asked for it, of any replica
 }
 
 func isBackend(err error) bool {
@@ -38,7 +38,7 @@ func (w *Worker) failed(target string, err error) bool {
 	}
 	p := w.pauses[where]
 	p.fails++
-	p.told = e.Kind == backend.Throttled
+	p.byVendor = e.Kind == backend.Throttled
 	p.until = w.now().Add(w.backoff(p.fails))
 	if e.Until.After(p.until) {
 		p.until = e.Until

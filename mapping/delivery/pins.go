@@ -26,7 +26,7 @@ const whyPin = "pin"
 type pin struct {
 	Name  string    `json:"name"`
 	Group string    `json:"group,omitempty"` // its id; "" if the name is bound in another directory only
-	Held  *stranger `json:"held,omitempty"`  // whoever has the name now and is not accepted
+	Held  *stranger `json:"held,omitempty"`  // the group that has the name now and is not accepted
 }
 
 // stranger is a group that took a name that is bound to another.
@@ -106,7 +106,7 @@ func Named(tx store.Tx, rules *mapping.Rules, backend, idp string, old, g store.
 	return p.took(tx, backend, idp, g, free, by)
 }
 
-// claim reads the binding of a group's name, and says whether the name is free: bound to nobody, here or, if it is pinned for groups of
+// claim reads the binding of a group's name, and says whether the name is free: bound to no group, here or, if it is pinned for groups of
 // every identity provider, elsewhere.
 func claim(tx store.Tx, rules *mapping.Rules, backend, idp string, g store.Group) (p pin, free bool, err error) {
 	p, there, err := readPin(tx, backend, idp, g.DisplayName)
@@ -144,7 +144,7 @@ func (p pin) took(tx store.Tx, backend, idp string, g store.Group, free bool, by
 }
 
 // Bind makes the bindings of a backend that rules need which are about to be in force: names that they pin and that are bound to
-// nobody are bound to the groups that have them. Names that they do not pin any more stay bound until whoever delivers goes by them,
+// no group are bound to the groups that have them. Names that they do not pin any more stay bound until the replica that delivers goes by them,
 // since replicas with other rules may go on pinning them: see Remap.
 func Bind(ctx context.Context, s store.Store, rules *mapping.Rules, backend string, now time.Time) error {
 	err := s.Update(ctx, func(tx store.Tx) error { return bindAll(tx, rules, backend, now) })
@@ -246,7 +246,7 @@ type waiting struct {
 	members int
 }
 
-// heldGroups lists the groups that wait: they still have the name, and nobody rejected them.
+// heldGroups lists the groups that wait: they still have the name, and no operator rejected them.
 func heldGroups(tx store.Tx, backend string) (out []waiting, err error) {
 	all, err := allPins(tx, backend)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// pinnedAdmins gives whoever is in VT Admins, as long as that is the group that it was.
+// pinnedAdmins gives a role to the members of VT Admins, as long as that is the group that it was.
 var pinnedAdmins = mapping.Rule{Groups: []string{"VT Admins"}, Pin: true, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}, Line: 4}
 
 // names gives a group a name as scim does: bound, swept and committed in one. A group that is new has a member of its own, m-id.

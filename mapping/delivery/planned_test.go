@@ -74,7 +74,7 @@ func newPlanned(t *testing.T, rnd *rand.Rand, mixed bool) *planned {
 		p.join("okta", u, p.groups[i%3])
 		p.active[u], p.member[[2]string{u, p.groups[i%3]}] = true, true
 	}
-	for _, target := range []string{"acme", "beta"} { // nobody must be looked up later
+	for _, target := range []string{"acme", "beta"} { // no user must be looked up later
 		var rules []mapping.Rule
 		for _, g := range p.groups {
 			rules = append(rules, mapping.Rule{Groups: []string{g}, Backend: "vt", Target: target, Roles: []string{"SCAN"}})

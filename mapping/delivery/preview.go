@@ -16,7 +16,7 @@ type Preview struct {
 	Backend string        `json:"backend"`
 	Calls   []PreviewCall `json:"calls"`
 	Held    []PreviewHold `json:"held"`
-	// Unknown lists those who should have something and of whom nobody knows yet who they are at the backend.
+	// Unknown lists the users who should have something and whose account at the backend is not known yet.
 	Unknown []string `json:"unknown"`
 	// LookUps says what they would get if they are found.
 	LookUps []PreviewLookUp `json:"look_ups"`
@@ -56,7 +56,7 @@ type PreviewChange struct {
 	Roles   []string `json:"roles"`
 }
 
-// PreviewLookUp is what somebody would get of whom nobody knows yet who they are. Waits: they were looked for, for that, and not found.
+// PreviewLookUp is what a user would get whose account is not known yet. Waits: they were looked for, for that, and not found.
 type PreviewLookUp struct {
 	Target string   `json:"target"`
 	Person string   `json:"person"`

@@ -47,7 +47,7 @@ func TestAPlanIsSorted(t *testing.T) {
 		}
 	}
 	var held, changed, lookUps []string
-	for _, h := range plan(rule("Nobody", "acme")).Held {
+	for _, h := range plan(rule("Empty", "acme")).Held {
 		held = append(held, h.Person)
 	}
 	sorted("held", held)
@@ -55,7 +55,7 @@ func TestAPlanIsSorted(t *testing.T) {
 		changed = append(changed, c.Person)
 	}
 	sorted("changed", changed)
-	for _, name := range names { // of whom nobody knows who they are, in the order of groups
+	for _, name := range names { // their accounts are not known; in the order of groups
 		other := map[string]string{"zoe": "A", "bob": "F", "yan": "B", "ada": "E", "max": "C", "eve": "D"}[name]
 		w.user("okta", "new-"+name, "new-"+name+"@example.com", true)
 		w.group("okta", other)
@@ -69,7 +69,7 @@ func TestAPlanIsSorted(t *testing.T) {
 	sorted("unknown", p.Unknown)
 }
 
-// What the mode does not let happen is not in a plan, which says so, and what it would be; and nobody is told to be about to get it.
+// What the mode does not let happen is not in a plan, which says so, and what it would be; and no user is shown as about to get it.
 func TestAPlanUnderAnotherMode(t *testing.T) {
 	rest := regexp.MustCompile(`, since \S+Z|; waiting for delivery`)
 	for mode, want := range map[delivery.Mode][]string{

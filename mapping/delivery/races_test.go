@@ -100,7 +100,7 @@ func TestARejectionIsNotOvertaken(t *testing.T) {
 	w.expectCounts("pending 0, blocked 0, held 0")
 }
 
-// Who leaves under another address is off-boarded, and not somebody else.
+// Who leaves under another address is off-boarded, and no other user.
 func TestWhoLeavesUnderAnotherAddressIsOffboarded(t *testing.T) {
 	w := newWorld(t, admins)
 	w.config = func(d *delivery.Worker) { d.Offboard, d.MaxRemovals = true, delivery.Limit{} }
@@ -117,7 +117,7 @@ func TestWhoLeavesUnderAnotherAddressIsOffboarded(t *testing.T) {
 	w.expectCalls("remove acme: a0=ADMIN", "offboard acme: a0")
 	w.expectCounts("pending 0, blocked 0, held 0")
 
-	w.user("okta", "u0", "left-u0@example.com", true) // nobody has said that this is a0
+	w.user("okta", "u0", "left-u0@example.com", true) // not known to be a0
 	w.pass(10 * time.Minute)
 	w.update(func(tx store.Tx) error {
 		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"})
@@ -320,7 +320,7 @@ func TestWhoComesBackBeforeTheirTurnIsNotOffboarded(t *testing.T) {
 	w.expectCounts("pending 0, blocked 0, held 0")
 }
 
-// What was noted by a clock that was ahead says nothing about how long ago it was: reads are believed after a window all the same.
+// What was noted by a clock that was ahead says nothing about how long ago it was: reads are trusted after a window all the same.
 func TestAClockThatWasSetBackKeepsDriftNoSecret(t *testing.T) {
 	w := full(t, 1)
 	w.clock = w.clock.Add(100 * time.Hour)
@@ -367,7 +367,7 @@ func TestASecondLookIsNotTakenAtOnce(t *testing.T) {
 	w.expectCalls()
 }
 
-// What an operator approved is counted by no limit, also of somebody of whom something else is held.
+// What an operator approved is counted by no limit, also of a user who has something else held.
 func TestAnApprovalCountsNothingBesideAHold(t *testing.T) {
 	w := full(t, 8)
 	for i := range 8 {

@@ -71,7 +71,7 @@ func (v *visitWork) account(id string) *account {
 	return a
 }
 
-// person is a user whom a mark is about, as the directory has them now.
+// person is the user of a mark, as the directory has them now.
 type person struct {
 	mark    store.Mark
 	link    store.Link // zero if there is none
@@ -87,7 +87,7 @@ type person struct {
 	stale   bool     // their link has changed since it was read: the mark stays for the next visit
 }
 
-// read turns the marks of a target into accounts to look at. Whoever should have something and is not yet known
+// read turns the marks of a target into accounts to look at. A user who should have something and is not yet known
 // at the backend is looked up there, in one listing for all; who is not found is parked.
 func (w *Worker) read(ctx context.Context, t dueTarget) (*visitWork, error) {
 	target := t.name
@@ -219,7 +219,7 @@ func (w *Worker) person(tx store.Tx, target string, m store.Mark) (*person, erro
 	return p, err
 }
 
-// listing names the list of people in which somebody on the target is found.
+// listing names the list of people in which the users of the target are found.
 func (w *Worker) listing(target string) string {
 	if w.Backend.Traits().OneListing {
 		return ""
@@ -243,7 +243,7 @@ func userAndGroups(tx store.Tx, s store.Subject) (store.User, []store.Group, err
 	return user, groups, nil
 }
 
-// key is the folded value that finds the user at this backend: design.md, `match`.
+// key is the folded value that finds the user at this backend, by `match`.
 func (w *Worker) key(u store.User) string {
 	v := u.UserName
 	switch {
@@ -300,7 +300,7 @@ func (w *Worker) planAtOnce(tx store.Tx, target string, v *visitWork, people []*
 	return nil
 }
 
-// account is who the person is at the backend, "" if nobody or not known.
+// account is the account of the person at the backend, "" if there is none or it is not known.
 func (p *person) account(found map[string]backend.Account) string {
 	if p.blocked {
 		return ""

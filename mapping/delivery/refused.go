@@ -12,7 +12,7 @@ import (
 )
 
 // single deals with a change that the vendor refuses by itself. If the target is as wanted, there was nothing
-// to do; else the change is blocked and the person is looked up anew the next time.
+// to do; else the change is blocked and the person is looked up again the next time.
 func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) error {
 	if forbidden(failure) && !s.settings() {
 		if w.forbidden[s.target]++; w.forbidden[s.target] >= manyForbidden { // not one of the people: everything there
@@ -61,7 +61,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 }
 
 // readAfter looks at a target after a refusal; what cannot be read says nothing. The error is that there is no such target, or that
-// somebody else leaves.
+// another user leaves.
 func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) (seen backend.Observation, err error) {
 	if failure.Code == "managed_elsewhere" || failure.Code == "super_admin" || s.settings() {
 		return backend.Observation{}, nil
@@ -87,7 +87,7 @@ func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) 
 // settings says whether a step is about the target's own settings alone, of which a reading of people says nothing.
 func (s step) settings() bool { return len(s.delta.Changes) == 0 }
 
-// urgent says whether a step is about somebody who leaves, if only one identity provider.
+// urgent says whether a step is about a user who leaves, if only one identity provider.
 func (s step) urgent() bool {
 	for _, a := range s.accounts {
 		if a.Offboarded || slices.ContainsFunc(a.marks, func(m store.Mark) bool { return m.Urgent }) {
@@ -98,7 +98,7 @@ func (s step) urgent() bool {
 }
 
 // cannotTell notes removals that were refused and that no read can judge before some moment. What waits of the same account is put
-// off with them: tried by themselves, two would touch the account in turns, and no read of it would ever be believed.
+// off with them: tried by themselves, two would touch the account in turns, and no read of it would ever be trusted.
 func (w *Worker) cannotTell(removals map[foreignGrant]bool, until time.Time) {
 	for g := range removals {
 		w.unread[g] = until
@@ -114,7 +114,7 @@ func (w *Worker) cannotTell(removals map[foreignGrant]bool, until time.Time) {
 type verdict struct {
 	right   map[string]string     // roles that are as wanted, and how that is known
 	blocked bool                  // something is not
-	soon    map[foreignGrant]bool // what cannot be told before a window has passed
+	soon    map[foreignGrant]bool // what cannot be known before a window has passed
 }
 
 func (w *Worker) judge(ctx context.Context, s step, seen backend.Observation) (v verdict, err error) {

@@ -136,6 +136,6 @@ func simulateReplicas(t *testing.T, rnd *rand.Rand) {
 	var leases []store.Lease
 	leases, err := f.leases.Leases(t.Context())
 	if err != nil || len(leases) != 1 || leases[0].Term < 2 {
-		t.Errorf("%+v %v: nobody ever took over", leases, err)
+		t.Errorf("%+v %v: no replica ever took over", leases, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Drift is a difference that a resync finds: a grant of ours that is gone, or one that nobody gave through the bridge.
+// Drift is a difference that a resync finds: a grant of ours that is gone, or one that was not given through the bridge.
 const (
 	DriftMissing = "missing"
 	DriftForeign = "foreign"
@@ -280,8 +280,8 @@ func (w *Worker) miss(tx store.Tx, seen backend.Observation, e store.Entry) (aga
 	return again, tx.Ledger(w.Name).PutEntry(e)
 }
 
-// missing marks whom a missing grant concerns: the account, or, if that is not there either, the people who were it, to be
-// looked up anew.
+// missing marks the users that a missing grant concerns: the account, or, if that is not there either, the people who were it, to be
+// looked up again.
 func (w *Worker) missing(tx store.Tx, seen backend.Observation, e store.Entry) error {
 	subject := []store.Subject{{Account: e.Account}}
 	if _, member := seen.Members[e.Account]; !member {
@@ -438,7 +438,7 @@ func (w *Worker) countDrift() {
 		if !w.foreigners[g] {
 			w.foreigners[g] = true
 			w.Drift(DriftForeign)
-			w.Log.Warn("somebody has a role that no group gives", "backend", w.Name, "target", g.target, "account", label(g.account), "role", g.role)
+			w.Log.Warn("an account has a role that no group gives", "backend", w.Name, "target", g.target, "account", label(g.account), "role", g.role)
 		}
 	}
 	clear(w.found)

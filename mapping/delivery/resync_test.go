@@ -128,7 +128,7 @@ func TestWhatAGroupAlsoGivesIsAdopted(t *testing.T) {
 	w.expect("acme/a0=ADMIN acme/a1=ADMIN acme/a2=ADMIN")
 }
 
-// Where the vendor does not show who has what, only somebody who is no member any more is missing.
+// Where the vendor does not show who has what, only a user who is no member any more is missing.
 func TestAHiddenRoleIsNotMissing(t *testing.T) {
 	w, drift := drifting(t, admins)
 	w.vendor.hidden = true

@@ -68,7 +68,7 @@ func TestAnEmptyListingDoesNotShowThatAnAdminRemains(t *testing.T) {
 	w.hold("last_admin", 1)
 }
 
-// Who is seen to be an administrator in a listing that is not whole is not relied on.
+// An administrator who is seen in an incomplete listing is not relied on.
 func TestAListingThatIsNotWholeDoesNotShowThatAnAdminRemains(t *testing.T) {
 	w := full(t, 1)
 	w.vendor.people["root@example.com"], w.vendor.holds["acme/root"] = "root", map[string]bool{"ADMIN": true}
@@ -93,7 +93,7 @@ func TestAnEmptyListingInvitesNobody(t *testing.T) {
 	w.expect("acme/a0=ADMIN")
 }
 
-// Who is missing from a listing that is not whole may have an account: nobody is asked to make a second one. Who is in it is served, and
+// A user who is missing from an incomplete listing may have an account: no second one is asked for. A user who is in it is served, and
 // the others are looked for again.
 func TestAListingThatIsNotWholeInvitesNobody(t *testing.T) {
 	w := newWorld(t, admins)
@@ -113,7 +113,7 @@ func TestAListingThatIsNotWholeInvitesNobody(t *testing.T) {
 	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
 }
 
-// Where the count of a listing is always off, one of whom nothing is known keeps nobody else waiting.
+// Where the count of a listing is always off, an unknown user keeps no other waiting.
 func TestSomebodyWhoIsNotShownStopsNobody(t *testing.T) {
 	w := newWorld(t, admins)
 	w.vendor.people["u0@example.com"], w.vendor.people["u1@example.com"] = "a0", "a1"

@@ -109,8 +109,8 @@ func (w *Worker) holds(tx store.Tx, target string, a *account) (bool, error) {
 	return false, nil
 }
 
-// blockPeople parks the mark of an account to which something cannot be given. Whoever is bound to it is parked in its place:
-// they are looked up anew the next time, since the account may be another by then.
+// blockPeople parks the mark of an account to which something cannot be given. The user who is bound to it is parked in its place:
+// they are looked up again the next time, since the account may be another by then.
 func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *account, longest time.Duration) error {
 	work := tx.Work(w.Name)
 	links, err := tx.Accounts(w.Name).Linked(a.ID)

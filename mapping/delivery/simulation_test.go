@@ -129,7 +129,7 @@ type simulation struct {
 	ended     int // accounts
 	crashes   int
 	violation string
-	trace     []string // what happened, for whoever repeats one seed
+	trace     []string // what happened, for the developer who repeats one seed
 }
 
 // maxTrace is how many lines of the trace a failure shows if no seed is repeated.
@@ -409,7 +409,7 @@ func (p *process) approveAll(w *delivery.Worker) {
 	w.Nudge()
 }
 
-// change is a request of the identity provider, as package scim stores it, or somebody's hand at the vendor.
+// change is a request of the identity provider, as package scim stores it, or a change by hand at the vendor.
 func (s *simulation) change() {
 	s.mu.Lock() // no call is made between the change and the note of it
 	defer s.mu.Unlock()
@@ -491,14 +491,14 @@ func (s *simulation) note() {
 	s.wish = after
 }
 
-// edit is somebody's hand at the vendor: it takes a grant of ours away, or gives what no rule knows.
+// edit is a change by hand at the vendor: it takes a grant of ours away, or gives what no rule knows.
 func (s *simulation) edit(i int) {
 	switch {
 	case s.chance(50):
 		if id := s.account(simEmail(i)); id != "" {
 			s.hand(simGrant{"acme", id, "OTHER"})
 		}
-	case !s.hidden: // where nobody can see it nobody can repair it
+	case !s.hidden: // what no read shows cannot be repaired
 		if g := (simGrant{"beta", s.account(simEmail(i)), "SCAN"}); !s.byHand[g] {
 			s.set(g, false)
 		}
@@ -570,7 +570,7 @@ func (s *simulation) compare() {
 	s.must(s.store.View(s.t.Context(), heldByNothing))
 }
 
-// heldByNothing finds somebody who waits for an operator who is asked nothing.
+// heldByNothing finds a user who waits for an operator who is asked nothing.
 func heldByNothing(tx store.Tx) error {
 	holds := map[string]bool{}
 	for e, err := range tx.Ledger("vt").Entries("", "") {

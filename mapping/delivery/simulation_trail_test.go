@@ -9,13 +9,13 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// asked appends the event of a request about somebody.
+// asked appends the event of a request about a user.
 func (s *simulation) asked(tx store.Tx, about store.Subject, now time.Time) (store.Origin, error) {
 	seq, err := tx.Events().Append(store.Event{At: now, Type: "request", Actor: "idp", IdP: about.IdP, Subject: about.User})
 	return store.Origin{Initiator: "idp", Request: strconv.FormatUint(seq, 10), At: now}, err
 }
 
-// blame wants every grant and revocation to say who asked: if somebody did, it was before, and about this person.
+// blame wants every grant and revocation to say who asked: if a request did, it was before, and about this person.
 func (s *simulation) blame() {
 	about := map[string]string{}
 	err := s.store.View(s.t.Context(), func(tx store.Tx) error {

@@ -128,7 +128,7 @@ func (p *process) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, 
 	}
 	p.mu.Lock()
 	late := time.Duration(p.rnd.Int64N(int64(simLate)))
-	if !survives { // sent, and nobody is there to hear the answer: what follows the end of a caller is as after a timeout
+	if !survives { // sent, and the caller is gone before the answer: what follows the end of a caller is as after a timeout
 		p.later(d, max(0, late-simTimeout))
 		p.mu.Unlock()
 		return nil, errCrashed
@@ -214,7 +214,7 @@ func (p *process) fault(d backend.Delta, dice int) error {
 		part = len(d.Changes)
 	case dice < 25:
 		return &backend.Error{Kind: backend.Throttled, Doing: "changing roles", Status: 429, Until: time.Now().Add(p.clock + 30*time.Second)}
-	case dice < 28 && p.hidden && len(d.Changes) == 1 && p.holdsAny(d): // one that shows nothing is believed: see absent_unverified
+	case dice < 28 && p.hidden && len(d.Changes) == 1 && p.holdsAny(d): // one that shows nothing is trusted: see absent_unverified
 		return nil
 	case dice < 28: // some of a batch, and then a refusal
 	case dice < 30:

@@ -7,7 +7,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// size counts what can be told apart by halving.
+// size counts what halving can separate.
 func size(s step) int {
 	n := len(s.delta.Changes)
 	if n == 1 && s.delta.Changes[0].Op != backend.Replace {

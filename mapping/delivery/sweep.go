@@ -17,8 +17,8 @@ import (
 const sweepChunk = 500
 
 // sweep replaces the mark "everybody on this target" by marks for each: the members of every group that gives
-// something there, every account of the ledger, the target's own settings, and whoever waits: what was held or
-// blocked under other rules is decided anew. A crash in between leaves the sweep marked, and it starts again.
+// something there, every account of the ledger, the target's own settings, and the users who wait: what was held or
+// blocked under other rules is decided again. A crash in between leaves the sweep marked, and it starts again.
 func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 	switch {
 	case m.Subject.Event != 0:
@@ -62,21 +62,21 @@ func (w *Worker) sweep(ctx context.Context, m store.Mark) error {
 	return w.instead(ctx, m, subjects)
 }
 
-// everywhere replaces the mark of somebody by marks wherever the ledger has something of theirs. Of somebody who leaves, and is to
+// everywhere replaces the mark of a user by marks wherever the ledger has something of theirs. Of a user who leaves, and is to
 // lose more than roles, also where they are known to be a member; of anybody else wherever a group of theirs counts: a replica
 // with other rules than ours took the request.
 func (w *Worker) everywhere(ctx context.Context, m store.Mark) error {
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		targets, err := w.whereabouts(tx, m.Subject)
 		if err != nil {
-			return fmt.Errorf("looking where somebody has something: %w", err)
+			return fmt.Errorf("looking where a user has something: %w", err)
 		}
 		mark := tx.Work(w.Name).TouchUrgent
 		if !m.Urgent {
 			mark = tx.Work(w.Name).Touch
 			more, err := w.counts(tx, m.Subject)
 			if err != nil {
-				return fmt.Errorf("looking where the groups of somebody count: %w", err)
+				return fmt.Errorf("looking where the groups of a user count: %w", err)
 			}
 			targets = append(targets, more...)
 		}
@@ -108,7 +108,7 @@ func (w *Worker) forgetUnlinked(tx store.Tx, s store.Subject) error {
 	return tx.Accounts(w.Name).DeleteLink(s.IdP, s.User)
 }
 
-// onEveryTarget replaces a mark that is about nobody by marks of every target: a replica with other rules than ours took a
+// onEveryTarget replaces a mark that is about no user by marks of every target: a replica with other rules than ours took a
 // request that concerns everybody of a group, or its existence, and could not say where it counts.
 func (w *Worker) onEveryTarget(ctx context.Context, m store.Mark) error {
 	return w.Store.Update(ctx, func(tx store.Tx) error {
@@ -126,7 +126,7 @@ func (w *Worker) onEveryTarget(ctx context.Context, m store.Mark) error {
 	})
 }
 
-// counts lists the targets on which a group of somebody counts.
+// counts lists the targets on which a group of the user counts.
 func (w *Worker) counts(tx store.Tx, s store.Subject) ([]string, error) {
 	var out []string
 	for g, err := range tx.Directory(s.IdP).GroupsOf(s.User) {
@@ -172,7 +172,7 @@ func (w *Worker) whereabouts(tx store.Tx, s store.Subject) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// takeApart replaces the mark of an event by marks for those whom it names.
+// takeApart replaces the mark of an event by marks for the users that it names.
 func (w *Worker) takeApart(ctx context.Context, m store.Mark) error {
 	var subjects []store.Subject
 	err := w.Store.View(ctx, func(tx store.Tx) error {
@@ -184,7 +184,7 @@ func (w *Worker) takeApart(ctx context.Context, m store.Mark) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("reading whom an event names: %w", err)
+		return fmt.Errorf("reading which users an event names: %w", err)
 	}
 	return w.instead(ctx, m, subjects)
 }
@@ -256,7 +256,7 @@ func (w *Worker) startOver(ctx context.Context) error {
 	}
 	w.planResync(w.now(), cmp.Or(w.ResyncFirst, w.ResyncEvery))
 	w.health.set("ok", "")
-	return w.heed(ctx)
+	return w.keepPause(ctx)
 }
 
 // recover puts in doubt what was under way when the last process ended. Moments that it wrote may be of a clock that was
@@ -319,7 +319,7 @@ func (w *Worker) recover(ctx context.Context) error {
 	})
 }
 
-// longestWait is how far ahead a mark can have been put off by a clock that was right.
+// longestWait is how far ahead a mark can have been postponed by a clock that was right.
 func (w *Worker) longestWait(m store.Mark) time.Duration {
 	if m.State != store.Blocked || m.Reason != noAccount && m.Reason != noAddress { // what else is blocked may be a removal
 		return max(w.Straggler, longestRetry) + maxSlew
@@ -331,7 +331,7 @@ func (w *Worker) longestWait(m store.Mark) time.Duration {
 	return min(wait, longestBlock) + maxSlew
 }
 
-// InForce is the fingerprint of the rules that whoever delivers to a backend goes by; "" before anybody has.
+// InForce is the fingerprint of the rules by which a backend is delivered to; "" before any replica has.
 func InForce(tx store.Tx, backend string) string {
 	print, _, _ := strings.Cut(string(tx.Setting(mappingKey(backend))), " ")
 	return print

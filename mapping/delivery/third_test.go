@@ -25,7 +25,7 @@ func TestRefusalsOfTwoRolesDoNotKeepEachOtherWaiting(t *testing.T) {
 	w.update(func(tx store.Tx) error {
 		return tx.Work("vt").Touch("acme", w.clock, store.Origin{}, store.Subject{Account: "a0"})
 	})
-	for _, group := range []string{"Admins", "Others"} { // taken, but nobody says so; the repetition is refused
+	for _, group := range []string{"Admins", "Others"} { // taken, without an answer that says so; the repetition is refused
 		w.vendor.answers = []answer{{err: failure(backend.Transient, 503), apply: true}}
 		w.leave("okta", "u0", group)
 		w.pass(40 * time.Second)
@@ -61,7 +61,7 @@ func TestARefusedRemovalThatTookEffectIsUndone(t *testing.T) {
 	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
 }
 
-// The list still shows an admin whose removal was just confirmed: that is nobody who remains, also for a new process.
+// The list still shows an admin whose removal was just confirmed: that admin does not remain, also for a new process.
 func TestAnAdminWhoWasRemovedAMomentAgoIsNotOneWhoRemains(t *testing.T) {
 	for _, restarted := range []bool{false, true} {
 		w := full(t, 2)
@@ -84,7 +84,7 @@ func TestAnAdminWhoWasRemovedAMomentAgoIsNotOneWhoRemains(t *testing.T) {
 	}
 }
 
-// A rule with replace would clear the role of an admin whom somebody made by hand, and who is the last.
+// A rule with replace would clear the role of an admin who was made by hand and is the last.
 func TestReplaceDoesNotClearTheLastAdmin(t *testing.T) {
 	exact := mapping.Rule{Groups: []string{"Exact"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}, Replace: true}
 	w := newWorld(t, exact)
@@ -102,7 +102,7 @@ func TestReplaceDoesNotClearTheLastAdmin(t *testing.T) {
 	w.expect("acme/a0=SCAN acme/a1=SCAN")
 }
 
-// What an operator refused to take away stays, also of somebody who is to have exactly some roles.
+// What an operator refused to take away stays, also of a user who is to have exactly some roles.
 func TestReplaceDoesNotClearWhatWasRejected(t *testing.T) {
 	exact := mapping.Rule{Groups: []string{"Exact"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}, Replace: true}
 	more := mapping.Rule{Groups: []string{"More"}, Backend: "vt", Target: "acme", Roles: []string{"FILES"}}
@@ -139,7 +139,7 @@ func TestAnAuthoritativePatternTakesNothingElsewhere(t *testing.T) {
 	w.expect("acme/a0=ADMIN acme/a2=ADMIN beta/a0=ADMIN")
 }
 
-// A target that nobody names any more has no condition.
+// A target that no rule names any more has no condition.
 func TestHealthForgetsATargetThatNoRuleNames(t *testing.T) {
 	w := newWorld(t, admins)
 	team(w, 1, "Admins")
@@ -166,7 +166,7 @@ func TestWhatWaitsForAVanishedTargetIsDecided(t *testing.T) {
 		w.vendor.lost = map[string]bool{"acme": true}
 		w.leaveAll(0, 1)
 		w.pass(time.Minute)
-		w.noHold() // a rule names it: somebody may make it again
+		w.noHold() // a rule names it: it may be made again
 		w.remap()
 		w.worker.RulesChanged()
 		w.pass(time.Minute)
@@ -257,7 +257,7 @@ func TestALongListingIsNotCutAtTheDeadlineOfACall(t *testing.T) {
 	})
 }
 
-// Whoever has no account is looked for again with each comparison, too, however far apart the tries have become.
+// A user without an account is looked for again with each comparison, too, however far apart the tries have become.
 func TestAResyncLooksForThoseWithoutAnAccount(t *testing.T) {
 	w := newWorld(t, admins)
 	w.config = func(d *delivery.Worker) { d.ResyncEvery = time.Hour }
@@ -319,7 +319,7 @@ func TestARetryIsAlsoForThoseWhoCannotBeEndedYet(t *testing.T) {
 	w.expectCalls("offboard acme: a0")
 }
 
-// What is read after a refusal, however long that takes, is put off for somebody who leaves.
+// What is read after a refusal, however long that takes, is postponed for a user who leaves.
 func TestWhoLeavesWaitsForNoReadingAfterARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, admins)
@@ -355,7 +355,7 @@ func TestWhoLeavesWaitsForNoReadingAfterARefusal(t *testing.T) {
 	})
 }
 
-// Whoever is deactivated at one identity provider and stays at another is looked at first, and waits for nobody but the window.
+// A user who is deactivated at one identity provider and stays at another is looked at first, and waits only for the window.
 func TestARefusalOfWhoLeavesInPartIsReadAtOnce(t *testing.T) {
 	w := full(t, 1)
 	w.group("entra", "Others")

@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// maxCauses is how many groups an event names: nobody needs more to see why.
+// maxCauses is how many groups an event names: no reader needs more to see why.
 const maxCauses = 20
 
 // because remembers which groups give a role, for the audit trail.
@@ -58,7 +58,7 @@ func (w *Worker) event(e store.Entry, a *account, want, adopted bool, evidence s
 }
 
 // What the bridge notices by itself is an initiator as well: that something is not as it should be, or that other rules are in force.
-// Whoever only tries again is none: the mark keeps its origin.
+// A retry is none: the mark keeps its origin.
 const (
 	resynced = "bridge: resync"
 	byRules  = "bridge: rules"
@@ -92,7 +92,7 @@ func (w *Worker) askedSince(tx store.Tx, target string, v *visitWork) (map[store
 		}
 		e, err := tx.Events().Event(m.Subject.Event)
 		if err != nil {
-			return nil, fmt.Errorf("reading whom an event names: %w", err)
+			return nil, fmt.Errorf("reading which users an event names: %w", err)
 		}
 		for _, id := range slices.Concat(e.Added, e.Removed) {
 			s := store.Subject{IdP: m.Subject.IdP, User: id}
@@ -158,7 +158,7 @@ func (w *Worker) readBack(tx store.Tx, e store.Entry, marks []store.Mark) error 
 	return err
 }
 
-// noticed tells of a grant of ours that somebody took away, or of one that nobody gave through the bridge and that it takes over to
+// noticed reports a grant of ours that was taken away, or one that was not given through the bridge and that it takes over to
 // remove it.
 func (w *Worker) noticed(tx store.Tx, kind, evidence string, e store.Entry, by store.Origin) error {
 	_, err := tx.Events().Append(initiated(store.Event{At: w.now(), Type: kind, Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Evidence: evidence}, by))

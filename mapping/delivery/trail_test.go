@@ -12,8 +12,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// told is what the audit trail says of a backend, one line an event.
-func (w *world) told() string {
+// trail returns what the audit trail says of a backend, one line an event.
+func (w *world) trail() string {
 	w.t.Helper()
 	var lines []string
 	err := w.store.View(context.Background(), func(tx store.Tx) error {
@@ -34,9 +34,9 @@ func (w *world) told() string {
 	return strings.Join(lines, "\n")
 }
 
-func (w *world) expectTold(want ...string) {
+func (w *world) expectTrail(want ...string) {
 	w.t.Helper()
-	if got := w.told(); got != strings.Join(want, "\n") {
+	if got := w.trail(); got != strings.Join(want, "\n") {
 		w.t.Errorf("the trail tells\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 }
@@ -57,7 +57,7 @@ func TestTheTrailTellsFromWhichGroup(t *testing.T) {
 	w.pass(5 * time.Second)
 	w.deactivate("okta", "u1")
 	w.pass(5 * time.Second)
-	w.expectTold(
+	w.expectTrail(
 		"grant okta/u0 u0@example.com ADMIN of a0, acme: okta/Admins and okta/Bosses (rule in line 7) (clean answer)",
 		"grant okta/u0 u0@example.com SCAN of a0, acme: okta/Bosses (rule in line 7) (clean answer)",
 		"revoke okta/u0 u0@example.com ADMIN of a0, acme: no group gives it (clean answer)",
@@ -67,7 +67,7 @@ func TestTheTrailTellsFromWhichGroup(t *testing.T) {
 	)
 }
 
-// What no answer confirmed and a reading did is told as well, and so is what somebody took away by hand.
+// What no answer confirmed and a reading did is in the trail as well, and so is what was taken away by hand.
 func TestTheTrailTellsWhatWasRead(t *testing.T) {
 	w := newWorld(t, admins)
 	team(w, 1, "Admins")
@@ -78,11 +78,11 @@ func TestTheTrailTellsWhatWasRead(t *testing.T) {
 	w.pass(30 * time.Minute)
 	w.vendor.answers = nil
 	const granted = "grant okta/u0 u0@example.com ADMIN of a0, acme: okta/Admins (no clean answer; read back)"
-	w.expectTold(granted)
+	w.expectTrail(granted)
 	delete(w.vendor.holds["acme/a0"], "ADMIN")
 	w.resync()
 	w.pass(time.Minute)
-	w.expectTold(granted, "drift.missing / u0@example.com ADMIN of a0, acme:  (read twice)", "grant okta/u0 u0@example.com ADMIN of a0, acme: okta/Admins (clean answer)")
+	w.expectTrail(granted, "drift.missing / u0@example.com ADMIN of a0, acme:  (read twice)", "grant okta/u0 u0@example.com ADMIN of a0, acme: okta/Admins (clean answer)")
 }
 
 // A change that is refused and already so says both.
@@ -93,7 +93,7 @@ func TestTheTrailTellsWhatWasRefused(t *testing.T) {
 	w.vendor.refuse["a0/ADMIN"] = true
 	w.join("okta", "u0", "Admins")
 	w.pass(5 * time.Second)
-	w.expectTold("adopt okta/u0 u0@example.com ADMIN of a0, acme: okta/Admins (refused with 400 InvalidArgumentError; read_back)")
+	w.expectTrail("adopt okta/u0 u0@example.com ADMIN of a0, acme: okta/Admins (refused with 400 InvalidArgumentError; read_back)")
 }
 
 // A role that very many groups give names some of them.
@@ -105,7 +105,7 @@ func TestTheTrailNamesSoManyGroups(t *testing.T) {
 		w.join("okta", "u0", fmt.Sprint("g", i))
 	}
 	w.pass(5 * time.Second)
-	if got := w.told(); strings.Count(got, " and okta/g") != 19 {
+	if got := w.trail(); strings.Count(got, " and okta/g") != 19 {
 		t.Errorf("%s", got)
 	}
 }

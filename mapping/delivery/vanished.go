@@ -8,7 +8,7 @@ import (
 )
 
 // A target that the vendor does not show may be gone, or only out of the credential's sight: the bridge cannot tell, and goes on asking
-// for what is to be removed there. Once no rule names the target any more that would be for ever, so it is put to an operator, as a hold.
+// for what is to be removed there. Once no rule names the target any more that would never end, so it is put to an operator, as a hold.
 
 // vanishedID names the hold of a target.
 func (w *Worker) vanishedID(target string) string { return w.Name + "-gone-" + target }

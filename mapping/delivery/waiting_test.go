@@ -131,7 +131,7 @@ func TestAForbiddenPermissionSetPausesNobody(t *testing.T) {
 	w.expectCounts("pending 0, blocked 1, held 0")
 }
 
-// Whom a listing that is not whole does not show may be the last administrator: replacing clears nothing of theirs.
+// A user who is missing from an incomplete listing may be the last administrator: replacing clears nothing of theirs.
 func TestReplaceDoesNotClearAnAdminWhoIsNotShown(t *testing.T) {
 	exact := mapping.Rule{Groups: []string{"Exact"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}, Replace: true}
 	w := newWorld(t, exact)

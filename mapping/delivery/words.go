@@ -8,7 +8,7 @@ import (
 
 // holdWords puts the reasons of a hold into words.
 var holdWords = map[string]string{
-	plan.Protected: "the person is under protect", plan.OwnAccount: "it is the account of the credential", plan.LastAdmin: "nobody else would be left to administer the target",
+	plan.Protected: "the person is under protect", plan.OwnAccount: "it is the account of the credential", plan.LastAdmin: "no other administrator would be left on the target",
 	plan.EmptiesRole: "the role would be taken from everybody who has it", plan.Removals: "more people than max_removals allows",
 	plan.ChangedValue: "the user came to this account by a changed value, so it may be another person's; what is held is the end of the membership or account",
 	plan.Offboardings: "more people than max_offboardings allows", whyPin: "the name is bound to another group",

@@ -47,14 +47,14 @@ type Worker struct {
 	OwnAccount      string   // the credential's own account: id, or folded key
 	MaxRemovals     Limit
 	MaxOffboardings Limit
-	Invite          bool          // ask the vendor for an account for whoever has none
-	Offboard        bool          // end more than roles for whoever leaves: see backend.Backend
+	Invite          bool          // ask the vendor for an account for users who have none
+	Offboard        bool          // end more than roles for users who leave: see backend.Backend
 	AccountCache    time.Duration // the greatest age of what is known of accounts; 0: an hour
 	ResyncEvery     time.Duration // compare what is there with what should be; 0: never by itself
 	ResyncFirst     time.Duration // how long after the start that comes for the first time; 0: ResyncEvery
 
 	Now       func() time.Time     // nil: time.Now
-	Steady    func() time.Duration // a clock that nobody sets; nil: the one of time.Now, or what Now says if that is given
+	Steady    func() time.Duration // a clock that is never set; nil: the one of time.Now, or what Now says if that is given
 	Jitter    func() float64       // in [0,1); nil: random
 	Log       *slog.Logger
 	Delivered func(time.Duration) // from the IdP's answer to the backend's; may be nil
@@ -64,10 +64,10 @@ type Worker struct {
 	nudge  chan struct{}
 	health health
 	ahead  atomic.Int64      // nanoseconds that Now is before Steady, as last looked at: see now
-	lag    time.Time         // until then no read is believed: calls of a former process, or before the clock was set
+	lag    time.Time         // until then no read is trusted: calls of a former process, or before the clock was set
 	pauses map[string]pause  // by target; "" is the whole backend
 	admins map[string]window // targets on which a last administrator is held: see recheckAdmins
-	told   Condition         // what the store knows
+	noted  Condition         // what the store knows
 
 	before *mapping.Rules // of a Preview: those that it is compared with
 
@@ -77,7 +77,7 @@ type Worker struct {
 	resyncAt   time.Time
 	looks      map[string]time.Time       // targets to compare, and when
 	touched    map[spot]time.Time         // that a call changed: reads of them lag
-	taken      map[foreignGrant]time.Time // that was taken over from whoever leaves
+	taken      map[foreignGrant]time.Time // that was taken over from users who leave
 	revoked    map[foreignGrant]time.Time // a moment ago: a read may still show it
 	unread     map[foreignGrant]time.Time // removals that were refused, and until when no read can say whether they are done
 	suspects   map[foreignGrant]bool      // seen once, and to be removed if it is seen again
@@ -150,7 +150,7 @@ func (w *Worker) Init() *Worker {
 	return w
 }
 
-// Standby makes the worker observe, whatever its mode: the store is an old copy, which would grant again what was revoked
+// Standby makes the worker observe, in every mode: the store is an old copy, which would grant again what was revoked
 // since. It may be called from any goroutine.
 func (w *Worker) Standby(on bool) {
 	if w.standby.Swap(on) != on {
@@ -297,7 +297,7 @@ func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.
 		return time.Time{}, err
 	}
 	began := w.Steady()
-	if err := w.jumped(ctx); err != nil { // somebody set the clock
+	if err := w.jumped(ctx); err != nil { // the clock was set
 		return time.Time{}, err
 	}
 	if w.remapAsked.Swap(false) { // other rules are in force

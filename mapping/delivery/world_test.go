@@ -34,12 +34,12 @@ type vendor struct {
 	lags    map[string][]string // "target/account" -> roles that reads show, though they are not there
 	refuse  map[string]bool     // "account/role" refused whenever it is in a call
 	gone    map[string]bool     // targets that do not exist
-	lost    map[string]bool     // targets that do not exist, where a change is refused as if somebody in it did not
+	lost    map[string]bool     // targets that do not exist, where a change is refused as if an account in it did not
 	admin   string              // the role that administers a target
 	empty   bool                // listings are empty, and claim to be whole
 	cut     bool                // listings do not claim to be whole
 	partial bool                // nor does who is looked for
-	unshown string              // the account that a change does not find in a listing that is not whole
+	unshown string              // the account that a change does not find in an incomplete listing
 	stale   map[string]bool     // "account/role" that reads do not show
 	ends    []*backend.Error    // answers of the next Offboard and Invite calls; nil and then: fine
 	during  func()              // happens while the next call is under way
@@ -273,7 +273,7 @@ func (w *world) remap(rules ...mapping.Rule) {
 	w.rules = r
 }
 
-// settable starts a worker whose clock somebody can set: by how much it is wrong.
+// settable starts a worker whose clock can be set: by how much it is wrong.
 func (w *world) settable() *time.Duration {
 	began, set := w.clock, new(time.Duration)
 	w.config = func(d *delivery.Worker) {
@@ -339,7 +339,7 @@ func originalOf(old store.User, email string) []string {
 	return []string{old.UserName, old.Emails[0], old.ExternalID}
 }
 
-// by is who asked; nobody if no test cares.
+// by is who asked; zero if no test cares.
 func (w *world) by(idp string) store.Origin {
 	if w.asks == "" {
 		return store.Origin{}

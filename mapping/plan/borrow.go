@@ -65,7 +65,7 @@ func (d *draft) newlyBorrowed() (out []string) {
 	return out
 }
 
-// seeWhatIsThere notes what an account has before it is given it. What cannot be told yet is not
+// seeWhatIsThere notes what an account has before it is given it. What cannot be known yet is not
 // given yet.
 func (r *run) seeWhatIsThere(d *draft, roles []string) {
 	seen, ok := r.observation()

@@ -8,7 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Why a revocation is held (design.md, invariant 4).
+// Why a revocation is held.
 const (
 	Protected    = "protected"
 	OwnAccount   = "own_account"

@@ -2,7 +2,7 @@
 // target goes in, a Plan comes out. What the worker sends, what the command `plan` prints and what
 // a brake holds come from this one function.
 //
-// It owns the comparison of desired grants with the ledger, the brakes (design.md, invariant 4) and
+// It owns the comparison of desired grants with the ledger, the brakes and
 // the cut into calls. It does not read the store, call a vendor or keep anything between two plans:
 // package delivery reads the snapshot, records what the plan decides and executes its calls.
 //
