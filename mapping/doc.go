@@ -3,7 +3,7 @@
 //
 // It is a pure function from the vocabulary of package store to that of package backend. It does no I/O, reads
 // no clock, and remembers nothing: that two groups giving the same role count twice follows from computing the
-// union computed each time, not from counting.
+// union each time, not from counting.
 //
 // It owns when a name is one that a rule means (Name, Plain). It does not own delivery (package delivery), the configuration's form
 // (package bridge), or which group a name is bound to for rules with Pin: that comes in with Rules.With.

@@ -34,7 +34,7 @@ func TestAnInvitationIsNotRepeated(t *testing.T) {
 	w.expectCounts("pending 0, blocked 0, held 0")
 }
 
-func TestNobodyIsInvitedUnlessAskedFor(t *testing.T) {
+func TestNoInvitationUnlessConfigured(t *testing.T) {
 	for _, mode := range []delivery.Mode{delivery.Sync, delivery.Observe} {
 		w := newWorld(t, admins)
 		w.config = func(d *delivery.Worker) { d.Mode, d.Invite = mode, mode == delivery.Observe }

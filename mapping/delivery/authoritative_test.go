@@ -76,3 +76,51 @@ func TestAuthoritativeHold(t *testing.T) {
 		t.Errorf("the trail does not say that they are given back:\n%s", told)
 	}
 }
+
+// A pattern that is authoritative could name any target: it is so only for those that a group of it names.
+func TestAnAuthoritativePatternTakesNothingElsewhere(t *testing.T) {
+	pattern := mapping.Rule{Match: "^risk-(?P<r>[a-z]+)$", Backend: "vt", Target: "${r}", Roles: []string{"ADMIN"}, Authoritative: true}
+	w := newWorld(t, admins, pattern)
+	w.config = func(d *delivery.Worker) { d.ResyncEvery = time.Hour }
+	w.restart()
+	team(w, 3, "Admins", "risk-beta")
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u0", "risk-beta")
+	w.vendor.holds["acme/a2"], w.vendor.holds["beta/a2"] = map[string]bool{"ADMIN": true}, map[string]bool{"ADMIN": true}
+	w.pass(3 * time.Hour)
+	w.expect("acme/a0=ADMIN acme/a2=ADMIN beta/a0=ADMIN")
+}
+
+func TestARejectedHoldStaysSoUnderAuthoritative(t *testing.T) {
+	rule := admins
+	rule.Authoritative = true
+	w, drift := drifting(t, rule)
+	for i := range 20 {
+		id := fmt.Sprint("x", i)
+		w.vendor.people[id+"@example.com"] = id
+		w.vendor.holds["acme/"+id] = map[string]bool{"ADMIN": true}
+	}
+	w.pass(2 * time.Hour)
+	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 20).ID, "operator", "req"); err != nil {
+		t.Fatal(err)
+	}
+	clear(drift)
+	w.pass(24 * time.Hour)
+	w.expectCalls()
+	w.noHold()
+	w.user("okta", "x0", "x0@example.com", true) // what a group gives, too, is the bridge's again
+	w.join("okta", "x0", "Admins")
+	w.pass(2 * time.Hour)
+	w.leave("okta", "x0", "Admins")
+	w.pass(time.Hour)
+	if w.vendor.holds["acme/x0"]["ADMIN"] {
+		t.Error("x0 keeps what a group gave and took")
+	}
+	delete(w.vendor.holds["acme/x1"], "ADMIN") // what is gone and comes again is another grant
+	w.pass(2 * time.Hour)
+	w.vendor.holds["acme/x1"]["ADMIN"] = true
+	w.pass(2 * time.Hour)
+	if w.vendor.holds["acme/x1"]["ADMIN"] || !w.vendor.holds["acme/x2"]["ADMIN"] {
+		t.Errorf("x1 %v, x2 %v", w.vendor.holds["acme/x1"], w.vendor.holds["acme/x2"])
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
@@ -27,10 +26,6 @@ func team(w *world, n int, groups ...string) {
 	for _, g := range groups {
 		w.group("okta", g)
 	}
-}
-
-func failure(kind backend.ErrorKind, status int) *backend.Error {
-	return &backend.Error{Kind: kind, Doing: "changing roles", Status: status}
 }
 
 func TestJoinGrantsAndLeaveRevokes(t *testing.T) {
@@ -145,127 +140,6 @@ func TestChangesAreGatheredIntoFullBatchesRemovalsFirst(t *testing.T) {
 	}
 }
 
-func TestARejectedEntryIsIsolated(t *testing.T) {
-	w := newWorld(t, admins)
-	team(w, 16, "Admins")
-	w.vendor.refuse["a5/ADMIN"] = true
-	for i := range 16 {
-		w.join("okta", fmt.Sprint("u", i), "Admins")
-	}
-	w.pass(30 * time.Second)
-	w.expectCounts("pending 0, blocked 1, held 0")
-	if n := strings.Count(w.roles(), "ADMIN"); n != 15 {
-		t.Errorf("%d of 15 got the role", n)
-	}
-	if n := len(w.calls()); n > 10 {
-		t.Errorf("isolating one of 16 took %d calls", n)
-	}
-	delete(w.vendor.refuse, "a5/ADMIN")
-	w.pass(11 * time.Minute)
-	w.expectCounts("pending 0, blocked 0, held 0")
-}
-
-func TestARefusedRoleDoesNotKeepTheOthersOfThePersonBack(t *testing.T) {
-	w := newWorld(t, bosses)
-	team(w, 1, "Bosses")
-	w.vendor.refuse["a0/SCAN"] = true
-	w.join("okta", "u0", "Bosses")
-	w.pass(30 * time.Second)
-	w.expect("acme/a0=ADMIN")
-	w.expectCounts("pending 0, blocked 1, held 0")
-}
-
-func TestAPersonWithoutAnAccountIsBlockedAndFoundLater(t *testing.T) {
-	w := newWorld(t, admins)
-	team(w, 2, "Admins")
-	delete(w.vendor.people, "u1@example.com")
-	w.join("okta", "u0", "Admins")
-	w.join("okta", "u1", "Admins")
-	w.pass(5 * time.Second)
-	w.expect("acme/a0=ADMIN")
-	w.expectCounts("pending 0, blocked 1, held 0")
-	w.vendor.people["u1@example.com"] = "a1"
-	w.pass(6 * time.Minute)
-	w.expect("acme/a0=ADMIN acme/a1=ADMIN")
-	w.expectCounts("pending 0, blocked 0, held 0")
-}
-
-func TestTransientFailuresBackOffAndSucceed(t *testing.T) {
-	w := newWorld(t, admins)
-	team(w, 1, "Admins")
-	w.vendor.answers = []answer{{err: failure(backend.Transient, 503)}, {err: failure(backend.Transient, 503)}, {err: failure(backend.Transient, 503)}}
-	start := w.clock
-	w.join("okta", "u0", "Admins")
-	w.pass(4 * time.Second)
-	w.expect("")
-	w.pass(10 * time.Second)
-	w.expect("acme/a0=ADMIN")
-	if n := len(w.calls()); n != 4 {
-		t.Errorf("%d calls in %v, want 4: after 1 s, 1 s, 2 s and 4 s", n, w.clock.Sub(start))
-	}
-}
-
-func TestThrottlingPausesTheBackendUntilItMayGoOn(t *testing.T) {
-	w := newWorld(t, admins)
-	team(w, 1, "Admins")
-	until := w.clock.Add(10 * time.Minute)
-	w.vendor.answers = []answer{{err: &backend.Error{Kind: backend.Throttled, Doing: "changing roles", Status: 429, Until: until}}}
-	w.join("okta", "u0", "Admins")
-	w.pass(9 * time.Minute)
-	if n := len(w.calls()); n != 1 {
-		t.Errorf("%d calls while throttled, want the one that was refused", n)
-	}
-	w.pass(2 * time.Minute)
-	w.expect("acme/a0=ADMIN")
-	w.expectCounts("pending 0, blocked 0, held 0")
-}
-
-// TestAStragglerCannotUndoALaterRemoval: an addition times out, the person leaves, the removal is answered cleanly,
-// and then the addition lands after all.
-func TestAStragglerCannotUndoALaterRemoval(t *testing.T) {
-	for _, hidden := range []bool{false, true} {
-		t.Run(fmt.Sprintf("hidden=%v", hidden), func(t *testing.T) {
-			w := newWorld(t, admins)
-			team(w, 1, "Admins")
-			w.vendor.hidden = hidden
-			w.vendor.answers = []answer{{err: failure(backend.Transient, 0), late: true}}
-			w.join("okta", "u0", "Admins")
-			w.pass(1500 * time.Millisecond)
-			w.leave("okta", "u0", "Admins")
-			w.pass(10 * time.Second)
-			w.expect("")
-			w.vendor.late[0]()
-			w.expect("acme/a0=ADMIN")
-			w.expectCounts("pending 1, blocked 0, held 0")
-			w.pass(2 * time.Minute)
-			w.expect("")
-			w.expectCounts("pending 0, blocked 0, held 0")
-		})
-	}
-}
-
-func TestACrashDuringACallIsReadBack(t *testing.T) {
-	w := newWorld(t, admins)
-	team(w, 1, "Admins")
-	w.join("okta", "u0", "Admins")
-	w.pass(5 * time.Second)
-	// What a crash between the call and its outcome leaves behind.
-	w.update(func(tx store.Tx) error {
-		e, err := tx.Ledger("vt").Entry("acme", "a0", "ADMIN")
-		if err != nil {
-			return err
-		}
-		e.Open, e.Wanted = true, false
-		return tx.Ledger("vt").PutEntry(e)
-	})
-	delete(w.vendor.holds["acme/a0"], "ADMIN")
-	w.calls()
-	w.restart()
-	w.pass(2 * time.Minute)
-	w.expect("acme/a0=ADMIN")
-	w.expectCounts("pending 0, blocked 0, held 0")
-}
-
 func TestAChangedEmailRevokesTheOldAccountAndGrantsTheNew(t *testing.T) {
 	w := newWorld(t, admins)
 	team(w, 1, "Admins")
@@ -329,7 +203,7 @@ func TestProtectedPeopleKeepTheirRoles(t *testing.T) {
 
 // What was held under other rules is decided again: a protection that ends releases the removal, and a rule that goes takes
 // what it held with it.
-func TestHeldWorkIsDecidedAnewUnderOtherRules(t *testing.T) {
+func TestHeldWorkIsDecidedAgainUnderOtherRules(t *testing.T) {
 	for _, elsewhere := range []bool{false, true} {
 		w := newWorld(t, admins)
 		w.config = func(d *delivery.Worker) { d.Protect = []string{"u0@example.com"} }
@@ -354,37 +228,6 @@ func TestHeldWorkIsDecidedAnewUnderOtherRules(t *testing.T) {
 		w.expect("")
 		w.expectCounts("pending 0, blocked 0, held 0")
 	}
-}
-
-// A target that the vendor does not have keeps no other waiting, is shown as blocked, and leaves nothing behind when
-// no rule names it any more.
-func TestATargetThatDoesNotExistIsBlocked(t *testing.T) {
-	other := admins
-	other.Groups, other.Target = []string{"Others"}, "beta"
-	w := newWorld(t, admins, other)
-	team(w, 2, "Admins", "Others")
-	w.vendor.gone["acme"] = true
-	w.join("okta", "u0", "Admins")
-	w.join("okta", "u1", "Others")
-	w.pass(5 * time.Second)
-	w.expect("beta/a1=ADMIN")
-	w.expectCounts("pending 0, blocked 1, held 0")
-	if state, reason := w.worker.Health(); state != "no_target" || !strings.Contains(reason, "target acme") {
-		t.Errorf("the backend is %s: %s", state, reason)
-	}
-	w.leave("okta", "u0", "Admins")
-	w.remap(other)
-	w.restart()
-	w.pass(5 * time.Second)
-	w.expectCounts("pending 0, blocked 0, held 0")
-	w.remap(admins, other)
-	w.restart()
-	w.join("okta", "u0", "Admins")
-	w.pass(5 * time.Second)
-	delete(w.vendor.gone, "acme") // it is made at the vendor: no new request is needed
-	w.pass(7 * time.Hour)
-	w.expect("acme/a0=ADMIN beta/a1=ADMIN")
-	w.expectCounts("pending 0, blocked 0, held 0")
 }
 
 func TestModes(t *testing.T) {
@@ -438,18 +281,6 @@ func TestPermissionSetsTravelWithTheFirstCall(t *testing.T) {
 	w.restart()
 	w.pass(5 * time.Second)
 	w.expectCalls("remove r1: a0=member; sets r1: +[] -[ps1]")
-}
-
-// TestASlowWorkerCannotClearNewerWork: the person leaves while the call that adds them is under way.
-func TestASlowWorkerCannotClearNewerWork(t *testing.T) {
-	w := newWorld(t, admins)
-	team(w, 1, "Admins")
-	w.join("okta", "u0", "Admins")
-	during := &interrupted{vendor: w.vendor, during: func() { w.leave("okta", "u0", "Admins") }}
-	w.worker.Backend = during
-	w.pass(10 * time.Second)
-	w.expect("")
-	w.expectCounts("pending 0, blocked 0, held 0")
 }
 
 // A paused rule grants nothing and revokes nothing; when it goes on, what was left undone is done.

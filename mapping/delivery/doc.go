@@ -56,4 +56,30 @@
 // take-over is a restart: what the next worker must know is in the store (marks, ledger, holds, what the limits count, until when
 // the vendor does not want to be called, what commands asked for), and all else that a Worker remembers is learnt again.
 // docs/adr/0015 has it item by item.
+//
+// The files, in the order in which a change passes through them:
+//
+//	worker.go         the Worker, its settings, Run and RunOnce
+//	loop.go           a round: what is due, and one visit to a target
+//	gather.go         which targets are due, in which order
+//	flight.go         visits to several targets at once; preempt.go ends listings for off-boardings
+//	read.go           marks become accounts; link.go and listing.go find the account of a user
+//	snapshot.go       what a plan is computed from; step.go turns a plan into calls
+//	deliver.go        an attempt is recorded, the call is made, its outcome recorded
+//	ends.go           ends of memberships and accounts; offboard.go decides about them, verify.go reads first
+//	invite.go         invitations
+//	split.go          a refused batch is halved; refused.go decides about one refused entry
+//	settle.go         a mark is settled, parked or passed on
+//	held.go           holds take in what a brake caught; holds.go and listed.go let an operator decide
+//	recheck.go        holds whose reason is gone; vanished.go holds of targets that are gone
+//	limits.go         what the limits have counted; targetlimit.go how many targets a rule may make
+//	authoritative.go  which rules speak for a whole role
+//	start.go          what a start finds open; inforce.go other rules; sweep.go marks for all users of a target
+//	resync.go         comparison with the vendor; foreign.go grants of others; repair.go marks that are missing
+//	pins.go           which group a name is bound to
+//	candidate.go      elections, where several replicas share a store
+//	pause.go          back-off and pauses; condition.go leaves them in the store; clock.go a clock that is set
+//	explain.go        why a user has a role or not; preview.go and previewtarget.go the plan; rulereview.go rules
+//	                  without effect; oldest.go the oldest removal; reasons.go reasons in words
+//	records.go        what the store remembers between visits; record.go attempts; trail.go the audit trail
 package delivery

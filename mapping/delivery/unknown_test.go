@@ -10,7 +10,7 @@ import (
 
 // A plan says what users would get whose account is not known, and whether that is new: a user without an account who waits
 // for it already is nothing to do.
-func TestPlanOfSomebodyUnknown(t *testing.T) {
+func TestPlanOfUsersWithUnknownAccounts(t *testing.T) {
 	w := newWorld(t, mapping.Rule{Groups: []string{"Staff"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}})
 	w.user("okta", "ada", "ada@example.com", true)
 	w.group("okta", "Staff")
