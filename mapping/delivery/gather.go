@@ -58,14 +58,14 @@ type waitingTarget struct {
 	ready int // at most BatchSize
 }
 
-// gather finds the targets that are due, in the order of rank, and when the next one will be.
-func (w *Worker) gather(ctx context.Context) (due []dueTarget, next time.Time, err error) {
+// gather finds the targets that are due, in the order of rank.
+func (w *Worker) gather(ctx context.Context) ([]dueTarget, error) {
 	all, err := w.waits(ctx)
 	if err != nil {
-		return nil, all.next, err
+		return nil, err
 	}
-	due, next = w.dueOf(all)
-	return due, next, nil
+	due, _ := w.dueOf(all)
+	return due, nil
 }
 
 // waits reads what waits for delivery.

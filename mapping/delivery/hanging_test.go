@@ -98,12 +98,7 @@ type manyTargets struct {
 const manyUsers = 8
 
 func newManyTargets(t *testing.T, role string, groups ...string) *manyTargets {
-	dir := t.TempDir()
-	if shm, err := os.MkdirTemp("/dev/shm", "many"); err == nil {
-		dir = shm
-		t.Cleanup(func() { _ = os.RemoveAll(shm) })
-	}
-	s, err := bolt.Open(filepath.Join(dir, "m.db"), bolt.Options{})
+	s, err := bolt.Open(filepath.Join(inMemory(t), "m.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,10 @@ func TestTheTrailNamesTheRequestThatCameMeanwhile(t *testing.T) {
 			w.pass(1500 * time.Millisecond)
 			var got []string
 			w.update(func(tx store.Tx) error {
-				for e := range tx.Events().Since(0) {
+				for e, err := range tx.Events().Since(0) {
+					if err != nil {
+						return err
+					}
 					if e.Account == "a0" {
 						got = append(got, e.Request)
 					}

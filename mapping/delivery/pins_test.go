@@ -238,16 +238,16 @@ func (w *world) does(step string) {
 	unpinned, okta, entra := pinnedAdmins, pinnedAdmins, pinnedAdmins
 	unpinned.Pin, okta.IdP, entra.IdP = false, "okta", "entra"
 	var err error
-	switch {
-	case f[0] == "name":
+	switch f[0] {
+	case "name":
 		w.names(f[1], f[2], f[3])
-	case f[0] == "delete":
+	case "delete":
 		w.deletes(f[1], f[2])
-	case f[0] == "approve":
+	case "approve":
 		err = w.worker.Approve(w.t.Context(), ids[0], "operator", "req")
-	case f[0] == "reject":
+	case "reject":
 		err = w.worker.Reject(w.t.Context(), ids[0], "operator", "req")
-	case f[0] == "restart":
+	case "restart":
 		w.reloads(pinnedAdmins)
 		w.restart()
 	default:

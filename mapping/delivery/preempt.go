@@ -41,7 +41,7 @@ func (w *Worker) patiently(ctx context.Context, read func(context.Context) error
 
 // waitsFor reports whether an off-boarding waits for a flight to end.
 func (w *Worker) waitsFor(ctx context.Context, f *flight) bool {
-	due, _, err := w.gather(ctx)
+	due, err := w.gather(ctx)
 	if err != nil {
 		return false
 	}
@@ -84,6 +84,6 @@ func (w *Worker) preemptFor(due []dueTarget) {
 
 // urgentDue reports whether an off-boarding waits.
 func (w *Worker) urgentDue(ctx context.Context) bool {
-	due, _, err := w.gather(ctx)
+	due, err := w.gather(ctx)
 	return err == nil && len(due) > 0 && due[0].urgent && w.flights[due[0].name] == nil
 }

@@ -238,7 +238,7 @@ type forbidSets struct{ *vendor }
 
 func (f forbidSets) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
 	if len(d.PermissionSetsToAdd)+len(d.PermissionSetsToRemove) > 0 {
-		f.vendor.calls = append(f.vendor.calls, describe(d))
+		f.calls = append(f.calls, describe(d))
 		return nil, &backend.Error{Kind: backend.Unauthorized, Doing: "changing roles", Status: 403}
 	}
 	return f.vendor.Apply(ctx, d)

@@ -130,7 +130,7 @@ func (p *process) start() *delivery.Worker {
 	w.Init()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.simulation.worker = w
+	p.worker = w
 	return w
 }
 

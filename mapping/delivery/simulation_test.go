@@ -163,12 +163,7 @@ func (s *simulation) tell(format string, args ...any) {
 }
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
-	dir := t.TempDir()
-	if shm, err := os.MkdirTemp("/dev/shm", "sim"); err == nil { // syncs cost nothing there
-		dir = shm
-		t.Cleanup(func() { _ = os.RemoveAll(shm) })
-	}
-	s, err := bolt.Open(filepath.Join(dir, "sim.db"), bolt.Options{})
+	s, err := bolt.Open(filepath.Join(inMemory(t), "sim.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

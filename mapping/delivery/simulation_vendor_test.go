@@ -171,7 +171,7 @@ func (p *process) Apply(_ context.Context, d backend.Delta) ([]backend.Outcome, 
 		}
 		for _, role := range c.Roles {
 			g := simGrant{d.Target, c.Account.ID, role}
-			p.simulation.confirmed[g] = simEvent{g, c.Op == backend.Add, time.Now()}
+			p.confirmed[g] = simEvent{g, c.Op == backend.Add, time.Now()}
 		}
 	}
 	return out, nil
@@ -294,7 +294,7 @@ func (p *process) check(d backend.Delta) {
 		for _, role := range c.Roles {
 			g := simGrant{d.Target, c.Account.ID, role}
 			wants := c.Op == backend.Add
-			newest := p.simulation.confirmed[g]
+			newest := p.confirmed[g]
 			switch {
 			case !p.moved[g.account] && wants != p.wish[g] && newest.has == p.wish[g] && newest.at.After(p.changed[g]):
 				broken("%+v: add %v is sent after the newer wish was confirmed", g, wants)

@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -281,4 +282,14 @@ func (w *world) expectCounts(want string) {
 	if got := w.counts(); got != want {
 		w.t.Errorf("%s, want %s", got, want)
 	}
+}
+
+// inMemory is a folder for a store whose commits wait for no disk, where the machine has one.
+func inMemory(t *testing.T) string {
+	shm, err := os.MkdirTemp("/dev/shm", "scimbridge") //nolint:usetesting // t.TempDir is on a disk
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(shm) })
+	return shm
 }
