@@ -1,12 +1,14 @@
 package delivery_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 // A user without an account is invited once, and not again for seven days.
@@ -156,6 +158,33 @@ func invitedAndGranted(t *testing.T, admin string) *world {
 	w.expect("acme/a2=ADMIN acme/a9=ADMIN")
 	w.calls()
 	return w
+}
+
+// TestAnInterruptedOffboarding is one whose answer was not recorded: it may be done.
+func TestAnInterruptedOffboarding(t *testing.T) {
+	w := invitedAndGranted(t, "")
+	disk, vendor := &fullStore{Store: w.store}, &hooked{vendor: w.vendor}
+	w.config = func(d *delivery.Worker) { d.Store, d.Backend, d.Invite, d.Offboard = disk, vendor, true, true }
+	w.restart()
+	vendor.offboard = func() { disk.refuse.Store(1) }
+	w.deactivate("okta", "new")
+	var err error
+	for range 3 { // the revocation, then the listing and the end
+		if err == nil {
+			_, err = w.worker.RunOnce(t.Context())
+		}
+	}
+	if !errors.Is(err, store.ErrFull) {
+		t.Fatalf("the outcome is recorded: %v", err)
+	}
+	w.expectCalls("remove acme: a9=ADMIN", "offboard acme: a9")
+	delete(w.vendor.people, "new@example.com")
+	w.user("okta", "new", "new@example.com", true)
+	w.restart()
+	w.pass(time.Minute)
+	w.expectCalls()
+	w.pass(10 * time.Minute)
+	w.expectCalls("invite acme: new@example.com")
 }
 
 // TestOffboardingRevokesFirst sends the revocation before any read that only the end of the membership
