@@ -60,7 +60,7 @@ func New(c Config) (*Client, error) {
 	if !strings.Contains(c.UpdatePath, "{role}") {
 		return nil, errors.New("riskcloud: the path of the role update must contain {role}")
 	}
-	c.Caller.Init()
+	c.Init()
 	return &Client{caller: c.Caller, config: c, token: c.Token}, nil
 }
 

@@ -41,7 +41,7 @@ func New(c Config) (*Client, error) {
 	}
 	c.Header = map[string]backend.Secret{"x-apikey": c.APIKey}
 	c.Throttle = quota
-	c.Caller.Init()
+	c.Init()
 	return &Client{caller: c.Caller}, nil
 }
 

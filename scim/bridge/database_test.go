@@ -37,6 +37,7 @@ func newDatabase(t *testing.T) *database {
 	if err != nil || len(found) == 0 {
 		t.Fatal("SCIMBRIDGE_TEST_POSTGRES is set, and there is no /usr/lib/postgresql/*/bin/postgres: the tests that kill a database need one of their own")
 	}
+	//nolint:usetesting // the parent of t.TempDir is closed to the user that the server runs as
 	dir, err := os.MkdirTemp("", "scimbridge-postgres-")
 	if err != nil {
 		t.Fatal(err)

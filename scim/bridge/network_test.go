@@ -40,6 +40,7 @@ func raw(t *testing.T, c net.Conn, text string) (status int, body string, header
 	if err != nil {
 		return 0, err.Error(), nil
 	}
+	defer func() { _ = res.Body.Close() }()
 	all, _ := io.ReadAll(res.Body) // what was not read of the request may break the connection behind the answer
 	return res.StatusCode, string(all), res.Header
 }

@@ -186,8 +186,8 @@ type Limits struct {
 }
 
 // Scheme returns how the URL of the listener begins.
-func (c Server) Scheme() string {
-	if c.TLS.CertFile != "" {
+func (s Server) Scheme() string {
+	if s.TLS.CertFile != "" {
 		return "https://"
 	}
 	return "http://"

@@ -33,7 +33,7 @@ func (v *validation) pointless(c *Config, rule []string, m Rule) {
 
 // unpinned recommends pin for rules that grant much by name, and warns of names with unusual
 // characters.
-func (v *validation) unpinned(c *Config, rule []string, m Rule) {
+func (v *validation) unpinned(rule []string, m Rule) {
 	for _, name := range m.Group {
 		if !mapping.Plain(name) {
 			v.warn(append(rule, "group"), "%q has a space at an end, or characters that do not show or stand for others: only a group with exactly this name is meant", legible.Clip(name))

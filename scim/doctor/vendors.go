@@ -39,7 +39,7 @@ func (d *examination) backends(ctx context.Context) {
 			continue
 		}
 		client, err := bridge.Connect(d.config, name)
-		way, wayErr := c.Outgoing.Read()
+		way, wayErr := c.Connection()
 		if err := cmp.Or(err, wayErr); err != nil {
 			finding := bad(err.Error(), "scimbridge check")
 			if errors.As(err, new(config.AbsentError)) {

@@ -93,6 +93,7 @@ func ask(c net.Conn, request string) (status int, open bool) {
 	if err != nil {
 		return 0, false
 	}
+	defer func() { _ = res.Body.Close() }()
 	_, _ = io.Copy(io.Discard, res.Body)
 	return res.StatusCode, !res.Close
 }

@@ -121,9 +121,9 @@ func (v *verifier) wrong(p placed) string {
 	case p.Place != v.last.Place+1:
 		return fmt.Sprintf("place %d is missing: %d is followed by %d", v.last.Place+1, v.last.Place, p.Place)
 	case p.event == nil:
-		return fmt.Sprintf("place %d: event %d is missing", p.Place, p.Seal.Event)
+		return fmt.Sprintf("place %d: event %d is missing", p.Place, p.Event)
 	case digest(v.last.Digest, *p.event) != p.Digest:
-		return fmt.Sprintf("place %d: event %d (%s, %s) is not what was sealed there", p.Place, p.Seal.Event, p.event.At.Format(time.RFC3339), p.event.Type)
+		return fmt.Sprintf("place %d: event %d (%s, %s) is not what was sealed there", p.Place, p.Event, p.event.At.Format(time.RFC3339), p.event.Type)
 	}
 	return ""
 }

@@ -169,8 +169,11 @@ func TestFailedCommit(t *testing.T) {
 		want     error
 		poisoned bool
 	}{
-		"no room":                 {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return full }, store.ErrFull, false},
-		"no room to grow":         {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return fmt.Errorf("file resize error: %s", syscall.EFBIG) }, store.ErrFull, false},
+		"no room": {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return full }, store.ErrFull, false},
+		"no room to grow": {func(tx *bbolt.Tx) error {
+			_ = tx.Rollback()
+			return errors.New("file resize error: " + syscall.EFBIG.Error())
+		}, store.ErrFull, false},
 		"no room, yet visible":    {func(tx *bbolt.Tx) error { _ = tx.Commit(); return full }, store.ErrPoisoned, true},
 		"sync says no room":       {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return syscall.ENOSPC }, store.ErrPoisoned, true},
 		"input/output error":      {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return &fs.PathError{Op: "write", Err: syscall.EIO} }, store.ErrPoisoned, true},

@@ -37,7 +37,8 @@ func TestPowerLoss(t *testing.T) {
 		images = 20_000
 	}
 	dir := t.TempDir()
-	if shm, err := os.MkdirTemp("/dev/shm", "power"); err == nil { // a disk in memory is quicker
+	//nolint:usetesting // a disk in memory is faster
+	if shm, err := os.MkdirTemp("/dev/shm", "power"); err == nil {
 		dir = shm
 		t.Cleanup(func() { _ = os.RemoveAll(shm) })
 	}

@@ -26,7 +26,7 @@ func TestRemedies(t *testing.T) {
 		}
 	}
 	for _, other := range []error{errors.New("no"), &pgconn.PgError{Code: "57P03"}} {
-		if err := remedied(other); err != other {
+		if err := remedied(other); !errors.Is(err, other) || err.Error() != other.Error() {
 			t.Errorf("%v became %v", other, err)
 		}
 	}
@@ -43,7 +43,7 @@ func TestRemedies(t *testing.T) {
 	if err := unanswered(late); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "synchronous_standby_names") {
 		t.Errorf("a commit without an answer: %v", err)
 	}
-	if err := unanswered(io.EOF); err != io.EOF {
+	if err := unanswered(io.EOF); !errors.Is(err, io.EOF) || err.Error() != io.EOF.Error() {
 		t.Errorf("a connection that broke: %v", err)
 	}
 	u, err := url.Parse(postgrestest.Database(t))

@@ -48,7 +48,7 @@ func (s *Shared) now() time.Time {
 	return s.Now().UTC()
 }
 
-// View and Update are those of the store, unless it is cut off.
+// View reads from the store, unless it is cut off.
 func (s *Shared) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err := s.cut(); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (s *Shared) View(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.View(ctx, fn)
 }
 
-// Update: see View.
+// Update changes the store, unless it is cut off.
 func (s *Shared) Update(ctx context.Context, fn func(store.Tx) error) error {
 	if err := s.cut(); err != nil {
 		return err

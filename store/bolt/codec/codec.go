@@ -254,6 +254,7 @@ func PartOf(key []byte) (string, bool) {
 // Number is the short stand-in for a resource id or member value within one identity provider.
 type Number uint32
 
+// NumberSize is the length of the key of a number.
 const NumberSize = 4
 
 // Key returns the key of a number.

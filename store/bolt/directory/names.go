@@ -195,7 +195,7 @@ func (d *Directory) names() nameReader {
 func (r *nameReader) of(n codec.Number) (codec.NameOf, error) {
 	row, at := n.Place()
 	if !r.open || row != r.row {
-		if err := r.NameBlock.Open(row.Key(), r.rows.Get(uint64(row))); err != nil {
+		if err := r.Open(row.Key(), r.rows.Get(uint64(row))); err != nil {
 			return codec.NameOf{}, err
 		}
 		r.row, r.open = row, true
@@ -203,5 +203,5 @@ func (r *nameReader) of(n codec.Number) (codec.NameOf, error) {
 	if n == 0 || at >= r.N {
 		return codec.NameOf{}, missingName(n)
 	}
-	return r.NameBlock.Names[at], nil
+	return r.Names[at], nil
 }

@@ -106,7 +106,8 @@ func checkSeals(c *kv.Checker, e *events) {
 			c.Wrong("events", "seal %d of event %d after seal %d of event %d", s.Place, s.Event, last.Place, last.Event)
 		}
 		next := uint64(0)
-		for ev := range e.Since(last.Event) {
+		for ev, err := range e.Since(last.Event) {
+			c.Note("events", err)
 			next = ev.Seq
 			break
 		}

@@ -41,7 +41,7 @@ func DecodeSeal(key, record []byte) (s store.Seal, err error) {
 	return s, nil
 }
 
-// The anchor is a record of its place and digest.
+// EncodeAnchor writes the anchor of the seals: its place and digest.
 func EncodeAnchor(s store.Seal) []byte {
 	e := codec.NewRecord(binary.MaxVarintLen64 + len(s.Digest))
 	e.Uint(s.Place)
