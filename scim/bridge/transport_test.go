@@ -42,7 +42,7 @@ func TestOutgoing(t *testing.T) {
 		way  config.Outgoing
 		want string
 	}{
-		"no authority":            {vendor.URL, config.Outgoing{}, "the certificate of the other side is not trusted"},
+		"no authority":            {vendor.URL, config.Outgoing{}, "the certificate of the server is not trusted"},
 		"an authority":            {vendor.URL, outgoing(ca, ""), ""},
 		"a proxy":                 {"http://vendor.invalid/proxied", outgoing("", "env:TEST_PROXY"), ""},
 		"a proxy of no authority": {"http://vendor.invalid/proxied", outgoing("", vendor.URL), "not trusted"},

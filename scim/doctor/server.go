@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
@@ -27,12 +27,12 @@ func (d *examination) askRules(ctx context.Context) {
 		plan, err = server.Plan(ctx, d.File, file)
 	}
 	if err != nil {
-		d.say("mappings", backend.Finding{Level: backend.Note, What: "the running server could not be asked about the rules: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
+		d.say("mappings", examine.Finding{Level: examine.Note, What: "the running server could not be asked about the rules: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
 		return
 	}
 	for _, p := range plan {
 		for _, what := range p.Rules {
-			d.say(p.Backend, backend.Finding{Level: backend.Note, What: what, Remedy: "fix the rule, or what it is about: at the identity provider, or at the vendor"})
+			d.say(p.Backend, examine.Finding{Level: examine.Note, What: what, Remedy: "fix the rule, or what it is about: at the identity provider, or at the vendor"})
 		}
 	}
 }
@@ -46,7 +46,7 @@ func (d *examination) askProviders(ctx context.Context) {
 		s, err = server.Status(ctx)
 	}
 	if err != nil {
-		d.say("server", backend.Finding{Level: backend.Note, What: "the running server could not be asked about identity providers: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
+		d.say("server", examine.Finding{Level: examine.Note, What: "the running server could not be asked about identity providers: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
 		return
 	}
 	for _, p := range s.IdentityProviders {
@@ -55,9 +55,9 @@ func (d *examination) askProviders(ctx context.Context) {
 }
 
 // providerFindings returns the findings about the requests of one identity provider.
-func providerFindings(p console.ProviderStatus) (out []backend.Finding) {
+func providerFindings(p console.ProviderStatus) (out []examine.Finding) {
 	note := func(what, remedy string) {
-		out = append(out, backend.Finding{Level: backend.Note, What: what, Remedy: remedy})
+		out = append(out, examine.Finding{Level: examine.Note, What: what, Remedy: remedy})
 	}
 	if o := p.Omitted; o != nil {
 		note(fmt.Sprintf("%d PUT(s) left out the members of a group that has some, the last on %s: they stay", o.Count, o.Last.UTC().Format(time.RFC3339)),
