@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// database is a PostgreSQL server of the test's own, which it may kill.
+// database is a PostgreSQL server that the test can kill.
 type database struct {
 	t    *testing.T
 	bin  string // folder of the server's programs
@@ -52,7 +52,7 @@ func newDatabase(t *testing.T) *database {
 	return d
 }
 
-// owner is the user that the server runs as if the test is root, as which it refuses to run.
+// owner returns the user for the server if the test runs as root: PostgreSQL refuses to run as root.
 func (d *database) owner() *syscall.Credential {
 	d.t.Helper()
 	if os.Geteuid() != 0 {
@@ -118,7 +118,7 @@ func (d *database) start() {
 		if d.answers(limit) {
 			break
 		}
-		if time.Now().After(limit) { // processes of the one that was killed may still hold its memory: once more
+		if time.Now().After(limit) { // processes of a killed server may still hold its memory: try again
 			d.t.Fatal("the database does not start")
 		}
 	}

@@ -110,7 +110,7 @@ type UpdateRole struct {
 	Path   string `yaml:"path"`
 }
 
-// Batch says how many changes become one call, and how long to gather them.
+// Batch limits the changes in one call, and the time to gather them.
 type Batch struct {
 	Size int      `yaml:"size"`
 	Wait Duration `yaml:"wait"`
@@ -193,7 +193,7 @@ func (s Server) Scheme() string {
 	return "http://"
 }
 
-// Audit says for how long the audit trail is kept; 0 means indefinitely.
+// Audit is how long the audit trail is kept; 0 means indefinitely.
 type Audit struct {
 	Retention Duration `yaml:"retention"`
 }

@@ -36,7 +36,7 @@ func (d *examination) backends(ctx context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(d.config.Backends)) {
 		c := d.config.Backends[name]
 		if c.Simulated() {
-			d.say(name, examine.Finding{Level: examine.Note, What: "it is simulated: nothing is changed at a vendor", Remedy: "set `url` when you are ready"})
+			d.say(name, examine.Finding{Level: examine.Note, What: "it is simulated: no vendor is called", Remedy: "set `url` when you are ready"})
 			continue
 		}
 		client, err := bridge.Connect(d.config, name)
@@ -59,7 +59,7 @@ func (d *examination) backends(ctx context.Context) {
 		cancel()
 	}
 	if !tried {
-		d.say("canary role", bad("there is no Risk Cloud to try it on: every one of the backends is another vendor, or simulated", "leave out --canary-role, or set `url` to the vendor's"))
+		d.say("canary role", bad("no backend is a Risk Cloud that is not simulated", "leave out --canary-role, or set `url` to the vendor's"))
 	}
 }
 
@@ -76,7 +76,7 @@ func (d *examination) examine(ctx context.Context, name string, client backend.B
 	}
 	if c.OwnAccount == "" && traits.OwnAccount {
 		out = append(out, examine.Finding{Level: examine.Note, What: "own_account is not set, and the API does not say whose key it is",
-			Remedy: "name the owner of the key in `own_account`: the bridge then never revokes a role of this account"})
+			Remedy: "name the owner of the key in `own_account`: Scimbridge then never revokes a role of this account"})
 	}
 	return out
 }
@@ -111,9 +111,9 @@ func (d *examination) connection(ctx context.Context, address string, way backen
 			return []examine.Finding{bad("its certificate is not trusted: "+certificate.Err.Error(), "a proxy that opens TLS? let this host through, or name its authority in `ca_file`")}
 		}
 		if errors.Is(err, backend.ErrAddress) {
-			return []examine.Finding{bad(backend.ErrAddress.Error(), "fix `url`, or the name service: such addresses hand out credentials of this machine")}
+			return []examine.Finding{bad(backend.ErrAddress.Error(), "correct `url` or the name service: such addresses hand out credentials of this machine")}
 		}
-		return []examine.Finding{bad("it cannot be reached", "see whether this machine reaches the vendor: proxy, firewall, name resolution")}
+		return []examine.Finding{bad("it cannot be reached", "check whether this machine reaches the vendor: proxy, firewall, name resolution")}
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
 	var out []examine.Finding
@@ -122,7 +122,7 @@ func (d *examination) connection(ctx context.Context, address string, way backen
 	}
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
 		if skew := sent.Sub(date).Abs(); skew > muchSkew {
-			out = append(out, bad(fmt.Sprintf("the clock of this machine differs from the vendor's by %s", skew.Round(time.Second)), "set it: windows and tokens are measured by it"))
+			out = append(out, bad(fmt.Sprintf("the clock of this machine differs from the vendor's by %s", skew.Round(time.Second)), "set the clock: windows and tokens depend on it"))
 		} else {
 			out = append(out, fine("the clocks agree"))
 		}
@@ -134,11 +134,11 @@ func (d *examination) connection(ctx context.Context, address string, way backen
 func tryCanary(ctx context.Context, finder backend.UpdateFinder, role string, c *config.Backend) examine.Finding {
 	way, err := finder.FindUpdate(ctx, role)
 	if err != nil {
-		return bad("role "+role+": "+err.Error(), "the bridge cannot change roles before this is fixed")
+		return bad("role "+role+": "+err.Error(), "Scimbridge cannot change roles before this is fixed")
 	}
 	line := fmt.Sprintf("update_role: {method: %s, path: %q}", way.Method, way.Path)
 	if method, path := c.UpdateRole.Method, c.UpdateRole.Path; strings.EqualFold(method, way.Method) && path == way.Path {
-		return fine("the tenant accepts the update as it is configured: %s", line)
+		return fine("the tenant accepts the configured update: %s", line)
 	}
 	return bad("the tenant accepts the update of a role in another way than configured", "write into the configuration: "+line)
 }
