@@ -97,7 +97,7 @@ func TestAuditByCommand(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 	code, out = s.command(append(file, "audit", "verify", "--head", strings.Repeat("0f", 32))...)
-	if code != 1 || !strings.Contains(out, "intact up to place") || !strings.Contains(out, "the audit trail is broken: the head that was noted is not in the chain") {
+	if code != 1 || !strings.Contains(out, "intact up to place") || !strings.Contains(out, "the audit trail is broken: the recorded head is not in the chain") {
 		t.Errorf("%d %s", code, out)
 	}
 }

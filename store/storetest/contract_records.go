@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// fillRecord sets every column of a record to a value that tells it from others.
+// fillRecord sets every column of a record to a value of its own.
 func fillRecord(r store.Record, n int) {
 	for i, f := range r.Fields() {
 		switch f := f.(type) {
@@ -49,7 +49,7 @@ func fieldString(r store.Record, i int) string {
 	return ""
 }
 
-// testRecords holds every typed table to the contract, with any columns.
+// testRecords checks every typed table with all of its columns.
 func testRecords(t *testing.T, s store.Store) {
 	for _, r := range store.Tables() {
 		t.Run(r.Table().Name, func(t *testing.T) { testTable(t, s, r) })

@@ -11,12 +11,12 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// The buckets of a backend's work. A mark has its place by target and sequence number, so that a target's marks
-// are read oldest first, and is found by its subject.
+// The buckets of a backend's work. Marks are sorted by target and sequence number, so that a target's marks
+// are read oldest first; an index finds them by subject.
 const (
 	workMarks    = "marks"    // target, seq -> mark
 	workSubjects = "subjects" // target, subject -> seq
-	workCounts   = "counts"   // how many in each state
+	workCounts   = "counts"   // number in each state
 	workEvents   = "events"   // event, target, subject: of the marks that refer to an event
 )
 
@@ -25,7 +25,7 @@ type tally [4]int
 
 const urgentPlace = 3
 
-// add counts a mark, or with -1 no longer.
+// add adds a mark, or with -1 removes it.
 func (n *tally) add(m store.Mark, by int) {
 	n[m.State] += by
 	if m.Urgent && m.State == store.Pending {
@@ -46,12 +46,12 @@ func subjectKey(target string, s store.Subject) []byte {
 	return codec.MakeKey(target, s.IdP, s.User, s.Account)
 }
 
-// referenceKey is that of a mark among those that refer to an event: the oldest is the first.
+// referenceKey sorts the marks that refer to events by event, the oldest first.
 func referenceKey(target string, s store.Subject) []byte {
 	return append(codec.SeqKey(s.Event), codec.MakeKey(target, s.IdP, s.User, s.Account)...)
 }
 
-// refer notes that a mark refers to an event, which is not forgotten before the mark is settled.
+// refer records that a mark refers to an event. The event is kept until the mark is settled.
 func (w *work) refer(target string, s store.Subject) error {
 	if s.Event == 0 {
 		return nil
@@ -104,7 +104,7 @@ func DecodeMark(key, record []byte) (m store.Mark, err error) {
 	return m, d.End(key)
 }
 
-// find gives the mark of the subject and false if there is none.
+// find returns the mark of the subject; false without one.
 func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 	v := w.Get(workSubjects, subjectKey(target, s))
 	if v == nil {
@@ -197,7 +197,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 		if err != nil {
 			return fmt.Errorf("touch: %w", err)
 		}
-		if m.Seq, err = w.Tx.Next(top); err != nil { // of the top: the numbers are store-wide
+		if m.Seq, err = w.Tx.Next(top); err != nil { // the numbers are store-wide
 			return err
 		}
 		if found {
@@ -318,7 +318,7 @@ func (w *work) Urgent() int {
 	return n[urgentPlace]
 }
 
-// Due looks through the marks: in a file that one process has open this is seldom asked.
+// Due reads the marks one by one: it is seldom called for a file, which only one process has open.
 func (w *work) Due(at time.Time) (bool, error) {
 	for m, err := range w.Marks("") {
 		if err != nil {
