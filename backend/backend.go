@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Account is a person as the backend knows them.
+// Account is a user as the vendor knows it.
 type Account struct {
 	ID     string // as the backend returned it, byte for byte
-	Key    string // the folded value that found the person: see Fold
-	Status string // opaque to everybody but the client that wrote it
+	Key    string // the folded value that found the account: see Fold
+	Status string // only the client that wrote it can read it
 }
 
-// Op says in which direction a Change goes.
+// Op is the direction of a Change.
 type Op uint8
 
-// The three operations. Replace gives an account exactly Change.Roles and clears whatever else it had.
+// The three operations. Replace gives an account exactly Change.Roles and revokes every other role.
 const (
 	Add Op = iota + 1
 	Remove
@@ -39,7 +39,7 @@ type Change struct {
 	Account Account
 	Op      Op
 	Roles   []string
-	// Recent says that the bridge itself touched this account on this target a moment ago. A read may lag
+	// Recent says that Scimbridge changed this account on this target a moment ago. A read may lag
 	// behind that, so the change is sent even when the target looks right already.
 	Recent bool
 }
@@ -49,12 +49,12 @@ type Change struct {
 type Delta struct {
 	Target  string
 	Changes []Change
-	// PermissionSets are kept on (Add) or taken off (Remove) the target in the same call. Risk Cloud only.
+	// Permission sets that the same call adds to the target or removes from it. Risk Cloud only.
 	PermissionSetsToAdd    []string
 	PermissionSetsToRemove []string
 }
 
-// Outcome is what a clean answer, and the read before it, said about one Change of a Delta, in the Delta's order.
+// Outcome is what a clean answer, and the read before it, showed of one Change. Apply returns them in the order of the Delta.
 type Outcome uint8
 
 // Applied: the call carried the change. Already: the target was as wanted before the call, by a read; the call carried the
@@ -64,19 +64,19 @@ const (
 	Already
 )
 
-// Observation is what a backend shows of a target. Absence from it is evidence only if Complete.
+// Observation is what a vendor shows of a target. It proves an absence only if it is Complete.
 type Observation struct {
 	Complete bool                // every page was read, and the listing is plausible
 	Roles    bool                // false where the vendor does not show who holds which role
-	Only     string              // the one role of which it shows who holds it; "": Roles says it all
-	Partial  bool                // of that role it does not show all who hold it
-	Count    int                 // how many hold a role, where the vendor says that by itself; 0: it does not
+	Only     string              // the one role whose holders the vendor shows; "": see Roles
+	Partial  bool                // the vendor does not show every holder of that role
+	Count    int                 // the vendor's own number of holders; 0: it gives none
 	Members  map[string]Account  // by account id
-	Holders  map[string][]string // account id -> roles, as far as they are shown
+	Holders  map[string][]string // account id -> the roles that are shown
 }
 
-// Has reports whether the account is seen to hold the role, and whether the observation can tell. A listing without people
-// tells nothing.
+// Has reports whether the account holds the role, and whether the observation can tell. An empty
+// listing proves nothing.
 func (o Observation) Has(account, role string) (has, known bool) {
 	whole := o.Complete && len(o.Members) > 0
 	if o.Shows(role) {
@@ -93,16 +93,16 @@ func (o Observation) Has(account, role string) (has, known bool) {
 	return false, false
 }
 
-// Shows says whether the observation tells who holds the role.
+// Shows reports whether the observation contains the holders of the role.
 func (o Observation) Shows(role string) bool { return o.Roles || o.Only != "" && o.Only == role }
 
 // Traits are what the delivery loop must know of a vendor. They never change during a process.
 type Traits struct {
 	Mixed      bool   // one call may carry additions and removals
-	OneListing bool   // Resolve reads one list of people for all targets
+	OneListing bool   // Resolve reads one list of users for all targets
 	Replace    bool   // Op Replace exists
-	OwnAccount bool   // the credential is an account's, and the API does not say whose
-	ShowsAll   bool   // Observe tells who holds which role, at least on some tenants
+	OwnAccount bool   // the credential belongs to an account, and the API does not show which
+	ShowsAll   bool   // Observe returns the holders of every role, at least on some tenants
 	AdminRole  string // the role that administers a target: one account must keep it; empty: none
 	FixedRole  string // the one role of a target (Risk Cloud: a target *is* a role); empty: a target has many
 }
@@ -113,25 +113,25 @@ type Backend interface {
 	Traits() Traits
 	// Ready returns when the rate limit would let a call through now, or with ctx's error.
 	Ready(ctx context.Context) error
-	// Resolve finds people by their folded keys. The answer holds everybody the listing showed, so that the
-	// caller can cache more than it asked for; whoever is missing from it has no account. Error otherwise. With ErrPartial there
-	// is an answer, too: whoever is in it is found, and of the others nothing is known.
+	// Resolve finds accounts by their folded keys. It returns every account of the listing, so that the
+	// caller can cache them; a key that is missing has no account. With ErrPartial the returned accounts
+	// are right, and a missing key may have an account all the same.
 	Resolve(ctx context.Context, target string, keys []string) (map[string]Account, error)
-	// Invite asks for an account for somebody who has none, by e-mail address: an invitation that the person has to accept, or
-	// an account made at once, as the vendor has it.
+	// Invite creates an account for an e-mail address, or invites its owner, who has to accept. The
+	// vendor decides which.
 	Invite(ctx context.Context, target, email string) error
-	// Offboard ends what somebody who left has beyond roles: the membership of the target, or the account, as the vendor has
-	// it. Somebody who has neither any more is no failure.
+	// Offboard ends the membership of the target or disables the account; the vendor decides which. It
+	// succeeds if there is nothing left to end.
 	Offboard(ctx context.Context, target string, a Account) error
 	// Observe reads the target.
 	Observe(ctx context.Context, target string) (Observation, error)
-	// Apply makes one call that changes the target. Only a nil error is a clean success; after any other
-	// answer every change of the delta may have been applied, or may still be.
+	// Apply makes one call that changes the target. Only a nil error is a clean success; after an error
+	// every change of the delta may have been applied, or may be applied later.
 	Apply(ctx context.Context, d Delta) ([]Outcome, error)
 }
 
-// Journal is told of every call to a vendor that changes something, before it is sent and after it was
-// answered: the demo prints it, tests assert on it. Fields may be nil.
+// Journal is notified of every call that changes something at a vendor, before the call and after its
+// answer: the demo prints it, tests assert on it. Fields may be nil.
 type Journal struct {
 	Sent     func(at time.Time, method, path string, body []byte)
 	Answered func(at time.Time, method, path string, status int, err error)

@@ -6,22 +6,22 @@ import (
 	"io"
 )
 
-// maxElements bounds the elements of all arrays of an answer, and maxListed those of one that is a list. A compressed answer of
-// 59 KiB can hold twenty million empty elements, each of which takes more room than it was written in.
+// Limits of an answer. A compressed answer of 59 KiB can hold twenty million empty elements, and each
+// takes more memory than its text.
 const (
-	maxElements = 100_000
-	maxListed   = 2_000_000
+	maxElements = 100_000   // of all arrays together
+	maxListed   = 2_000_000 // the same, in an answer that is a list
 	maxNested   = 1000
 )
 
-// bounded reads an answer up to its limits, in bytes after it was decompressed and in elements.
+// bounded reads an answer up to its limits: decompressed bytes, and elements.
 type bounded struct {
 	from            io.Reader
 	bytes, elements int
 	most            int    // bytes
 	open            []byte // the brackets that are open
 	quoted, escaped bool
-	exceeded        error // a limit; nil: none so far
+	exceeded        error // nil: no limit so far
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
@@ -42,7 +42,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// count notes one byte of JSON. Each comma of an array stands for an element.
+// count reads one byte of JSON. Each comma of an array stands for an element.
 func (b *bounded) count(c byte) {
 	switch {
 	case b.escaped:

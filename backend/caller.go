@@ -36,9 +36,9 @@ type Caller struct {
 	Timeout   time.Duration     // of one call; 0: 30 s
 	Transport http.RoundTripper // nil: that of Outgoing{}
 	Journal   Journal
-	Counted   func(operation, outcome string) // nil: nobody counts
+	Counted   func(operation, outcome string) // nil: calls are not counted
 	Now       func() time.Time                // nil: time.Now
-	// Throttle decides, from the vendor's code, until when a 429 without Retry-After lasts; nil: the caller backs off.
+	// Throttle returns, by the vendor's code, the end of a 429 without Retry-After; nil: the caller backs off.
 	Throttle func(code string, now time.Time) time.Time
 
 	client *http.Client
@@ -68,20 +68,20 @@ func (c *Caller) Init() {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// Ready returns when the rate limit would let a call through: see WithPlace.
+// Ready waits until the rate limit would let a call through: see WithPlace.
 func (c *Caller) Ready(ctx context.Context) error { return c.queue.wait(ctx, false) }
 
 // Call is one call to a vendor.
 type Call struct {
 	Operation string // for metrics: "list_users"
-	Doing     string // for errors: "listing people"
+	Doing     string // for errors: "listing users"
 	Method    string
 	Path      string // below URL
 	Body      any    // written as JSON; nil for none
 	Header    map[string]Secret
-	Changes   bool // it changes something: the journal is told
+	Changes   bool // it changes something: the journal is notified
 	List      bool // the answer may be 64 MiB, not 4
-	// Read reads the body of a success in place of Answer.Body, which would hold all of it at once; nil: Answer.Body has it.
+	// Read reads the body of a success piece by piece; nil: Answer.Body holds all of it.
 	Read func(io.Reader) error
 }
 
@@ -91,7 +91,7 @@ type Answer struct {
 	Body   []byte
 }
 
-// Object says whether the body is a JSON object that does not tell of an error.
+// Object reports whether the body is a JSON object without an error.
 func (a Answer) Object() bool {
 	var v map[string]json.RawMessage
 	if json.Unmarshal(a.Body, &v) != nil || v == nil {
@@ -101,8 +101,8 @@ func (a Answer) Object() bool {
 	return !failed || string(e) == "null"
 }
 
-// Done says whether the answer is a success of what has nothing to tell: it is empty, or a JSON object. A page of something in
-// between is neither.
+// Done reports whether the answer is that of a call that returns nothing: empty, or a JSON object. The
+// page of a proxy is neither.
 func (a Answer) Done() bool { return len(bytes.TrimSpace(a.Body)) == 0 || a.Object() }
 
 // Do makes the call. The error is an *Error.
@@ -169,12 +169,13 @@ func (c *Caller) roundTrip(req *http.Request, call Call, connected *atomic.Bool)
 		return &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Err: err}
 	}
 	from := &bounded{from: res.Body, bytes: bound, most: bound, elements: elements}
-	success := slices.Contains([]int{http.StatusOK, http.StatusCreated, http.StatusNoContent}, res.StatusCode) // others promise that something will be done, or speak of a part
+	// The other statuses below 300 promise a later effect, or answer with a part.
+	success := slices.Contains([]int{http.StatusOK, http.StatusCreated, http.StatusNoContent}, res.StatusCode)
 	if success && call.Read != nil {
 		if err := call.Read(from); from.exceeded != nil {
 			return Answer{}, failed(from.exceeded)
 		} else if err != nil {
-			return Answer{}, failed(errors.New("the answer is not what it should be"))
+			return Answer{}, failed(errors.New("the answer has an unknown form"))
 		}
 		return Answer{Status: res.StatusCode}, nil
 	}
@@ -190,7 +191,7 @@ func (c *Caller) roundTrip(req *http.Request, call Call, connected *atomic.Bool)
 	return Answer{Status: res.StatusCode}, c.refusal(res, body, doing)
 }
 
-// refusal classifies an answer that is no success, by its status alone; the vendor's code is only passed on.
+// refusal classifies an answer that is no success by its status; it only copies the vendor's code.
 func (c *Caller) refusal(res *http.Response, body []byte, doing string) error {
 	e := &Error{Kind: Transient, Doing: doing, Status: res.StatusCode, Code: CodeOf(body)}
 	switch s := res.StatusCode; {
@@ -213,8 +214,8 @@ func (c *Caller) refusal(res *http.Response, body []byte, doing string) error {
 	return e
 }
 
-// retryAfter reads both forms (RFC 9110 section 10.2.3); zero if there is none, or a date that has passed: the clocks may differ. A day
-// is the longest that is believed.
+// retryAfter reads both forms of Retry-After (RFC 9110 section 10.2.3), up to one day. It returns zero
+// without one, and for a date in the past: the clocks may differ.
 func retryAfter(v string, now time.Time) time.Time {
 	var until time.Time
 	if n, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
@@ -228,10 +229,10 @@ func retryAfter(v string, now time.Time) time.Time {
 	return until
 }
 
-// word is what a code may be: a sentence may name a person, and what holds digits may be a key.
+// word matches codes. A sentence may name a user, and a text with digits may be a key.
 var word = regexp.MustCompile(`^[A-Za-z_]{1,64}$`)
 
-// CodeOf finds the vendor's word for a failure: {"error":{"code":"X"}}, {"error":"x"}. Nothing else of the body is kept.
+// CodeOf returns the code of a vendor's failure: {"error":{"code":"X"}} or {"error":"x"}. Nothing else of the body is kept.
 func CodeOf(body []byte) string {
 	var shape struct {
 		Error json.RawMessage `json:"error"`
@@ -254,7 +255,7 @@ func CodeOf(body []byte) string {
 	return code
 }
 
-// plain keeps of a transport's error what says something, and no address or key that could be in it.
+// plain replaces an error of the transport, which may contain an address or a key.
 func plain(err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -267,7 +268,7 @@ func plain(err error) error {
 	case errors.Is(err, ErrAddress):
 		return ErrAddress
 	case errors.As(err, &certificate):
-		return errors.New("the certificate of the other side is not trusted")
+		return errors.New("the certificate of the server is not trusted")
 	case errors.As(err, &dns):
 		return errors.New("the host name cannot be resolved")
 	case errors.As(err, &op):

@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// answered is what becomes of a call that is answered so.
+// answered returns the error of a call with this answer.
 func answered(t *testing.T, answer http.HandlerFunc) error {
 	t.Helper()
 	vendor := httptest.NewServer(answer)
@@ -22,8 +22,8 @@ func answered(t *testing.T, answer http.HandlerFunc) error {
 	return err
 }
 
-// A status that says that something is done is a success; one that promises it, or speaks of a part, is none.
-func TestOnlySomeStatusesAreSuccesses(t *testing.T) {
+// Only a status of a finished call is a success; one that promises a later effect, or a part, is none.
+func TestStatusesOfASuccess(t *testing.T) {
 	for status := 200; status < 300; status++ {
 		err := answered(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		good := status == http.StatusOK || status == http.StatusCreated || status == http.StatusNoContent
@@ -34,13 +34,13 @@ func TestOnlySomeStatusesAreSuccesses(t *testing.T) {
 	}
 }
 
-// What is kept of a refusal is a word: a sentence may name a person, and what holds digits may be a key.
-func TestASentenceIsNoCode(t *testing.T) {
+// The code of a refusal is a word: a sentence may name a user, and a text with digits may be a key.
+func TestCodeIsAWord(t *testing.T) {
 	for _, said := range []string{"user ada@example.com is unknown", "8f6f0fea1b", "not-a-word", strings.Repeat("a", 65)} {
 		for _, body := range []string{`{"error":"` + said + `"}`, `{"error":{"code":"` + said + `","message":"m"}}`} {
 			err := answered(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusBadRequest)
-				_, _ = w.Write([]byte(body)) // nobody to tell
+				_, _ = w.Write([]byte(body)) // the client reports it
 			})
 			var e *backend.Error
 			if !errors.As(err, &e) || e.Code != "" {
@@ -50,7 +50,7 @@ func TestASentenceIsNoCode(t *testing.T) {
 	}
 }
 
-// A moment that has passed says nothing of when to come back: the clocks may differ. A daily quota lasts all the same.
+// A Retry-After in the past is ignored, because clocks may differ. A daily quota lasts all the same.
 func TestRetryAfterInThePast(t *testing.T) {
 	err := answered(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
@@ -62,7 +62,7 @@ func TestRetryAfterInThePast(t *testing.T) {
 	}
 }
 
-// Letters that only look like others are others: whoever has such an address is somebody else.
+// Letters that only look alike are different: such an address belongs to another user.
 func TestFold(t *testing.T) {
 	for _, same := range [][2]string{{" Ada@Example.COM\t", "ada@example.com"}, {"ÄRGER@example.com", "ärger@example.com"}} {
 		if backend.Fold(same[0]) != backend.Fold(same[1]) {
@@ -71,7 +71,7 @@ func TestFold(t *testing.T) {
 	}
 	for _, other := range [][2]string{{"\u212Aate@example.com", "kate@example.com"}, {"\u0130van@example.com", "ivan@example.com"}} {
 		if backend.Fold(other[0]) == backend.Fold(other[1]) {
-			t.Errorf("%q and %q are one", other[0], other[1])
+			t.Errorf("%q and %q fold alike", other[0], other[1])
 		}
 	}
 }

@@ -36,15 +36,15 @@ func (k ErrorKind) String() string {
 	return "unknown"
 }
 
-// Error is the only failure a Backend returns. It never holds a vendor's body, a credential or a person: Code
-// is one of the vendor's documented words, or empty.
+// Error is the only failure a Backend returns. It never holds a vendor's body, a credential or the name
+// of a user: Code is one of the vendor's documented words, or empty.
 type Error struct {
 	Kind   ErrorKind
-	Doing  string    // what was being done: "changing roles"
+	Doing  string    // the activity that failed: "changing roles"
 	Status int       // HTTP status, 0 where there was no answer
 	Code   string    // vendor's error code, at most 64 letters and underscores
 	Until  time.Time // Throttled: not before
-	// Unsent is true where the call certainly never left: nothing can have been applied.
+	// Unsent is true if the call certainly never left: nothing can have been applied.
 	Unsent bool
 	Err    error // cause, without secrets; may be nil
 }
@@ -66,17 +66,23 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrPartial is what Resolve says beside the people of a listing that is not whole: it counts more than it shows, or withholds somebody.
-var ErrPartial = errors.New("not all of the people are shown")
+// ErrPartial is returned by Resolve together with the accounts of an incomplete listing: the vendor
+// counts more users than it shows, or hides some.
+var ErrPartial = errors.New("the vendor does not show all of its users")
 
-// Unread makes a failure of a read transient if it is of one of the kinds that a read cannot mean: it concerns nobody in particular, so
-// there is nobody to find by halving. It is tried again, and shown.
+// Unread makes a failure of a read transient if it is of one of the kinds, so that the read is repeated.
+// A rejected read concerns no account in particular: halving the batch would find none.
 func Unread(err error, kinds ...ErrorKind) error {
 	var e *Error
 	if errors.As(err, &e) && slices.Contains(kinds, e.Kind) {
 		e.Kind = Transient
 	}
 	return err
+}
+
+// Unclear returns the failure of a call whose answer has an unknown form: it may have taken effect.
+func Unclear(doing string, status int) error {
+	return &Error{Kind: Transient, Doing: doing, Status: status, Err: errors.New("the answer has an unknown form")}
 }
 
 // KindOf returns the ErrorKind of err, Transient for anything that is not an *Error.

@@ -5,9 +5,11 @@ import (
 	"unicode"
 )
 
-// Fold is the one folding by which people are found at a backend: surrounding blanks go, letter case does not
-// count. It is the same for the value of the SCIM user and for the value in the vendor's listing. No letter becomes one of
-// ASCII that was none before: the Kelvin sign is no k, and whoever has it in an address is somebody else.
+// Fold returns the key by which accounts are found: without surrounding blanks and in lower case. It is
+// the same for the value of the SCIM user and for the value in the vendor's listing.
+//
+// No other letter becomes one of ASCII: the Kelvin sign is no k, and an address with it belongs to
+// another user.
 func Fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		if lower := unicode.ToLower(r); r <= unicode.MaxASCII || lower > unicode.MaxASCII {

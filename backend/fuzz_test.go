@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// FuzzRetryAfter: whatever a vendor asks for, nobody waits longer than a day, and a number of seconds is what it says.
+// FuzzRetryAfter checks that no wait is longer than a day, and that a number means seconds.
 func FuzzRetryAfter(f *testing.F) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	for _, v := range []string{"", "0", "120", "86401", "-5", "soon", "99999999999999999999999", now.Add(time.Hour).Format(http.TimeFormat), now.Format(time.RFC850),
@@ -22,7 +22,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, v string) {
 		until := retryAfter(v, now)
 		if until.After(now.Add(24 * time.Hour)) {
-			t.Errorf("%q is believed: %v", v, until)
+			t.Errorf("%q lasts until %v, more than a day", v, until)
 		}
 		if !digits.MatchString(v) {
 			return
@@ -37,7 +37,7 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// FuzzCode: what is kept of a vendor's refusal is a word of its form or nothing.
+// FuzzCode checks that the code of a refusal is a word or empty.
 func FuzzCode(f *testing.F) {
 	for _, body := range []string{`{"error":{"code":"NotFoundError","message":"m"}}`, `{"error":"invalid_token"}`, `{"error":{"code":5}}`, `{"error":["x"]}`, `{"error":"` + strings.Repeat("ä_", 100) + `"}`, "<html>", "null"} {
 		f.Add([]byte(body))
@@ -51,7 +51,7 @@ func FuzzCode(f *testing.F) {
 	})
 }
 
-// FuzzRate: a rate that is taken can be kept: no stretch of its length sees more calls than it says.
+// FuzzRate checks that a limiter lets no more calls through in any stretch than its rate says.
 func FuzzRate(f *testing.F) {
 	for _, s := range []string{"5/s", "60/min", "1000/h", "1/h", "0/s", "-1/s", "+5/s", "5/day", "5", "/", "9223372036854775807/s", "9223372036854775808/s", " 5/s"} {
 		f.Add(s)
@@ -63,7 +63,7 @@ func FuzzRate(f *testing.F) {
 			return
 		}
 		if !form.MatchString(s) || r.N < 1 || r.Per <= 0 {
-			t.Errorf("%q is taken as %+v", s, r)
+			t.Errorf("%q gives %+v", s, r)
 		}
 		l := r.Limiter()
 		perPer := float64(l.Limit())*r.Per.Seconds() + float64(l.Burst()) - 1

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Bounds of a connection to somebody else's server.
+// Bounds of a connection to another server.
 const (
 	dialTime      = 10 * time.Second
 	handshakeTime = 10 * time.Second
@@ -22,18 +22,19 @@ const (
 	maxHeaders    = 64 << 10 // of an answer
 )
 
-// ErrAddress says that a host name leads to an address that is never called.
-var ErrAddress = errors.New("the host name leads to an address that is not called: one of a metadata service, link-local, or loopback behind a name")
+// ErrAddress is a connection to an address that is never called.
+var ErrAddress = errors.New("the host name resolves to an address that is not called: a metadata service, link-local, or loopback behind a name")
 
-// Outgoing says how others' servers are reached. The zero value goes directly and trusts what the system trusts.
+// Outgoing is the way to other servers. The zero value connects directly and trusts the authorities of the system.
 type Outgoing struct {
 	Authorities *x509.CertPool // trusted instead of the system's; nil: the system's
-	Proxy       *url.URL       // nil: none, whatever the environment says
+	Proxy       *url.URL       // nil: none; the environment is ignored
 	Resolver    *net.Resolver  // nil: the system's
 }
 
-// Transport makes connections with TLS 1.2 or later, always verified, to addresses that may be called. The address is looked at once the name
-// is resolved, for each connection: a name that is given another address meanwhile leads nowhere else. What a proxy reaches is the proxy's.
+// Transport makes connections with TLS 1.2 or later, always verified, to addresses that may be called.
+// It checks the resolved address of every connection, so that a changed name leads nowhere else. A proxy
+// decides by itself what it reaches.
 func (o Outgoing) Transport() *http.Transport {
 	t := &http.Transport{
 		DialContext:            o.dial,
@@ -66,14 +67,14 @@ func (o Outgoing) dial(ctx context.Context, network, address string) (net.Conn, 
 	return d.DialContext(ctx, network, address)
 }
 
-// Loopback says whether a host, as it is written, is this machine.
+// Loopback reports whether a host, as it is written, is this machine.
 func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// metadata are the addresses at which clouds hand out credentials and that are not link-local; translated has the networks in which
-// the last four bytes are an address of IPv4 (RFC 6052).
+// metadata lists the addresses at which clouds hand out credentials and that are not link-local. The
+// last four bytes of an address in translated are one of IPv4 (RFC 6052).
 var (
 	metadata = []netip.Prefix{
 		netip.MustParsePrefix("100.100.100.200/32"), // Alibaba
@@ -86,7 +87,7 @@ var (
 	translated = netip.MustParsePrefix("64:ff9b::/96")
 )
 
-// mayCall says whether an address may be called; local: one of this machine is meant.
+// mayCall reports whether an address may be called; with local also one of this machine.
 func mayCall(a netip.Addr, local bool) bool {
 	a = a.Unmap().WithZone("")
 	if translated.Contains(a) {

@@ -27,7 +27,7 @@ import (
 
 const key = "SECRET-of-the-vendor"
 
-// caller calls a vendor with a key, and waits for an answer no longer than wait.
+// caller returns a caller with a key that waits for an answer no longer than wait.
 func caller(address string, way backend.Outgoing, wait time.Duration) *backend.Caller {
 	c := &backend.Caller{URL: address, Transport: way.Transport(), Timeout: wait,
 		Header: map[string]backend.Secret{"x-apikey": backend.NewSecret(key), "Authorization": backend.NewSecret("Bearer " + key)}}
@@ -44,7 +44,7 @@ func get(t *testing.T, c *backend.Caller) (backend.Answer, error) {
 	return a, err
 }
 
-// A vendor that redirects gets no second request, and nobody else gets a key.
+// A redirect leads to no second request, so no other server gets the key.
 func TestNoRedirectIsFollowed(t *testing.T) {
 	var elsewhere atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { elsewhere.Add(1) }))
@@ -60,8 +60,8 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 }
 
-// A vendor that lies about its answer, or does not end it, is believed nothing and holds nobody up.
-func TestLyingVendors(t *testing.T) {
+// An answer without end, or of another length than its header says, is a failure and blocks no call.
+func TestFaultyAnswers(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
 	for range 80 {
@@ -90,7 +90,7 @@ func TestLyingVendors(t *testing.T) {
 				}
 			}
 		}, "larger than 4 MiB", 0},
-		"a bomb": {func(w http.ResponseWriter, r *http.Request) {
+		"a compressed bomb": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			write(w, bomb.Bytes())
 		}, "larger than 4 MiB", 0},
@@ -159,7 +159,7 @@ func sign(t *testing.T, template, parent *x509.Certificate, by *ecdsa.PrivateKey
 	return cert, own
 }
 
-// serve answers over TLS with a certificate for a host, which ends after so long.
+// serve answers over TLS with a certificate for a host, which is valid for the time left.
 func (a authority) serve(t *testing.T, host string, left time.Duration, newest uint16) string {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(left), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
@@ -177,7 +177,7 @@ func (a authority) serve(t *testing.T, host string, left time.Duration, newest u
 	return srv.URL
 }
 
-// The other side's certificate is verified, against the authority that is configured and no other, and TLS is not older than 1.2.
+// The certificate of a server must be signed by the configured authority, and TLS be 1.2 or later.
 func TestCertificatesAreVerified(t *testing.T) {
 	ours, other := newAuthority(t), newAuthority(t)
 	for name, c := range map[string]struct {
@@ -191,19 +191,19 @@ func TestCertificatesAreVerified(t *testing.T) {
 		"expired":           {ours.serve(t, "127.0.0.1", -time.Hour, 0), ours.pool, false},
 		"another host":      {ours.serve(t, "vendor.example.com", time.Hour, 0), ours.pool, false},
 		"another authority": {other.serve(t, "127.0.0.1", time.Hour, 0), ours.pool, false},
-		"nobody's":          {ours.serve(t, "127.0.0.1", time.Hour, 0), nil, false},
+		"unknown authority": {ours.serve(t, "127.0.0.1", time.Hour, 0), nil, false},
 	} {
 		_, err := get(t, caller(c.address, backend.Outgoing{Authorities: c.trusted}, 0))
 		if (err == nil) != c.good {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err != nil && name != "TLS 1.1" && !strings.Contains(err.Error(), "not trusted") {
-			t.Errorf("%s: the error does not say so: %v", name, err)
+			t.Errorf("%s: %v, want the certificate as the cause", name, err)
 		}
 	}
 }
 
-// resolver answers every question with the next address; the last stays.
+// resolver answers every question with the next address, and repeats the last.
 func resolver(t *testing.T, answers ...string) *net.Resolver {
 	t.Helper()
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -221,13 +221,13 @@ func resolver(t *testing.T, answers ...string) *net.Resolver {
 			question := buf[12:size]
 			end := bytes.IndexByte(question, 0) + 5 // the name, its type and its class
 			answer := append([]byte{buf[0], buf[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, question[:end]...)
-			if question[end-3] == 1 { // an address of IPv4 is asked for
+			if question[end-3] == 1 { // a question for an address of IPv4
 				answer[7] = 1
 				answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
 				answer = append(answer, net.ParseIP(answers[min(n, len(answers)-1)]).To4()...)
 				n++
 			}
-			_, _ = l.WriteTo(answer, from) // whoever asked asks again
+			_, _ = l.WriteTo(answer, from) // the client asks again
 		}
 	}()
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -235,8 +235,8 @@ func resolver(t *testing.T, answers ...string) *net.Resolver {
 	}}
 }
 
-// A name is trusted with no connection: where it leads is looked at each time.
-func TestRebinding(t *testing.T) {
+// The resolved address of every connection is checked: the address of a name may change.
+func TestDNSRebinding(t *testing.T) {
 	reached := make(chan string, 8)
 	vendor := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.Host }))
 	defer vendor.Close()
@@ -274,7 +274,7 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// A proxy is used when it is configured, and then for everything; the environment names none.
+// A configured proxy is used for every call. The environment is ignored.
 func TestProxyOnlyWhenConfigured(t *testing.T) {
 	var asked atomic.Value
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -282,7 +282,7 @@ func TestProxyOnlyWhenConfigured(t *testing.T) {
 		_, _ = w.Write([]byte("{}"))
 	}))
 	defer proxy.Close()
-	if (backend.Outgoing{}).Transport().Proxy != nil { // the standard library reads the environment once: asking it would tell nothing
+	if (backend.Outgoing{}).Transport().Proxy != nil { // the standard library reads the environment only once, so a test cannot set it
 		t.Error("a proxy that is not configured")
 	}
 	at, err := url.Parse(proxy.URL)

@@ -77,7 +77,7 @@ type waiter struct {
 
 func newQueue(l *rate.Limiter) *queue { return &queue{limiter: l} }
 
-// wait returns when a call may begin, or with the error of ctx. Without take it begins none.
+// wait waits until a call may begin, or returns the error of ctx. With take the call counts.
 func (q *queue) wait(ctx context.Context, take bool) error {
 	if err := ctx.Err(); err != nil || q.limiter.Limit() == rate.Inf {
 		return err
@@ -107,7 +107,7 @@ func (q *queue) wait(ctx context.Context, take bool) error {
 	}
 }
 
-// aMoment is how often a call that is not the first looks whether it is: it is woken before that.
+// aMoment is the longest sleep of a call that is not the first. Usually it is woken before.
 const aMoment = 10 * time.Second
 
 // try lets the first call through if the limit does, and returns when to try again.
@@ -136,7 +136,7 @@ func (q *queue) try(me *waiter, take bool) (again time.Duration, through bool) {
 	return 0, true
 }
 
-// first returns the call that is next. A Rare one that has to wait for its share is next only if there
+// first returns the next call. A Rare one that has to wait for its share is next only if there
 // is no other.
 func (q *queue) first(now time.Time) (first *waiter) {
 	rank := func(w *waiter) time.Time {
@@ -155,7 +155,7 @@ func (q *queue) first(now time.Time) (first *waiter) {
 	return first
 }
 
-// leave takes a call out of the queue and wakes the one that is next now.
+// leave removes a call from the queue and wakes the next one.
 func (q *queue) leave(me *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// lineUp lets calls wait, a second after each other while the limit lets none through, and returns the order in
-// which they get through and the last moment.
+// lineUp starts calls one after another while the limit lets none through. It returns the order in which
+// they get through, and how long that took.
 func lineUp(t *testing.T, limiter *rate.Limiter, calls ...Urgency) (order []Urgency, took time.Duration) {
 	q, began := newQueue(limiter), time.Now()
 	Spend(limiter)
@@ -91,7 +91,7 @@ func TestQueue(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			p.Set(Offboarding)
 			if took := <-done; took > 3*time.Second {
-				t.Errorf("it waited %s", took)
+				t.Errorf("the off-boarding waited %s", took)
 			}
 			time.Sleep(time.Minute)
 		})

@@ -26,7 +26,7 @@ func ParseRate(s string) (Rate, error) {
 	return Rate{int(n), per}, nil
 }
 
-// Limiter lets a tenth through at once and spreads the rest, so that no stretch of the unit sees more than N calls.
+// Limiter returns a limiter that lets a tenth through at once and spreads the rest: no stretch of Per has more than N calls.
 func (r Rate) Limiter() *rate.Limiter {
 	if r.N == 0 {
 		return rate.NewLimiter(rate.Inf, 1)
@@ -35,5 +35,5 @@ func (r Rate) Limiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(r.N-burst+1)/r.Per.Seconds()), burst)
 }
 
-// Spend takes what a limiter would let through at once: somebody else may have made those calls a moment ago.
+// Spend uses up what a limiter would let through at once: another replica may have made those calls a moment ago.
 func Spend(l *rate.Limiter) { l.AllowN(time.Now(), int(l.Tokens())) }

@@ -7,7 +7,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// TestSpend leaves nothing that a limiter would let through at once, and what comes after at the same rate as before.
+// TestSpend checks that no call goes through at once afterwards, and later ones at the same rate as before.
 func TestSpend(t *testing.T) {
 	l := backend.Rate{N: 100, Per: time.Hour}.Limiter()
 	if !l.Allow() {
@@ -18,7 +18,7 @@ func TestSpend(t *testing.T) {
 		t.Error("a call is let through at once")
 	}
 	if !l.AllowN(time.Now().Add(time.Minute), 1) {
-		t.Error("none is a minute later")
+		t.Error("no call is let through a minute later")
 	}
 	unlimited := backend.Rate{}.Limiter()
 	backend.Spend(unlimited)

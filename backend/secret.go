@@ -6,16 +6,17 @@ import (
 	"log/slog"
 )
 
-// hidden is what a secret looks like.
+// hidden is printed in place of every secret.
 const hidden = "<secret>"
 
-// Secret is a credential once it was read. However it is printed, encoded or logged, it shows as <secret>; only Reveal gives it
-// away, to what sends it. The zero value is no credential; two are equal only if one is a copy of the other.
+// Secret is a credential that was read. Printed, encoded or logged it shows as <secret>; only Reveal
+// returns it, to the code that sends it. The zero value is no credential. Two are equal only if one is a
+// copy of the other.
 type Secret struct {
-	value *string // fmt prints an unexported field of somebody else's struct past its methods, and of a pointer no more than where it points
+	value *string // a pointer: fmt skips the methods of unexported fields, and would print the text
 }
 
-// NewSecret keeps a credential; an empty one is none.
+// NewSecret returns a secret; an empty text gives the zero value.
 func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
@@ -31,16 +32,16 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// IsZero reports whether there is none.
+// IsZero reports whether there is no credential.
 func (s Secret) IsZero() bool { return s.value == nil }
 
 // Format hides the credential from every verb.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) } // fmt has nobody to tell
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) } // fmt takes no error
 
 // String hides the credential.
 func (s Secret) String() string { return hidden }
 
-// MarshalText hides the credential from JSON, its keys, and whatever else writes texts.
+// MarshalText hides the credential from JSON, its keys, and other encodings of text.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // MarshalYAML hides the credential.

@@ -13,8 +13,8 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// A secret shows in no form of printing, wherever it stands.
-func TestASecretDoesNotShow(t *testing.T) {
+// A secret is hidden in every form of printing, at any depth.
+func TestSecretIsHidden(t *testing.T) {
 	const value = "canary-in-the-coal-mine"
 	s := backend.NewSecret(value)
 	type outer struct {
@@ -55,10 +55,10 @@ func TestASecretDoesNotShow(t *testing.T) {
 	}
 	for _, text := range shown[len(shown)-3:] {
 		if !strings.Contains(strings.ReplaceAll(text, `\u003c`, "<"), "<secret") {
-			t.Errorf("does not say that there is one: %s", text)
+			t.Errorf("shows no sign of the secret: %s", text)
 		}
 	}
 	if s.Reveal() != value || s.IsZero() || !(backend.Secret{}).IsZero() || !backend.NewSecret("").IsZero() || (backend.Secret{}).Reveal() != "" {
-		t.Error("it is not kept as it was")
+		t.Error("the secret is not kept as it was")
 	}
 }

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// firstPause is how long a list whose answer was unusable is not read again; each further one doubles it, up to longestPause.
+// A list whose answer was unusable pauses for firstPause. Each further one doubles the pause, up to longestPause.
 const (
 	firstPause   = time.Second
 	longestPause = 5 * time.Minute
 )
 
-// Unusable remembers lists that a vendor answered with something else, such as one that exceeds every limit. Reading one costs much,
-// and every target may ask for it: until its pause is over all are given the same failure. The zero value is usable.
+// Unusable remembers lists whose answers could not be used, for instance because they exceed the limits.
+// Reading one is expensive, and every target may want it: during its pause all get the same failure. The
+// zero value is ready.
 type Unusable struct {
 	mu    sync.Mutex
 	lists map[string]pausedList

@@ -24,7 +24,7 @@ type Record interface {
 
 // Records is the typed tables; Get, Put, Delete and List give them types.
 type Records interface {
-	// Read fills in the record that has the key, and says whether there is one.
+	// Read fills in the record that has the key, and reports whether there is one.
 	Read(r Record) (found bool, err error)
 	// Write creates or replaces a record.
 	Write(r Record) error
@@ -33,11 +33,11 @@ type Records interface {
 	// Scan yields records in the order of their keys: those whose key begins as that of like does,
 	// up to its first empty column. Each is filled into one that fresh makes.
 	Scan(like Record, fresh func() Record) iter.Seq2[Record, error]
-	// Sweep removes records that have expired at a moment, at most so many, and says how many.
+	// Sweep removes at most so many records that have expired at a moment, and returns their number.
 	Sweep(now time.Time, most int) (removed int, err error)
 }
 
-// recordOf is a pointer to a record.
+// recordOf constrains a type to a pointer to a record.
 type recordOf[T any] interface {
 	*T
 	Record

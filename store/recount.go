@@ -107,12 +107,12 @@ func (t *Tallies) recountMarks(tx Tx, backend string) error {
 	return nil
 }
 
-// blockedUser returns who is blocked by a mark: the account, as far as it is known.
+// blockedUser returns the subject that a mark blocks: the account, if it is known.
 func blockedUser(tx Tx, backend string, m Mark) (Subject, error) {
 	who := m.Subject
 	switch {
 	case who.Account == TargetSettings:
-		who.IdP = m.Target // no user: it belongs to the target
+		who.IdP = m.Target // a mark of the target itself
 	case who.User != "":
 		l, err := tx.Accounts(backend).Link(who.IdP, who.User)
 		if err != nil && !errors.Is(err, ErrNotFound) {

@@ -4,14 +4,14 @@ import "context"
 
 type aboutKey struct{}
 
-// About says in a context which resource the Updates made with it are about, by any name that is always the same. It changes nothing
-// of what an Update does. A store in which Updates run at the same time may let those about one resource wait for each other, instead
-// of undoing all but one.
+// About returns a context whose Updates concern a resource, under any name that stays the same. It has no
+// effect on the result of an Update. A store with concurrent Updates may let those of one resource wait
+// for each other instead of repeating them.
 func About(ctx context.Context, resource string) context.Context {
 	return context.WithValue(ctx, aboutKey{}, resource)
 }
 
-// IsAbout is what About said; "" if nothing.
+// IsAbout returns the resource that About named; "" without one.
 func IsAbout(ctx context.Context) string {
 	resource, _ := ctx.Value(aboutKey{}).(string)
 	return resource

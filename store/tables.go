@@ -2,10 +2,10 @@ package store
 
 import "time"
 
-// How long records are kept that have an age and no other end.
+// Retention of records without another end.
 const (
 	InvitationKept   = 365 * 24 * time.Hour // since it was sent
-	UnusedCredential = 400 * 24 * time.Hour // since the last use of one that no configuration lists
+	UnusedCredential = 400 * 24 * time.Hour // since the last use of a credential that no configuration lists
 )
 
 // The kinds of a Removal.
@@ -42,13 +42,13 @@ func Tables() []Record {
 	}
 }
 
-// Invitation is an invitation to a vendor: the bridge asked there for an account that a value finds.
+// Invitation is a request of Scimbridge to a vendor: an account for a value.
 type Invitation struct {
 	Backend string
 	Listing string
 	Key     string
 	At      time.Time
-	Refused bool // the vendor refused: an account that turns up was not made by the bridge
+	Refused bool // the vendor refused: Scimbridge did not make an account that turns up later
 	Expires time.Time
 }
 
@@ -80,8 +80,8 @@ func (r *Ending) Fields() []any {
 	return []any{&r.Backend, &r.Listing, &r.Account, &r.At}
 }
 
-// Offboarded is an account, or the membership of a target, that was ended; with a Hold, one that an operator
-// decided to keep.
+// Offboarded is an account, or the membership of a target, that was ended; with a Hold, an operator
+// rejected that.
 type Offboarded struct {
 	Backend string
 	Listing string
@@ -100,7 +100,7 @@ func (r *Offboarded) Fields() []any {
 	return []any{&r.Backend, &r.Listing, &r.Account, &r.At, &r.Hold}
 }
 
-// Retained is an account of which an operator rejected that an off-boarding takes away its roles.
+// Retained is an account whose roles stay, because an operator rejected its off-boarding.
 type Retained struct {
 	Backend string
 	Account string
@@ -117,8 +117,8 @@ func (r *Retained) Fields() []any {
 	return []any{&r.Backend, &r.Account, &r.Hold}
 }
 
-// HeldOffboarding is an off-boarding that takes away no role and waits for an operator, or for its execution
-// once it is approved.
+// HeldOffboarding is an off-boarding of an account without roles that waits for an operator, or for its
+// execution once it is approved.
 type HeldOffboarding struct {
 	Backend  string
 	Account  string
@@ -140,7 +140,7 @@ func (r *HeldOffboarding) Fields() []any {
 	return []any{&r.Backend, &r.Account, &r.Target, &r.ID, &r.Key, &r.Since, &r.Why, &r.Approved}
 }
 
-// Removal is a removal that was sent, for as long as a limit counts it.
+// Removal is a removal that was sent. It is kept while a limit counts it.
 type Removal struct {
 	Backend  string
 	Target   string
@@ -161,7 +161,7 @@ func (r *Removal) Fields() []any {
 	return []any{&r.Backend, &r.Target, &r.Account, &r.Kind, &r.At, &r.Approved, &r.Expires}
 }
 
-// Disowned is a grant that an operator refused to revoke: an authoritative rule leaves it alone.
+// Disowned is a grant whose revocation an operator rejected: authoritative rules do not revoke it.
 type Disowned struct {
 	Backend string
 	Target  string
@@ -179,7 +179,7 @@ func (r *Disowned) Fields() []any {
 	return []any{&r.Backend, &r.Target, &r.Account, &r.Role}
 }
 
-// PartialHold is a target for which holds of very many removals are being recorded, in parts.
+// PartialHold is a target whose holds are being recorded in parts, because they have very many removals.
 type PartialHold struct {
 	Backend string
 	Target  string
@@ -195,7 +195,7 @@ func (r *PartialHold) Fields() []any {
 	return []any{&r.Backend, &r.Target}
 }
 
-// Listing is a listing of a vendor's accounts that was read to its end.
+// Listing is a list of a vendor's accounts that was read to its end.
 type Listing struct {
 	Backend string
 	Listing string
@@ -212,7 +212,7 @@ func (r *Listing) Fields() []any {
 	return []any{&r.Backend, &r.Listing, &r.At}
 }
 
-// ShownHold is a hold that was listed for an operator: it takes in nothing more.
+// ShownHold is a hold that was listed for an operator: it must not grow.
 type ShownHold struct {
 	Backend string
 	ID      string
@@ -228,18 +228,18 @@ func (r *ShownHold) Fields() []any {
 	return []any{&r.Backend, &r.ID}
 }
 
-// Pin binds a name of groups in the directory of an identity provider to one group, and says which other
-// group waits for the name.
+// Pin binds a name in the directory of an identity provider to one group. It also names another group
+// that waits for a decision.
 type Pin struct {
 	Backend   string
 	IdP       string
 	Key       string // the name as rules compare it, in a short form
 	Name      string
 	Bound     string // id of the group; "" if the name is bound in another directory only
-	Held      string // id of the group that waits; "" if none does
+	Held      string // id of the group that waits; "" without one
 	Hold      string // its hold
 	HeldSince time.Time
-	Rejected  bool // an operator keeps it out
+	Rejected  bool // an operator rejected that group
 }
 
 // Table implements Record.
@@ -252,13 +252,13 @@ func (r *Pin) Fields() []any {
 	return []any{&r.Backend, &r.IdP, &r.Key, &r.Name, &r.Bound, &r.Held, &r.Hold, &r.HeldSince, &r.Rejected}
 }
 
-// Condition is the state of a backend as the replica that delivers sees it.
+// Condition is the state of a backend as the delivering replica sees it.
 type Condition struct {
 	Backend  string
 	State    string
 	Reason   string
 	Until    time.Time // the backend is not called before
-	ByVendor bool      // the vendor said until when
+	ByVendor bool      // the vendor set Until
 }
 
 // Table implements Record.
@@ -271,11 +271,11 @@ func (r *Condition) Fields() []any {
 	return []any{&r.Backend, &r.State, &r.Reason, &r.Until, &r.ByVendor}
 }
 
-// Command is what an operator asked of the replica that delivers to a backend, or of all of them.
+// Command is an operator's request to the replica that delivers to a backend, or to all replicas.
 type Command struct {
 	Name    string
 	Backend string // "": every one
-	Value   string // tells a command from the one before
+	Value   string // differs from that of the command before
 }
 
 // Table implements Record.
@@ -307,7 +307,7 @@ func (r *Credential) Fields() []any {
 	return []any{&r.IdP, &r.Token, &r.Since, &r.LastUse, &r.Expires}
 }
 
-// PutOmission counts the PUTs of an identity provider that leave the members of a group out.
+// PutOmission counts the PUTs of an identity provider that leave out the members of a group.
 type PutOmission struct {
 	IdP   string
 	Sends time.Time // the first PUT with members

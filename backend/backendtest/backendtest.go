@@ -1,5 +1,5 @@
-// Package backendtest is the contract that every backend is held to: what each status of a vendor leads to, and that
-// nothing secret is in an error. It does not own what a vendor's answers look like; each client brings a Harness.
+// Package backendtest is the contract of every backend: the treatment of each status of a vendor, and
+// errors without secrets. It does not own the form of a vendor's answers; each client brings a Harness.
 package backendtest
 
 import (
@@ -14,17 +14,17 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// Secret is what the harness must configure as every credential; it may appear in no error.
+// Secret is the value of every credential of the harness; it must appear in no error.
 const Secret = "canary-SECRET-credential"
 
-// Harness makes a client of the vendor at url. Calls other than the one under test are answered by Prepare, which
+// Harness makes a client of the vendor at url. Prepare answers calls other than the one under test, and
 // reports whether it did.
 type Harness struct {
 	New     func(t *testing.T, url string) backend.Backend
 	Prepare func(w http.ResponseWriter, r *http.Request) bool
 }
 
-// Run holds a client to the contract.
+// Run checks a client against the contract.
 func Run(t *testing.T, h Harness) {
 	t.Run("every status", func(t *testing.T) { everyStatus(t, h) })
 	t.Run("every status of a read", func(t *testing.T) { everyRead(t, h) })
@@ -34,7 +34,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("no connection", func(t *testing.T) { noConnection(t, h) })
 }
 
-// apply makes a change against a vendor that answers it with answer.
+// apply makes a change at a vendor with this answer.
 func apply(t *testing.T, h Harness, answer http.HandlerFunc) *backend.Error {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +69,7 @@ func everyStatus(t *testing.T, h Harness) {
 	for status := 300; status < 600; status++ {
 		e := apply(t, h, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
-			_, _ = w.Write([]byte(`{"error":{"code":"Some<Error>","message":"SECRET-message"}}`)) // nobody to tell
+			_, _ = w.Write([]byte(`{"error":{"code":"Some<Error>","message":"SECRET-message"}}`)) // the client reports it
 		})
 		want := backend.Transient
 		switch {
@@ -87,7 +87,7 @@ func everyStatus(t *testing.T, h Harness) {
 	}
 }
 
-// everyRead: a read concerns nobody in particular, so nobody is refused by it; a target is missing only if it was asked for.
+// everyRead checks reads: a read rejects no account, and a target is missing only if the read named it.
 func everyRead(t *testing.T, h Harness) {
 	for status := 300; status < 600; status++ {
 		named := false
@@ -102,7 +102,7 @@ func everyRead(t *testing.T, h Harness) {
 		_, resolving := b.Resolve(t.Context(), "t1", []string{"a@example.com"})
 		_, observing := b.Observe(t.Context(), "t1")
 		changing := error(change(t, b))
-		if named { // the change was not preceded by a read
+		if named { // no read came before the change
 			changing = resolving
 		}
 		srv.Close()
@@ -143,7 +143,7 @@ func retryAfter(t *testing.T, h Harness) {
 func noSuccess(t *testing.T, h Harness) {
 	for name, body := range map[string]string{"HTML": "<html>SECRET</html>", "a list": "[]", "broken": `{"id":`, "an error": `{"error":{"code":"X"}}`, "large": `{"x":"` + strings.Repeat("x", 5<<20) + `"}`} {
 		e := apply(t, h, func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(body)) // nobody to tell
+			_, _ = w.Write([]byte(body)) // the client reports it
 		})
 		if e == nil || e.Kind != backend.Transient || e.Unsent {
 			t.Errorf("200 with %s gives %v, want doubt", name, e)

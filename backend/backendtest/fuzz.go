@@ -13,7 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// Vendor is one that answers as it is told, without a network.
+// Vendor is a vendor without a network: a transport that a test answers.
 type Vendor struct {
 	Answer func(r *http.Request) (status int, header http.Header, body string)
 	Calls  int
@@ -26,7 +26,7 @@ func (v *Vendor) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
-// Status makes an answer's status of any number: a real one stays what it is.
+// Status makes a status of any number; a real status stays.
 func Status(n uint16) int {
 	if n >= 200 && n < 600 {
 		return int(n)
@@ -34,14 +34,15 @@ func Status(n uint16) int {
 	return 200 + int(n)%400
 }
 
-// mostCalls is what a fuzzed call may cost at most: the vendor says two different things, over and over.
+// mostCalls is the largest number of requests of a fuzzed call: the vendor repeats two answers.
 const mostCalls = 12
 
-// errorForm is all that an error may say: our own words, a status and a word of the vendor's.
+// errorForm is the form of every error: our own words, a status and a code of the vendor.
 var errorForm = regexp.MustCompile(`^[a-z ]+: (transient|throttled|unauthorized|rejected|missing)( \(status \d+( [A-Za-z_]{1,64})?\))?(: [a-zA-Z0-9 ]+)?$`)
 
-// Try makes one of the calls of a client whose vendor is v, and holds what it says to what can be held of any answers. clean says
-// whether a change, an invitation or an off-boarding may be taken for done after the answers that were given.
+// Try makes one of the calls of a client whose vendor is v, and checks what must hold for any answers.
+// clean reports whether the answers that were given allow a change, an invitation or an off-boarding to
+// succeed.
 func Try(t *testing.T, b backend.Backend, v *Vendor, call byte, clean func(what string) bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -53,7 +54,7 @@ func Try(t *testing.T, b backend.Backend, v *Vendor, call byte, clean func(what 
 		var found map[string]backend.Account
 		what = "resolve"
 		if found, err = b.Resolve(ctx, "t1", []string{"a@example.com"}); errors.Is(err, backend.ErrPartial) {
-			err = nil // an answer, too
+			err = nil // the accounts are right
 		}
 		for key, f := range found {
 			if key == "" || f.Key != key || backend.Fold(key) != key || f.ID == "" {
@@ -98,14 +99,14 @@ func Try(t *testing.T, b backend.Backend, v *Vendor, call byte, clean func(what 
 	}
 }
 
-// observed: absence is evidence only in a listing that names people, and nobody without a name is anybody.
+// observed checks an observation: a complete one names accounts, and every account and role has an id.
 func observed(t *testing.T, o backend.Observation, err error) {
 	if o.Complete && (err != nil && len(o.Members) == 0 || len(o.Members) == 0) {
-		t.Errorf("complete, without anybody: %+v, %v", o, err)
+		t.Errorf("complete, without accounts: %+v, %v", o, err)
 	}
-	_, nobody := o.Members[""]
-	if _, holds := o.Holders[""]; nobody || holds {
-		t.Errorf("somebody without an id: %+v", o)
+	_, member := o.Members[""]
+	if _, holds := o.Holders[""]; member || holds {
+		t.Errorf("an account without an id: %+v", o)
 	}
 	for id, roles := range o.Holders {
 		for _, r := range roles {

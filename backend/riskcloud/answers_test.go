@@ -14,11 +14,12 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/backendtest"
+	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/backend/riskcloud"
 	"github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 )
 
-// answering is a client of a vendor that answers so, but for the token unless answer has one.
+// answering returns a client of a vendor with these answers. An answer of 0 to the request of a token gives one.
 func answering(t *testing.T, answer func(r *http.Request) (status int, body string)) backend.Backend {
 	t.Helper()
 	v := &backendtest.Vendor{Answer: func(r *http.Request) (int, http.Header, string) {
@@ -42,7 +43,7 @@ func add(id string) backend.Delta {
 	return backend.Delta{Target: "t1", Changes: []backend.Change{{Account: backend.Account{ID: id}, Op: backend.Add, Roles: []string{riskcloud.Member}}}}
 }
 
-// A credential that gets no token is of no use to anybody: nobody in particular is refused, whatever the status.
+// A credential that gets no token is Unauthorized with any status: it concerns every account.
 func TestNoToken(t *testing.T) {
 	for _, status := range []int{400, 401, 403, 404, 405, 422} {
 		c := answering(t, func(r *http.Request) (int, string) { return status, `{"error":"invalid_client"}` })
@@ -56,8 +57,8 @@ func TestNoToken(t *testing.T) {
 	}
 }
 
-// Pages that do not hold as many people as they say are no evidence of who is not in them.
-func TestAListingThatIsNotWhole(t *testing.T) {
+// Pages with fewer users than they count do not prove that an account has no role.
+func TestIncompleteListing(t *testing.T) {
 	const roles = `[{"id":"t1","name":"Role","users":[],"userCount":0}]`
 	page := func(n, pages, total int, ids ...string) string {
 		var people []string
@@ -92,7 +93,7 @@ func TestAListingThatIsNotWhole(t *testing.T) {
 			t.Errorf("%s: complete %v, %v", name, o.Complete, err)
 		}
 	}
-	// a role that is not in half a list of roles is not missing
+	// an incomplete list of roles does not prove that a role is missing
 	b := answering(t, func(r *http.Request) (int, string) {
 		if isToken(r) {
 			return 0, ""
@@ -100,19 +101,19 @@ func TestAListingThatIsNotWhole(t *testing.T) {
 		return 200, `{"content":[{"id":"other"}],"number":0,"totalElements":2,"totalPages":1,"last":true}`
 	})
 	if _, err := b.Observe(t.Context(), "t1"); backend.KindOf(err) != backend.Transient {
-		t.Errorf("a role that is not in half a list: %v", err)
+		t.Errorf("a role that an incomplete list does not have: %v", err)
 	}
 }
 
-// Two accounts with one address: the active one is meant, else always the same, in whatever order they come.
-func TestOneAddressTwice(t *testing.T) {
+// Of two accounts with one address the active one is chosen, otherwise always the same in any order.
+func TestAddressOfTwoAccounts(t *testing.T) {
 	for name, c := range map[string]struct{ people, want string }{
 		"an old one": {`[{"id":"a1","email":"a@example.com","status":"Disabled"},{"id":"b2","email":"A@example.com","status":"Active"}]`, "b2"},
 		"a new one":  {`[{"id":"a1","email":"a@example.com","status":"Active"},{"id":"b2","email":"A@example.com","status":"Disabled"}]`, "a1"},
 		"both":       {`[{"id":"b2","email":"a@example.com","status":"Active"},{"id":"a1","email":"A@example.com","status":"Active"}]`, "a1"},
 		"neither":    {`[{"id":"b2","email":"a@example.com","status":"Locked"},{"id":"a1","email":"A@example.com","status":"Disabled"}]`, "a1"},
 	} {
-		for range 20 { // what comes in no order comes in another
+		for range 20 { // a map has no order
 			b := answering(t, func(r *http.Request) (int, string) {
 				if isToken(r) {
 					return 0, ""
@@ -126,9 +127,9 @@ func TestOneAddressTwice(t *testing.T) {
 	}
 }
 
-// A locked role is given to nobody. Taking it from somebody is tried, for who leaves must lose it. One that is a super-admin's besides
-// is left alone.
-func TestALockedRole(t *testing.T) {
+// A locked role is granted to no account. A revocation is tried, because an off-boarded user must lose
+// the role. A locked role of a super-admin is not changed at all.
+func TestLockedRole(t *testing.T) {
 	locked := func(more string) string {
 		return `[{"id":"t1","name":"Role","locked":true,"users":[{"id":"b2"}],"userCount":1` + more + `}]`
 	}
@@ -171,8 +172,9 @@ func TestALockedRole(t *testing.T) {
 	}
 }
 
-// Who is not in half a list of people may have an account all the same: of them nothing is known, and the others are found.
-func TestPeopleOfWhomNotAllAreShown(t *testing.T) {
+// An incomplete user list gives the accounts that it has, and ErrPartial; a missing user may have an
+// account all the same.
+func TestResolveFromAnIncompleteList(t *testing.T) {
 	for total, whole := range map[int]bool{1: true, 2: false} {
 		b := answering(t, func(r *http.Request) (int, string) {
 			switch {
@@ -190,31 +192,31 @@ func TestPeopleOfWhomNotAllAreShown(t *testing.T) {
 			t.Errorf("of %d: %v, %v", total, found, err)
 		}
 		if _, err := b.Apply(t.Context(), add("a1")); err != nil {
-			t.Errorf("of %d: who is listed: %v", total, err)
+			t.Errorf("of %d: a listed account: %v", total, err)
 		}
 		_, err = b.Apply(t.Context(), add("b2"))
 		want := map[bool]string{true: "unknown_user", false: "not_shown"}[whole]
 		var e *backend.Error
 		if !errors.As(err, &e) || e.Kind != backend.Rejected || e.Code != want || !e.Unsent {
-			t.Errorf("of %d: who is not listed: %v, want %s", total, err, want)
+			t.Errorf("of %d: an account that is not listed: %v, want %s", total, err, want)
 		}
-		told := slices.ContainsFunc(b.(backend.Examiner).Examine(t.Context(), []string{"t1"}), func(f backend.Finding) bool {
-			return f.Level == backend.Note && strings.Contains(f.What, "not all") && f.Remedy != ""
+		reported := slices.ContainsFunc(b.(examine.Examiner).Examine(t.Context(), []string{"t1"}), func(f examine.Finding) bool {
+			return f.Level == examine.Note && strings.Contains(f.What, "more users than it shows") && f.Remedy != ""
 		})
-		if told == whole {
-			t.Errorf("of %d: an examination tells: %v", total, told)
+		if reported == whole {
+			t.Errorf("of %d: an examination reports: %v", total, reported)
 		}
 	}
 }
 
-// Calls that find their token invalid at the same time make one new one between them: where a new one ends the old, two would go on
-// for ever.
+// Concurrent calls with an invalid token request one new token together. At a vendor where a new token
+// ends the old one, two calls would invalidate each other's token again and again.
 func TestOneTokenForAll(t *testing.T) {
 	const callers = 16
 	sim := simulator.New(simulator.Options{ClientID: "id", ClientSecret: backendtest.Secret}) // strict: a new token ends the old one
 	sim.AddPerson("a@example.com")
 	var tokens atomic.Int64
-	var refused sync.WaitGroup // nobody is answered before all are
+	var refused sync.WaitGroup // all are refused before one gets its answer
 	var old atomic.Value
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isToken(r) {
@@ -244,6 +246,6 @@ func TestOneTokenForAll(t *testing.T) {
 	}
 	all.Wait()
 	if n := tokens.Load(); n != 2 {
-		t.Errorf("%d tokens were made, want the first and one more", n)
+		t.Errorf("%d tokens, want the first and one more", n)
 	}
 }

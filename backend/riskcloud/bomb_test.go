@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// repeated is a compressed answer that is mostly one element, over and over, up to 60 MiB.
+// repeated returns a compressed answer that repeats one element up to 60 MiB.
 func repeated(t *testing.T, begin, element, end string) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -34,7 +34,7 @@ func repeated(t *testing.T, begin, element, end string) []byte {
 	return out.Bytes()
 }
 
-// An answer of a few kilobytes must not cost gigabytes, and is not read again by every target.
+// An answer of a few kilobytes must not cost gigabytes, and every target must not read it again.
 func TestBomb(t *testing.T) {
 	for name, answer := range map[string][]byte{
 		"empty users":               repeated(t, "[", "{}", "]"),
@@ -67,7 +67,7 @@ func TestBomb(t *testing.T) {
 			cost := (after.TotalAlloc - before.TotalAlloc) >> 20
 			t.Logf("%d KiB cost %d MiB: %v", len(answer)>>10, cost, err)
 			if cost > 400 {
-				t.Errorf("it cost %d MiB", cost)
+				t.Errorf("%d MiB were allocated", cost)
 			}
 			if _, err = c.Resolve(t.Context(), "", nil); backend.KindOf(err) != backend.Transient || calls != 1 {
 				t.Errorf("after %d calls: %v", calls, err)

@@ -16,16 +16,16 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// Member is what the ledger calls having a role: at Risk Cloud the target is the role.
+// Member is the name in the ledger of the one role of a target: at Risk Cloud the target is the role.
 const Member = "member"
 
-// maxPages and maxPaged bound a list that comes in pages: a vendor whose pages never end is not believed.
+// Limits of a list that comes in pages: a faulty vendor may send pages without end.
 const (
 	maxPages = 1000
 	maxPaged = 64 << 20 // bytes
 )
 
-// Config is how to reach Risk Cloud. Either Token or ClientID and ClientSecret are set.
+// Config is the connection to Risk Cloud. Either Token or ClientID and ClientSecret are set.
 type Config struct {
 	backend.Caller
 	ClientID, ClientSecret backend.Secret
@@ -46,7 +46,7 @@ type Client struct {
 
 var _ backend.Backend = (*Client)(nil)
 
-// New makes a client. It does not call.
+// New makes a client. It does not connect.
 func New(c Config) (*Client, error) {
 	if c.Token.IsZero() && (c.ClientID.IsZero() || c.ClientSecret.IsZero()) {
 		return nil, errors.New("riskcloud: client id and secret, or a token, are needed")
@@ -60,7 +60,7 @@ func New(c Config) (*Client, error) {
 	if !strings.Contains(c.UpdatePath, "{role}") {
 		return nil, errors.New("riskcloud: the path of the role update must contain {role}")
 	}
-	c.Caller.Init()
+	c.Init()
 	return &Client{caller: c.Caller, config: c, token: c.Token}, nil
 }
 
@@ -72,8 +72,8 @@ func (c *Client) Traits() backend.Traits {
 // Ready implements backend.Backend.
 func (c *Client) Ready(ctx context.Context) error { return c.caller.Ready(ctx) }
 
-// bearer returns the token, making one if there is none or the last one was refused. Only one is made at a time: making
-// one may invalidate the other.
+// bearer returns the token. It requests one if there is none or the last one was refused, one at a
+// time: a new token may invalidate the old one.
 func (c *Client) bearer(ctx context.Context, refused backend.Secret) (backend.Secret, error) {
 	c.tokens.Lock()
 	defer c.tokens.Unlock()
@@ -90,25 +90,26 @@ func (c *Client) bearer(ctx context.Context, refused backend.Secret) (backend.Se
 		AccessToken string `json:"access_token"`
 	}
 	if json.Unmarshal(a.Body, &t) != nil || t.AccessToken == "" {
-		return backend.Secret{}, unclear("getting a token", a.Status)
+		return backend.Secret{}, backend.Unclear("getting a token", a.Status)
 	}
 	c.token = backend.NewSecret(t.AccessToken)
 	return c.token, nil
 }
 
-// withoutToken makes a refusal of the credential, whatever its status, what it means: nothing can be done with it, on any target.
+// withoutToken makes every refusal of the credential Unauthorized: it concerns all targets, with any
+// status.
 func withoutToken(err error) error {
 	var e *backend.Error
 	if !errors.As(err, &e) || e.Kind == backend.Transient || e.Kind == backend.Throttled {
 		return err
 	}
-	if e.Kind = backend.Unauthorized; e.Status == http.StatusForbidden { // which would be about one of the targets
+	if e.Kind = backend.Unauthorized; e.Status == http.StatusForbidden { // a 403 would concern one target
 		e.Status, e.Err = 0, errors.New("refused with status 403")
 	}
 	return err
 }
 
-// do calls with the token, and once more with a new one if it was refused with 401.
+// do makes a call with the token, and again with a new one after a 401.
 func (c *Client) do(ctx context.Context, call backend.Call) (backend.Answer, error) {
 	token, err := c.bearer(ctx, backend.Secret{})
 	if err != nil {
@@ -130,17 +131,15 @@ func bearerHeader(token backend.Secret) map[string]backend.Secret {
 	return map[string]backend.Secret{"Authorization": backend.NewSecret("Bearer " + token.Reveal())}
 }
 
-func unclear(doing string, status int) error {
-	return &backend.Error{Kind: backend.Transient, Doing: doing, Status: status, Err: errors.New("the answer is not what it should be")}
-}
-
 func refused(code string) error {
 	return &backend.Error{Kind: backend.Rejected, Doing: "updating a role", Code: code, Unsent: true}
 }
 
-// list reads a list that comes as a plain array or in pages: {"content": [...], "number", "last", "totalPages"}, or
-// {"content": [...], "page": {"totalPages"}} as in version 2. It says of how many the pages speak, 0 if they do not: one that changes
-// while it is read may hold fewer. What keep refuses makes the list unusable.
+// list reads a list that comes as a plain array or in pages: {"content": [...], "number", "last",
+// "totalPages"}, or {"content": [...], "page": {"totalPages"}} as in version 2.
+//
+// total is the number of elements by the vendor's count, 0 without one. A list that changes during the
+// read may have fewer. An element that keep refuses makes the list unusable.
 func list[T any](ctx context.Context, c *Client, operation, doing, path string, keep func(T) bool) (out []T, total int, err error) {
 	err = c.unusable.Read(path, c.caller.Now, func() error {
 		out, total, err = listOnce(ctx, c, operation, doing, path, keep)
@@ -167,7 +166,7 @@ func listOnce[T any](ctx context.Context, c *Client, operation, doing, path stri
 		}
 		pages, empty := max(p.Pages, p.page.Pages), p.elements == 0
 		if size += p.size; p.plain || size > maxPaged || p.number != nil && *p.number != n || empty && n+1 < pages || n > 0 && bytes.Equal(p.sum, earlier) {
-			return nil, 0, unclear(doing, a.Status) // also when a vendor that knows no pages says the same again, over and over
+			return nil, 0, backend.Unclear(doing, a.Status) // also if a vendor without pages repeats its answer
 		}
 		earlier = p.sum
 		out, total = append(out, p.content...), max(total, p.Elements, p.page.Elements)
@@ -175,16 +174,16 @@ func listOnce[T any](ctx context.Context, c *Client, operation, doing, path stri
 			return out, total, nil
 		}
 	}
-	return nil, 0, unclear(doing, 0)
+	return nil, 0, backend.Unclear(doing, 0)
 }
 
-// counts is what a page says of all of them.
+// counts are the totals in a page.
 type counts struct {
 	Pages    int `json:"totalPages"`
 	Elements int `json:"totalElements"`
 }
 
-// user is a person of the user list. The key status occurs twice in the vendor's JSON; the last one counts.
+// user is an account of the user list. The key status occurs twice in the vendor's JSON; the last one counts.
 type user struct {
 	ID              string   `json:"id"`
 	Email           string   `json:"email"`
@@ -204,9 +203,9 @@ type role struct {
 	Entitlements    []json.RawMessage `json:"moduleEntitlements"`
 }
 
-// listUsers reads everybody; whole says whether it is evidence of who is missing.
+// listUsers reads all accounts; whole reports whether a missing one does not exist.
 func (c *Client) listUsers(ctx context.Context) (users map[string]user, whole bool, err error) {
-	all, total, err := list(ctx, c, "list_users", "listing people", "/api/v1/users", func(u user) bool { return u.ID != "" })
+	all, total, err := list(ctx, c, "list_users", "listing users", "/api/v1/users", func(u user) bool { return u.ID != "" })
 	if err != nil {
 		return nil, false, backend.Unread(err, backend.Rejected, backend.Missing)
 	}
@@ -236,8 +235,8 @@ func (c *Client) Resolve(ctx context.Context, _ string, _ []string) (map[string]
 	return out, nil
 }
 
-// rather says whether a is meant and not b, which has the same address: who left and came back may have an old account beside the new
-// one. Of two that are alike it is the same one with every listing.
+// rather reports whether a is preferred to b, which has the same address: a user who came back may have
+// an old account too. An active account wins; of two alike the choice does not depend on their order.
 func rather(a, b backend.Account) bool {
 	if active := a.Status == "Active"; active != (b.Status == "Active") {
 		return active
@@ -255,20 +254,20 @@ func (c *Client) role(ctx context.Context, id string) (role, bool, error) {
 			return r, true, nil
 		}
 	}
-	// every account has roles, and every role an id: without them, or with fewer than there are, this says nothing
+	// Every tenant has roles, and every role an id. Otherwise the list proves nothing.
 	if len(all) == 0 || len(all) < total || slices.ContainsFunc(all, func(r role) bool { return r.ID == "" }) {
-		return role{}, false, unclear("reading roles", http.StatusOK)
+		return role{}, false, backend.Unclear("reading roles", http.StatusOK)
 	}
 	return role{}, false, nil
 }
 
-// Invite implements backend.Backend by making a user without roles (vendor's help on creating users).
+// Invite implements backend.Backend by creating a user without roles (vendor's help on creating users).
 func (c *Client) Invite(ctx context.Context, _, email string) error {
 	name, _, _ := strings.Cut(email, "@")
 	a, err := c.do(ctx, backend.Call{Operation: "create_user", Doing: "making an account", Method: http.MethodPost, Path: "/api/v1/users", Changes: true,
 		Body: map[string]any{"active": true, "status": "Active", "tier": "SECONDARY", "valueType": "User", "sendEmail": true, "email": email, "first": name, "last": name, "company": ""}})
 	if err == nil && !a.Done() {
-		return unclear("making an account", a.Status)
+		return backend.Unclear("making an account", a.Status)
 	}
 	return err
 }
@@ -278,7 +277,7 @@ func (c *Client) Offboard(ctx context.Context, _ string, a backend.Account) erro
 	done, err := c.do(ctx, backend.Call{Operation: "disable_user", Doing: "disabling an account", Method: http.MethodPut,
 		Path: "/api/v1/users/disable/" + url.PathEscape(a.ID), Changes: true})
 	if err == nil && !done.Done() {
-		return unclear("disabling an account", done.Status)
+		return backend.Unclear("disabling an account", done.Status)
 	}
 	var e *backend.Error
 	if errors.As(err, &e) && e.Kind == backend.Missing {
@@ -319,14 +318,14 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 			o.Holders[u.ID] = []string{Member}
 		}
 	}
-	if !o.Roles { // a tenant that shows roles with the people: believed if it is as many as the role counts
+	if !o.Roles { // a tenant may show the roles with the users: trusted if there are as many as the role counts
 		o.Roles = r.UserCount != nil && *r.UserCount > 0 && len(o.Holders) == *r.UserCount
 	}
 	return o, nil
 }
 
-// shows says whether the list of users of a role can be believed: it is of as many people as the role's count says, and an empty
-// one only with a count of zero beside it.
+// shows reports whether the users of a role can be trusted: they are as many as the role counts. Without
+// a count an empty list cannot.
 func (r role) shows() bool {
 	people := map[string]bool{}
 	for _, u := range r.Users {
@@ -350,7 +349,7 @@ func (r role) holds(id string) bool {
 	return false
 }
 
-// refusal names why the bridge does not write to a role, "" if it does. To a locked one it does not add.
+// refusal returns the code of a role that Scimbridge does not change; "" for others. A locked role only loses users.
 func (r role) refusal() string {
 	switch {
 	case r.SuperAdmin:

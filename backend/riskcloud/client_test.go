@@ -38,7 +38,7 @@ func TestContract(t *testing.T) {
 		default:
 			return false
 		}
-		_, _ = w.Write([]byte(body)) // nobody to tell
+		_, _ = w.Write([]byte(body)) // the client reports it
 		return true
 	}})
 }
@@ -68,7 +68,7 @@ func TestAllProfiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			if profile != "partial" && !slices.Equal(out, []backend.Outcome{backend.Applied, backend.Already}) {
-				t.Errorf("outcomes %v: who was there already is not told", out)
+				t.Errorf("outcomes %v, want the second account to have the role already", out)
 			}
 			sim.ForgetTokens()
 			d = backend.Delta{Target: "r1", Changes: []backend.Change{member(ids[0], backend.Remove), member(ids[1], backend.Add)}, PermissionSetsToRemove: []string{"ps1"}}
@@ -77,7 +77,7 @@ func TestAllProfiles(t *testing.T) {
 			}
 			for i, want := range []int{0, 1, 1} {
 				if got := sim.Roles(string(rune('a'+i)) + "@example.com"); len(got) != want {
-					t.Errorf("person %d has %v", i, got)
+					t.Errorf("user %d has %v", i, got)
 				}
 			}
 			if name, sets := sim.Role("r1"); name != "Role r1" || len(sets) != 0 {
@@ -93,7 +93,7 @@ func TestAllProfiles(t *testing.T) {
 	}
 }
 
-func TestPeopleOfTheVendorsOwnProvisioningAreLeftAlone(t *testing.T) {
+func TestAutoprovisionedUsersAreNotChanged(t *testing.T) {
 	sim := simulator.New(simulator.Options{})
 	id := sim.AddPerson("a@example.com")
 	sim.AddRole("r1", "Role")
@@ -106,8 +106,8 @@ func TestPeopleOfTheVendorsOwnProvisioningAreLeftAlone(t *testing.T) {
 	}
 }
 
-// A tenant with many people has a list that is larger than any other answer may be.
-func TestALongListOfPeople(t *testing.T) {
+// A tenant with many users has a list that exceeds the limit of other answers.
+func TestLongUserList(t *testing.T) {
 	const people = 20_000
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/token") {
@@ -128,8 +128,8 @@ func TestALongListOfPeople(t *testing.T) {
 	}
 }
 
-// What the update echoes of a person is what the vendor says of them then: an account that was disabled meanwhile stays so.
-func TestTheStatusIsReadBeforeItIsEchoed(t *testing.T) {
+// The update sends the status that the vendor shows at that moment: a disabled account stays disabled.
+func TestStatusIsReadBeforeAnUpdate(t *testing.T) {
 	sim := simulator.New(simulator.Options{Profile: "partial", ClientID: "id", ClientSecret: backendtest.Secret})
 	id := sim.AddPerson("a@example.com")
 	sim.AddRole("r1", "Role")
@@ -157,21 +157,21 @@ func TestTheStatusIsReadBeforeItIsEchoed(t *testing.T) {
 		if !strings.Contains(sent, `"status":"`+want+`"`) {
 			t.Errorf("%v sent %s, want the status %s", op, sent, want)
 		}
-		if err := c.Offboard(t.Context(), "r1", a); err != nil { // somebody disables the account
+		if err := c.Offboard(t.Context(), "r1", a); err != nil { // an administrator disables the account
 			t.Fatal(err)
 		}
 	}
 }
 
-// A list in pages of version 2 is read to its end: half of it would be taken for all.
-func TestPagesOfVersionTwoAreReadToTheEnd(t *testing.T) {
+// A list in pages of version 2 is read to its end.
+func TestPagesOfVersionTwo(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := `{"access_token":"SECRET-token"}`
 		if r.Method == http.MethodGet {
 			n := cmp.Or(r.URL.Query().Get("page"), "0")
 			body = fmt.Sprintf(`{"content":[{"id":"a%s","email":"a%s@example.com","status":"Active"}],"page":{"size":1,"totalElements":2,"totalPages":2,"number":%s}}`, n, n, n)
 		}
-		_, _ = w.Write([]byte(body)) // nobody to tell
+		_, _ = w.Write([]byte(body)) // the client reports it
 	}))
 	defer srv.Close()
 	found, err := newClient(t, srv.URL).Resolve(t.Context(), "r1", nil)

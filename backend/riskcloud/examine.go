@@ -10,27 +10,28 @@ import (
 	"strings"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/examine"
 )
 
 var (
-	_ backend.Examiner     = (*Client)(nil)
+	_ examine.Examiner     = (*Client)(nil)
 	_ backend.UpdateFinder = (*Client)(nil)
 )
 
-// Examine implements backend.Examiner: whether the credential is an administrator's, and what each role lets the bridge do.
-func (c *Client) Examine(ctx context.Context, targets []string) []backend.Finding {
+// Examine implements examine.Examiner: whether the credential is an administrator's, and which roles can be changed.
+func (c *Client) Examine(ctx context.Context, targets []string) []examine.Finding {
 	remedies := map[backend.ErrorKind]string{
 		backend.Unauthorized: "use the client id and secret, or the token, of an administrator: Profile, Access Key in Risk Cloud",
-		backend.Missing:      "see whether `url` is that of your tenant, such as https://acme.logicgate.com, without a path",
-		backend.Transient:    "see whether this machine reaches the vendor: proxy, firewall, name resolution",
+		backend.Missing:      "check `url`: it is that of your tenant, such as https://acme.logicgate.com, without a path",
+		backend.Transient:    "check whether this machine reaches the vendor: proxy, firewall, name resolution",
 	}
 	roles, _, err := list(ctx, c, "list_roles", "reading roles", "/api/v1/roles", func(role) bool { return true })
 	if err != nil {
-		return []backend.Finding{backend.Refused("the roles", err, remedies)}
+		return []examine.Finding{examine.Refused("the roles", err, remedies)}
 	}
 	users, whole, err := c.listUsers(ctx)
 	if err != nil {
-		return []backend.Finding{backend.Refused("the people", err, remedies)}
+		return []examine.Finding{examine.Refused("the users", err, remedies)}
 	}
 	emails := 0
 	for _, u := range users {
@@ -38,12 +39,12 @@ func (c *Client) Examine(ctx context.Context, targets []string) []backend.Findin
 			emails++
 		}
 	}
-	out := []backend.Finding{{Level: backend.Fine, What: fmt.Sprintf("the credential sees %d roles and %d people", len(roles), len(users))}}
+	out := []examine.Finding{{Level: examine.Fine, What: fmt.Sprintf("the credential sees %d roles and %d users", len(roles), len(users))}}
 	if emails == 0 {
-		out = append(out, backend.Finding{Level: backend.Problem, What: "it sees nobody's e-mail address", Remedy: remedies[backend.Unauthorized]})
+		out = append(out, examine.Finding{Level: examine.Problem, What: "it sees no e-mail addresses of users", Remedy: remedies[backend.Unauthorized]})
 	}
 	if !whole && len(users) > 0 {
-		out = append(out, backend.Partial("the list of people"))
+		out = append(out, examine.Partial("the list of users"))
 	}
 	byID := map[string]role{}
 	for _, r := range roles {
@@ -58,35 +59,35 @@ func (c *Client) Examine(ctx context.Context, targets []string) []backend.Findin
 	return out
 }
 
-func (r role) examine(id string, there bool) backend.Finding {
+func (r role) examine(id string, there bool) examine.Finding {
 	name := id
 	if r.Name != nil {
 		name += " (" + *r.Name + ")"
 	}
 	switch {
 	case !there:
-		return backend.Finding{Level: backend.Problem, What: "there is no role " + name, Remedy: "mend `target`: it is the role's id, as in the address of its page, not its name"}
+		return examine.Finding{Level: examine.Problem, What: "there is no role " + name, Remedy: "correct `target`: it is the role's id, as in the address of its page, not its name"}
 	case r.refusal() == "super_admin":
-		return backend.Finding{Level: backend.Problem, What: "role " + name + " is a super-admin's: the bridge does not touch it", Remedy: "map another role"}
+		return examine.Finding{Level: examine.Problem, What: "role " + name + " is a super-admin's: Scimbridge does not change it", Remedy: "map another role"}
 	case r.refusal() != "":
-		return backend.Finding{Level: backend.Problem, What: "role " + name + " is provisioned from elsewhere, and the API refuses to change it", Remedy: "map another role, or end the other provisioning"}
+		return examine.Finding{Level: examine.Problem, What: "role " + name + " is provisioned from elsewhere, and the API refuses to change it", Remedy: "map another role, or end the other provisioning"}
 	case r.Locked:
-		return backend.Finding{Level: backend.Problem, What: "role " + name + " is locked, and the bridge gives it to nobody", Remedy: "unlock the role in Risk Cloud, or map another"}
+		return examine.Finding{Level: examine.Problem, What: "role " + name + " is locked: Scimbridge only revokes it", Remedy: "unlock the role in Risk Cloud, or map another"}
 	case !r.shows():
-		return backend.Finding{Level: backend.Note, What: "role " + name + " does not show who has it", Remedy: "nothing: where the list of people does not show it either, drift is not seen, and `authoritative` cannot work"}
+		return examine.Finding{Level: examine.Note, What: "role " + name + " does not show its users", Remedy: "nothing to do; unless the list of users shows them, drift is not seen and `authoritative` cannot work"}
 	}
-	return backend.Finding{Level: backend.Fine, What: fmt.Sprintf("role %s shows its %d people", name, len(r.Users))}
+	return examine.Finding{Level: examine.Fine, What: fmt.Sprintf("role %s shows its %d users", name, len(r.Users))}
 }
 
-// updateWays in the order in which they are likely.
+// updateWays lists the known ways of an update, the likeliest first.
 var updateWays = []backend.UpdateRole{
 	{Method: http.MethodPut, Path: "/api/v1/roles/{role}"},
 	{Method: http.MethodPut, Path: "/api/v1/roles?role={role}"},
 	{Method: http.MethodPatch, Path: "/api/v1/roles/{role}"},
 }
 
-// FindUpdate implements backend.UpdateFinder: it tries on a role, with an update that changes nothing, which way the tenant accepts. It goes on to the next only after
-// 404 or 405.
+// FindUpdate implements backend.UpdateFinder. It tries the known ways on a role, with an update that
+// changes nothing. Only after a 404 or 405 it tries the next.
 func (c *Client) FindUpdate(ctx context.Context, id string) (backend.UpdateRole, error) {
 	before, there, err := c.role(ctx, id)
 	switch {
@@ -95,9 +96,9 @@ func (c *Client) FindUpdate(ctx context.Context, id string) (backend.UpdateRole,
 	case !there:
 		return backend.UpdateRole{}, errors.New("there is no role " + id)
 	case before.refusal() != "":
-		return backend.UpdateRole{}, errors.New("the role may not be touched: " + before.refusal())
+		return backend.UpdateRole{}, errors.New("the role must not be changed: " + before.refusal())
 	case before.Locked:
-		return backend.UpdateRole{}, errors.New("the role may not be touched: locked")
+		return backend.UpdateRole{}, errors.New("the role must not be changed: locked")
 	}
 	for _, way := range updateWays {
 		a, err := c.do(ctx, backend.Call{Operation: "update_role", Doing: "trying the update of a role", Method: way.Method, Changes: true,
@@ -111,18 +112,18 @@ func (c *Client) FindUpdate(ctx context.Context, id string) (backend.UpdateRole,
 		}
 		var answer role
 		if json.Unmarshal(a.Body, &answer) != nil || answer.ID != id {
-			return backend.UpdateRole{}, unclear("trying the update of a role", a.Status)
+			return backend.UpdateRole{}, backend.Unclear("trying the update of a role", a.Status)
 		}
 		after, _, err := c.role(ctx, id)
 		if err != nil {
 			return backend.UpdateRole{}, err
 		}
 		if !before.same(after) {
-			return way, fmt.Errorf("%s %s was accepted, and the role is not as it was before: look at it", way.Method, way.Path)
+			return way, fmt.Errorf("%s %s was accepted, and the role has changed: check its name and users", way.Method, way.Path)
 		}
 		return way, nil
 	}
-	return backend.UpdateRole{}, errors.New("the tenant accepts none of the known ways; ask the vendor for method and path of “Update Users and Permission Sets on Role”")
+	return backend.UpdateRole{}, errors.New("the tenant accepts none of the known ways; ask the vendor for the method and path of “Update Users and Permission Sets on Role”")
 }
 
 func (r role) same(o role) bool {

@@ -11,8 +11,8 @@ import (
 	"github.com/scimbridge/scimbridge/backend/riskcloud"
 )
 
-// FuzzAnswers makes each call to a vendor that says anything, with any status: of tokens, people, roles and changes. Nothing passes
-// for a success that is none, and nobody for somebody.
+// FuzzAnswers makes each call to a vendor with any answers, of any status, to requests of tokens, users,
+// roles and changes. No failure passes for a success, and no item without an id for an account.
 func FuzzAnswers(f *testing.F) {
 	const (
 		token = `{"access_token":"SECRET-token"}`
@@ -68,7 +68,7 @@ func FuzzAnswers(f *testing.F) {
 			case "apply":
 				var r struct{ ID string }
 				return lastStatus < 300 && changed && json.Unmarshal([]byte(done), &r) == nil && r.ID == "t1"
-			case "offboard": // also when a listing shows that the person is gone
+			case "offboard": // also if a listing proves that the account is gone
 				return success || !changed && lastStatus < 300
 			case "invite":
 				return success
@@ -78,18 +78,18 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-// What is not understood of a list is no evidence that somebody is not there, or has a role no more.
-func TestWhatIsNotUnderstoodIsNoEvidence(t *testing.T) {
+// A list with an unknown form does not prove that an account is missing or has no role.
+func TestUnknownFormProvesNothing(t *testing.T) {
 	const (
 		users = `[{"status":"Active","id":"b2","email":"b@example.com"},{"status":"Active","id":"a1","email":"a@example.com"}]`
 		roles = `[{"id":"t1","name":"Role","users":[],"userCount":0}]`
 	)
 	for name, vendor := range map[string][2]string{
-		"people without ids":          {`[{},{}]`, roles},
-		"nothing in place of someone": {`[null,{"status":"Active","id":"b2","email":"b@example.com"}]`, roles},
-		"the same page twice":         {`{"content":[{"id":"b2"}],"number":0,"last":false,"totalPages":2}`, roles},
-		"one person counted twice":    {users, `[{"id":"t1","users":[{"id":"b2"},{"id":"b2"}],"userCount":2}]`},
-		"one who is nobody":           {users, `[{"id":"t1","users":[{"id":"b2"},null],"userCount":2}]`},
+		"users without ids":         {`[{},{}]`, roles},
+		"null in place of a user":   {`[null,{"status":"Active","id":"b2","email":"b@example.com"}]`, roles},
+		"the same page twice":       {`{"content":[{"id":"b2"}],"number":0,"last":false,"totalPages":2}`, roles},
+		"one user counted twice":    {users, `[{"id":"t1","users":[{"id":"b2"},{"id":"b2"}],"userCount":2}]`},
+		"null in place of a holder": {users, `[{"id":"t1","users":[{"id":"b2"},null],"userCount":2}]`},
 	} {
 		v := &backendtest.Vendor{Answer: func(r *http.Request) (int, http.Header, string) {
 			switch {

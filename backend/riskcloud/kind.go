@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend/riskcloud/simulator"
 )
 
-// Kind returns what the configuration calls riskcloud.
+// Kind returns the kind riskcloud.
 func Kind() backend.Kind {
 	return backend.Kind{
 		Name: "riskcloud", Title: "Risk Cloud", Traits: traits(), Credentials: [][]string{{"client_id", "client_secret"}, {"token"}},
@@ -33,7 +33,7 @@ func traits() backend.Traits {
 	return backend.Traits{Mixed: true, OneListing: true, ShowsAll: true, FixedRole: Member}
 }
 
-// updateMethods are the methods by which a role may be updated.
+// updateMethods are the methods that the configuration may name for the role update.
 var updateMethods = []string{http.MethodPut, http.MethodPatch, http.MethodPost}
 
 func validate(s backend.Settings) (out []backend.Mistake) {

@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend/riskcloud"
 )
 
-// Every page of a listing counts, the last one too, in whichever form the vendor says which it is.
+// Every page of a listing is read, the last one too, in each form in which the vendor may mark it.
 func TestLastPage(t *testing.T) {
 	for name, form := range map[string]func(n, pages int) string{
 		"last":                    func(n, pages int) string { return fmt.Sprintf(`"last":%v`, n+1 == pages) },

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// maxInList is how many users or roles a list may have.
+// maxInList is the largest number of users or roles in a list.
 const maxInList = 500_000
 
 var errPage = errors.New("not a list")
 
-// page is a list, or one page of it. It is read element by element: an answer of a vendor may hold far more than it should.
+// page is a list, or one page of it. It is read element by element: an answer may be far too large.
 type page[T any] struct {
-	keep func(T) bool // false: then it is not the list that it should be
+	keep func(T) bool // false: this is another kind of list
 
-	plain    bool // an array, and no page
+	plain    bool // an array without pages
 	content  []T
 	elements int
 	number   *int

@@ -28,8 +28,8 @@ type update struct {
 	SetsRemove []setRef  `json:"permissionSetsToRemove,omitempty"`
 }
 
-// Apply implements backend.Backend with one role update, after reading the role: its name is echoed, since anything
-// else renames it, and each person's status, since it may be written.
+// Apply implements backend.Backend with one role update. Before it reads the role, because another name
+// would rename it, and the status of each user, because the vendor may write the status that is sent.
 func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
 	r, ok, err := c.role(ctx, d.Target)
 	switch {
@@ -53,14 +53,14 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 				continue
 			}
 		}
-		if users == nil { // read now: the status that is echoed may be written
+		if users == nil { // read now: the vendor may write the status that is sent
 			if users, whole, err = c.listUsers(ctx); err != nil {
 				return nil, before(err)
 			}
 		}
 		u, there := users[ch.Account.ID]
 		switch {
-		case !there && !whole: // nothing is known of them: the others need not wait
+		case !there && !whole: // the account may exist; the other changes need not wait
 			return nil, refused("not_shown")
 		case !there:
 			return nil, refused("unknown_user")
@@ -75,7 +75,7 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 		}
 	}
 	body.SetsAdd, body.SetsRemove = refs(d.PermissionSetsToAdd), refs(d.PermissionSetsToRemove)
-	if r.Locked && len(body.Add)+len(body.SetsAdd) > 0 { // who leaves must lose it: a removal is tried
+	if r.Locked && len(body.Add)+len(body.SetsAdd) > 0 { // a revocation alone is tried
 		return nil, refused("locked")
 	}
 	if len(body.Add)+len(body.Remove)+len(body.SetsAdd)+len(body.SetsRemove) == 0 {
@@ -84,7 +84,7 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 	return outcomes, c.send(ctx, d.Target, r, body)
 }
 
-// before marks a failure of what comes before a change: nothing was changed.
+// before marks a failure before a change: the change was not sent.
 func before(err error) error {
 	var e *backend.Error
 	if errors.As(err, &e) {
@@ -107,14 +107,14 @@ func (c *Client) send(ctx context.Context, target string, r role, body update) e
 		Path: strings.ReplaceAll(c.config.UpdatePath, "{role}", url.PathEscape(target)), Body: body, Changes: true})
 	var e *backend.Error
 	if errors.As(err, &e) {
-		if e.Kind == backend.Missing { // the role was there a moment ago: one of the people is meant, or the path is wrong
+		if e.Kind == backend.Missing { // the role existed a moment ago: a user is missing, or the path is wrong
 			e.Kind = backend.Rejected
 		}
 		return e
 	}
 	var answer role
 	if json.Unmarshal(a.Body, &answer) != nil || answer.ID != target {
-		return unclear(doing, a.Status)
+		return backend.Unclear(doing, a.Status)
 	}
 	if r.Name != nil && answer.Name != nil && *answer.Name != *r.Name {
 		return &backend.Error{Kind: backend.Transient, Doing: doing, Status: a.Status, Err: errors.New("the role changed its name")}

@@ -10,10 +10,11 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/backendtest"
+	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/backend/virustotal"
 )
 
-// answering is a client of a vendor that answers one call after another, the last answer for ever.
+// answering returns a client of a vendor with one answer for each call; it repeats the last one.
 func answering(t *testing.T, bodies ...string) backend.Backend {
 	t.Helper()
 	v := &backendtest.Vendor{}
@@ -32,18 +33,18 @@ func client(t *testing.T, v *backendtest.Vendor) backend.Backend {
 	return c
 }
 
-// A listing that is not whole is no evidence of who is not in it.
-func TestAListingThatIsNotWhole(t *testing.T) {
+// An incomplete listing does not prove that an account has no role.
+func TestIncompleteListing(t *testing.T) {
 	const b2 = `{"type":"user","id":"b2","context_attributes":{"roles":["R"]}}`
 	for name, bodies := range map[string][]string{
-		"a next page that cannot be asked for": {`{"data":[` + b2 + `],"links":{"next":"https://vendor.example/api/v3/x?offset=40"}}`},
-		"fewer than it counts":                 {`{"data":[` + b2 + `],"meta":{"count":2}}`},
+		"a next page without a cursor": {`{"data":[` + b2 + `],"links":{"next":"https://vendor.example/api/v3/x?offset=40"}}`},
+		"fewer than it counts":         {`{"data":[` + b2 + `],"meta":{"count":2}}`},
 		"it shrank between two pages": {`{"data":[` + b2 + `],"meta":{"count":3,"cursor":"x"}}`,
 			`{"data":[{"type":"user","id":"c3"}],"meta":{"count":2}}`},
 		"one twice in place of another": {`{"data":[` + b2 + `,{"type":"user","id":"c3"}],"meta":{"count":3,"cursor":"x"}}`,
 			`{"data":[{"type":"user","id":"c3"}],"meta":{"count":3}}`},
-		"somebody may not be seen":   {`{"data":[` + b2 + `,{"error":{"code":"ForbiddenError"},"id":"a1","type":"user"}]}`},
-		"an error beside the people": {`{"data":[` + b2 + `],"error":{"code":"TransientError"}}`},
+		"a hidden account":              {`{"data":[` + b2 + `,{"error":{"code":"ForbiddenError"},"id":"a1","type":"user"}]}`},
+		"an error besides the accounts": {`{"data":[` + b2 + `],"error":{"code":"TransientError"}}`},
 	} {
 		o, _ := answering(t, bodies...).Observe(t.Context(), "t1") // an error is an answer, too
 		if has, known := o.Has("a1", "R"); has || known || o.Complete {
@@ -51,10 +52,10 @@ func TestAListingThatIsNotWhole(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
-		"counts all":                `{"data":[` + b2 + `],"meta":{"count":1},"links":{"next":null}}`,
-		"counts those of a page":    `{"data":[` + b2 + `],"meta":{"count":1,"cursor":""}}`,
-		"counts in another way":     `{"data":[` + b2 + `],"meta":{"count":"one"}}`,
-		"somebody who is not there": `{"data":[` + b2 + `,{"error":{"code":"NotFoundError"},"id":"a1","type":"user"}],"meta":{"count":2}}`,
+		"counts all":                     `{"data":[` + b2 + `],"meta":{"count":1},"links":{"next":null}}`,
+		"counts those of a page":         `{"data":[` + b2 + `],"meta":{"count":1,"cursor":""}}`,
+		"counts in another way":          `{"data":[` + b2 + `],"meta":{"count":"one"}}`,
+		"an account that does not exist": `{"data":[` + b2 + `,{"error":{"code":"NotFoundError"},"id":"a1","type":"user"}],"meta":{"count":2}}`,
 	} {
 		o, err := answering(t, body).Observe(t.Context(), "t1")
 		if has, known := o.Has("a1", "R"); err != nil || has || !known {
@@ -63,8 +64,8 @@ func TestAListingThatIsNotWhole(t *testing.T) {
 	}
 }
 
-// A success that refuses one of its entries is none: the entry is found as that of any other refused batch.
-func TestASuccessThatRefusesSomebody(t *testing.T) {
+// A success that refuses one of its entries is a failure of the batch, which is then halved.
+func TestSuccessWithARefusedEntry(t *testing.T) {
 	c := answering(t, `{"data":[{"type":"user","id":"b2"},{"type":"user","id":"a1","error":{"code":"NotFoundError","message":"SECRET"}}]}`)
 	_, err := c.Apply(t.Context(), backend.Delta{Target: "t1", Changes: []backend.Change{
 		{Account: backend.Account{ID: "b2"}, Op: backend.Remove, Roles: []string{"R"}}, {Account: backend.Account{ID: "a1"}, Op: backend.Remove, Roles: []string{"R"}}}})
@@ -74,28 +75,28 @@ func TestASuccessThatRefusesSomebody(t *testing.T) {
 	}
 }
 
-// A success may speak also of others, who are listed and not there any more: only of whom the call was about it can refuse something.
-// What has to do with the moment refuses nobody.
-func TestWhatAnEntryOfASuccessSays(t *testing.T) {
+// A success may also list other accounts, which do not exist any more. Only an entry of an account of the
+// call can refuse, and a transient code refuses nothing.
+func TestEntriesOfASuccess(t *testing.T) {
 	const fine = `{"type":"user","id":"b2"}`
 	entry := func(id, code string) string {
 		return `{"type":"user","id":"` + id + `","error":{"code":"` + code + `"}}`
 	}
 	for name, c := range map[string]struct {
 		entries string
-		kind    backend.ErrorKind // 0: it is done
+		kind    backend.ErrorKind // 0: done
 		code    string
 	}{
-		"one of them":                         {fine + `,` + entry("a1", "InvalidArgumentError"), backend.Rejected, "InvalidArgumentError"},
-		"one without a name":                  {fine + `,` + entry("", "InvalidArgumentError"), backend.Rejected, "InvalidArgumentError"},
-		"somebody else":                       {fine + `,` + entry("ghost", "NotFoundError"), 0, ""},
-		"somebody else of the moment":         {fine + `,` + entry("ghost", "TransientError"), 0, ""},
-		"somebody else before one of them":    {entry("ghost", "NotFoundError") + `,` + entry("a1", "ForbiddenError"), backend.Rejected, "ForbiddenError"},
-		"transient":                           {fine + `,` + entry("a1", "TransientError"), backend.Transient, "TransientError"},
-		"too many":                            {fine + `,` + entry("a1", "TooManyRequestsError"), backend.Transient, "TooManyRequestsError"},
-		"no quota":                            {fine + `,` + entry("a1", "QuotaExceededError"), backend.Transient, "QuotaExceededError"},
-		"too late":                            {fine + `,` + entry("a1", "DeadlineExceededError"), backend.Transient, "DeadlineExceededError"},
-		"one refused, one nobody knows about": {entry("b2", "NotFoundError") + `,` + entry("a1", "DeadlineExceededError"), backend.Transient, "DeadlineExceededError"},
+		"one of them":                        {fine + `,` + entry("a1", "InvalidArgumentError"), backend.Rejected, "InvalidArgumentError"},
+		"one without a name":                 {fine + `,` + entry("", "InvalidArgumentError"), backend.Rejected, "InvalidArgumentError"},
+		"another account":                    {fine + `,` + entry("ghost", "NotFoundError"), 0, ""},
+		"another account, transient":         {fine + `,` + entry("ghost", "TransientError"), 0, ""},
+		"another account before one of them": {entry("ghost", "NotFoundError") + `,` + entry("a1", "ForbiddenError"), backend.Rejected, "ForbiddenError"},
+		"transient":                          {fine + `,` + entry("a1", "TransientError"), backend.Transient, "TransientError"},
+		"too many":                           {fine + `,` + entry("a1", "TooManyRequestsError"), backend.Transient, "TooManyRequestsError"},
+		"no quota":                           {fine + `,` + entry("a1", "QuotaExceededError"), backend.Transient, "QuotaExceededError"},
+		"too late":                           {fine + `,` + entry("a1", "DeadlineExceededError"), backend.Transient, "DeadlineExceededError"},
+		"one refused, one unknown":           {entry("b2", "NotFoundError") + `,` + entry("a1", "DeadlineExceededError"), backend.Transient, "DeadlineExceededError"},
 	} {
 		_, err := answering(t, `{"data":[`+c.entries+`]}`).Apply(t.Context(), backend.Delta{Target: "t1", Changes: []backend.Change{
 			{Account: backend.Account{ID: "b2"}, Op: backend.Add, Roles: []string{"R"}}, {Account: backend.Account{ID: "a1"}, Op: backend.Add, Roles: []string{"R"}}}})
@@ -103,7 +104,7 @@ func TestWhatAnEntryOfASuccessSays(t *testing.T) {
 	}
 }
 
-// says holds an error to a kind and a code; 0 is none. Something was sent, and may have been done.
+// says checks the kind and the code of an error; 0 is no error. The call was sent, and may have taken effect.
 func says(t *testing.T, name string, err error, kind backend.ErrorKind, code string) {
 	t.Helper()
 	var e *backend.Error
@@ -115,37 +116,37 @@ func says(t *testing.T, name string, err error, kind backend.ErrorKind, code str
 	}
 }
 
-// An invitation that a success refuses was not made.
-func TestAnInvitationThatASuccessRefuses(t *testing.T) {
+// A success may refuse the invitation in its entry.
+func TestSuccessWithARefusedInvitation(t *testing.T) {
 	for name, c := range map[string]struct {
 		body string
 		kind backend.ErrorKind
 		code string
 	}{
-		"done":                     {`{"data":[{"type":"user","id":"a@example.com"}]}`, 0, ""},
-		"refused":                  {`{"data":[{"type":"user","id":"A@example.com","error":{"code":"InvalidArgumentError","message":"SECRET"}}]}`, backend.Rejected, "InvalidArgumentError"},
-		"refused without a name":   {`{"data":[{"error":{"code":"ForbiddenError"}}]}`, backend.Rejected, "ForbiddenError"},
-		"refused to somebody else": {`{"data":[{"type":"user","id":"ghost","error":{"code":"NotFoundError"}}]}`, 0, ""},
-		"a member already":         {`{"data":[{"type":"user","id":"a@example.com","error":{"code":"AlreadyExistsError"}}]}`, 0, ""},
-		"nobody knows":             {`{"data":[{"type":"user","id":"a@example.com","error":{"code":"TransientError"}}]}`, backend.Transient, "TransientError"},
+		"done":                    {`{"data":[{"type":"user","id":"a@example.com"}]}`, 0, ""},
+		"refused":                 {`{"data":[{"type":"user","id":"A@example.com","error":{"code":"InvalidArgumentError","message":"SECRET"}}]}`, backend.Rejected, "InvalidArgumentError"},
+		"refused without a name":  {`{"data":[{"error":{"code":"ForbiddenError"}}]}`, backend.Rejected, "ForbiddenError"},
+		"another account refused": {`{"data":[{"type":"user","id":"ghost","error":{"code":"NotFoundError"}}]}`, 0, ""},
+		"a member already":        {`{"data":[{"type":"user","id":"a@example.com","error":{"code":"AlreadyExistsError"}}]}`, 0, ""},
+		"unknown":                 {`{"data":[{"type":"user","id":"a@example.com","error":{"code":"TransientError"}}]}`, backend.Transient, "TransientError"},
 	} {
 		says(t, name, answering(t, c.body).Invite(t.Context(), "t1", "a@example.com"), c.kind, c.code)
 	}
 }
 
-// Administrators of whom not all are shown are no evidence that there are others, nor that nobody can tell.
-func TestAdministratorsOfWhomNotAllAreShown(t *testing.T) {
+// An incomplete list of administrators shows the role, and does not prove that an account is none.
+func TestIncompleteAdministrators(t *testing.T) {
 	const a1 = `{"type":"user","id":"a1"}`
 	for name, c := range map[string]struct {
 		admins          string
 		shows, complete bool
 	}{
-		"all":                      {`{"data":[` + a1 + `],"meta":{"count":1}}`, true, true},
-		"one withheld":             {`{"data":[` + a1 + `,{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}]}`, true, false},
-		"more are counted":         {`{"data":[` + a1 + `],"meta":{"count":2}}`, true, false},
-		"the only one is withheld": {`{"data":[{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}]}`, true, false},
-		"counted and none shown":   {`{"data":[],"meta":{"count":2}}`, true, false},
-		"none at all":              {`{"data":[]}`, false, true},
+		"all":                    {`{"data":[` + a1 + `],"meta":{"count":1}}`, true, true},
+		"one hidden":             {`{"data":[` + a1 + `,{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}]}`, true, false},
+		"more are counted":       {`{"data":[` + a1 + `],"meta":{"count":2}}`, true, false},
+		"the only one is hidden": {`{"data":[{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}]}`, true, false},
+		"counted and none shown": {`{"data":[],"meta":{"count":2}}`, true, false},
+		"none at all":            {`{"data":[]}`, false, true},
 	} {
 		v := &backendtest.Vendor{Answer: func(r *http.Request) (int, http.Header, string) {
 			if strings.HasSuffix(r.URL.Path, "/administrators") {
@@ -160,8 +161,8 @@ func TestAdministratorsOfWhomNotAllAreShown(t *testing.T) {
 	}
 }
 
-// Of who is missing from a listing that is not whole nobody knows whether they have an account; who is in it is found.
-func TestPeopleOfWhomNotAllAreShown(t *testing.T) {
+// An incomplete user list gives the accounts that it has, and ErrPartial.
+func TestResolveFromAnIncompleteList(t *testing.T) {
 	const a1 = `{"type":"user","id":"a1","attributes":{"email":"a@example.com"}}`
 	for body, whole := range map[string]bool{
 		`{"data":[` + a1 + `],"meta":{"count":1}}`:                                          true,
@@ -176,8 +177,8 @@ func TestPeopleOfWhomNotAllAreShown(t *testing.T) {
 	}
 }
 
-// The list in which people are found may withhold somebody whom the one of roles shows.
-func TestExamineTellsOfPeopleWhoAreNotFound(t *testing.T) {
+// The user list may hide an account that the list of roles shows.
+func TestExamineReportsHiddenAccounts(t *testing.T) {
 	const a1 = `{"type":"user","id":"a1","attributes":{"email":"a@example.com"}}`
 	for people, want := range map[string]int{
 		a1: 0, a1 + `,{"type":"user","id":"b2","error":{"code":"ForbiddenError"}}`: 1, a1 + `,{"type":"user","id":"b2","error":{"code":"NotFoundError"}}`: 0,
@@ -188,20 +189,20 @@ func TestExamineTellsOfPeopleWhoAreNotFound(t *testing.T) {
 			}
 			return 200, http.Header{}, `{"data":[` + people + `]}`
 		}}
-		told := 0
-		for _, f := range client(t, v).(backend.Examiner).Examine(t.Context(), []string{"t1"}) {
-			if strings.Contains(f.What, "not all") {
-				told++
+		reported := 0
+		for _, f := range client(t, v).(examine.Examiner).Examine(t.Context(), []string{"t1"}) {
+			if strings.Contains(f.What, "more users than it shows") {
+				reported++
 			}
 		}
-		if told != want {
-			t.Errorf("%s: told %d times, want %d", people, told, want)
+		if reported != want {
+			t.Errorf("%s: reported %d times, want %d", people, reported, want)
 		}
 	}
 }
 
-// Somebody who looks for the cause is told that a listing is not whole.
-func TestExamineTellsOfAListingThatIsNotWhole(t *testing.T) {
+// Examine reports an incomplete listing.
+func TestExamineReportsAnIncompleteListing(t *testing.T) {
 	const a1 = `{"type":"user","id":"a1","attributes":{"email":"a@example.com"},"context_attributes":{"roles":["R"]}}`
 	for body, partial := range map[string]bool{
 		`{"data":[` + a1 + `],"meta":{"count":1}}`:                               false,
@@ -210,18 +211,18 @@ func TestExamineTellsOfAListingThatIsNotWhole(t *testing.T) {
 		`{"data":[],"meta":{"count":2}}`:                                         true,
 		`{"data":[{"type":"user","id":"a1","error":{"code":"ForbiddenError"}}]}`: true,
 	} {
-		found := answering(t, body).(backend.Examiner).Examine(t.Context(), []string{"t1"})
-		told := slices.ContainsFunc(found, func(f backend.Finding) bool {
-			return f.Level == backend.Note && f.Target == "t1" && strings.Contains(f.What, "not all") && f.Remedy != ""
+		found := answering(t, body).(examine.Examiner).Examine(t.Context(), []string{"t1"})
+		reported := slices.ContainsFunc(found, func(f examine.Finding) bool {
+			return f.Level == examine.Note && f.Target == "t1" && strings.Contains(f.What, "more users than it shows") && f.Remedy != ""
 		})
-		if told != partial {
+		if reported != partial {
 			t.Errorf("%s: %+v", body, found)
 		}
 	}
 }
 
-// A role that is shown with a name for people beside its own is itself.
-func TestARoleWithTwoNames(t *testing.T) {
+// A role may be shown with a display name besides its own name.
+func TestRoleWithADisplayName(t *testing.T) {
 	for _, role := range []string{`{"role":"USER_ROLE_R","name":"Reader"}`, `{"id":"USER_ROLE_R","name":"Reader"}`, `{"id":"7","name":"USER_ROLE_R"}`, `{"name":"USER_ROLE_R"}`} {
 		o, err := answering(t, `{"data":[{"type":"user","id":"a1","context_attributes":{"roles":[`+role+`]}}]}`).Observe(t.Context(), "t1")
 		if has, known := o.Has("a1", "USER_ROLE_R"); err != nil || !has || !known {
@@ -230,8 +231,8 @@ func TestARoleWithTwoNames(t *testing.T) {
 	}
 }
 
-// Two accounts with one address: who is meant does not depend on the order in which they are listed.
-func TestOneAddressTwice(t *testing.T) {
+// Of two accounts with one address the choice does not depend on their order.
+func TestAddressOfTwoAccounts(t *testing.T) {
 	const one, two = `{"type":"user","id":"a1","attributes":{"email":"a@example.com"}}`, `{"type":"user","id":"b2","attributes":{"email":"A@Example.com"}}`
 	for _, body := range []string{`{"data":[` + one + `,` + two + `]}`, `{"data":[` + two + `,` + one + `]}`} {
 		found, err := answering(t, body).Resolve(t.Context(), "t1", nil)
@@ -241,8 +242,8 @@ func TestOneAddressTwice(t *testing.T) {
 	}
 }
 
-// A tenant that does not show the credential who its administrators are shows the rest all the same.
-func TestAdministratorsThatAreNotShown(t *testing.T) {
+// A tenant that hides its administrators shows the members all the same.
+func TestHiddenAdministrators(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 405} {
 		v := &backendtest.Vendor{Answer: func(r *http.Request) (int, http.Header, string) {
 			if strings.HasSuffix(r.URL.Path, "/administrators") {
@@ -257,17 +258,17 @@ func TestAdministratorsThatAreNotShown(t *testing.T) {
 	}
 }
 
-// An error that is null is none.
-func TestNoError(t *testing.T) {
+// An error of null is no error.
+func TestNullError(t *testing.T) {
 	if _, err := answering(t, `{"data":null,"error":null}`).Apply(t.Context(), backend.Delta{Target: "t1", Changes: []backend.Change{
 		{Account: backend.Account{ID: "a1"}, Op: backend.Add, Roles: []string{"USER_ROLE_R"}}}}); err != nil {
 		t.Error(err)
 	}
 }
 
-// A quota of the day that is used up parks the backend until the day is over. Just after midnight the vendor's day may not have begun:
-// another whole day would be lost to clocks that differ by seconds.
-func TestTheQuotaOfADay(t *testing.T) {
+// A used-up daily quota pauses the backend until the day is over. Just after midnight the vendor's day
+// may not have begun: a pause would cost another day because clocks differ by seconds.
+func TestDailyQuota(t *testing.T) {
 	midnight := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
 	for at, want := range map[time.Time]time.Time{
 		midnight.Add(-time.Second):                                   midnight,

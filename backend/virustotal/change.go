@@ -19,8 +19,8 @@ type roleChange struct {
 
 var operations = map[backend.Op]string{backend.Add: "add_roles", backend.Remove: "remove_roles", backend.Replace: "roles"}
 
-// Apply implements backend.Backend with one PATCH (vendor's page Manage Roles). A 404 may be the group or one of the
-// people: the caller finds out by halving.
+// Apply implements backend.Backend with one PATCH (vendor's page Manage Roles). A 404 may concern the
+// group or one of the users: the caller finds out by halving.
 func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome, error) {
 	const doing = "changing roles"
 	var data []roleChange
@@ -40,7 +40,7 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 		}
 		return nil, e
 	case !a.Done(): // the vendor documents a JSON object without properties
-		return nil, unclear(doing, a.Status)
+		return nil, backend.Unclear(doing, a.Status)
 	}
 	if err := refusal(doing, a, sent...); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ var passing = []string{"TransientError", "TooManyRequestsError", "QuotaExceededE
 // which is listed and does not exist any more, refuses nothing.
 func refusal(doing string, a backend.Answer, sent ...string) (err error) {
 	var answer struct{ Data []json.RawMessage }
-	if json.Unmarshal(a.Body, &answer) != nil { // none that speaks of entries
+	if json.Unmarshal(a.Body, &answer) != nil { // an answer without entries
 		return nil
 	}
 	for _, raw := range answer.Data {

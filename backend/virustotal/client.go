@@ -13,13 +13,13 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// maxPages and maxItems bound a listing: a vendor whose pages never end is not believed.
+// Limits of a listing: a faulty vendor may send pages without end.
 const (
 	maxPages = 10_000
 	maxItems = 40 * maxPages
 )
 
-// Config is how to reach VirusTotal. Caller.URL is https://www.virustotal.com/api/v3 in production; its Header and
+// Config is the connection to VirusTotal. Caller.URL is https://www.virustotal.com/api/v3 in production; its Header and
 // Throttle are set by New.
 type Config struct {
 	backend.Caller
@@ -34,21 +34,22 @@ type Client struct {
 
 var _ backend.Backend = (*Client)(nil)
 
-// New makes a client. It does not call.
+// New makes a client. It does not connect.
 func New(c Config) (*Client, error) {
 	if c.APIKey.IsZero() {
 		return nil, errors.New("virustotal: an API key is needed")
 	}
 	c.Header = map[string]backend.Secret{"x-apikey": c.APIKey}
 	c.Throttle = quota
-	c.Caller.Init()
+	c.Init()
 	return &Client{caller: c.Caller}, nil
 }
 
-// earlyHours is for how long after midnight the vendor's day may not have begun: clocks differ, and a pause must not cost another day.
+// earlyHours is the time after midnight in which the vendor's day may not have begun: clocks differ, and
+// a pause must not last for another day.
 const earlyHours = 10 * time.Minute
 
-// quota: a daily quota starts anew at 00:00 UTC (vendor's page on consumption quotas).
+// quota returns when a used-up daily quota ends: at 00:00 UTC (vendor's page on consumption quotas).
 func quota(code string, now time.Time) time.Time {
 	day := now.UTC().Truncate(24 * time.Hour)
 	if code != "QuotaExceededError" || now.Sub(day) < earlyHours {
@@ -81,7 +82,8 @@ type page struct {
 	Error json.RawMessage `json:"error"`
 }
 
-// next is the cursor of the page after this one, "" if it is the last. A link without a cursor leads on, and nobody knows where.
+// next returns the cursor of the next page, "" on the last one. The next page is unknown if its link has
+// no cursor.
 func (p page) next() (cursor string, known bool) {
 	u, err := url.Parse(p.Links.Next)
 	if err == nil && u.Query().Get("cursor") != "" {
@@ -90,9 +92,11 @@ func (p page) next() (cursor string, known bool) {
 	return p.Meta.Cursor, p.Meta.Cursor != "" || p.Links.Next == ""
 }
 
-// pages calls each with every item of a collection that is somebody; one that is neither that nor a refusal to show them makes the
-// listing unbelievable. The cursor is put into an address of our own: no link of an answer is followed. The listing is not whole if
-// somebody in it may not be seen, or if it was to hold more than it does: it may have changed while it was read.
+// pages calls each with every account of a collection. It follows no link of an answer: it puts the
+// cursor into its own address. An item that is neither an account nor a refusal is an error.
+//
+// whole is false if the vendor hides an account, or counts more than it shows: the collection may have
+// changed during the read.
 func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values, each func(item)) (whole bool, err error) {
 	err = c.unusable.Read(call.Path+"?"+query.Encode(), c.caller.Now, func() error {
 		whole, err = c.allPages(ctx, call, query, each)
@@ -103,7 +107,7 @@ func (c *Client) pages(ctx context.Context, call backend.Call, query url.Values,
 
 func (c *Client) allPages(ctx context.Context, call backend.Call, query url.Values, each func(item)) (whole bool, err error) {
 	path, items, cursors := call.Path, 0, map[string]bool{}
-	read := listing{people: map[string]bool{}}
+	read := listing{accounts: map[string]bool{}}
 	for range maxPages {
 		call.Path = path + "?" + query.Encode()
 		a, err := c.caller.Do(ctx, call)
@@ -112,33 +116,33 @@ func (c *Client) allPages(ctx context.Context, call backend.Call, query url.Valu
 		}
 		var p page
 		if err := json.Unmarshal(a.Body, &p); err != nil || p.Data == nil || there(p.Error) {
-			return false, unclear(call.Doing, a.Status)
+			return false, backend.Unclear(call.Doing, a.Status)
 		}
 		if items += len(p.Data); items > maxItems || !read.take(p, each) {
-			return false, unclear(call.Doing, a.Status)
+			return false, backend.Unclear(call.Doing, a.Status)
 		}
 		next, known := p.next()
-		if !known || cursors[next] { // or round in a circle
-			return false, unclear(call.Doing, a.Status)
+		if !known || cursors[next] { // the pages go in a circle
+			return false, backend.Unclear(call.Doing, a.Status)
 		}
 		if next == "" {
-			return !read.withheld && !read.short(), nil
+			return !read.hidden && !read.short(), nil
 		}
 		cursors[next] = true
 		query.Set("cursor", next)
 	}
-	return false, unclear(call.Doing, 0)
+	return false, backend.Unclear(call.Doing, 0)
 }
 
-// listing is what was read of a collection.
+// listing is a collection as far as it was read.
 type listing struct {
-	people   map[string]bool
-	gone     int  // who are listed and have no account any more
-	withheld bool // somebody may not be seen
-	most     int  // how many there were to be
+	accounts map[string]bool
+	gone     int  // items whose account does not exist any more
+	hidden   bool // the vendor hides an account
+	most     int  // the vendor's own count
 }
 
-// take reads a page. It says whether all of it was understood.
+// take reads a page. It reports whether it understood all items.
 func (l *listing) take(p page, each func(item)) bool {
 	for _, raw := range p.Data {
 		var i item
@@ -147,29 +151,25 @@ func (l *listing) take(p page, each func(item)) bool {
 		}
 		switch {
 		case !there(i.Error):
-			l.people[i.ID] = true
+			l.accounts[i.ID] = true
 			each(i)
 		case backend.CodeOf(raw) == notFound:
 			l.gone++
 		default:
-			l.withheld = true
+			l.hidden = true
 		}
 	}
-	if count, ok := p.Meta.Count.(float64); ok && int(count) > len(p.Data) { // not of this page alone
+	if count, ok := p.Meta.Count.(float64); ok && int(count) > len(p.Data) { // not the count of this page
 		l.most = max(l.most, int(count))
 	}
 	return true
 }
 
-// short says whether there were to be more than were read.
-func (l *listing) short() bool { return len(l.people)+l.gone < l.most }
+// short reports whether the vendor counts more than it showed.
+func (l *listing) short() bool { return len(l.accounts)+l.gone < l.most }
 
-// notFound is what is said of somebody who is listed and has no account any more (vendor's page on relationships).
+// notFound is the code of a listed account that does not exist any more (vendor's page on relationships).
 const notFound = "NotFoundError"
-
-func unclear(doing string, status int) error {
-	return &backend.Error{Kind: backend.Transient, Doing: doing, Status: status, Err: errors.New("the answer is not what it should be")}
-}
 
 type item struct {
 	Type       string          `json:"type"`
@@ -183,19 +183,19 @@ type item struct {
 	} `json:"context_attributes"`
 }
 
-// there says whether a value was given: null is none.
+// there reports whether a value was given: null is none.
 func there(raw json.RawMessage) bool { return raw != nil && string(raw) != "null" }
 
-// Resolve implements backend.Backend: the group's user list, whole. Only the attributes that are needed are asked for,
-// since a full user object carries API keys.
+// Resolve implements backend.Backend with the group's whole user list. It requests only the attributes
+// that it needs: a full user object has API keys.
 func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[string]backend.Account, error) {
 	out := map[string]backend.Account{}
-	whole, err := c.pages(ctx, backend.Call{Operation: "list_users", Doing: "listing people", Method: http.MethodGet,
+	whole, err := c.pages(ctx, backend.Call{Operation: "list_users", Doing: "listing users", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/users"},
 		url.Values{"attributes": {"email,first_name,last_name"}, "limit": {"40"}},
 		func(i item) {
 			key := backend.Fold(i.Attributes.Email)
-			if other, twice := out[key]; key == "" || twice && other.ID < i.ID { // of two it is the same one with every listing
+			if other, twice := out[key]; key == "" || twice && other.ID < i.ID { // of two, the same one in every listing
 				return
 			}
 			out[key] = backend.Account{ID: i.ID, Key: key}
@@ -209,16 +209,16 @@ func (c *Client) Resolve(ctx context.Context, target string, _ []string) (map[st
 	return out, nil
 }
 
-// Invite implements backend.Backend by adding a member: an address without an account is sent an invitation (vendor's page
-// Add users to a group).
+// Invite implements backend.Backend by adding a member: the vendor sends an invitation to an address
+// without an account (vendor's page Add users to a group).
 func (c *Client) Invite(ctx context.Context, target, email string) error {
-	const doing = "inviting somebody"
+	const doing = "inviting a user"
 	a, err := c.caller.Do(ctx, backend.Call{Operation: "invite", Doing: doing, Method: http.MethodPost,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/users", Changes: true,
 		Body: map[string]any{"data": []map[string]string{{"type": "user", "id": email}}}})
 	switch {
 	case err == nil && !a.Done():
-		return unclear(doing, a.Status)
+		return backend.Unclear(doing, a.Status)
 	case err == nil:
 		err = refusal(doing, a, email)
 	}
@@ -234,7 +234,7 @@ func (c *Client) Offboard(ctx context.Context, target string, a backend.Account)
 	done, err := c.caller.Do(ctx, backend.Call{Operation: "remove_member", Doing: "removing a member", Method: http.MethodDelete,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/users/" + url.PathEscape(a.ID), Changes: true})
 	if err == nil && !done.Done() {
-		return unclear("removing a member", done.Status)
+		return backend.Unclear("removing a member", done.Status)
 	}
 	var e *backend.Error
 	if !errors.As(err, &e) || e.Kind != backend.Missing && e.Kind != backend.Rejected {
@@ -263,7 +263,7 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 			obscure = obscure || !understood
 		})
 	o.Complete = err == nil && whole && len(o.Members) > 0
-	if obscure { // what it shows of somebody may be more than was understood, so it is no evidence of anybody's absence
+	if obscure { // an account may have more roles than were understood, so nothing proves an absence
 		o.Roles, o.Holders = false, map[string][]string{}
 	}
 	if err != nil || o.Roles {
@@ -273,14 +273,14 @@ func (c *Client) Observe(ctx context.Context, target string) (backend.Observatio
 	return o, err
 }
 
-// administrators reads the one role of which every tenant shows who holds it. A tenant that does not is no failure.
+// administrators reads the one role whose holders every tenant should show. A tenant that does not is no failure.
 func (c *Client) administrators(ctx context.Context, target string, o *backend.Observation) error {
 	var admins []string
 	whole, err := c.pages(ctx, backend.Call{Operation: "read_roles", Doing: "reading administrators", Method: http.MethodGet,
 		Path: "/groups/" + url.PathEscape(target) + "/relationships/administrators"}, url.Values{"limit": {"40"}},
 		func(i item) { admins = append(admins, i.ID) })
 	switch {
-	case err == nil && (len(admins) > 0 || !whole): // without one the group could not be read
+	case err == nil && (len(admins) > 0 || !whole): // every group has an administrator
 		o.Only, o.Partial = adminRole, !whole
 		for _, id := range admins {
 			o.Holders[id] = []string{adminRole}
@@ -291,13 +291,13 @@ func (c *Client) administrators(ctx context.Context, target string, o *backend.O
 	return nil
 }
 
-// unshown says whether a failure to read the administrators is that the tenant, or the credential, does not have them.
+// unshown reports whether the tenant, or the credential, cannot read the administrators.
 func unshown(err error) bool {
 	var e *backend.Error
 	return errors.As(err, &e) && (e.Kind == backend.Missing || e.Kind == backend.Rejected || e.Status == http.StatusForbidden)
 }
 
-// roles reads the forms in which roles may be shown; the vendor documents none. It says whether it understood all of it.
+// roles reads the forms in which roles may be shown; the vendor documents none. It reports whether it understood every entry.
 func roles(raw json.RawMessage) (held []string, understood bool) {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
@@ -332,7 +332,7 @@ func roles(raw json.RawMessage) (held []string, understood bool) {
 	return held, understood
 }
 
-// roleName is which of the names in an entry is the role's own: there may be one for people beside it.
+// roleName returns the role's own name in an entry, which may also have a display name.
 func roleName(names ...string) string {
 	for _, n := range names {
 		if strings.HasPrefix(n, "USER_ROLE_") {

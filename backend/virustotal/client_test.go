@@ -69,10 +69,10 @@ func TestAllProfiles(t *testing.T) {
 			now = now.Add(3 * time.Second)
 			o, err = c.Observe(t.Context(), "g1")
 			if has, known := o.Has(ids[2], "USER_ROLE_GROUP_ADMIN"); err != nil || !has || !known {
-				t.Errorf("who is admin is shown everywhere: %v, %v, %v", has, known, err)
+				t.Errorf("an administrator: %v, %v, %v", has, known, err)
 			}
 			if has, known := o.Has(ids[3], "USER_ROLE_GROUP_ADMIN"); has || !known {
-				t.Errorf("and who is not: %v, %v", has, known)
+				t.Errorf("an account that is none: %v, %v", has, known)
 			}
 			change(backend.Remove, "USER_ROLE_X")
 			if got := sim.Roles("a@example.com"); !slices.Equal(got, []string{"g1 USER_ROLE_BY_HAND"}) {
@@ -86,8 +86,8 @@ func TestAllProfiles(t *testing.T) {
 	}
 }
 
-// What the profiles may say to an invitation of a member, and to taking the last administrator's role.
-func TestWhatAProfileRefuses(t *testing.T) {
+// The profiles differ in the invitation of a member and the removal of the last administrator.
+func TestProfileRefusals(t *testing.T) {
 	for profile, refused := range map[string]backend.ErrorKind{"strict": backend.Rejected, "lenient": 0, "partial": backend.Unauthorized} {
 		sim := simulator.New(simulator.Options{Profile: profile, APIKey: backendtest.Secret})
 		a, b := sim.AddPerson("a@example.com"), sim.AddPerson("b@example.com")
@@ -98,7 +98,7 @@ func TestWhatAProfileRefuses(t *testing.T) {
 		defer srv.Close()
 		c := newClient(t, srv.URL)
 		if err := c.Invite(t.Context(), "g1", "a@example.com"); err != nil {
-			t.Errorf("%s: somebody is a member already: %v", profile, err)
+			t.Errorf("%s: an invitation of a member: %v", profile, err)
 		}
 		for i, want := range []backend.ErrorKind{0, refused} {
 			_, err := c.Apply(t.Context(), backend.Delta{Target: "g1", Changes: []backend.Change{

@@ -11,8 +11,9 @@ import (
 	"github.com/scimbridge/scimbridge/backend/virustotal"
 )
 
-// FuzzAnswers makes each call to a vendor that answers one thing, then another, then the first again, with any status. Nothing
-// passes for a success that is none, nobody for somebody, and no listing goes round in circles.
+// FuzzAnswers makes each call to a vendor that answers one thing, then another, then the first again,
+// with any status. No failure passes for a success, no item without an id for an account, and no listing
+// goes in circles.
 func FuzzAnswers(f *testing.F) {
 	for _, body := range []string{
 		`{}`, ``, `null`, `[]`, `<html>`, `{"data":[]}`, `{"error":{"code":"NotFoundError","message":"m"}}`, `{"data":[null]}`, `{"error":null}`, `{"data":[{}]}`,
@@ -53,11 +54,11 @@ func FuzzAnswers(f *testing.F) {
 			switch what {
 			case "resolve":
 				return last.status < 300 && object
-			case "observe": // a tenant that does not show its administrators is none the worse
+			case "observe": // a tenant may hide its administrators
 				return last.status < 300 && object || last.status >= 400 && last.status < 500
 			case "invite":
 				return success || last.status == http.StatusConflict
-			case "offboard": // also when a listing shows that the person is gone
+			case "offboard": // also if a listing proves that the account is gone
 				return success || v.Calls > 1
 			}
 			return success
@@ -65,15 +66,15 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-// What is not understood of a listing may be more than what is: it is no evidence that somebody is not there, or has a role no more.
-func TestWhatIsNotUnderstoodIsNoEvidence(t *testing.T) {
+// A listing with an unknown form does not prove that an account is missing or has no role.
+func TestUnknownFormProvesNothing(t *testing.T) {
 	const known = `{"type":"user","id":"b2","context_attributes":{"roles":["R"]}}`
 	for name, body := range map[string]string{
 		"roles in an unknown form":    `{"data":[{"type":"user","id":"a1","context_attributes":{"roles":[5]}},` + known + `]}`,
 		"roles in one text":           `{"data":[{"type":"user","id":"a1","context_attributes":{"roles":"R, S"}},` + known + `]}`,
-		"somebody without an id":      `{"data":[{"type":"user"},` + known + `]}`,
+		"an account without an id":    `{"data":[{"type":"user"},` + known + `]}`,
 		"a number for an id":          `{"data":[{"type":"user","id":7},` + known + `]}`,
-		"nothing in place of someone": `{"data":[null,` + known + `]}`,
+		"null in place of an account": `{"data":[null,` + known + `]}`,
 	} {
 		v := &backendtest.Vendor{Answer: func(*http.Request) (int, http.Header, string) { return 200, http.Header{}, body }}
 		c, err := virustotal.New(virustotal.Config{Caller: backend.Caller{URL: "https://vendor.example/api/v3", Transport: v}, APIKey: backend.NewSecret(backendtest.Secret)})

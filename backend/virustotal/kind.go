@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend/virustotal/simulator"
 )
 
-// Kind returns what the configuration calls virustotal.
+// Kind returns the kind virustotal.
 func Kind() backend.Kind {
 	return backend.Kind{
 		Name: "virustotal", Title: "VirusTotal", Traits: traits(), Credentials: [][]string{{"api_key"}},
@@ -39,7 +39,7 @@ func validateGrant(g backend.Grant) (out []backend.Mistake) {
 	case len(g.PermissionSets) > 0:
 		out = append(out, backend.Mistake{Key: "permission_sets", Text: "is for riskcloud only"})
 	case g.Authoritative:
-		out = append(out, backend.Mistake{Key: "authoritative", Text: "is refused: VirusTotal does not show who holds a role"})
+		out = append(out, backend.Mistake{Key: "authoritative", Text: "is refused: VirusTotal does not show the holders of a role"})
 	}
 	for _, r := range g.Roles {
 		switch {
@@ -47,7 +47,7 @@ func validateGrant(g backend.Grant) (out []backend.Mistake) {
 			out = append(out, backend.Mistake{Key: "roles", Text: fmt.Sprintf("%.64q does not look like USER_ROLE_…", r)})
 		case !strings.Contains(r, "${") && !slices.Contains(documentedRoles, r):
 			out = append(out, backend.Mistake{Key: "roles", Warning: true,
-				Text: fmt.Sprintf("%.64q is not one of the roles that VirusTotal documents; mind the spelling", r)})
+				Text: fmt.Sprintf("%.64q is not one of the roles that VirusTotal documents; check the spelling", r)})
 		}
 	}
 	return out

@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend/backendtest"
 )
 
-// Every page of a listing counts, the last one too, in whichever form the vendor says that there is another.
+// Every page of a listing is read, the last one too, in each form in which the vendor may announce the next.
 func TestLastPage(t *testing.T) {
 	for name, more := range map[string]func(n, pages int) string{
 		"a link":             func(n, _ int) string { return fmt.Sprintf(`"links":{"next":"https://vendor.example/x?cursor=%d"}`, n) },

@@ -2,7 +2,7 @@ package bridge_test
 
 import "testing"
 
-// TestMissingAndInactive asks both vendors for accounts, and ends them, as configured.
+// TestMissingAndInactive creates accounts at both vendors, and ends them, as configured.
 func TestMissingAndInactive(t *testing.T) {
 	for _, profile := range profiles {
 		t.Run(profile, func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// federation lets a replica accept the assertions of an issuer.
+// federation configures a replica to accept the assertions of an issuer.
 func (s *setup) federation(by *signer) {
 	s.t.Helper()
 	s.edit("server: {listen: 127.0.0.1:0}", "server: {listen: 127.0.0.1:0, public_url: 'https://scim.example.com/scim/v2'}")
@@ -34,7 +34,7 @@ func (s *signer) assertion(t *testing.T, jti string) string {
 			"appid": appID, "sub": objectID, "tid": tenantID, "jti": jti})}}.Encode()
 }
 
-// crowd is a store in which those who use an assertion wait, when that is asked for, until all have come: each has found it unused.
+// crowd is a store in which uses of an assertion wait, if a test wants it, until all have found it unused.
 type crowd struct {
 	store.Shared
 	coming *sync.WaitGroup
@@ -48,7 +48,7 @@ func (c crowd) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return c.Shared.Update(ctx, fn)
 }
 
-// An assertion that was used is used for every replica, whichever is asked, however many at once, and after a restart.
+// An assertion gives one token: at any replica, with concurrent requests, and after a restart.
 func TestAssertionsOnce(t *testing.T) {
 	for kind, share := range stores {
 		t.Run(kind, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestAssertionsOnce(t *testing.T) {
 	}
 }
 
-// reopened is the store of a replica that has stopped.
+// reopened returns the store of a stopped replica.
 func reopened(t *testing.T, was store.Shared, s *setup) store.Shared {
 	t.Helper()
 	if s.given != nil {
@@ -115,7 +115,7 @@ func reopened(t *testing.T, was store.Shared, s *setup) store.Shared {
 	return shared
 }
 
-// atOnce sends a request to every replica several times at the same time, and counts the tokens that it is given.
+// atOnce sends concurrent requests to every replica and counts the tokens in the answers.
 func atOnce(t *testing.T, all []*setup, each int, form string) int {
 	t.Helper()
 	var wg sync.WaitGroup

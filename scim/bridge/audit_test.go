@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/audit"
 )
 
-// trail exports the audit trail and gives what each line says of the keys, joined by blanks.
+// trail exports the audit trail and returns the values of the keys in each line, joined by blanks.
 func (s *setup) trail(keys string, args ...string) []string {
 	s.t.Helper()
 	code, out := s.command(append([]string{"audit", "export"}, args...)...)
@@ -44,7 +44,7 @@ func (s *setup) trail(keys string, args ...string) []string {
 	return lines
 }
 
-// verified runs `audit verify` and wants a trail that is whole.
+// verified runs `audit verify`, which must find an intact trail.
 func (s *setup) verified(args ...string) audit.Report {
 	s.t.Helper()
 	code, out := s.command(append([]string{"audit", "verify", "--json"}, args...)...)
@@ -55,7 +55,7 @@ func (s *setup) verified(args ...string) audit.Report {
 	return r
 }
 
-// The trail is verified and read on the running server, and in the file of a stopped one.
+// The trail can be verified and read on a running server, and in the file of a stopped one.
 func TestAuditByCommand(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
@@ -97,7 +97,7 @@ func TestAuditByCommand(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 	code, out = s.command(append(file, "audit", "verify", "--head", strings.Repeat("0f", 32))...)
-	if code != 1 || !strings.Contains(out, "intact up to place") || !strings.Contains(out, "the audit trail is broken: the head that was noted is not in the chain") {
+	if code != 1 || !strings.Contains(out, "intact up to place") || !strings.Contains(out, "the audit trail is broken: the recorded head is not in the chain") {
 		t.Errorf("%d %s", code, out)
 	}
 }

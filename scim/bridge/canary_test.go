@@ -26,7 +26,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// captured is a log that may be written by several at once.
+// captured is a log for concurrent writers.
 type captured struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -69,7 +69,7 @@ func TestCanaries(t *testing.T) {
 	s.scim, s.console, s.running = s.bridge.URL(), s.bridge.ConsoleURL(), true
 	t.Cleanup(s.stop)
 
-	// Keys of our own tokens turn, and another secret comes and goes; what was is in pages that nothing refers to any more.
+	// Keys of our own tokens are replaced, and a client is removed: free pages of the file hold old values.
 	for _, form := range []string{"client_secret=canary-secret-of-the-client", "client_secret=canary-wrong", "client_assertion=canary.of.a-jwt"} {
 		if status, _ := s.askToken("grant_type=client_credentials&client_id=job&" + form); status == 503 {
 			t.Errorf("%s: %d", form, status)
@@ -97,8 +97,8 @@ func TestCanaries(t *testing.T) {
 		s.rc.Fail(f)
 	}
 	ada, grace, linus := s.user("ada@example.com"), s.user("grace@example.com"), s.user("linus@example.com")
-	nobody := s.user("nobody@example.com")
-	admins := s.group("VT Admins", ada, grace, linus, nobody)
+	unknown := s.user("unknown@example.com")
+	admins := s.group("VT Admins", ada, grace, linus, unknown)
 	s.group("risk-approver", ada, grace)
 	s.eventually("granted", map[string]string{"ada@example.com": "acme GROUP_ADMIN, approver"})
 
@@ -141,7 +141,7 @@ func TestCanaries(t *testing.T) {
 	s.patch("/Users/"+linus, `{"op":"replace","value":{"active":false}}`)
 	s.vt.Grant("acme", s.vendorID["margaret@example.com"][0], "USER_ROLE_GROUP_ADMIN")
 	s.rc.Grant("approver", s.vendorID["margaret@example.com"][1])
-	for command, exit := range map[string]int{"resync": 0, "retry": 0, "status": 0, "status --json": 0, "hold list": 0, "plan": 0, "explain ada@example.com": 0, "explain nobody@example.com --json": 0, "explain somebody@example.com": 1,
+	for command, exit := range map[string]int{"resync": 0, "retry": 0, "status": 0, "status --json": 0, "hold list": 0, "plan": 0, "explain ada@example.com": 0, "explain unknown@example.com --json": 0, "explain other@example.com": 1,
 		"reload": 0, "doctor": -1, "check": 0, "hold approve nothing": 1, "audit verify": 0} {
 		code, out := s.command(strings.Fields(command)...)
 		if exit >= 0 && code != exit {
@@ -151,7 +151,7 @@ func TestCanaries(t *testing.T) {
 			t.Errorf("%s shows a secret: %q", command, found)
 		}
 		if people := canary.People(out); len(people) > 0 && !strings.HasPrefix(command, "explain") && command != "hold list" && command != "plan" && command != "reload" {
-			t.Errorf("%s shows people who were not asked for: %q", command, people)
+			t.Errorf("%s shows other users: %q", command, people)
 		}
 	}
 	for limit := time.Now().Add(patience); s.metric(`scimbridge_drift_total{backend="vt",kind="foreign"}`) == "0" && time.Now().Before(limit); {
@@ -210,7 +210,7 @@ func TestCanaries(t *testing.T) {
 			}
 		}
 		if !strings.Contains(text, "ada@example.com") {
-			t.Errorf("%s holds nobody: there is nothing to be seen in it", command)
+			t.Errorf("%s holds no users: it cannot show a leak", command)
 		}
 	}
 
@@ -237,9 +237,9 @@ func TestCanaries(t *testing.T) {
 			t.Errorf("the log shows %q", kept)
 		}
 	}
-	for _, line := range []string{"backend call failed", `"status":401`, `"method":"other"`, "somebody has a role that no group gives"} {
+	for _, line := range []string{"backend call failed", `"status":401`, `"method":"other"`, "has a role that no group gives"} {
 		if !strings.Contains(text, line) {
-			t.Errorf("the log does not tell of %q", line)
+			t.Errorf("the log does not have %q", line)
 		}
 	}
 	var record map[string]any

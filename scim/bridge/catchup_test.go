@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-// refusing is a store that takes nothing for a while, or nothing that is for the other replicas.
+// refusing is a store that refuses every change for a while, or the requests to other replicas.
 type refusing struct {
 	store.Store
 	refuses, apart bool
@@ -104,9 +104,9 @@ func TestCatchUp(t *testing.T) {
 	write("Again")
 	s.apart = true
 	if _, err := b.Reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be notified") || !given("Again") {
-		t.Errorf("a reload of which the other replicas cannot be told: %v", err)
+		t.Errorf("a reload of which the other replicas cannot be notified: %v", err)
 	}
 	if n := strings.Count(log.String(), "this replica refuses its file; the rules in force stay"); n != 1 {
-		t.Errorf("said %d times", n)
+		t.Errorf("logged %d times", n)
 	}
 }

@@ -80,7 +80,7 @@ func (v *vendors) caller(name string) (backend.Caller, error) {
 	if err != nil {
 		return backend.Caller{}, err
 	}
-	way, err := c.Outgoing.Read()
+	way, err := c.Connection()
 	if err != nil {
 		return backend.Caller{}, err
 	}
@@ -138,7 +138,7 @@ func (v *vendors) simulate(name string, s backend.Simulator) (url string, err er
 	for _, p := range v.people {
 		s.AddPerson(p)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("starting the simulated vendor: %w", err)
 	}

@@ -25,8 +25,8 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres"
 )
 
-// cluster is several replicas over one database, as processes of their own, with an independent record of what was asked and of
-// what took effect.
+// cluster is several replicas over one database, each a process of its own, with an independent record of
+// the requests and of their effects.
 type cluster struct {
 	t        *testing.T
 	seed     uint64
@@ -39,23 +39,23 @@ type cluster struct {
 	ids      map[string]string
 	groups   []string // ids, besides granted
 	client   *http.Client
-	away     atomic.Pointer[member] // asked nothing more
-	shared   store.Shared           // says which replica leads
+	away     atomic.Pointer[member] // gets no more requests
+	shared   store.Shared           // knows the leader
 
 	mu     sync.Mutex
 	wishes map[[2]string][]wish // by address and group
-	unsure map[[2]string]bool   // the last wish has no answer: nothing more is asked before its fate is known
+	unsure map[[2]string]bool   // the last wish has no answer: the next waits until its outcome is known
 }
 
 // member is one replica.
 type member struct {
 	*setup
 	ways []*proxy // to the databases
-	asks string   // where it is asked, from its first start on
+	asks string   // its address, from its first start on
 	p    *process
 }
 
-// granted are the groups of the cluster, and what each gives.
+// granted are the groups of the cluster, and the grant of each.
 var granted = []struct{ group, role string }{
 	{"VT Admins", "acme USER_ROLE_GROUP_ADMIN"},
 	{"team-1", "acme USER_ROLE_INTELLIGENCE"},
@@ -123,7 +123,7 @@ mappings:
 	return f
 }
 
-// leader is the replica that delivers to a backend; any if none does.
+// leader returns the replica that delivers to a backend; any if none does.
 func (f *cluster) leader(backend string) *member {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -171,7 +171,7 @@ func (f *cluster) start() {
 	}
 }
 
-// load changes memberships as eight clients would until ctx ends, each at whichever replica answers.
+// load changes memberships with eight clients until ctx ends, each at a replica that answers.
 func (f *cluster) load(ctx context.Context, round int) {
 	const clients = 8
 	var all sync.WaitGroup
@@ -187,7 +187,7 @@ func (f *cluster) load(ctx context.Context, round int) {
 	all.Wait()
 }
 
-// ask makes one request. Only a connection that was refused is certain to have changed nothing; then the next replica is asked.
+// ask makes one request. Only after a refused connection, which changed nothing, it goes to the next replica.
 func (f *cluster) ask(r *rand.Rand, person string, group int, in bool) {
 	key := [2]string{person, granted[group].group}
 	f.mu.Lock()
@@ -255,7 +255,7 @@ func (m *member) ready() {
 	m.t.Fatalf("a replica does not become ready: %s\n%s", answer, m.p.stands())
 }
 
-// compare holds what every replica serves against what was answered, and learns what became of what was not.
+// compare checks what every replica serves against the answers, and learns the outcome of requests without an answer.
 func (f *cluster) compare() {
 	f.t.Helper()
 	for _, m := range f.replicas {
@@ -277,11 +277,11 @@ func (f *cluster) compare() {
 				is, all := members[f.ids[p]], f.wishes[key]
 				switch {
 				case len(all) == 0 && is:
-					f.t.Errorf("replica %d: %v is a member, and nobody asked for it", n, key)
+					f.t.Errorf("replica %d: %v is a member without a request", n, key)
 				case len(all) == 0:
 				case !f.unsure[key] && all[len(all)-1].in != is:
 					f.t.Errorf("replica %d: %v was answered %t and is %t", n, key, all[len(all)-1].in, is)
-				case f.unsure[key] && n == 0: // from now on it is known, and the other replicas must say the same
+				case f.unsure[key] && n == 0: // now the outcome is known, and the other replicas must agree
 					f.unsure[key] = false
 					now := time.Now()
 					f.wishes[key] = append(all, wish{sent: now, acked: now, in: is})
@@ -291,7 +291,7 @@ func (f *cluster) compare() {
 	}
 }
 
-// converge waits until the vendors show what the groups say, and every replica says that nothing is pending.
+// converge waits until the roles at the vendors follow the groups and every replica reports nothing pending.
 func (f *cluster) converge() {
 	f.t.Helper()
 	look := time.NewTicker(50 * time.Millisecond)
@@ -327,7 +327,7 @@ func (f *cluster) converge() {
 	f.t.Fatalf("not converged:\n%s", wrong)
 }
 
-// end converges and then holds the journal against what was asked.
+// end converges and then checks the journal against the requests.
 func (f *cluster) end() {
 	f.t.Helper()
 	f.compare()

@@ -15,8 +15,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
-// TestExampleStarts starts config.example.yaml as it is, but for the addresses and the place of the store, and tries it
-// with the token that it names.
+// TestExampleStarts starts config.example.yaml with other addresses and another store, and calls it with
+// the token that it names.
 func TestExampleStarts(t *testing.T) {
 	raw, err := os.ReadFile("../../config.example.yaml")
 	if err != nil {
@@ -113,7 +113,7 @@ func TestSecretsInLog(t *testing.T) {
 	}
 	s.scim, s.console = s.bridge.URL(), s.bridge.ConsoleURL()
 	s.vt.Fail(vtsimulator.Fault{Status: 503, HTML: true}, vtsimulator.Fault{Status: 429, RetryAfter: "0"}, vtsimulator.Fault{Status: 400, Code: "BadRequestError"})
-	group := s.group("VT Admins", s.user("ada@example.com"), s.user("nobody@example.com"))
+	group := s.group("VT Admins", s.user("ada@example.com"), s.user("unknown@example.com"))
 	s.eventually("", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
 	s.must(400, "PATCH", "/Groups/"+group, `{"Operations":[{"op":"add","path":"members","value":[{"value":{},"display":"ada@example.com"}]}]}`)
 	if status, _ := s.send("wrong", "GET", "/Users?token="+oktaToken, ""); status != 401 {
@@ -127,6 +127,6 @@ func TestSecretsInLog(t *testing.T) {
 		}
 	}
 	if !strings.Contains(text, `"request"`) || !strings.Contains(text, "backend call failed") {
-		t.Errorf("the log says nothing:\n%s", text)
+		t.Errorf("the log has no lines of requests and calls:\n%s", text)
 	}
 }

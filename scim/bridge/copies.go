@@ -22,7 +22,7 @@ func (b *Bridge) brokeOff(path string, err error) {
 	b.Log.Warn("a copy of the store, or of the audit trail, broke off", "path", path, "error", err)
 }
 
-// Export writes the same as JSON lines.
+// Export writes the store as JSON lines, as it is at one moment.
 func (b *Bridge) Export(ctx context.Context, to io.Writer) error {
 	return archive.Write(ctx, b.store, to)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-// An import that is killed, wherever it is, leaves nothing that passes for a store: the server would grant and revoke by half a
-// directory. The next import makes the whole one.
+// An import that is killed at any point leaves no store: the server would grant and revoke by half a
+// directory. The next import succeeds.
 func TestKilledImport(t *testing.T) {
 	const users = 2000
 	lines := []string{`{"kind":"scimbridge","format":1}`}
@@ -27,7 +27,7 @@ func TestKilledImport(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	dir := filepath.Dir(s.path)
 	file := filepath.Join(dir, "scimbridge.db")
-	for _, n := range []int{1, users / 2, users + 1} { // in the last, all but the line that says that it is whole
+	for _, n := range []int{1, users / 2, users + 1} { // at the end only the last line is missing, which marks the export as complete
 		cmd, stdin := s.importing()
 		if _, err := io.WriteString(stdin, strings.Join(lines[:n], "\n")+"\n"); err != nil {
 			t.Fatal(err)
@@ -69,7 +69,7 @@ func TestKilledImport(t *testing.T) {
 	}
 }
 
-// importing starts `scimbridge import -`, which waits for what it is given.
+// importing starts `scimbridge import -`, which waits for its input.
 func (s *setup) importing() (*exec.Cmd, io.Writer) {
 	s.t.Helper()
 	exe, err := os.Executable()

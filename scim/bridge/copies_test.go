@@ -74,13 +74,13 @@ func TestRestoreCopy(t *testing.T) {
 	}
 }
 
-// deactivate sends what an identity provider sends for a user who leaves.
+// deactivate sends the request of an identity provider that deactivates a user.
 func (s *setup) deactivate(id string) {
 	s.t.Helper()
 	s.patch("/Users/"+id, `{"op":"replace","path":"active","value":false}`)
 }
 
-// A copy that does not read well is thrown away: its name would be taken for a backup.
+// A damaged copy is deleted: otherwise it could pass for a backup.
 func TestDamagedBackup(t *testing.T) {
 	key := strings.Repeat("k", 43)
 	server := httptest.NewServer(answersChallenges(t, key, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<10)) }))
@@ -104,7 +104,7 @@ func TestDamagedBackup(t *testing.T) {
 	}
 }
 
-// A server that breaks off, or cannot read, is not taken for one that does not run.
+// An answer that breaks off does not mean that the server is stopped.
 func TestAbortedAnswer(t *testing.T) {
 	var log strings.Builder
 	b := &bridge.Bridge{Log: slog.New(slog.NewTextHandler(&log, nil))} // over a store that is no file

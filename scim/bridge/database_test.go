@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// database is a PostgreSQL server of the test's own, which it may kill.
+// database is a PostgreSQL server that the test can kill.
 type database struct {
 	t    *testing.T
 	bin  string // folder of the server's programs
@@ -37,6 +37,7 @@ func newDatabase(t *testing.T) *database {
 	if err != nil || len(found) == 0 {
 		t.Fatal("SCIMBRIDGE_TEST_POSTGRES is set, and there is no /usr/lib/postgresql/*/bin/postgres: the tests that kill a database need one of their own")
 	}
+	//nolint:usetesting // the parent of t.TempDir is closed to the user that the server runs as
 	dir, err := os.MkdirTemp("", "scimbridge-postgres-")
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,7 @@ func newDatabase(t *testing.T) *database {
 	return d
 }
 
-// owner is the user that the server runs as if the test is root, as which it refuses to run.
+// owner returns the user for the server if the test runs as root: PostgreSQL refuses to run as root.
 func (d *database) owner() *syscall.Credential {
 	d.t.Helper()
 	if os.Geteuid() != 0 {
@@ -117,7 +118,7 @@ func (d *database) start() {
 		if d.answers(limit) {
 			break
 		}
-		if time.Now().After(limit) { // processes of the one that was killed may still hold its memory: once more
+		if time.Now().After(limit) { // processes of a killed server may still hold its memory: try again
 			d.t.Fatal("the database does not start")
 		}
 	}

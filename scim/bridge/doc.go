@@ -8,12 +8,12 @@
 //	bridge.go       Bridge, Start
 //	stop.go         Wait, Stop
 //	stores.go       opening the store that is configured
-//	listen.go       the listeners, and who may connect
+//	listen.go       the listeners, and the clients that may connect
 //	handler.go      the SCIM handler and what it is connected to
 //	credentials.go  identities: what authenticates clients; static tokens
 //	signed.go       tokens that identity providers sign
 //	oauth.go        our own token endpoint
-//	schemes.go      what discovery says about authentication
+//	schemes.go      the authentication schemes of discovery
 //	operatorkey.go  the key file of this machine's operators
 //	kinds.go        the kinds of vendors
 //	clients.go      vendor clients, and simulated vendors

@@ -19,13 +19,13 @@ func TestDoctor(t *testing.T) {
 			s := newSetup(t, profile, "batch: {size: 25, wait: 20ms}")
 			s.person("ada@example.com")
 			code, out := s.command("doctor")
-			if code != 0 || !strings.Contains(out, "ok       vt: group acme: 2 of the first 2 people have an e-mail address") || !strings.Contains(out, "ok       rc: the credential sees 2 roles and 1 people") ||
+			if code != 0 || !strings.Contains(out, "ok       vt: group acme: 2 of the first 2 users have an e-mail address") || !strings.Contains(out, "ok       rc: the credential sees 2 roles and 1 users") ||
 				!strings.Contains(out, "GiB are free") || !strings.Contains(out, "no server answers") || !strings.Contains(out, "own_account") {
 				t.Errorf("%d %s", code, out)
 			}
 			for _, secret := range []string{"canary-key-of-the-tests", "ada@"} {
 				if strings.Contains(out, secret) {
-					t.Errorf("it shows %q", secret)
+					t.Errorf("the output shows %q", secret)
 				}
 			}
 			if n := len(s.vt.Calls()) + len(s.rc.Calls()); n != 0 {
@@ -64,13 +64,13 @@ func TestDoctorWithoutSecret(t *testing.T) {
 	for _, want := range []string{
 		"problem  configuration: line 6: identity_providers.okta.tokens.0: environment variable SCIMBRIDGE_TEST_NO_TOKEN is not set\n         → give it to `scimbridge serve`",
 		"later.api_key: environment variable SCIMBRIDGE_TEST_NO_KEY is not set\n", "note     later: not tried: api_key: environment variable SCIMBRIDGE_TEST_NO_KEY is not set\n",
-		"ok       vt: group acme: 2 of the first 2 people", "ok       rc: the credential sees 2 roles", "GiB are free", "2 problem(s)",
+		"ok       vt: group acme: 2 of the first 2 users", "ok       rc: the credential sees 2 roles", "GiB are free", "2 problem(s)",
 	} {
 		if code != 1 || !strings.Contains(out, want) {
 			t.Errorf("%d, without %q: %s", code, want, out)
 		}
 	}
-	s.edit("mode: sync, ", "mode: sink, ") // with anything else that is wrong it says so, and all of it
+	s.edit("mode: sync, ", "mode: sink, ") // another mistake: every problem is reported
 	if code, out = s.command("doctor"); code != 1 || !strings.Contains(out, "is not one of observe, add_only, sync") || !strings.Contains(out, "SCIMBRIDGE_TEST_NO_TOKEN is not set") {
 		t.Errorf("%d %s", code, out)
 	}
@@ -95,7 +95,7 @@ func TestDoctorCanary(t *testing.T) {
 	}
 }
 
-// Only the vendor knows what a role is called: a rule that gives an administrator's by name is better pinned.
+// Only the vendor knows the name of a role. A rule that grants an administrator's role should be pinned.
 func TestDoctorPin(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.rc.AddRole("r7", "GRC Administrator")

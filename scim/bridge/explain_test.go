@@ -40,7 +40,7 @@ func TestExplainMissing(t *testing.T) {
 	}
 }
 
-// What else a file changes is not taken, and said.
+// A reload applies the mappings only, and reports other changes of the file.
 func TestReloadRestart(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()

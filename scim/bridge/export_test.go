@@ -6,7 +6,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// What the tests of the whole program see of a bridge, besides what it serves.
+// The tests of the whole program reach into a bridge with these.
 
 // The names of settings.
 const (

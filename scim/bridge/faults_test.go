@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// faults is how many a run has: SCIMBRIDGE_FAULTS.
+// faults is the number of faults of a run: SCIMBRIDGE_FAULTS.
 func faults(t *testing.T) int {
 	t.Helper()
 	if v := os.Getenv("SCIMBRIDGE_FAULTS"); v != "" {
@@ -28,9 +28,10 @@ func faults(t *testing.T) int {
 	return 7
 }
 
-// TestReplicasUnderFaults lets three replicas over one database live through kills, stops, cut and swallowed connections and kills of the
-// database, with clocks that are wrong by ten minutes, under load. No change that was answered is missing, the roles become those of
-// the groups, nothing that was taken is given again, and no two calls are under way on a target.
+// TestReplicasUnderFaults runs three replicas over one database under load, with clocks that are wrong by
+// ten minutes. Faults are kills and stops of replicas, cut and silent connections, and kills of the
+// database. No answered change is missing, the roles become those of the groups, no revoked role is granted
+// again, and a target never has two calls at once.
 func TestReplicasUnderFaults(t *testing.T) {
 	d := newDatabase(t)
 	d.create()
@@ -119,8 +120,8 @@ func (f *cluster) noteFailover(began time.Time, slowest *time.Duration) {
 	f.t.Fatal("no replica takes over")
 }
 
-// TestDatabaseFailover kills the primary of a database with a synchronous standby under load and promotes the standby. The replicas follow, and
-// nothing that was answered is missing.
+// TestDatabaseFailover kills the primary of a database under load and promotes its synchronous standby.
+// The replicas follow, and no answered change is missing.
 func TestDatabaseFailover(t *testing.T) {
 	a, b := newDatabase(t), newDatabase(t)
 	a.create()

@@ -60,7 +60,7 @@ func (s *setup) decides(path string) (int, console.HoldChanged) {
 	return res.StatusCode, refusal
 }
 
-// TestHoldApproval lists four of twenty removals and lets the others join meanwhile: a decision is about what was listed.
+// TestHoldApproval lists four of twenty removals and adds the others later: a decision covers only the listed ones.
 func TestHoldApproval(t *testing.T) {
 	s := newSetup(t, "lenient", "batch: {size: 25, wait: 20ms}")
 	s.edit(limits, "max_removals: {count: 0, percent: 0, window: 1h}")
@@ -89,7 +89,7 @@ func TestHoldApproval(t *testing.T) {
 	leave(4, 19)
 	now := s.holds("vt", 19)
 	if len(now) < 2 || now[0].ID != listed[0].ID {
-		t.Fatalf("the hold that was listed took in more: %+v", now)
+		t.Fatalf("the listed hold has grown: %+v", now)
 	}
 	if code, out := s.command("hold", "approve", listed[0].ID); code != 0 {
 		t.Fatalf("%d %s", code, out)
@@ -99,7 +99,7 @@ func TestHoldApproval(t *testing.T) {
 	}
 	s.eventually("approved", want)
 
-	// One comes back: the list is out of date, whichever way it is decided about.
+	// A user comes back: the list is out of date, and both decisions are refused.
 	old := s.holds("vt", 15)[0]
 	back := slices.IndexFunc(slices.Collect(func(yield func(string) bool) {
 		for i := range 20 {
@@ -127,7 +127,7 @@ func TestHoldApproval(t *testing.T) {
 	}
 	s.eventually("refused", want)
 
-	// Without what pins the content, the command shows what it decides about, and the digest may be given by itself.
+	// Without a digest the command shows the content; a digest by itself is enough.
 	code, out = s.command("hold", "approve", base)
 	if code != 0 || !strings.Contains(out, "USER_ROLE_GROUP_ADMIN from "+old.Grants[1].Person) || !strings.Contains(out, "approved") {
 		t.Errorf("%d %s", code, out)
@@ -143,7 +143,7 @@ func TestHoldApproval(t *testing.T) {
 	}
 }
 
-// TestOffboardingLimit deactivates and deletes one user after the other: the first ones go at once, the others wait.
+// TestOffboardingLimit deactivates and deletes users one by one: the first ones are off-boarded at once, the others held.
 func TestOffboardingLimit(t *testing.T) {
 	for _, how := range []string{"deactivated", "deleted"} {
 		t.Run(how, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestOffboardingLimit(t *testing.T) {
 				if i < 5 {
 					want[fmt.Sprintf("p%02d@example.com", i)] = ""
 				}
-				time.Sleep(20 * time.Millisecond) // the pace at which they come
+				time.Sleep(20 * time.Millisecond) // the pace of the requests
 			}
 			s.eventually(how, want)
 			for _, b := range []string{"vt", "rc"} {
@@ -204,14 +204,14 @@ func TestOffboardingLimit(t *testing.T) {
 			if n := s.metric(`scimbridge_over_limit{backend="vt",limit="max_offboardings"}`); n != "0" {
 				t.Errorf("over the limit on %s target(s) after the decision", n)
 			}
-			s.deactivate(ids[20]) // what was approved does not count, what went before does
+			s.deactivate(ids[20]) // approved off-boardings do not count, earlier ones do
 			s.holds("vt", 1)
 			s.eventually("one more", want)
 		})
 	}
 }
 
-// TestPermissionSetLimit renames a group without members that keeps a permission set on a role: every user of the role would lose it.
+// TestPermissionSetLimit renames an empty group that gives a permission set to a role: every user of the role would lose it.
 func TestPermissionSetLimit(t *testing.T) {
 	for _, profile := range profiles {
 		for _, how := range []string{"rename", "delete", "rules"} {

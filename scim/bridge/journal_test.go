@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// journal is what happened at the vendors, kept on their side: who gained and lost what, in the order in which it took effect.
+// journal records at the vendors which account gained or lost which role, in the order of the effects.
 type journal struct {
 	held   func(person string) []string // from a vendor: "target role"
 	people []string
@@ -35,7 +35,7 @@ func newJournal(held func(person string) []string, people []string) *journal {
 	return &journal{held: held, people: people, has: map[string]map[string]bool{}, flying: map[string]int{}}
 }
 
-// before notes the changes that go through to a vendor.
+// before records the changes that reach a vendor.
 func (j *journal) before(vendor http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "token") {
@@ -73,7 +73,7 @@ func (j *journal) count(target string, by int) {
 	j.most = max(j.most, j.flying[target])
 }
 
-// since returns the first effect after a moment; zero: there was none.
+// since returns the time of the first effect after a moment; zero without one.
 func (j *journal) since(moment time.Time) time.Time {
 	j.effect.Lock()
 	defer j.effect.Unlock()
@@ -85,14 +85,14 @@ func (j *journal) since(moment time.Time) time.Time {
 	return time.Time{}
 }
 
-// wish is what a client asked for: whether a user is in a group. acked is zero if no answer came.
+// wish is a request that puts a user into a group, or removes the user. acked is zero without an answer.
 type wish struct {
 	sent, acked time.Time
 	in          bool
 }
 
-// justify holds every change of mind at the vendor against what was asked for: after something was asked for, was answered and took
-// effect, the opposite takes effect only if it was asked for in the meantime.
+// justify checks every reversal at the vendor. After a request was answered and took effect, the opposite
+// may take effect only if a client requested it meanwhile. It returns the reversals without a request.
 func (j *journal) justify(wishes func(person, role string) []wish) (unasked []string) {
 	j.effect.Lock()
 	defer j.effect.Unlock()
@@ -119,14 +119,14 @@ func (j *journal) justify(wishes func(person, role string) []wish) (unasked []st
 			asked = asked || w.in == m.gained && w.sent.Before(m.at)
 		}
 		if !asked {
-			unasked = append(unasked, fmt.Sprintf("%s: %s changed to %t at %s, though %t was answered at %s and took effect at %s, and nobody asked for anything else",
+			unasked = append(unasked, fmt.Sprintf("%s: %s changed to %t at %s, though %t was answered at %s and took effect at %s, without another request",
 				m.person, m.role, m.gained, m.at.Format(time.StampMicro), all[settled].in, all[settled].acked.Format(time.StampMicro), before.at.Format(time.StampMicro)))
 		}
 	}
 	return unasked
 }
 
-// What is given again, or taken, without a wish for it is found; what was asked for in the meantime, or was never settled, is not.
+// A reversal without a wish is found; one with a wish, or after a wish without an answer, is not.
 func TestJournalOfRoles(t *testing.T) {
 	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
 	moves := []move{{at(3), "ada", "admin", true}, {at(13), "ada", "admin", false}, {at(23), "ada", "admin", true}}

@@ -97,7 +97,7 @@ func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int
 // listen serves on an address. The timeouts keep slow clients from holding connections; identity
 // providers give up after 60 s themselves.
 func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Config, h http.Handler) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s.listen: %w", name, err)
 	}

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// accounts are what a test says of the accounts at a vendor, whichever it is.
+// accounts are the accounts at a simulated vendor.
 type accounts interface {
 	Account(id, email string)
 	DeleteAccount(id string)
 	RolesOf(id string) []string
 }
 
-// movers is a bridge with a user who has roles at both vendors, on two targets of each.
+// movers starts a bridge with a user who has roles at both vendors, on two targets of each.
 func movers(t *testing.T, profile, extra string) (s *setup, ann string) {
 	t.Helper()
 	s = newSetup(t, profile, "batch: {size: 25, wait: 20ms}, retry: {initial: 20ms, max: 200ms}, "+extra)
@@ -36,10 +36,10 @@ func movers(t *testing.T, profile, extra string) (s *setup, ann string) {
 
 const moversRoles = "acme GROUP_ADMIN, approver, beta INTELLIGENCE, reviewer"
 
-// holds are what an account has at a vendor.
+// holds returns the roles of an account at a vendor.
 func holds(a accounts, id string) string { return strings.Join(a.RolesOf(id), ", ") }
 
-// An address that moves to another account takes the roles along, at both vendors, whether the account of before is renamed or deleted.
+// If an address moves to another account, its roles move too, also if the old account is deleted.
 func TestMovedAddress(t *testing.T) {
 	for _, profile := range profiles {
 		for _, how := range []string{"renamed", "deleted"} {
@@ -74,7 +74,7 @@ func TestMovedAddress(t *testing.T) {
 	}
 }
 
-// A user who sets their address to a partner's takes nothing from the partner.
+// A user who takes the address of a partner takes no roles from the partner.
 func TestPartnersAddress(t *testing.T) {
 	for _, profile := range profiles {
 		for _, end := range []string{"set back", "deactivated", "deleted"} {
@@ -123,7 +123,7 @@ func TestPartnersAddress(t *testing.T) {
 	}
 }
 
-// An account is asked for by address only; who has none is shown as such.
+// An account is requested by address only; a user without an address is shown as blocked.
 func TestNoAddress(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.edit("kind: virustotal,", "kind: virustotal, on_missing_user: invite,")

@@ -32,7 +32,7 @@ func (s *setup) dial() net.Conn {
 	return c
 }
 
-// raw sends bytes over a connection and reads an answer; status 0: there is none.
+// raw sends bytes over a connection and reads an answer; status 0 without one.
 func raw(t *testing.T, c net.Conn, text string) (status int, body string, header http.Header) {
 	t.Helper()
 	go func() { _, _ = io.WriteString(c, text) }() // the server may not read it all
@@ -40,11 +40,12 @@ func raw(t *testing.T, c net.Conn, text string) (status int, body string, header
 	if err != nil {
 		return 0, err.Error(), nil
 	}
-	all, _ := io.ReadAll(res.Body) // what was not read of the request may break the connection behind the answer
+	defer func() { _ = res.Body.Close() }()
+	all, _ := io.ReadAll(res.Body) // unread bytes of the request may break the connection after the answer
 	return res.StatusCode, string(all), res.Header
 }
 
-// waits says whether an answer asks to come again in so many seconds, but for those that the test took.
+// waits reports whether Retry-After is about so many seconds: the test itself takes some.
 func waits(h http.Header, seconds int) bool {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	return err == nil && n <= seconds && n > seconds-int(patience/time.Second)
@@ -52,7 +53,7 @@ func waits(h http.Header, seconds int) bool {
 
 const bearer = "Authorization: Bearer " + oktaToken + "\r\n"
 
-// TestTheListener bounds what comes to server.listen before any credential is read.
+// TestTheListener checks the limits of server.listen before any credential is read.
 func TestTheListener(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "")
@@ -67,7 +68,7 @@ func TestTheListener(t *testing.T) {
 		{"a filter that is too long", "GET /scim/v2/Users?filter=" + strings.Repeat("(", 200<<10) + " HTTP/1.1\r\nHost: x\r\n" + bearer + "\r\n", 400, "invalidFilter"},
 		{"headers that are too long", "GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n" + bearer + "X-Long: " + strings.Repeat("a", 300<<10) + "\r\n\r\n", 431, ""},
 		{"another address in the request line", "GET http://other.example.com/scim/v2/Users HTTP/1.1\r\nHost: x\r\n\r\n", 401, `"401"`},
-		{"a body that nobody asked for", "POST /scim/v2/Bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n", 401, `"401"`},
+		{"a body without a credential", "POST /scim/v2/Bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n", 401, `"401"`},
 	} {
 		if status, body, _ := raw(t, s.dial(), c.text); status != c.status || !strings.Contains(body, c.body) {
 			t.Errorf("%s: %d %.200s", c.name, status, body)
@@ -89,7 +90,7 @@ func TestSlowClients(t *testing.T) {
 		slow = append(slow, c)
 	}
 	if status, body := s.send(oktaToken, "GET", "/Users", ""); status != 200 {
-		t.Errorf("beside slow clients: %d %s", status, body)
+		t.Errorf("a request besides slow clients: %d %s", status, body)
 	}
 	for _, c := range slow {
 		if _, err := io.Copy(io.Discard, c); err != nil && !strings.Contains(err.Error(), "reset") {
@@ -114,8 +115,8 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 	}
 }
 
-// The limits of the configuration are kept, with an answer in the SCIM form that says when to come again; a wrong credential is answered 401
-// beyond any of them.
+// The configured limits hold: the answer has the SCIM form and a Retry-After. A wrong credential is
+// answered 401 beyond every limit.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "")
@@ -135,7 +136,7 @@ func TestLimits(t *testing.T) {
 		}
 		return header
 	}
-	for range 4 { // twice the limit at once, and it stands for the rest of the hour
+	for range 4 { // a burst of twice the limit, then none for the rest of the hour
 		want("within the limit of the address", 200, "", oktaToken, "198.51.100.1")
 	}
 	if h := want("beyond it", 429, "address", oktaToken, "198.51.100.1"); !waits(h, 1800) {
@@ -222,7 +223,7 @@ func TestSilentConnections(t *testing.T) {
 			})
 		}
 	}
-	for held.Load() < 9*8 { // each was let in, or turned away
+	for held.Load() < 9*8 { // each is accepted or refused
 		runtime.Gosched()
 	}
 	for range 20 {

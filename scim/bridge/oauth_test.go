@@ -32,7 +32,7 @@ const (
 	hashed   = "0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec" // of example-token-for-trying-out-only
 )
 
-// signer signs assertions with a key set of its own.
+// signer signs assertions with its own key set.
 type signer struct {
 	*httptest.Server
 	key *rsa.PrivateKey
@@ -63,7 +63,7 @@ func (s *signer) sign(t *testing.T, claims jwt.MapClaims) string {
 	return signed
 }
 
-// withOAuth lets two clients ask for tokens: one with secrets, one by federation.
+// withOAuth configures two clients of the token endpoint: one with secrets, one by federation.
 func withOAuth(t *testing.T, by *signer) *setup {
 	t.Helper()
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
@@ -98,8 +98,8 @@ func (s *setup) askToken(form string) (int, issued) {
 	return res.StatusCode, i
 }
 
-// TestFederation is request E46 and what follows from it: Entra shows what its tenant has signed, is given a token of ours, and
-// provisions with it; a restart and another process change nothing.
+// TestFederation is request E46 and what follows: Entra presents an assertion of its tenant, gets a token
+// and provisions with it, also after a restart and at another process.
 func TestFederation(t *testing.T) {
 	by := newSigner(t)
 	s := withOAuth(t, by)
@@ -132,7 +132,7 @@ func TestFederation(t *testing.T) {
 	if status, second := s.askToken("grant_type=client_credentials&client_id=job&client_secret=another-secret-of-the-tests"); status != 200 || second.Expires != 3600 {
 		t.Errorf("%d %+v", status, second)
 	} else if status, body := s.send(second.Token, "GET", "/Users", ""); status != 200 || strings.Contains(string(body), "ada@") {
-		t.Errorf("another provider's people: %d %s", status, body)
+		t.Errorf("another provider's users: %d %s", status, body)
 	}
 	s.stop()
 	s.start()
@@ -143,11 +143,11 @@ func TestFederation(t *testing.T) {
 	s.edit("{id: wif,", "{id: wif2,")
 	s.start()
 	if status, _ := s.send(got.Token, "GET", "/Users", ""); status != 401 {
-		t.Errorf("of a client that is no more: %d", status)
+		t.Errorf("the token of a removed client: %d", status)
 	}
 }
 
-// Without a client there is no endpoint: what is asked for there gets the same answer as every other path.
+// Without a client there is no token endpoint: its path is answered like every other path.
 func TestTokenEndpointAbsent(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.start()
@@ -164,7 +164,7 @@ func TestTokenEndpointAbsent(t *testing.T) {
 	}
 }
 
-// With one, other spellings of its address do not reach it, nor anything else without a credential.
+// Other spellings of the path do not reach the token endpoint, nor anything else without a credential.
 func TestTokenEndpointPaths(t *testing.T) {
 	s := withOAuth(t, newSigner(t))
 	s.start()
@@ -187,7 +187,7 @@ func TestTokenEndpointPaths(t *testing.T) {
 	}
 }
 
-// kept is what the store keeps of the keys that sign our tokens.
+// kept returns the keys that sign our tokens, as the store has them.
 func (s *setup) kept() []byte {
 	s.t.Helper()
 	var kept []byte
@@ -197,7 +197,7 @@ func (s *setup) kept() []byte {
 	return kept
 }
 
-// seed is the only one of these keys.
+// seed returns the only one of these keys.
 func (s *setup) seed() string {
 	s.t.Helper()
 	var keys []struct{ Seed string }

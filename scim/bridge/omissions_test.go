@@ -28,8 +28,7 @@ func (s *setup) startLogging() *bytes.Buffer {
 	return log
 }
 
-// TestPutWithoutMembersKept leads a client that leaves an empty list out through the default, and
-// then through clear.
+// TestPutWithoutMembersKept sends a PUT without members under the default, and then under clear.
 func TestPutWithoutMembersKept(t *testing.T) {
 	const key = "identity_providers.entra.put_without_members"
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
@@ -68,7 +67,7 @@ func TestPutWithoutMembersKept(t *testing.T) {
 		t.Errorf("logged: %s", text)
 	}
 
-	s.start() // what is known of the client survives a restart
+	s.start() // the count survives a restart
 	var status console.Status
 	if _, out := s.command("status", "--json"); json.Unmarshal([]byte(out), &status) != nil || status.IdentityProviders[0].Omitted == nil || status.IdentityProviders[0].Omitted.Key != key {
 		t.Errorf("status --json: %s", out)
@@ -89,7 +88,7 @@ func TestPutWithoutMembersKept(t *testing.T) {
 	s.eventually("cleared", none)
 }
 
-// TestPutWithoutMembersHeld empties a group under clear beyond the brake.
+// TestPutWithoutMembersHeld empties a group under clear, beyond the limit of the brake.
 func TestPutWithoutMembersHeld(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.edit(limits, "max_removals: {count: 1, percent: 1, window: 1h}")
@@ -111,7 +110,7 @@ func TestPutWithoutMembersHeld(t *testing.T) {
 	}
 }
 
-// TestUpperCaseMember gives a role to a user whose id comes in upper case, and takes it by an id in
+// TestUpperCaseMember grants a role to a user whose id comes in upper case, and revokes it by an id in
 // braces.
 func TestUpperCaseMember(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")

@@ -120,7 +120,7 @@ func TestHoldsByCommand(t *testing.T) {
 	}
 }
 
-// TestDriftIsRepaired takes roles away by hand; they come back, by the clock and by command.
+// TestDriftIsRepaired revokes roles by hand; they come back, at the next resync and by command.
 func TestDriftIsRepaired(t *testing.T) {
 	for _, profile := range profiles {
 		t.Run(profile, func(t *testing.T) {
@@ -187,8 +187,8 @@ func TestOperatorKey(t *testing.T) {
 	}
 }
 
-// TestPlanExplainReload changes a mapping: what it would do is seen before, it is taken without a restart, what is too much is held,
-// and everybody's role is explained.
+// TestPlanExplainReload changes a rule: plan shows the effect, reload applies it without a restart, the
+// brake holds the revocations, and explain gives the reasons of a role.
 func TestPlanExplainReload(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 5, wait: 20ms}")
 	s.edit(limits, "max_removals: {count: 2, percent: 0, window: 1h}")
@@ -203,7 +203,7 @@ func TestPlanExplainReload(t *testing.T) {
 		want[email] = "acme GROUP_ADMIN"
 	}
 	group := s.group("VT Admins", people...)
-	joins := func(email, roles string) { // of whom one sees by which rules the worker goes
+	joins := func(email, roles string) { // shows which rules the worker applies
 		t.Helper()
 		s.person(email)
 		s.patch("/Groups/"+group, `{"op":"add","path":"members","value":[{"value":"`+s.user(email)+`"}]}`)
@@ -221,7 +221,7 @@ func TestPlanExplainReload(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "in no group that gives it") || !strings.Contains(out, "would be given by membership of VT Owners") {
 		t.Errorf("%d %s", code, out)
 	}
-	if code, out = s.command("explain", "nobody@example.com"); code != 1 || !strings.Contains(out, "no identity provider has sent such a user") {
+	if code, out = s.command("explain", "unknown@example.com"); code != 1 || !strings.Contains(out, "no identity provider has sent such a user") {
 		t.Errorf("%d %s", code, out)
 	}
 	s.edit("{group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_GROUP_ADMIN]}", "{group: VT Admins, backend: vt, target: acme, roles: [USER_ROLE_HUNTING]}")

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// asked sends a PATCH as Entra and gives the id under which the bridge knows the request.
+// asked sends a PATCH as Entra and returns the id of the request.
 func (s *setup) asked(path, operations string) string {
 	s.t.Helper()
 	body := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + operations + `]}`
@@ -51,7 +51,7 @@ func (s *setup) caused(request string, want map[string]int) {
 			return
 		}
 	}
-	s.t.Fatalf("of request %s the trail tells %v, want %v", request, got, want)
+	s.t.Fatalf("of request %s the trail has %v, want %v", request, got, want)
 }
 
 // TestRequestOfAGrant finds the request behind a grant or a revocation, and the grants and
@@ -61,7 +61,7 @@ func TestRequestOfAGrant(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
 	s.start()
-	const people = 120 // more than are marked one by one
+	const people = 120 // a change of so many members is one mark
 	var ids, list []string
 	for i := range people {
 		email := fmt.Sprintf("p%03d@example.com", i)
@@ -110,6 +110,6 @@ func TestRequestOfAGrant(t *testing.T) {
 	got := s.trail("type request token", "--person", "p000@example.com")
 	got = slices.DeleteFunc(got, func(line string) bool { return strings.HasPrefix(line, "user.create ") })
 	if !slices.Equal(got, want) {
-		t.Errorf("of one person the trail tells\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("of one user the trail has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
-// A rename would hand out an administrator's role: it is held, seen by every command, and decided by one; the rest goes on.
+// A rename would grant an administrator's role: it is held, every command shows it, and other changes go on.
 func TestPinRename(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
@@ -87,7 +87,7 @@ func TestPinRename(t *testing.T) {
 	s.eventually("the binding that ended is over", nobody)
 }
 
-// A name that is pinned by a reload is bound to the group that has it then; without pin a group that is pushed again simply works.
+// A reload binds a pinned name to the group that has it then. Without pin, a group that is pushed again gets its grants.
 func TestPinByReload(t *testing.T) {
 	s := newSetup(t, "lenient", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()

@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// mainVariable makes the test binary be the program.
+// mainVariable makes the test binary run as the program.
 const mainVariable = "SCIMBRIDGE_TEST_MAIN"
 
-// skewVariable is by how much its clock is wrong.
+// skewVariable is the error of its clock.
 const skewVariable = "SCIMBRIDGE_TEST_SKEW"
 
 // process is the bridge as a process of its own, which can be killed.
@@ -31,10 +31,10 @@ type process struct {
 	ended     chan string    // its last line
 
 	mu    sync.Mutex
-	lines []string // the last that it has said
+	lines []string // its last lines
 }
 
-// keptLines is enough for what a process prints when it shows its goroutines.
+// keptLines is enough for a dump of all goroutines.
 const keptLines = 2000
 
 func (p *process) say(line string) {
@@ -45,7 +45,7 @@ func (p *process) say(line string) {
 	}
 }
 
-// stands is the last that a process has said, and where it stands if it still runs, which ends it.
+// stands returns the last lines of a process. A running one prints its goroutines, which ends it.
 func (p *process) stands() string {
 	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
 	select {
@@ -57,7 +57,7 @@ func (p *process) stands() string {
 	return strings.Join(p.lines, "\n")
 }
 
-// kills is how many times each profile's process is killed: SCIMBRIDGE_KILLS over the three of them.
+// kills is the number of kills for each profile: SCIMBRIDGE_KILLS over the three of them.
 func kills(t *testing.T) int {
 	t.Helper()
 	if v := os.Getenv("SCIMBRIDGE_KILLS"); v != "" {
@@ -73,7 +73,7 @@ func kills(t *testing.T) int {
 	return 5
 }
 
-// launch starts `scimbridge serve` and waits until it is ready. A process whose listener cannot be had yet is fatal.
+// launch starts `scimbridge serve` and waits until it is ready.
 func (s *setup) launch() *process {
 	s.t.Helper()
 	p := s.begin()
@@ -121,7 +121,7 @@ func (s *setup) begin() *process {
 	return p
 }
 
-// load adds and removes members as two clients would until ctx ends, and records the last answer
+// load adds and removes members with two clients until ctx ends, and records the last answer
 // for each user.
 func (s *setup) load(ctx context.Context, seed uint64, group string, ids []string, in map[string]string) {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -140,7 +140,7 @@ func (s *setup) load(ctx context.Context, seed uint64, group string, ids []strin
 		req.Header.Set("Authorization", entraToken)
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
-			in[id] = "unknown" // the process was killed: perhaps, perhaps not
+			in[id] = "unknown" // the process was killed
 			return
 		}
 		res.Body.Close()
@@ -152,8 +152,8 @@ func (s *setup) load(ctx context.Context, seed uint64, group string, ids []strin
 	}
 }
 
-// TestKill kills the process in the middle of load, over and over. No change that was answered is missing afterwards,
-// and the roles become those of the groups.
+// TestKill kills the process under load, again and again. No answered change is missing, and the roles
+// become those of the groups.
 func TestKill(t *testing.T) {
 	for _, profile := range profiles {
 		t.Run(profile, func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// compare holds the group as it is served against what was answered, and learns what became of what was not.
+// compare checks the group that is served against the answers, and learns the outcome of requests without an answer.
 func (s *setup) compare(group string, ids [][]string, last []map[string]string) {
 	s.t.Helper()
 	status, body := s.send(entraToken, "GET", "/Groups/"+group, "")
@@ -253,8 +253,8 @@ func (s *setup) compare(group string, ids [][]string, last []map[string]string) 
 	}
 }
 
-// TestStop stops the process while requests and a slow vendor call are under way: accepted requests are answered, and
-// it ends by itself with exit code 0.
+// TestStop stops the process during requests and a slow call to a vendor: accepted requests are answered,
+// and it ends with exit code 0.
 func TestStop(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 5, wait: 20ms}")
 	s.person("ada@example.com")

@@ -17,7 +17,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
-// operatorKeyOf is the key of a setup, and where it is.
+// operatorKeyOf returns the operator's key of a setup, and its file.
 func (s *setup) operatorKeyOf() (key, path string) {
 	s.t.Helper()
 	path = s.bridge.Config.Store.OperatorKeyFile()
@@ -28,8 +28,7 @@ func (s *setup) operatorKeyOf() (key, path string) {
 	return strings.TrimSpace(string(raw)), path
 }
 
-// pretend listens in the place of the console; answers come from serve. It returns all that it was
-// sent.
+// pretend listens in place of the console and answers with serve. It returns every request.
 func (s *setup) pretend(serve http.HandlerFunc) func() string {
 	s.t.Helper()
 	l, err := net.Listen("tcp", s.bridge.Config.Console.Listen)
@@ -78,13 +77,13 @@ func TestServerWithoutKey(t *testing.T) {
 				}
 			}
 			if got := seen(); got == "" || strings.Contains(got, key) {
-				t.Errorf("it was sent %s", got)
+				t.Errorf("it received %s", got)
 			}
 		})
 	}
 }
 
-// A program between the command and the server cannot use what it sees a second time.
+// A program between the command and the server cannot repeat a request.
 func TestRelayedCommand(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.start()
@@ -115,7 +114,7 @@ func TestRelayedCommand(t *testing.T) {
 		t.Fatalf("%d %s", code, out)
 	}
 	if signed == nil || strings.Contains(fmt.Sprint(signed.Header), key) {
-		t.Fatalf("the relay was sent %v", signed)
+		t.Fatalf("the relay received %v", signed)
 	}
 	for _, path := range []string{"/api/resync?backend=vt", "/api/retry", "/api/status"} {
 		again := signed.Clone(t.Context())
@@ -130,7 +129,7 @@ func TestRelayedCommand(t *testing.T) {
 	}
 }
 
-// answersChallenges proves to commands that it has a key, and leaves the rest to serve.
+// answersChallenges proves to commands that it has a key; serve answers the other requests.
 func answersChallenges(t *testing.T, key string, serve http.HandlerFunc) http.HandlerFunc {
 	challenger := &auth.Challenger{}
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -146,8 +145,8 @@ func answersChallenges(t *testing.T, key string, serve http.HandlerFunc) http.Ha
 	}
 }
 
-// What a vendor or an identity provider calls things acts on no terminal, and starts no line of a
-// table. JSON has the same values.
+// Names of a vendor or an identity provider have no effect on a terminal, and start no line of a table.
+// JSON has the same values.
 func TestCommandOutput(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()

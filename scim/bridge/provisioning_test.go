@@ -14,8 +14,8 @@ import (
 
 var profiles = []string{"strict", "lenient", "partial"}
 
-// TestProvisioning makes a real provisioning run. After every step the vendors' roles are exactly those of the groups,
-// and what was granted by hand before is still there.
+// TestProvisioning makes a real provisioning run. After every step the roles at the vendors are exactly
+// those of the groups, and grants made by hand are still there.
 func TestProvisioning(t *testing.T) {
 	for _, profile := range profiles {
 		t.Run(profile, func(t *testing.T) {
@@ -80,9 +80,7 @@ func (s *setup) run() {
 	check("delete a user", "ada", "")
 }
 
-// TestBatching counts calls: 2,000 single-member PATCHes over ten mapped groups cost at most half as many calls again
-// as the batch size allows, and ten.
-// Permission sets are on a role while a group gives it, whether it has members or not.
+// A role has the permission sets of a rule as long as a group selects it, with or without members.
 func TestPermissionSetsFollowTheGroup(t *testing.T) {
 	for _, profile := range []string{"strict", "lenient", "partial"} {
 		t.Run(profile, func(t *testing.T) {
@@ -122,6 +120,8 @@ func TestPermissionSetsFollowTheGroup(t *testing.T) {
 	}
 }
 
+// TestBatching counts calls: 2,000 single-member PATCHes over ten groups cost at most ten more than one
+// and a half times the calls of full batches.
 func TestBatching(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 1s}")
 	const people = 200
@@ -171,7 +171,7 @@ func TestBatching(t *testing.T) {
 	}
 }
 
-// A stopped and started bridge goes on where it was, also after work that came while the vendor was away.
+// A restarted bridge goes on with its work, also with changes made while the vendor was away.
 func TestRestart(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 50ms}, retry: {initial: 50ms, max: 200ms}")
 	s.person("ada@example.com")

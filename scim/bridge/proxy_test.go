@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// proxy is the network between a replica and its databases: it can be cut, and it can swallow what is sent.
+// proxy is the network between a replica and its databases. It can break connections, and hold back their data.
 type proxy struct {
 	address string
 	to      string
 
 	mu    sync.Mutex
 	pairs map[net.Conn]net.Conn
-	hole  chan struct{} // closed when traffic flows again; nil while it does
+	hole  chan struct{} // closed when data flows again; nil while it flows
 }
 
 // newProxy listens until the test ends.
@@ -62,7 +62,7 @@ func (p *proxy) serve(c net.Conn) {
 	p.mu.Unlock()
 }
 
-// through holds back what is written while the network is a hole.
+// through is a connection whose data the proxy can hold back.
 type through struct {
 	net.Conn
 	p *proxy
@@ -92,7 +92,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// swallow keeps everything back, without an error, until heal.
+// swallow holds back all data, without an error, until heal.
 func (p *proxy) swallow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

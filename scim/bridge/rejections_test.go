@@ -16,7 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// events are those of the audit trail whose type begins so.
+// events returns the events of the audit trail whose type begins so.
 func (s *setup) events(begin string) (found []store.Event) {
 	s.t.Helper()
 	err := s.bridge.Store().View(context.Background(), func(tx store.Tx) error {
@@ -37,7 +37,7 @@ func (s *setup) events(begin string) (found []store.Event) {
 	return found
 }
 
-// status is what `status --json` shows of each credential.
+// status returns what `status --json` shows of each credential.
 func (s *setup) credentials() map[string]console.TokenStatus {
 	s.t.Helper()
 	code, out := s.command("status", "--json")
@@ -54,7 +54,7 @@ func (s *setup) credentials() map[string]console.TokenStatus {
 	return found
 }
 
-// The last use of every kind of credential is shown, and is known after a restart; a request does not wait for its being stored.
+// The last use of every kind of credential is shown, also after a restart. Storing it delays no request.
 func TestLastUse(t *testing.T) {
 	by := newSigner(t)
 	s := withOAuth(t, by)

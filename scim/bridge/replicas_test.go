@@ -21,12 +21,12 @@ import (
 
 var _ store.Shared = shared{}
 
-// shared is a store of which no replica is the last.
+// shared is a store that stays open when a replica closes it.
 type shared struct{ *storetest.Shared }
 
 func (shared) Close() error { return nil }
 
-// stores are what replicas share: a file, for tests alone, and a database.
+// stores returns the stores that replicas can share: a file, only in tests, and a database.
 var stores = map[string]func(t *testing.T, all []*setup){
 	"file": aFile,
 	"database": func(t *testing.T, all []*setup) {
@@ -48,14 +48,14 @@ func aFile(t *testing.T, all []*setup) {
 			t.Error(err)
 		}
 	})
-	// The clock of the store is another than that of the replicas.
+	// The clock of the store differs from those of the replicas.
 	leases := shared{&storetest.Shared{Store: one, Now: func() time.Time { return time.Now().Add(-7 * time.Minute) }}}
 	for _, s := range all {
 		s.given = leases
 	}
 }
 
-// fleet starts replicas over one store, before the same vendors.
+// fleet starts replicas over one store with the same vendors.
 func fleet(t *testing.T, n int, share func(*testing.T, []*setup)) []*setup {
 	t.Helper()
 	all := replicasOf(t, n)
@@ -67,7 +67,7 @@ func fleet(t *testing.T, n int, share func(*testing.T, []*setup)) []*setup {
 	return all
 }
 
-// replicasOf configures them.
+// replicasOf configures replicas.
 func replicasOf(t *testing.T, n int) []*setup {
 	t.Helper()
 	first := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
@@ -89,7 +89,7 @@ func replicasOf(t *testing.T, n int) []*setup {
 	return all
 }
 
-// status asks a replica.
+// status returns the status of a replica.
 func (s *setup) status() (out console.Status) {
 	s.t.Helper()
 	code, text := s.command("status", "--json")
@@ -109,10 +109,10 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// leader is which of the replicas delivers to a backend.
+// leader returns the replica that delivers to a backend, and another one.
 func leader(t *testing.T, all []*setup, backend string) (leads, follows *setup) {
 	t.Helper()
-	until(t, "somebody delivers to "+backend, func() bool {
+	until(t, "a replica delivers to "+backend, func() bool {
 		leads, follows = nil, nil
 		for _, s := range all {
 			if state, _ := s.bridge.Health(backend); state == "ok" {
@@ -126,8 +126,8 @@ func leader(t *testing.T, all []*setup, backend string) (leads, follows *setup) 
 	return leads, follows
 }
 
-// TestReplicas runs three bridges over one store: each serves SCIM and takes commands, one delivers to each backend, and when it is
-// stopped another goes on.
+// TestReplicas runs three bridges over one store: each serves SCIM and takes commands. One delivers to
+// each backend, and when it stops another goes on.
 func TestReplicas(t *testing.T) {
 	for name, share := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -191,8 +191,8 @@ func testReplicas(t *testing.T, all []*setup) {
 	follower.eventually("revoked after a hand-over", map[string]string{"ada@example.com": ""})
 }
 
-// TestReplicasWithOtherRules gives one replica other rules. Requests that go through the one with the old rules lose nothing, and a
-// reload reaches every replica.
+// TestReplicasWithOtherRules gives one replica other rules. Requests to a replica with the old rules are
+// delivered under the new ones, and a reload reaches every replica.
 func TestReplicasWithOtherRules(t *testing.T) {
 	for name, share := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func testOtherRules(t *testing.T, all []*setup) {
 	if code, out := leads.command("reload"); code != 0 {
 		t.Fatalf("%d %s", code, out)
 	}
-	group := follows.group("New", ada) // to whose rules the group means nothing
+	group := follows.group("New", ada) // its rules do not select the group
 	leads.eventually("granted by the rules in force", map[string]string{"ada@example.com": "acme GROUP_ADMIN"})
 	follows.patch("/Groups/"+group, `{"op":"remove","path":"members","value":[{"value":"`+ada+`"}]}`)
 	leads.eventually("revoked by the rules in force", map[string]string{"ada@example.com": ""})

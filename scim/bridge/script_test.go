@@ -58,8 +58,8 @@ func expandFile(ts *testscript.TestScript, _ bool, files []string) {
 	}
 }
 
-// untilPrinted runs a command (`until TEXT COMMAND ARGS…`) again and again until what it prints has a text: what a worker does, it does
-// when it can.
+// untilPrinted repeats a command (`until TEXT COMMAND ARGS…`) until its output has a text: a worker needs
+// some time.
 func untilPrinted(ts *testscript.TestScript, _ bool, args []string) {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		err := ts.Exec(args[1], args[2:]...)
@@ -71,7 +71,7 @@ func untilPrinted(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// sendSCIM sends a request as the identity provider okta (`send METHOD PATH BODY NAME`); $NAME is the id of the resource that is answered.
+// sendSCIM sends a request as the identity provider okta (`send METHOD PATH BODY NAME`). $NAME becomes the id of the answer.
 func sendSCIM(ts *testscript.TestScript, _ bool, args []string) {
 	req, err := http.NewRequestWithContext(context.Background(), args[0], "http://"+ts.Getenv("SCIM")+"/scim/v2"+args[1], strings.NewReader(args[2]))
 	ts.Check(err)

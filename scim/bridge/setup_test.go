@@ -28,10 +28,10 @@ const (
 	entraToken = "canary-entra-token-of-the-tests"
 )
 
-// patience bounds how long a test waits for what must happen; it is no claim about speed.
+// patience is how long a test waits for an event that must happen; it is no claim about speed.
 const patience = 60 * time.Second
 
-// setup is a bridge between the tests and the two vendors, all over HTTP, configured by nothing but a file.
+// setup is a bridge with two simulated vendors, all over HTTP, configured by a file.
 type setup struct {
 	t        *testing.T
 	vt       *vtsimulator.Server
@@ -46,7 +46,7 @@ type setup struct {
 	skew     time.Duration // of the clock of a process
 }
 
-// newSetup starts the vendors in a profile and the bridge before them; extra goes into both backends.
+// newSetup starts the vendors in a profile and configures the bridge; extra goes into both backends.
 func newSetup(t *testing.T, profile, extra string) *setup {
 	t.Helper()
 	s := &setup{t: t, vt: vtsimulator.New(vtsimulator.Options{Profile: profile}), rc: rcsimulator.New(rcsimulator.Options{Profile: profile}),
@@ -143,7 +143,7 @@ func (s *setup) send(token, method, path, body string) (int, []byte) {
 	return res.StatusCode, got
 }
 
-// watch checks what a client without a credential sees of a running bridge.
+// watch checks the answers of a running bridge to a client without a credential.
 func (s *setup) watch() {
 	s.t.Helper()
 	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/api/status", "/nothing"} {
@@ -160,7 +160,7 @@ func (s *setup) watch() {
 	}
 }
 
-// must sends as Entra and returns the id of what is answered, if it has one.
+// must sends a request as Entra and returns the id in the answer, if it has one.
 func (s *setup) must(want int, method, path, body string) string {
 	s.t.Helper()
 	status, got := s.send(entraToken, method, path, body)
@@ -195,7 +195,7 @@ func (s *setup) patch(path, operations string) {
 	s.must(want, "PATCH", path, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+operations+`]}`)
 }
 
-// roles returns what an address holds at both vendors.
+// roles returns the roles of an address at both vendors.
 func (s *setup) roles(email string) string {
 	all := []string{}
 	for _, r := range s.vt.Roles(email) {
@@ -226,7 +226,7 @@ func (s *setup) metric(name string) string {
 	return "absent"
 }
 
-// eventually waits until the vendors show the roles, the bridge says it has converged, and nothing more happens.
+// eventually waits until the vendors show the roles and the bridge has converged.
 func (s *setup) eventually(step string, want map[string]string) {
 	s.t.Helper()
 	wrong := ""
@@ -251,8 +251,8 @@ func (s *setup) eventually(step string, want map[string]string) {
 	s.t.Fatalf("%s:\n%s\nvirustotal: %d calls\nriskcloud: %d calls", step, wrong, len(s.vt.Calls()), len(s.rc.Calls()))
 }
 
-// newcomer adds a user who gets a role at both vendors. When that is done, so is what the bridge had to
-// do before.
+// newcomer adds a user and waits until both vendors show the role: the bridge has then finished all
+// earlier work.
 func (s *setup) newcomer() {
 	s.t.Helper()
 	const email = "newcomer@example.com"

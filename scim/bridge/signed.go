@@ -30,7 +30,7 @@ func (i identities) signed(ctx context.Context) ([]*auth.Signed, error) {
 
 // signedBy returns a verifier before it reads keys.
 func (i identities) signedBy(idp string, c config.JWT) (*auth.Signed, error) {
-	way, err := c.Outgoing.Read()
+	way, err := c.Connection()
 	if err != nil {
 		return nil, err
 	}

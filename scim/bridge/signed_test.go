@@ -56,7 +56,7 @@ func TestSignedTokens(t *testing.T) {
 	}
 }
 
-// challenge is how the bridge says that one may call.
+// challenge returns the WWW-Authenticate header of an answer without a credential.
 func (s *setup) challenge() (int, []string) {
 	s.t.Helper()
 	res, err := http.Get(s.scim + "/Users")

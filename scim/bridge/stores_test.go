@@ -17,7 +17,7 @@ func (s *setup) on(dsn string) {
 	s.edit("store: {path: "+filepath.Join(dir, "scimbridge.db")+"}", fmt.Sprintf("store: {driver: postgres, dsn: '%s', key_file: %s}", dsn, filepath.Join(dir, "key")))
 }
 
-// TestDatabaseStore runs the bridge over PostgreSQL: it starts on an empty database, is stopped, and goes on where it was.
+// TestDatabaseStore runs the bridge over PostgreSQL: it starts on an empty database, and goes on after a restart.
 func TestDatabaseStore(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
@@ -54,7 +54,7 @@ func TestDatabaseStore(t *testing.T) {
 	}
 }
 
-// TestFileToDatabase moves a bridge by export and import: who has what is known there, and what is revoked afterwards is.
+// TestFileToDatabase moves a bridge by export and import: the database knows all grants, and can revoke them.
 func TestFileToDatabase(t *testing.T) {
 	t.Parallel()
 	dsn := postgrestest.Database(t)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestThreatModel holds docs/threat-model.md to the tests that it names.
+// TestThreatModel checks that the tests named in docs/threat-model.md exist.
 func TestThreatModel(t *testing.T) {
 	page, err := os.ReadFile("../../docs/threat-model.md")
 	if err != nil {

@@ -14,15 +14,15 @@ func TestConfigurationEvents(t *testing.T) {
 	s.fixConsole()
 	s.start()
 	for range 3 {
-		if status, _ := s.send("a-token-that-nobody-has", "GET", "/Users", ""); status != 401 {
+		if status, _ := s.send("a-token-of-no-client", "GET", "/Users", ""); status != 401 {
 			t.Fatal(status)
 		}
 	}
-	s.stop() // what was gathered is written
+	s.stop() // the gathered events are written
 	file := []string{"--store", filepath.Join(filepath.Dir(s.path), "scimbridge.db")}
-	told := strings.Join(s.trail("type actor detail", file...), "\n")
-	if !strings.Contains(told, "config.load bridge start, version") || !strings.Contains(told, "auth.rejected unknown an unknown token, from 127.0.0.1") {
-		t.Errorf("%s", told)
+	trail := strings.Join(s.trail("type actor detail", file...), "\n")
+	if !strings.Contains(trail, "config.load bridge start, version") || !strings.Contains(trail, "auth.rejected unknown an unknown token, from 127.0.0.1") {
+		t.Errorf("%s", trail)
 	}
 	parts := s.trail("type before after", file...)[0]
 	for _, part := range []string{`"server"`, `"mappings"`, `"backends.vt"`, `"identity_providers.okta"`} {
@@ -44,7 +44,7 @@ func TestConfigurationEvents(t *testing.T) {
 		t.Helper()
 		for _, part := range []string{"mappings", "backends.vt", "backends.rc", "identity_providers.okta", "server"} {
 			if n := strings.Count(loads[i], `"`+part+`"`); n != 2*strings.Count(strings.Join(want, " ")+" ", part+" ") {
-				t.Errorf("load %d: %s is told %d times: %s", i, part, n, loads[i])
+				t.Errorf("load %d: %s occurs %d times: %s", i, part, n, loads[i])
 			}
 		}
 	}

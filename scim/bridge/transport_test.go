@@ -17,7 +17,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
-// A backend is reached as its configuration says: with its authority, through its proxy.
+// A backend is called with its configured authority and proxy.
 func TestOutgoing(t *testing.T) {
 	vt := vtsimulator.New(vtsimulator.Options{Profile: "lenient"})
 	vt.Join("acme", vt.AddPerson("ada@example.com"))
@@ -42,7 +42,7 @@ func TestOutgoing(t *testing.T) {
 		way  config.Outgoing
 		want string
 	}{
-		"no authority":            {vendor.URL, config.Outgoing{}, "the certificate of the other side is not trusted"},
+		"no authority":            {vendor.URL, config.Outgoing{}, "the certificate of the server is not trusted"},
 		"an authority":            {vendor.URL, outgoing(ca, ""), ""},
 		"a proxy":                 {"http://vendor.invalid/proxied", outgoing("", "env:TEST_PROXY"), ""},
 		"a proxy of no authority": {"http://vendor.invalid/proxied", outgoing("", vendor.URL), "not trusted"},
@@ -61,7 +61,7 @@ func TestOutgoing(t *testing.T) {
 	}
 }
 
-// A configuration that is printed shows where a secret comes from, and no secret.
+// A printed configuration shows the source of a secret, and no secret.
 func TestPrintedConfiguration(t *testing.T) {
 	s := newSetup(t, "strict", "")
 	c, _, err := config.Load(s.path, bridge.Kinds())

@@ -8,8 +8,8 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
-// Rules that grant nothing with the directory and the vendor as they are now are named with their
-// lines by plan and doctor. A file alone does not show them.
+// plan and doctor name the rules, with their lines, that grant nothing with the current directory and
+// vendor. A file alone does not show them.
 func TestUnmetRules(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
 	s.fixConsole()
@@ -31,7 +31,7 @@ func TestUnmetRules(t *testing.T) {
 	s.group("risk-absent", ada)
 	s.eventually("what can be given", map[string]string{"ada@example.com": "", "bob@example.com": "acme GROUP_ADMIN, approver"})
 	s.deactivate(bob)
-	s.eventually("somebody left", map[string]string{"bob@example.com": ""})
+	s.eventually("off-boarded", map[string]string{"bob@example.com": ""})
 	_, out := s.command("plan")
 	_, doctor := s.command("doctor")
 	for _, want := range []string{

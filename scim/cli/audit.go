@@ -46,7 +46,7 @@ func auditVerifyCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var head, file string
 	var p printed
 	c := p.flag(&cobra.Command{Use: "verify", Short: "Check that no event of the audit trail was changed, removed, added or moved", Args: noArgs,
-		Example: "  scimbridge audit verify --head 9c0f…   # a head that was noted earlier\n  scimbridge audit verify --store /backup/scimbridge.db",
+		Example: "  scimbridge audit verify --head 9c0f…   # a head that was recorded earlier\n  scimbridge audit verify --store /backup/scimbridge.db",
 		RunE: func(c *cobra.Command, _ []string) error {
 			report, err := verifyTrail(c.Context(), *configFile, file, head)
 			if err != nil {
@@ -60,7 +60,7 @@ func auditVerifyCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			}
 			return nil
 		}})
-	c.Flags().StringVar(&head, "head", "", "a head that was noted earlier and must be in the chain")
+	c.Flags().StringVar(&head, "head", "", "a head that was recorded earlier and must be in the chain")
 	c.Flags().StringVar(&file, "store", "", storeUsage)
 	return c
 }
@@ -98,7 +98,7 @@ func reportWords(r audit.Report) string {
 		return words + fmt.Sprintf("intact up to place %d\n", r.Place)
 	}
 	if r.Known > 0 {
-		words += fmt.Sprintf("the head that was noted is that of place %d\n", r.Known)
+		words += fmt.Sprintf("the recorded head is that of place %d\n", r.Known)
 	}
 	return words + fmt.Sprintf("head of place %d (note it where users of the store cannot change it):\n  %s\n", r.Place, r.Head)
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/doctor"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -42,7 +42,7 @@ func doctorCommand(configFile *string, stdout io.Writer) *cobra.Command {
 
 func showDiagnosis(w io.Writer, d doctor.Diagnosis) error {
 	what := d.What
-	if len(d.Rules) > 0 && d.Level != backend.Fine {
+	if len(d.Rules) > 0 && d.Level != examine.Fine {
 		what += " (" + strings.Join(d.Rules, "; ") + ")"
 	}
 	_, err := fmt.Fprintf(w, "%-8s %s: %s\n", d.Level, d.About, legible.Text(what))

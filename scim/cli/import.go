@@ -92,11 +92,17 @@ func vacant(ctx context.Context, s store.Shared) error {
 			empty = false
 			break
 		}
-		for range tx.Events().Since(0) {
+		for _, err := range tx.Events().Since(0) {
+			if err != nil {
+				return err
+			}
 			empty = false
 			break
 		}
-		for range store.List(tx, store.Credential{}) {
+		for _, err := range store.List(tx, store.Credential{}) {
+			if err != nil {
+				return err
+			}
 			empty = false
 			break
 		}

@@ -110,7 +110,7 @@ type UpdateRole struct {
 	Path   string `yaml:"path"`
 }
 
-// Batch says how many changes become one call, and how long to gather them.
+// Batch limits the changes in one call, and the time to gather them.
 type Batch struct {
 	Size int      `yaml:"size"`
 	Wait Duration `yaml:"wait"`
@@ -186,14 +186,14 @@ type Limits struct {
 }
 
 // Scheme returns how the URL of the listener begins.
-func (c Server) Scheme() string {
-	if c.TLS.CertFile != "" {
+func (s Server) Scheme() string {
+	if s.TLS.CertFile != "" {
 		return "https://"
 	}
 	return "http://"
 }
 
-// Audit says for how long the audit trail is kept; 0 means indefinitely.
+// Audit is how long the audit trail is kept; 0 means indefinitely.
 type Audit struct {
 	Retention Duration `yaml:"retention"`
 }

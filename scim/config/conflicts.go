@@ -18,13 +18,13 @@ import (
 func (v *validation) pointless(c *Config, rule []string, m Rule) {
 	at := func(key string) []string { return append(slices.Clone(rule), key) }
 	if mapping.Never(m.Match) {
-		v.warn(at("match"), "matches no name at all: this rule gives nothing")
+		v.warn(at("match"), "matches no name at all: this rule grants nothing")
 	}
 	if m.ID != "" && uuid.Validate(m.ID) != nil {
 		v.warn(at("id"), "is no id that this server gives: it is a UUID, as in the group's `id`; the identity provider's own id is `external_id`")
 	}
 	if where.NeverActive(m.Where) {
-		v.warn(at("where"), "is true of no active user, and a rule gives to active ones only: this rule gives nothing")
+		v.warn(at("where"), "is true of no active user, and only active users get grants: this rule grants nothing")
 	}
 	if idp, known := c.IdentityProviders[m.IdP]; m.IdP != "" && known && !idp.CanCall() {
 		v.warn(at("identity_provider"), "has no token and cannot send such a group")
@@ -33,7 +33,7 @@ func (v *validation) pointless(c *Config, rule []string, m Rule) {
 
 // unpinned recommends pin for rules that grant much by name, and warns of names with unusual
 // characters.
-func (v *validation) unpinned(c *Config, rule []string, m Rule) {
+func (v *validation) unpinned(rule []string, m Rule) {
 	for _, name := range m.Group {
 		if !mapping.Plain(name) {
 			v.warn(append(rule, "group"), "%q has a space at an end, or characters that do not show or stand for others: only a group with exactly this name is meant", legible.Clip(name))

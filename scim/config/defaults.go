@@ -29,6 +29,7 @@ func defaultLimits() Limits {
 	return Limits{Connections: 2048, ConnectionsPerAddress: 256, Requests: DefaultRequests, Failures: "1000/min"}
 }
 
+// DefaultRequests is the rate of requests that an address and an identity provider may send.
 const DefaultRequests = "2000/s"
 
 // Limits of body_memory.
@@ -37,4 +38,4 @@ const (
 	leastBodyMemory   = Size(64 << 20)
 )
 
-func (b *Backend) setDefaults() { *b = DefaultBackend() }
+func (c *Backend) setDefaults() { *c = DefaultBackend() }

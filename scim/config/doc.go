@@ -17,7 +17,7 @@
 //	transport.go  how another server is reached: its authority, a proxy
 //	sections.go   fingerprints of the parts of a file, for the audit trail
 //	validate.go   the list of problems, and where they stand
-//	network.go    who may connect
+//	network.go    the clients that may connect
 //	providers.go  identity providers and their tokens
 //	jwt.go        tokens that an identity provider signs
 //	oauth.go      clients of the token endpoint

@@ -49,10 +49,10 @@ func (c *JWT) fill(issuer, jwksURL string, audience ...string) {
 func (v *validation) jwt(path []string, c JWT) {
 	at := func(key string) []string { return append(slices.Clone(path), key) }
 	if c.Preset != "" && c.Preset != "entra" {
-		v.bad(at("preset"), "%q is not entra, the only one there is", legible.Clip(c.Preset))
+		v.bad(at("preset"), "%q is not entra, the only preset", legible.Clip(c.Preset))
 	}
 	if v.tenant(path, c, c.Preset != ""); c.Preset != "" && (c.Preset != "entra" || c.Tenant == "") {
-		return // what follows would only say it again
+		return // the keys below depend on it
 	}
 	c = c.WithPreset()
 	v.signed(path, c)

@@ -37,7 +37,7 @@ func (v *validation) mappings(c *Config) {
 			v.warn(append(rule, "match"), "starts or ends with a wildcard: anyone who can name groups at the identity provider can grant this role; use a narrower pattern")
 		}
 		v.pointless(c, rule, m)
-		v.unpinned(c, rule, m)
+		v.unpinned(rule, m)
 	}
 	v.unowned(c)
 	v.conflicts(c)

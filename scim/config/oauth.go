@@ -54,7 +54,7 @@ func (v *validation) oauth(c *Config, name string) {
 	}
 	if len(o.Clients) == 0 {
 		if o.Lifetime != 0 {
-			v.bad(at("clients"), "is missing: who may ask for tokens?")
+			v.bad(at("clients"), "is missing: name the clients that may request tokens")
 		}
 		return
 	}
@@ -83,7 +83,7 @@ func (v *validation) client(path []string, idp string, c Client) {
 	f := c.Federation
 	switch {
 	case !f.Configured() && len(c.Secrets) == 0:
-		v.bad(path, "has neither secrets nor federation: it cannot ask for anything")
+		v.bad(path, "has neither secrets nor federation: it cannot authenticate")
 	case f.Configured():
 		v.federation(at("federation"), f)
 	}

@@ -50,6 +50,7 @@ func (s Secret) String() string {
 // GoString hides the value from %#v.
 func (s Secret) GoString() string { return s.String() }
 
+// Literal reports whether the file holds the value itself.
 func (s Secret) Literal() bool { return !s.text.IsZero() }
 
 // AbsentError says that a secret cannot be read on this machine. The rest of a configuration may be

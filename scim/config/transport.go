@@ -17,8 +17,8 @@ type Outgoing struct {
 	Proxy  Secret `yaml:"proxy"`
 }
 
-// Read returns the certificate authorities and the proxy, read from their files.
-func (c Outgoing) Read() (backend.Outgoing, error) {
+// Connection returns the certificate authorities and the proxy, read from their files.
+func (c Outgoing) Connection() (backend.Outgoing, error) {
 	var o backend.Outgoing
 	var err error
 	if c.CAFile != "" {

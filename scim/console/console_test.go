@@ -90,7 +90,7 @@ func newConsole(t *testing.T) (*Console, *httptest.Server) {
 	c := &Console{Store: s, Metrics: NewMetrics(s, []string{"vt", "rc"}), Version: "v<1>",
 		Backends: []Backend{
 			{Name: "vt", Kind: "virustotal", Engine: &engine{state: "ok", hold: "vt-7"}},
-			{Name: "rc", Kind: "riskcloud", Engine: &engine{state: "unauthorized", reason: "listing people: unauthorized (status 401)"}},
+			{Name: "rc", Kind: "riskcloud", Engine: &engine{state: "unauthorized", reason: "listing users: unauthorized (status 401)"}},
 		}}
 	server := httptest.NewServer(c.Handler())
 	t.Cleanup(func() {
@@ -288,7 +288,7 @@ func TestOperatorAPI(t *testing.T) {
 		{"POST", "/api/resync?backend=vt", 202, `["vt"]`}, {"POST", "/api/retry", 202, `["vt","rc"]`}, {"POST", "/api/resync?backend=x", 404, "no such backend"},
 		{"POST", "/api/frobnicate", 404, "no such action"},
 		{"GET", "/api/explain?user=ada", 200, `"user":"ada"`}, {"GET", "/api/explain?user=ada", 200, "entra entra okta okta"}, // each listed once
-		{"GET", "/api/explain?user=ada", 200, `"condition":{"state":"unauthorized","reason":"listing people: unauthorized (status 401)"}`},
+		{"GET", "/api/explain?user=ada", 200, `"condition":{"state":"unauthorized","reason":"listing users: unauthorized (status 401)"}`},
 		{"GET", "/api/explain?user=bob", 404, "no identity provider"}, {"GET", "/api/explain", 400, "name a user"},
 		{"POST", "/api/plan", 200, `"backend":"planned"`}, {"POST", "/api/reload", 422, "refused"},
 	} {

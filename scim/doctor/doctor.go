@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -16,7 +17,7 @@ import (
 // Diagnosis is a finding about one part of the installation.
 type Diagnosis struct {
 	About string `json:"about"`
-	backend.Finding
+	examine.Finding
 	Rules []string `json:"rules,omitempty"` // those that name the target: "line 12: mappings.3"
 }
 
@@ -52,7 +53,7 @@ func Run(ctx context.Context, o Options) ([]Diagnosis, error) {
 func Problems(all []Diagnosis) int {
 	n := 0
 	for _, one := range all {
-		if one.Level == backend.Problem {
+		if one.Level == examine.Problem {
 			n++
 		}
 	}
@@ -79,17 +80,17 @@ func (d *examination) load() error {
 		d.say("configuration", bad(problem, "give it to `scimbridge serve`, which does not start without it, and to the doctor"))
 	}
 	for _, w := range slices.Concat(warnings, c.Recommendations()) {
-		d.say("configuration", backend.Finding{Level: backend.Note, What: w})
+		d.say("configuration", examine.Finding{Level: examine.Note, What: w})
 	}
 	return nil
 }
 
 // untried returns the finding about a part that needs a secret that cannot be read.
-func untried(err error) backend.Finding {
-	return backend.Finding{Level: backend.Note, What: "not tried: " + err.Error()}
+func untried(err error) examine.Finding {
+	return examine.Finding{Level: examine.Note, What: "not tried: " + err.Error()}
 }
 
-func (d *examination) say(about string, findings ...backend.Finding) {
+func (d *examination) say(about string, findings ...examine.Finding) {
 	for _, f := range findings {
 		one := Diagnosis{About: about, Finding: f, Rules: d.naming(about, f.Target)}
 		d.all = append(d.all, one)
@@ -111,10 +112,10 @@ func (d *examination) naming(name, target string) []string {
 	return out
 }
 
-func fine(format string, args ...any) backend.Finding {
-	return backend.Finding{Level: backend.Fine, What: fmt.Sprintf(format, args...)}
+func fine(format string, args ...any) examine.Finding {
+	return examine.Finding{Level: examine.Fine, What: fmt.Sprintf(format, args...)}
 }
 
-func bad(what, remedy string) backend.Finding {
-	return backend.Finding{Level: backend.Problem, What: what, Remedy: remedy}
+func bad(what, remedy string) examine.Finding {
+	return examine.Finding{Level: examine.Problem, What: what, Remedy: remedy}
 }

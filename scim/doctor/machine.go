@@ -15,13 +15,13 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store/postgres"
 )
 
 // databaseOf returns findings about a store that is a database.
-func databaseOf(ctx context.Context, c config.Store) []backend.Finding {
+func databaseOf(ctx context.Context, c config.Store) []examine.Finding {
 	dsn, err := c.DSN.Value()
 	var from, to int
 	if err == nil {
@@ -29,15 +29,15 @@ func databaseOf(ctx context.Context, c config.Store) []backend.Finding {
 	}
 	switch {
 	case errors.As(err, new(config.AbsentError)):
-		return []backend.Finding{untried(err)}
+		return []examine.Finding{untried(err)}
 	case err != nil:
-		return []backend.Finding{bad(err.Error(), "see that the database is there, lets this user in, and is the primary")}
+		return []examine.Finding{bad(err.Error(), "check that the database exists, accepts this user, and is the primary")}
 	case from < to:
-		return []backend.Finding{{Level: backend.Note, What: fmt.Sprintf("the tables have version %d of %d", from, to), Remedy: "nothing: the server, or `scimbridge migrate`, brings them up to date"}}
+		return []examine.Finding{{Level: examine.Note, What: fmt.Sprintf("the tables have version %d of %d", from, to), Remedy: "nothing to do: the server, or `scimbridge migrate`, brings them up to date"}}
 	case from > to:
-		return []backend.Finding{bad(fmt.Sprintf("the tables have version %d, this scimbridge knows those up to %d", from, to), "run a newer scimbridge")}
+		return []examine.Finding{bad(fmt.Sprintf("the tables have version %d, this scimbridge knows those up to %d", from, to), "run a newer scimbridge")}
 	}
-	return []backend.Finding{fine("the database answers and its tables have version %d", to)}
+	return []examine.Finding{fine("the database answers and its tables have version %d", to)}
 }
 
 // Limits beyond which a finding is a note or a problem.
@@ -61,23 +61,23 @@ func (d *examination) machine(ctx context.Context) {
 	}
 	found := running(ctx, d.config)
 	d.say("server", found)
-	if found.Level == backend.Fine {
+	if found.Level == examine.Fine {
 		d.askRules(ctx)
 		d.askProviders(ctx)
 	}
 }
 
 // diskOf returns findings about the disk of a store that is a file.
-func diskOf(path string) []backend.Finding {
+func diskOf(path string) []examine.Finding {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".scimbridge-doctor-*")
 	if errors.Is(err, fs.ErrNotExist) {
-		return []backend.Finding{{Level: backend.Note, What: dir + " is not there yet", Remedy: "nothing: the server makes it"}}
+		return []examine.Finding{{Level: examine.Note, What: dir + " does not exist yet", Remedy: "nothing to do: the server creates it"}}
 	}
 	if err != nil {
-		return []backend.Finding{bad("nothing can be written into "+dir+": "+err.Error(), "give the user who runs the bridge the right to write there")}
+		return []examine.Finding{bad(dir+" is not writable: "+err.Error(), "give the user who runs Scimbridge the right to write there")}
 	}
-	var out []backend.Finding
+	var out []examine.Finding
 	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
 		out = append(out, bad(err.Error(), "look at the file system"))
 	}
@@ -86,30 +86,30 @@ func diskOf(path string) []backend.Finding {
 		return append(out, bad(err.Error(), "look at the file system"))
 	}
 	if parts, err := filepath.Glob(path + ".part-*"); err == nil && len(parts) > 0 {
-		out = append(out, backend.Finding{Level: backend.Note, What: "an import or a restore broke off and left " + strings.Join(parts, ", "), Remedy: "remove it, if none is under way: it holds names and e-mail addresses, and is no store"})
+		out = append(out, examine.Finding{Level: examine.Note, What: "an import or a restore broke off and left " + strings.Join(parts, ", "), Remedy: "remove it unless an import or a restore is running: it holds names and e-mail addresses, and is no store"})
 	}
 	free := room.Bavail * uint64(room.Bsize)
 	if free < littleDisk {
-		out = append(out, bad(fmt.Sprintf("%d MiB are free in %s", free>>20, dir), "make room: a request that cannot be stored is refused"))
+		out = append(out, bad(fmt.Sprintf("%d MiB are free in %s", free>>20, dir), "free some space: a request that cannot be stored is refused"))
 	} else {
-		out = append(out, fine("%s can be written, %d GiB are free", dir, free>>30))
+		out = append(out, fine("%s is writable, %d GiB are free", dir, free>>30))
 	}
 	return out
 }
 
 // keyOf returns a finding if other users can act as an operator.
-func keyOf(path string) []backend.Finding {
+func keyOf(path string) []examine.Finding {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		return []backend.Finding{bad("others may read the operator's key "+path, "chmod 600 it, or remove it and restart the server, which makes a new one")}
+		return []examine.Finding{bad("other users can read the operator's key "+path, "chmod 600 it, or remove it and restart the server, which makes a new one")}
 	}
 	return nil
 }
 
 // certificateOf returns a finding about the server's certificate.
-func certificateOf(c config.TLS, now time.Time) backend.Finding {
+func certificateOf(c config.TLS, now time.Time) examine.Finding {
 	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 	if err != nil {
-		return bad("the certificate cannot be read: "+err.Error(), "see that cert_file and key_file belong together")
+		return bad("the certificate cannot be read: "+err.Error(), "check that cert_file and key_file belong together")
 	}
 	leaf, err := x509.ParseCertificate(pair.Certificate[0])
 	if err != nil {
@@ -118,27 +118,27 @@ func certificateOf(c config.TLS, now time.Time) backend.Finding {
 	return lasts("the certificate", leaf, now)
 }
 
-func lasts(what string, leaf *x509.Certificate, now time.Time) backend.Finding {
+func lasts(what string, leaf *x509.Certificate, now time.Time) examine.Finding {
 	switch left := leaf.NotAfter.Sub(now); {
 	case left < 0:
 		return bad(what+" ended on "+leaf.NotAfter.UTC().Format(time.DateOnly), "renew it")
 	case left < soonEnds:
-		return backend.Finding{Level: backend.Note, What: fmt.Sprintf("%s ends in %d days", what, int(left.Hours()/24)), Remedy: "renew it"}
+		return examine.Finding{Level: examine.Note, What: fmt.Sprintf("%s ends in %d days", what, int(left.Hours()/24)), Remedy: "renew it"}
 	}
 	return fine("%s is good until %s", what, leaf.NotAfter.UTC().Format(time.DateOnly))
 }
 
 // running returns a finding about the running server, if there is one.
-func running(ctx context.Context, c *config.Config) backend.Finding {
+func running(ctx context.Context, c *config.Config) examine.Finding {
 	res, err := (&http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}).Do(request(ctx, "http://"+c.Console.Listen+"/readyz"))
 	if err != nil {
-		return backend.Finding{Level: backend.Note, What: "no server answers on " + c.Console.Listen + ": what it has counted is not shown", Remedy: "scimbridge serve"}
+		return examine.Finding{Level: examine.Note, What: "no server answers on " + c.Console.Listen + ": its counters are not shown", Remedy: "scimbridge serve"}
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
 	if res.StatusCode != http.StatusOK {
-		return bad("the running server cannot store requests", "look at its log, and at the disk")
+		return bad("the running server cannot store requests", "check its log and the disk")
 	}
-	return fine("it runs and stores requests; `scimbridge status` says more")
+	return fine("it runs and stores requests; `scimbridge status` shows more")
 }
 
 func request(ctx context.Context, address string) *http.Request {

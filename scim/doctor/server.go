@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
@@ -27,12 +27,12 @@ func (d *examination) askRules(ctx context.Context) {
 		plan, err = server.Plan(ctx, d.File, file)
 	}
 	if err != nil {
-		d.say("mappings", backend.Finding{Level: backend.Note, What: "the running server could not be asked about the rules: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
+		d.say("mappings", examine.Finding{Level: examine.Note, What: "the running server gives no plan of the rules: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
 		return
 	}
 	for _, p := range plan {
 		for _, what := range p.Rules {
-			d.say(p.Backend, backend.Finding{Level: backend.Note, What: what, Remedy: "fix the rule, or what it is about: at the identity provider, or at the vendor"})
+			d.say(p.Backend, examine.Finding{Level: examine.Note, What: what, Remedy: "fix the rule, or the group or role that it names, at the identity provider or the vendor"})
 		}
 	}
 }
@@ -46,7 +46,7 @@ func (d *examination) askProviders(ctx context.Context) {
 		s, err = server.Status(ctx)
 	}
 	if err != nil {
-		d.say("server", backend.Finding{Level: backend.Note, What: "the running server could not be asked about identity providers: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
+		d.say("server", examine.Finding{Level: examine.Note, What: "the running server gives no status of the identity providers: " + err.Error(), Remedy: "run the doctor as the user who runs the server"})
 		return
 	}
 	for _, p := range s.IdentityProviders {
@@ -55,9 +55,9 @@ func (d *examination) askProviders(ctx context.Context) {
 }
 
 // providerFindings returns the findings about the requests of one identity provider.
-func providerFindings(p console.ProviderStatus) (out []backend.Finding) {
+func providerFindings(p console.ProviderStatus) (out []examine.Finding) {
 	note := func(what, remedy string) {
-		out = append(out, backend.Finding{Level: backend.Note, What: what, Remedy: remedy})
+		out = append(out, examine.Finding{Level: examine.Note, What: what, Remedy: remedy})
 	}
 	if o := p.Omitted; o != nil {
 		note(fmt.Sprintf("%d PUT(s) left out the members of a group that has some, the last on %s: they stay", o.Count, o.Last.UTC().Format(time.RFC3339)),
@@ -72,7 +72,7 @@ func providerFindings(p console.ProviderStatus) (out []backend.Finding) {
 			"correct the mapping at the identity provider if one of them is a misspelling")
 	}
 	if u := p.UnknownMembers; u.Members > 0 {
-		note(fmt.Sprintf("%d member(s) of %d group(s) are no users, the most of %q: they get nothing", u.Members, u.Groups, u.Largest[0].Name),
+		note(fmt.Sprintf("%d member(s) of %d group(s) are no users, most of them of %q: they get no grants", u.Members, u.Groups, u.Largest[0].Name),
 			"scimbridge group show NAME lists some; push those users, or let the client send the ids that it was given")
 	}
 	return out

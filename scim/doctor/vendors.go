@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -35,11 +36,11 @@ func (d *examination) backends(ctx context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(d.config.Backends)) {
 		c := d.config.Backends[name]
 		if c.Simulated() {
-			d.say(name, backend.Finding{Level: backend.Note, What: "it is simulated: nothing is changed at a vendor", Remedy: "set `url` when you are ready"})
+			d.say(name, examine.Finding{Level: examine.Note, What: "it is simulated: no vendor is called", Remedy: "set `url` when you are ready"})
 			continue
 		}
 		client, err := bridge.Connect(d.config, name)
-		way, wayErr := c.Outgoing.Read()
+		way, wayErr := c.Connection()
 		if err := cmp.Or(err, wayErr); err != nil {
 			finding := bad(err.Error(), "scimbridge check")
 			if errors.As(err, new(config.AbsentError)) {
@@ -58,12 +59,12 @@ func (d *examination) backends(ctx context.Context) {
 		cancel()
 	}
 	if !tried {
-		d.say("canary role", bad("there is no Risk Cloud to try it on: every one of the backends is another vendor, or simulated", "leave out --canary-role, or set `url` to the vendor's"))
+		d.say("canary role", bad("no backend is a Risk Cloud that is not simulated", "leave out --canary-role, or set `url` to the vendor's"))
 	}
 }
 
-func (d *examination) examine(ctx context.Context, name string, client backend.Backend, rules *mapping.Rules) []backend.Finding {
-	e, ok := client.(backend.Examiner)
+func (d *examination) examine(ctx context.Context, name string, client backend.Backend, rules *mapping.Rules) []examine.Finding {
+	e, ok := client.(examine.Examiner)
 	if !ok {
 		return nil
 	}
@@ -74,22 +75,22 @@ func (d *examination) examine(ctx context.Context, name string, client backend.B
 		out = append(out, pinAdministrators(out, name, rules)...)
 	}
 	if c.OwnAccount == "" && traits.OwnAccount {
-		out = append(out, backend.Finding{Level: backend.Note, What: "own_account is not set, and the API does not say whose key it is",
-			Remedy: "name the owner of the key in `own_account`: the bridge then never revokes a role of this account"})
+		out = append(out, examine.Finding{Level: examine.Note, What: "own_account is not set, and the API does not say whose key it is",
+			Remedy: "name the owner of the key in `own_account`: Scimbridge then never revokes a role of this account"})
 	}
 	return out
 }
 
 // pinAdministrators recommends pin for rules that grant by name what only the vendor's name shows
 // to be an administrator's role.
-func pinAdministrators(found []backend.Finding, name string, rules *mapping.Rules) (out []backend.Finding) {
+func pinAdministrators(found []examine.Finding, name string, rules *mapping.Rules) (out []examine.Finding) {
 	for _, f := range found {
-		if f.Target == "" || f.Level == backend.Problem || !config.LooksLikeAdmin(f.What) {
+		if f.Target == "" || f.Level == examine.Problem || !config.LooksLikeAdmin(f.What) {
 			continue
 		}
 		for _, r := range rules.Naming(mapping.Target{Backend: name, Target: f.Target}) {
 			if !r.Pin && r.ExternalID == "" && r.ID == "" {
-				out = append(out, backend.Finding{Level: backend.Note, Target: f.Target, What: "role " + f.Target + " looks like an administrator's, and any group with a certain name grants it",
+				out = append(out, examine.Finding{Level: examine.Note, Target: f.Target, What: "role " + f.Target + " looks like an administrator's, and any group with a certain name grants it",
 					Remedy: "pin: true lets no other group take the name"})
 				break
 			}
@@ -99,7 +100,7 @@ func pinAdministrators(found []backend.Finding, name string, rules *mapping.Rule
 }
 
 // connection checks the vendor's certificate and the clock.
-func (d *examination) connection(ctx context.Context, address string, way backend.Outgoing) []backend.Finding {
+func (d *examination) connection(ctx context.Context, address string, way backend.Outgoing) []examine.Finding {
 	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	client := &http.Client{Timeout: 10 * time.Second, Transport: way.Transport(), CheckRedirect: noRedirect}
 	sent := time.Now()
@@ -107,21 +108,21 @@ func (d *examination) connection(ctx context.Context, address string, way backen
 	if err != nil {
 		var certificate *tls.CertificateVerificationError
 		if errors.As(err, &certificate) {
-			return []backend.Finding{bad("its certificate is not trusted: "+certificate.Err.Error(), "a proxy that opens TLS? let this host through, or name its authority in `ca_file`")}
+			return []examine.Finding{bad("its certificate is not trusted: "+certificate.Err.Error(), "a proxy that opens TLS? let this host through, or name its authority in `ca_file`")}
 		}
 		if errors.Is(err, backend.ErrAddress) {
-			return []backend.Finding{bad(backend.ErrAddress.Error(), "fix `url`, or the name service: such addresses hand out credentials of this machine")}
+			return []examine.Finding{bad(backend.ErrAddress.Error(), "correct `url` or the name service: such addresses hand out credentials of this machine")}
 		}
-		return []backend.Finding{bad("it cannot be reached", "see whether this machine reaches the vendor: proxy, firewall, name resolution")}
+		return []examine.Finding{bad("it cannot be reached", "check whether this machine reaches the vendor: proxy, firewall, name resolution")}
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
-	var out []backend.Finding
+	var out []examine.Finding
 	if res.TLS != nil && len(res.TLS.PeerCertificates) > 0 {
 		out = append(out, lasts("its certificate", res.TLS.PeerCertificates[0], sent))
 	}
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
 		if skew := sent.Sub(date).Abs(); skew > muchSkew {
-			out = append(out, bad(fmt.Sprintf("the clock of this machine differs from the vendor's by %s", skew.Round(time.Second)), "set it: windows and tokens are measured by it"))
+			out = append(out, bad(fmt.Sprintf("the clock of this machine differs from the vendor's by %s", skew.Round(time.Second)), "set the clock: windows and tokens depend on it"))
 		} else {
 			out = append(out, fine("the clocks agree"))
 		}
@@ -130,14 +131,14 @@ func (d *examination) connection(ctx context.Context, address string, way backen
 }
 
 // tryCanary finds out how the tenant accepts the update of a role.
-func tryCanary(ctx context.Context, finder backend.UpdateFinder, role string, c *config.Backend) backend.Finding {
+func tryCanary(ctx context.Context, finder backend.UpdateFinder, role string, c *config.Backend) examine.Finding {
 	way, err := finder.FindUpdate(ctx, role)
 	if err != nil {
-		return bad("role "+role+": "+err.Error(), "the bridge cannot change roles before this is fixed")
+		return bad("role "+role+": "+err.Error(), "Scimbridge cannot change roles before this is fixed")
 	}
 	line := fmt.Sprintf("update_role: {method: %s, path: %q}", way.Method, way.Path)
 	if method, path := c.UpdateRole.Method, c.UpdateRole.Path; strings.EqualFold(method, way.Method) && path == way.Path {
-		return fine("the tenant accepts the update as it is configured: %s", line)
+		return fine("the tenant accepts the configured update: %s", line)
 	}
 	return bad("the tenant accepts the update of a role in another way than configured", "write into the configuration: "+line)
 }

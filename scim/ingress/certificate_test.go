@@ -67,7 +67,7 @@ func writePair(t *testing.T, c *ingress.Certificate, pair tls.Certificate) {
 	write(t, c.KeyFile, "PRIVATE KEY", key)
 }
 
-// serve serves over the certificate; the answer is who asks, as the ingress sees it.
+// serve serves over the certificate; its answers name the client as the ingress sees it.
 func serve(t *testing.T, c *ingress.Certificate, d *ingress.Ingress) *httptest.Server {
 	t.Helper()
 	if err := c.Load(); err != nil {
@@ -85,7 +85,7 @@ func serve(t *testing.T, c *ingress.Certificate, d *ingress.Ingress) *httptest.S
 	return srv
 }
 
-// A certificate that was exchanged is served without a restart; one that cannot be used is reported once, and the old one stays.
+// A new certificate is served without a restart. An unusable one is reported once, and the old one stays.
 func TestCertificateIsReadAgain(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	var broken []error
@@ -149,11 +149,11 @@ func TestClientCertificates(t *testing.T) {
 		"":        {200, 200, 0, 0, 200},
 		"CN=okta": {200, 403, 0, 0, 403},
 		"sha256:" + strings.ToUpper(hex.EncodeToString(key[:])): {200, 403, 0, 0, 403},
-		"CN=nobody": {403, 403, 0, 0, 403},
+		"CN=other": {403, 403, 0, 0, 403},
 	} {
 		p := ingress.Provider{}
 		if pins != "" {
-			p.Certificates = []string{"CN=somebody", pins}
+			p.Certificates = []string{"CN=another", pins}
 		}
 		srv := serve(t, c, (&ingress.Ingress{Providers: map[string]ingress.Provider{"okta": p}}).Init())
 		for i, shown := range []*tls.Certificate{&okta, &second, &ended, &foreign, &along, nil} {
@@ -175,7 +175,7 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
-// Once another authority is asked for, a session that was opened under the one before is not taken up again.
+// A session under the previous client authority cannot be resumed.
 func TestNoSessionOutlivesItsAuthority(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	before, after := issue(t, "before", now.Add(time.Hour), nil), issue(t, "after", now.Add(time.Hour), nil)
@@ -202,14 +202,14 @@ func TestNoSessionOutlivesItsAuthority(t *testing.T) {
 		write(t, c.ClientCAFile, "CERTIFICATE", after.Certificate[0])
 		now = now.Add(time.Second)
 		if _, err := get(); err == nil {
-			t.Errorf("%x: whoever has a certificate of the authority before comes in", version)
+			t.Errorf("%x: a certificate of the previous authority is accepted", version)
 		}
 		write(t, c.ClientCAFile, "CERTIFICATE", before.Certificate[0])
 		now = now.Add(time.Second)
 	}
 }
 
-// A pinned subject is the whole of the certificate's, in its order: what Go makes of one keeps only the last of several names.
+// A pinned subject is the whole subject in its order. Go's parsed form keeps only the last of several names.
 func TestSubjectsArePinnedWhole(t *testing.T) {
 	dir, until := t.TempDir(), time.Now().Add(time.Hour)
 	ours := issue(t, "clients", until, nil)
@@ -219,7 +219,7 @@ func TestSubjectsArePinnedWhole(t *testing.T) {
 	name, organisation := asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.ObjectIdentifier{2, 5, 4, 10}
 	for _, test := range []struct {
 		pin     string
-		subject []pkix.AttributeTypeAndValue // as it stands in the certificate: from the outside in
+		subject []pkix.AttributeTypeAndValue // in the order of the certificate
 		status  int
 	}{
 		{"CN=okta,O=Example", []pkix.AttributeTypeAndValue{{Type: organisation, Value: "Example"}, {Type: name, Value: "okta"}}, 200},

@@ -221,7 +221,7 @@ func (c *connections) oldest() *conn {
 }
 
 // forget removes a connection from the unproven ones; it stays counted until it is closed.
-func (c *connections) forget(gone *conn) bool {
+func (c *connections) forget(gone *conn) {
 	key := subscriber(gone.from)
 	for i, one := range c.unproven[key] {
 		if one == gone {
@@ -230,10 +230,9 @@ func (c *connections) forget(gone *conn) bool {
 			if len(c.unproven[key]) == 0 {
 				delete(c.unproven, key)
 			}
-			return true
+			return
 		}
 	}
-	return false
 }
 
 // proved notes that a connection, and so its address, has shown a good credential.

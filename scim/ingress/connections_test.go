@@ -86,20 +86,21 @@ func guarded(t *testing.T, d *ingress.Ingress) pipes {
 
 const good = "Authorization: good\r\n"
 
-// ask sends a request and returns the status, 0 if there is none, and whether more may follow.
+// ask sends a request. It returns the status, 0 without an answer, and whether the connection stays open.
 func ask(c net.Conn, request string) (status int, open bool) {
 	go func() { _, _ = io.WriteString(c, request) }()
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		return 0, false
 	}
+	defer func() { _ = res.Body.Close() }()
 	_, _ = io.Copy(io.Discard, res.Body)
 	return res.StatusCode, !res.Close
 }
 
 func get(headers string) string { return "GET / HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n" }
 
-// lasts is how long the server keeps a connection on which the client waits.
+// lasts returns how long the server keeps a connection on which the client waits.
 func lasts(c net.Conn) time.Duration {
 	begun := time.Now()
 	_, _ = io.Copy(io.Discard, c)
@@ -255,7 +256,7 @@ func TestConnectionsReserved(t *testing.T) {
 	})
 }
 
-// Over TLS, with HTTP/2 and without, a connection is known by its credential all the same.
+// A connection over TLS, with HTTP/2 or without, is known by its credential as well.
 func TestConnectionOverTLS(t *testing.T) {
 	for _, two := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP/2 %v", two), func(t *testing.T) {

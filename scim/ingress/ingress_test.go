@@ -28,7 +28,7 @@ func prefixes(t *testing.T, all ...string) (out []netip.Prefix) {
 	return out
 }
 
-// visit is a request from an address, with what a proxy says.
+// visit is a request from an address, with the headers of a proxy.
 func visit(d *ingress.Ingress, from string, forwarded ...string) (v *ingress.Client) {
 	r := httptest.NewRequest("GET", "/scim/v2/Users", nil)
 	r.RemoteAddr = from
@@ -39,7 +39,7 @@ func visit(d *ingress.Ingress, from string, forwarded ...string) (v *ingress.Cli
 	return v
 }
 
-// Where a request comes from is what the connection says, or what our own proxies say, and never what a client says.
+// The address of a request is that of the connection, or the one that a trusted proxy names.
 func TestAddress(t *testing.T) {
 	d := (&ingress.Ingress{Proxies: prefixes(t, "10.0.0.0/8", "2001:db8::1", "127.0.0.1")}).Init()
 	for _, c := range []struct {
@@ -61,7 +61,7 @@ func TestAddress(t *testing.T) {
 		{"10.1.2.3:1", []string{"[2001:db8:7::9]:4711"}, "2001:db8:7::9"},
 		{"10.1.2.3:1", []string{"198.51.100.1:4711"}, "198.51.100.1"},
 		{"10.1.2.3:1", []string{"10.7.7.7, 10.9.9.9"}, "10.7.7.7"},
-		{"10.1.2.3:1", []string{"<script>, 198.51.100.1"}, "198.51.100.1"}, // who wrote that is not asked
+		{"10.1.2.3:1", []string{"<script>, 198.51.100.1"}, "198.51.100.1"}, // written by an unknown sender
 		{"10.1.2.3:1", []string{"unknown"}, ""},
 		{"10.1.2.3:1", []string{""}, ""},
 		{"10.1.2.3:1", []string{"198.51.100.1,"}, ""},
@@ -78,7 +78,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// A credential is good where its provider says so.
+// A credential is accepted from the addresses of its provider.
 func TestAllow(t *testing.T) {
 	d := (&ingress.Ingress{Proxies: prefixes(t, "10.0.0.1"), Providers: map[string]ingress.Provider{"okta": {Allow: prefixes(t, "203.0.113.0/24", "2001:db8::/32")}}}).Init()
 	for _, c := range []struct {
@@ -209,7 +209,7 @@ func TestFailures(t *testing.T) {
 	})
 }
 
-// However many addresses come, no more than some are remembered, and a network of IPv6 is one.
+// The number of remembered addresses is limited, and an IPv6 network counts as one.
 func TestAddressesAreForgotten(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	d := (&ingress.Ingress{Requests: ingress.Limit{N: 1, Per: time.Hour}, Now: func() time.Time { return now }}).Init()
@@ -234,11 +234,11 @@ func TestAddressesAreForgotten(t *testing.T) {
 		t.Errorf("%d addresses are remembered", n)
 	}
 	if !admitted("[2001:db8::1]:1") {
-		t.Error("an address is remembered for ever")
+		t.Error("an address is remembered indefinitely")
 	}
 }
 
-// patience bounds how long a test waits for what must happen; it is no claim about speed.
+// patience is how long a test waits for an event that must happen; it is no claim about speed.
 const patience = 10 * time.Second
 
 // No more connections are open than the limit; a closed one makes room, and a proxy's address has

@@ -13,16 +13,16 @@ import (
 	"github.com/scimbridge/scimbridge/store/oldsettings"
 )
 
-// format is the version of the lines. Before 2 there were no lines of kind record.
+// format is the version of the lines. Version 1 had no lines of kind record.
 const (
 	format       = 2
 	oldestFormat = 1
 )
 
-// ErrBad is the cause of every refusal of what is read.
-var ErrBad = errors.New("this is not a whole export of scimbridge")
+// ErrBad is the cause of every refusal of an export.
+var ErrBad = errors.New("this is not a complete export of scimbridge")
 
-// line is one line. Kind says which of the other fields it has.
+// line is one line. Its Kind determines its other fields.
 type line struct {
 	Kind    string          `json:"kind"` // scimbridge, user, group, members, entry, link, setting, record, anchor, event, end
 	Format  int             `json:"format,omitempty"`
@@ -42,7 +42,7 @@ type line struct {
 	Lines   map[string]int  `json:"lines,omitempty"`  // of each kind, at the end
 }
 
-// seal is a place in the chain of the events. The number of its event is left out: the other store gives numbers of its own.
+// seal is a place in the chain of the events. It has no number of the event: the other store assigns new ones.
 type seal struct {
 	Place  uint64 `json:"place"`
 	Digest []byte `json:"digest"` // base64
@@ -51,7 +51,7 @@ type seal struct {
 // membersPerLine bounds a line: a group can have a million.
 const membersPerLine = 1000
 
-// Write writes everything as it is at one moment.
+// Write writes the store as it is at one moment.
 func Write(ctx context.Context, s store.Store, to io.Writer) error {
 	return s.View(ctx, func(tx store.Tx) error {
 		out := bufio.NewWriter(to)
@@ -88,12 +88,12 @@ func Write(ctx context.Context, s store.Store, to io.Writer) error {
 type writer struct {
 	to    *json.Encoder
 	count map[string]int
-	err   error // the first
+	err   error // the first one
 }
 
 func (w *writer) line(l line) bool { return w.row(l, nil) }
 
-// row writes a line, unless it could not be read, and says whether to go on.
+// row writes a line unless reading it failed. It reports whether to go on.
 func (w *writer) row(l line, err error) bool {
 	if w.err != nil {
 		return false
@@ -121,7 +121,7 @@ func (w *writer) directory(idp string, d store.Directory) {
 		}
 		groups = append(groups, g.ID)
 	}
-	for _, g := range groups { // after all of the users and groups: a member may be either
+	for _, g := range groups { // after all users and groups: a member may be either
 		l := line{Kind: "members", IdP: idp, Name: g}
 		for m, err := range d.Members(g) {
 			if err != nil {
@@ -141,8 +141,8 @@ func (w *writer) directory(idp string, d store.Directory) {
 	}
 }
 
-// events writes those that are sealed in the order of the chain, and then those that are not: the other store keeps places and
-// digests, so that the chain verifies there as it does here.
+// events writes the sealed events in the order of the chain, then the others. The other store keeps places
+// and digests, so that it can verify the chain.
 func (w *writer) events(events store.Events) {
 	anchor, err := events.Anchor()
 	if err != nil || anchor.Place > 0 {
@@ -172,13 +172,13 @@ func unnumbered(e store.Event) *store.Event {
 
 func sealLine(s store.Seal) *seal { return &seal{s.Place, s.Digest[:]} }
 
-// maxAttempt is more attempts than a bridge can make in a century.
+// maxAttempt exceeds the attempts that a bridge can make in a century.
 const maxAttempt = 1 << 40
 
 // linesPerCommit bounds a transaction of Read.
 const linesPerCommit = 500
 
-// Read reads what Write wrote into a store that is empty. After an error the store holds a part of it and is of no use.
+// Read reads an export into an empty store. After an error the store is incomplete and must not be used.
 func Read(ctx context.Context, from io.Reader, s store.Store) error {
 	in := json.NewDecoder(from)
 	r := &reader{count: map[string]int{}}
@@ -215,7 +215,7 @@ type reader struct {
 	ended bool
 }
 
-// check holds a line to its place and its form.
+// check checks the place and the form of a line.
 func (r *reader) check(l line) error {
 	r.n++
 	there := map[string]bool{"scimbridge": true, "user": l.User != nil, "group": l.Group != nil, "members": l.Name != "", "event": l.Event != nil && (l.Seal == nil || len(l.Seal.Digest) == len(store.Seal{}.Digest)),
@@ -225,11 +225,11 @@ func (r *reader) check(l line) error {
 	case r.n == 1 && l.Kind != "scimbridge", r.n > 1 && l.Kind == "scimbridge":
 		return errors.New("an export begins with a line of kind scimbridge")
 	case r.n == 1 && (l.Format < oldestFormat || l.Format > format):
-		return fmt.Errorf("it has format %d, this scimbridge reads those up to %d", l.Format, format)
+		return fmt.Errorf("it has format %d, and this scimbridge reads formats up to %d: import it with a newer one", l.Format, format)
 	case !known:
-		return fmt.Errorf("the kind %.40q is not known", l.Kind)
+		return fmt.Errorf("the kind %.40q is unknown", l.Kind)
 	case !fits:
-		return fmt.Errorf("a line of kind %s lacks what it is about", l.Kind)
+		return fmt.Errorf("a line of kind %s has no content", l.Kind)
 	case l.Entry != nil && l.Entry.Attempt > maxAttempt:
 		return fmt.Errorf("an entry has the attempt number %d, which no bridge reaches", l.Entry.Attempt)
 	}
@@ -259,17 +259,17 @@ func put(tx store.Tx, l line) error {
 	case "link":
 		return tx.Accounts(l.Backend).PutLink(*l.Link)
 	case "setting":
-		if strings.HasPrefix(l.Name, "mapping/") { // what was marked is not carried: everything is marked again
+		if strings.HasPrefix(l.Name, "mapping/") { // an export has no marks: the start marks everything
 			return nil
 		}
-		if strings.HasPrefix(l.Name, store.Private) { // it was put there by hand
+		if strings.HasPrefix(l.Name, store.Private) { // added by hand
 			return nil
 		}
 		return tx.SetSetting(l.Name, append([]byte{}, l.Value...))
 	case "record":
 		return putRecord(tx, l)
 	case "end":
-		if err := oldsettings.Convert(tx); err != nil { // of an export before format 2
+		if err := oldsettings.Convert(tx); err != nil { // format 1
 			return fmt.Errorf("%w: %w", ErrBad, err)
 		}
 	case "anchor":
@@ -288,12 +288,12 @@ func (s *seal) of(event uint64) store.Seal {
 	return store.Seal{Place: s.Place, Event: event, Digest: [32]byte(s.Digest)}
 }
 
-// skipper is a ledger that can leave out numbers of attempts without giving each.
+// skipper is a ledger that can skip numbers of attempts at once.
 type skipper interface {
 	SkipAttempts(to uint64) error
 }
 
-// putEntry sees to it that no attempt is given a number that this entry has.
+// putEntry stores an entry. No later attempt gets a number that this entry has.
 func putEntry(ledger store.Ledger, e store.Entry) error {
 	if err := ledger.PutEntry(e); err != nil {
 		return err

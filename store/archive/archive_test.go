@@ -52,7 +52,7 @@ func filled(t *testing.T) store.Store {
 			for _, g := range []string{"g", "h", "empty"} {
 				errs = append(errs, d.PutGroup(store.Group{ID: g, DisplayName: g, Attributes: []byte(`{}`), Version: 3, Created: at, Modified: at}))
 			}
-			for g, members := range map[string][]string{"g": all, "h": {"u5", "g", "nobody\x00"}} {
+			for g, members := range map[string][]string{"g": all, "h": {"u5", "g", "stranger\x00"}} {
 				added, err := d.AddMembers(g, members...)
 				errs = append(errs, err)
 				_, err = tx.Events().Append(store.Event{At: at, Type: "group.members", IdP: idp, Subject: g, Added: added, Causes: []string{"c"}, Before: "{}"})
@@ -98,7 +98,7 @@ func export(t *testing.T, s store.Store) []byte {
 	return b.Bytes()
 }
 
-// What is private is neither written nor, when somebody has put it there, read.
+// Private settings are not exported, and not imported if an export has them.
 func TestPrivateSettingsStay(t *testing.T) {
 	raw := export(t, filled(t))
 	if bytes.Contains(raw, []byte(store.Private)) || bytes.Contains(raw, []byte(base64.StdEncoding.EncodeToString([]byte("canary-of-a-key")))) {
@@ -122,13 +122,13 @@ func TestPrivateSettingsStay(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrittenIsReadAgain(t *testing.T) {
+func TestExportAndImport(t *testing.T) {
 	s := open(t)
 	readAgain(t, s)
 	storetest.Check(t, s)
 }
 
-// TestFromBoltToPostgres is the move of a bridge that one file has become too small for.
+// TestFromBoltToPostgres moves a store from a file to a database.
 func TestFromBoltToPostgres(t *testing.T) {
 	s, err := postgres.Open(context.Background(), postgrestest.Database(t), postgres.Options{})
 	if err != nil {
@@ -138,7 +138,8 @@ func TestFromBoltToPostgres(t *testing.T) {
 	readAgain(t, s)
 }
 
-// content returns the lines of an export: those of members one by one, and in order, since a store keeps them in none.
+// content returns the lines of an export, with members one by one in a fixed order, because their order in a
+// store is undefined.
 func content(export string) (lines, members []string) {
 	for line := range strings.Lines(export) {
 		head, list, ok := strings.Cut(line, `"members":[`)
@@ -154,11 +155,11 @@ func content(export string) (lines, members []string) {
 	return lines, members
 }
 
-// readAgain reads an export of bolt into a store, which then exports the same.
+// readAgain imports an export of bolt into a store, whose export must be the same.
 func readAgain(t *testing.T, s store.Store) {
 	first := export(t, filled(t))
 	if !bytes.Contains(first, []byte(`"backend":"observed"`)) {
-		t.Error("who is who on a backend without a ledger is left out")
+		t.Error("links of a backend without a ledger are missing")
 	}
 	if err := archive.Read(context.Background(), bytes.NewReader(first), s); err != nil {
 		t.Fatal(err)
@@ -181,8 +182,8 @@ func readAgain(t *testing.T, s store.Store) {
 	}
 }
 
-// What was cut or altered is refused; no prefix passes for the whole.
-func TestWhatIsNotWholeIsRefused(t *testing.T) {
+// A cut or altered export is refused, also if only its last line is missing.
+func TestIncompleteExport(t *testing.T) {
 	whole := export(t, filled(t))
 	lines := bytes.SplitAfter(whole, []byte("\n"))
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -202,7 +203,7 @@ func TestWhatIsNotWholeIsRefused(t *testing.T) {
 	}
 }
 
-// counting is a store that counts the users that are read, in one directory.
+// counting is a store that counts the users read in one directory.
 type counting struct {
 	store.Store
 	read *int
@@ -236,23 +237,23 @@ func (c countingDirectory) Users(from store.From) iter.Seq2[store.User, error] {
 	}
 }
 
-// gone is a client that has gone.
+// gone is a client that has disconnected.
 type gone struct{}
 
 func (gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// What nobody reads is not written: an export ends soon after its client has gone.
-func TestAnExportThatNobodyReads(t *testing.T) {
+// An export ends soon after its client has disconnected.
+func TestExportToAGoneClient(t *testing.T) {
 	read := 0
 	if err := archive.Write(context.Background(), counting{filled(t), &read}, gone{}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("write: %v", err)
 	}
 	if read == 0 || read > 100 {
-		t.Errorf("%d users were read for nobody", read)
+		t.Errorf("%d users were read, want an early end", read)
 	}
 }
 
-// The number of an attempt is taken over at once, however large; one that nobody reaches is refused.
+// A large number of an attempt is skipped to at once; an impossible one is refused.
 func TestNumbersOfAttemptsAreSkipped(t *testing.T) {
 	export := func(attempt string) []byte {
 		return []byte(`{"kind":"scimbridge","format":1}` + "\n" + `{"kind":"entry","backend":"vt","entry":{"Target":"t","Account":"a","Role":"r","Attempt":` + attempt + `}}` + "\n" + `{"kind":"end"}` + "\n")
@@ -276,7 +277,7 @@ func TestNumbersOfAttemptsAreSkipped(t *testing.T) {
 	}
 }
 
-// An export of the format before has settings for what typed tables have now.
+// An export of format 1 has settings instead of typed tables.
 func TestFormatBefore(t *testing.T) {
 	s := open(t)
 	lines := []string{`{"kind":"scimbridge","format":1}`,

@@ -1,7 +1,7 @@
-// Package archive writes a store as JSON lines and reads them into another one: for support, and for moving between kinds of
-// stores.
+// Package archive writes a store as JSON lines and reads them into another one: for support, and for
+// moving between kinds of stores.
 //
-// It owns the form of the lines. What it does not carry is made again by itself: marks (a start marks everything), and the
-// accounts that a backend was asked for. The chain of the audit trail keeps its places and digests; the numbers of the events are
-// made again.
+// It owns the form of the lines. They leave out marks, because a start marks everything, and cached
+// accounts, which are read again. The chain of the audit trail keeps its places and digests; the events
+// get new numbers.
 package archive

@@ -10,10 +10,10 @@ import (
 	"github.com/scimbridge/scimbridge/store/archive"
 )
 
-// errUndone ends a transaction of which nothing is to be kept.
+// errUndone rolls back a transaction.
 var errUndone = errors.New("undone")
 
-// within is a store that lives in a transaction of another one, so that nothing of what a fuzz target does reaches the disk.
+// within is a store inside a transaction of another one, so that a fuzz target writes nothing to the disk.
 type within struct {
 	store.Store
 	tx store.Tx
@@ -22,7 +22,7 @@ type within struct {
 func (w within) View(_ context.Context, fn func(store.Tx) error) error   { return fn(w.tx) }
 func (w within) Update(_ context.Context, fn func(store.Tx) error) error { return fn(w.tx) }
 
-// undone runs something on an empty store, and takes it back.
+// undone runs a function on an empty store, and rolls it back.
 func undone(t *testing.T, s store.Store, fn func(s store.Store)) {
 	err := s.Update(context.Background(), func(tx store.Tx) error {
 		fn(within{s, tx})
@@ -33,8 +33,8 @@ func undone(t *testing.T, s store.Store, fn func(s store.Store)) {
 	}
 }
 
-// FuzzRead imports whatever there is after the first line of an export: it is refused, or what it made can be exported and imported
-// again, and the two exports are the same.
+// FuzzRead imports any lines after the first one of an export. They are refused, or the store can be exported
+// and imported again, and both exports are the same.
 func FuzzRead(f *testing.F) {
 	const head = `{"kind":"scimbridge","format":1}` + "\n"
 	for _, s := range []string{

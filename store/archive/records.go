@@ -34,7 +34,7 @@ func (w *writer) records(tx store.Tx) {
 	}
 }
 
-// putRecord stores the record of a line. Columns that it does not have are empty.
+// putRecord stores the record of a line. Missing columns are empty.
 func putRecord(tx store.Tx, l line) error {
 	for _, r := range store.Tables() {
 		table := r.Table()
@@ -56,5 +56,5 @@ func putRecord(tx store.Tx, l line) error {
 		}
 		return tx.Records().Write(r)
 	}
-	return fmt.Errorf("%w: there is no table %.40q", ErrBad, l.Table)
+	return fmt.Errorf("%w: unknown table %.40q", ErrBad, l.Table)
 }

@@ -51,7 +51,7 @@ func update(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
 	}
 }
 
-// happened appends events, a second apart.
+// happened appends events a second apart.
 func happened(t *testing.T, s store.Store, events ...store.Event) {
 	t.Helper()
 	update(t, s, func(tx store.Tx) error {
@@ -90,7 +90,7 @@ func verify(t *testing.T, s store.Store, known string) audit.Report {
 	return r
 }
 
-// whole verifies and wants as many events with a place, and without.
+// whole verifies an intact trail with so many events with a place, and without.
 func whole(t *testing.T, s store.Store, events, waiting uint64) audit.Report {
 	t.Helper()
 	r := verify(t, s, "")
@@ -109,7 +109,7 @@ func exported(t *testing.T, s store.Store, f audit.Filter) []string {
 	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 }
 
-// Whatever was committed and not sealed before a crash is sealed after it, and nothing twice.
+// Events that were committed and not sealed before a crash are sealed after it, each once.
 func TestSealAfterCrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	s := open(t, path)
@@ -128,10 +128,10 @@ func TestSealAfterCrash(t *testing.T) {
 		t.Errorf("%+v after %+v", after, before)
 	}
 	if r := verify(t, s, before.Head); r.Known != 1300 || r.Broken != "" {
-		t.Errorf("a head that was noted: %+v", r)
+		t.Errorf("a recorded head: %+v", r)
 	}
 	if r := verify(t, s, strings.Repeat("ab", 32)); r.Known != 0 || r.Broken == "" {
-		t.Errorf("a head that never was: %+v", r)
+		t.Errorf("an invented head: %+v", r)
 	}
 	for _, bad := range []string{"abc", "zz", strings.Repeat("ab", 33), strings.Repeat("ab", 31)} {
 		if _, err := audit.Verify(context.Background(), s, bad); err == nil {
@@ -140,7 +140,7 @@ func TestSealAfterCrash(t *testing.T) {
 	}
 }
 
-// Several sealers, and those who write meanwhile, make one chain.
+// Several sealers and concurrent writers make one chain.
 func TestSealersAtOnce(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "s.db"))
 	happened(t, s, some(900)...)
@@ -169,7 +169,7 @@ func TestSealersAtOnce(t *testing.T) {
 	whole(t, s, 990, 0)
 }
 
-// Run seals within seconds, forgets what is too old, and seals what is left when it ends.
+// Run seals within seconds, forgets old events, and seals the rest when it ends.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, filepath.Join(t.TempDir(), "s.db"))
@@ -194,12 +194,12 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// What cannot be forgotten is told once, and not as if nothing was sealed any more.
+// An event that cannot be forgotten is logged once, and sealing goes on.
 func TestTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, filepath.Join(t.TempDir(), "s.db"))
 		happened(t, s, store.Event{Type: "old", At: time.Now().Add(-time.Hour)})
-		update(t, s, func(tx store.Tx) error { return tx.Events().Seal(store.Seal{Place: 1, Event: 1}) }) // by nobody who can
+		update(t, s, func(tx store.Tx) error { return tx.Events().Seal(store.Seal{Place: 1, Event: 1}) }) // with a wrong digest
 		var log bytes.Buffer
 		ctx, cancel := context.WithTimeout(context.Background(), 55*time.Minute+time.Millisecond) // between two ticks
 		defer cancel()
@@ -232,7 +232,7 @@ func TestForget(t *testing.T) {
 			t.Errorf("%s: %+v", what, r)
 		}
 	}
-	is("for ever", 1000*time.Hour, 0, 1000, 1)
+	is("indefinitely", 1000*time.Hour, 0, 1000, 1)
 	is("none is too old", time.Minute, time.Minute, 1000, 1)
 	is("the first one hundred", time.Minute+100*time.Second, time.Minute, 900, 1)
 	is("delivery needs one", 24*time.Hour, time.Minute, 500, 1)
@@ -254,7 +254,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// A trail that moved to another store verifies there, with the same head.
+// A trail that moved to another store can be verified there, with the same head.
 func TestMoved(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "s.db"))
 	happened(t, s, some(50)...)
@@ -279,7 +279,8 @@ func TestMoved(t *testing.T) {
 	whole(t, other, 42, 0)
 }
 
-// odd is everything that is written in JSON otherwise than as it is, and an event with all fields that were there at first: its digest must not change when others come.
+// odd has every character that JSON escapes, in an event with all fields of the first version. Its digest must
+// not change when fields are added.
 func odd() store.Event {
 	return store.Event{
 		At: start, Type: "user.patch", Actor: "okta", Token: "0a1b2c3d", Request: "r", IdP: "okta", Subject: "u1", Name: "<a&b>\u2028\u2029 é 😀 \x7f",
@@ -288,7 +289,7 @@ func odd() store.Event {
 	}
 }
 
-// recompute is what an auditor does with a line: the digest, from what any JSON library gives.
+// recompute computes the digest of a line as an auditor does, with any JSON library.
 func recompute(t *testing.T, line string) (previous, digest string) {
 	t.Helper()
 	var l struct {
@@ -348,7 +349,7 @@ func TestExportCanBeRecomputed(t *testing.T) {
 	}
 }
 
-// Every field of an event counts for its digest, except its number.
+// The digest covers every field of an event except its number.
 func TestEveryFieldCounts(t *testing.T) {
 	changes := map[string]func(*store.Event){
 		"At": func(e *store.Event) { e.At = e.At.Add(time.Nanosecond) }, "Added": func(e *store.Event) { e.Added[0], e.Added[1] = e.Added[1], e.Added[0] },
@@ -420,8 +421,8 @@ func TestFilter(t *testing.T) {
 			{"externalId", audit.Filter{Person: "x1"}, "1357"},
 			{"id", audit.Filter{Person: "u1"}, "1357"},
 			{"account", audit.Filter{Person: "acc9"}, "7"},
-			{"somebody who is gone", audit.Filter{Person: "eve"}, "89a"},
-			{"nobody", audit.Filter{Person: "ad"}, ""},
+			{"a deleted user", audit.Filter{Person: "eve"}, "89a"},
+			{"no user", audit.Filter{Person: "ad"}, ""},
 			{"role", audit.Filter{Role: "admin"}, "59"},
 			{"role of a target", audit.Filter{Role: "T2"}, "7"},
 			{"backend", audit.Filter{Backend: "rc"}, "67"},
@@ -440,6 +441,6 @@ func TestFilter(t *testing.T) {
 				t.Errorf("%s: got %q, want %q", test.what, got, test.want)
 			}
 		}
-		seal(t, s) // what has no place yet is chosen likewise
+		seal(t, s) // events without a place are filtered in the same way
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// digest chains an event to what came before it.
+// digest chains an event to the one before.
 func digest(previous [32]byte, e store.Event) [32]byte {
 	return sha256.Sum256(appendCanonical(previous[:], e))
 }
 
-// appendCanonical appends the canonical form of an event: see doc.go. Fields are only ever added, each in its place in the order.
+// appendCanonical appends the canonical form of an event: see doc.go. A later version may only add fields, each at its place in the order.
 func appendCanonical(b []byte, e store.Event) []byte {
 	o := object{append(b, '{')}
 	o.text("account", e.Account)
@@ -70,8 +70,8 @@ func (o *object) list(name string, values []string) {
 	o.b = append(o.b, ']')
 }
 
-// appendText writes a JSON string as RFC 8785 does: the short escapes where there are, \u00xx for other control characters, and
-// everything else as it is. What is no UTF-8 cannot be written in JSON and becomes the replacement character.
+// appendText writes a JSON string as RFC 8785 does: short escapes, \u00xx for other control characters, and
+// no other escapes. Bytes that are no UTF-8 become the replacement character.
 func appendText(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')

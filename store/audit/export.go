@@ -14,13 +14,13 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Filter chooses events. What is empty chooses all.
+// Filter selects events. An empty field selects all.
 type Filter struct {
 	Since, Until time.Time // [Since, Until)
 	Person       string    // a userName, an e-mail address, an externalId, the id of a user, or an account
-	Role         string    // a role, or the target whose role it is
+	Role         string    // a role, or a target
 	Backend      string
-	Request      string // a request id: what the request changed, and what that led to
+	Request      string // a request id: its changes, and the grants and revocations that followed
 }
 
 func (f Filter) has(e store.Event, p *person) bool {
@@ -30,22 +30,22 @@ func (f Filter) has(e store.Event, p *person) bool {
 		(p == nil || p.in(e))
 }
 
-// line is one event as it leaves the bridge: see doc.go.
+// line is one exported event: see doc.go.
 type line struct {
 	Place    uint64   `json:"place,omitempty"`
 	Previous string   `json:"previous,omitempty"`
 	Digest   string   `json:"digest,omitempty"`
 	Names    []string `json:"rfc9967,omitempty"`
-	// People are the userNames that members who are still there have now.
+	// People are the current userNames of the members that still exist.
 	People map[string]string `json:"people,omitempty"`
 	Event  json.RawMessage   `json:"event"`
 }
 
-// Export writes the events that the filter chooses as JSON lines, in the order of the chain, and then those that have no place yet.
+// Export writes the selected events as JSON lines, in the order of the chain, then those without a place.
 func Export(ctx context.Context, s store.Store, f Filter, to io.Writer) error {
 	out := bufio.NewWriter(to)
 	w := writer{store: s, filter: f, to: json.NewEncoder(out)}
-	w.to.SetEscapeHTML(false) // the event is the canonical form as it is
+	w.to.SetEscapeHTML(false) // keeps the canonical form of the event
 	if err := w.run(ctx); err != nil {
 		return fmt.Errorf("writing the audit trail: %w", err)
 	}
@@ -79,7 +79,7 @@ func (w *writer) run(ctx context.Context) (err error) {
 		for _, p := range page {
 			previous := r.last
 			r.last = p.Seal
-			if p.event == nil || !w.filter.has(*p.event, w.person) { // what is missing is Verify's business
+			if p.event == nil || !w.filter.has(*p.event, w.person) { // Verify reports missing events
 				continue
 			}
 			err := w.line(ctx, *p.event, line{Place: p.Place, Previous: hex.EncodeToString(previous.Digest[:]), Digest: hex.EncodeToString(p.Digest[:])})
@@ -90,7 +90,7 @@ func (w *writer) run(ctx context.Context) (err error) {
 	}
 }
 
-// unsealed ends the trail with the events that have no place, unless some have been given one since the last that was read.
+// unsealed writes the events without a place, unless some have got one since the last read.
 func (w *writer) unsealed(ctx context.Context, read store.Seal) (ended bool, err error) {
 	var rest []store.Event
 	err = w.store.View(ctx, func(tx store.Tx) error {

@@ -14,10 +14,10 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 )
 
-// busy is a store in which something happens after one of the Views.
+// busy is a store that calls a function after one of the Views.
 type busy struct {
 	store.Store
-	views int // until then
+	views int // before the call
 	then  func()
 }
 
@@ -29,7 +29,7 @@ func (b *busy) View(ctx context.Context, fn func(tx store.Tx) error) error {
 	return err
 }
 
-// An event that is given its place while the trail is written out is written out, once.
+// An event that gets its place during an export is exported once.
 func TestSealedWhileExporting(t *testing.T) {
 	for views := 1; views < 5; views++ {
 		s := open(t, filepath.Join(t.TempDir(), "s.db"))
@@ -43,7 +43,7 @@ func TestSealedWhileExporting(t *testing.T) {
 	}
 }
 
-// late appends an event that is committed after others with higher numbers, which have their places already, and gives them.
+// late appends an event that is committed after others with higher numbers, which already have their places.
 func late(t *testing.T, s store.Store, others int) {
 	t.Helper()
 	met := false
@@ -58,7 +58,7 @@ func late(t *testing.T, s store.Store, others int) {
 	})
 }
 
-// An event that was committed late has its place after some with higher numbers. It was not put in, wherever it stands.
+// An event that was committed late has its place after higher numbers. It does not count as inserted.
 func TestCommittedLate(t *testing.T) {
 	ctx := context.Background()
 	s, err := postgres.Open(ctx, postgrestest.Database(t), postgres.Options{})

@@ -4,8 +4,9 @@ import "github.com/scimbridge/scimbridge/store"
 
 const prov = "urn:ietf:params:scim:event:prov:"
 
-// names are those of RFC 9967 for an event of a directory; what happens at a backend has none. They are the notices: an event says
-// which attributes changed and from what to what, and not the whole resource. Detail is the method that asked for it.
+// names returns the names of RFC 9967 for an event of a directory; events of backends have none. They are
+// those of notices, because an event has the changed attributes and not the whole resource. Detail is the
+// method of the request.
 func names(e store.Event) []string {
 	how := map[string]string{"PUT": prov + "put:notice", "PATCH": prov + "patch:notice", "POST": prov + "create:notice"}[e.Detail]
 	var out []string

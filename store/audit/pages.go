@@ -7,11 +7,11 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// pageSize is how many places are read in one transaction: one that lasts keeps a store from using its room again, and who reads
-// may be slow.
+// pageSize is the number of places read in one transaction. A long transaction keeps a store from reusing
+// its space, and the reader may be slow.
 const pageSize = 500
 
-// placed is a seal with its event; there is none if the event is missing.
+// placed is a seal with its event; nil if the event is missing.
 type placed struct {
 	store.Seal
 	event *store.Event
@@ -20,13 +20,13 @@ type placed struct {
 // reader goes through a trail page by page.
 type reader struct {
 	store store.Store
-	last  store.Seal // what was read last, or the anchor
-	// high is the highest number of an event that has been met with its place; loose are those below it that have been met without.
+	last  store.Seal // the last one read, or the anchor
+	// high is the highest number of an event with a place so far; loose are the events below it without one.
 	high  uint64
 	loose map[uint64]bool
 }
 
-// next reads a page; an empty one is the end. What was forgotten since the page before is passed over.
+// next reads a page; an empty one is the end. It skips places that were forgotten since the page before.
 func (r *reader) next(ctx context.Context) (page []placed, err error) {
 	high := r.high
 	err = r.store.View(ctx, func(tx store.Tx) error {
@@ -54,7 +54,7 @@ func (r *reader) next(ctx context.Context) (page []placed, err error) {
 	return page, err
 }
 
-// fill reads the events of a page, and notes those between that are not of it.
+// fill reads the events of a page, and records those between them that are not in it.
 func (r *reader) fill(e store.Events, page []placed, high uint64) error {
 	if len(page) == 0 {
 		return nil
@@ -80,8 +80,7 @@ func (r *reader) fill(e store.Events, page []placed, high uint64) error {
 	return nil
 }
 
-// keepLoose leaves among the loose events those that are there and will not be met: with no place further on, and not waiting for
-// one either.
+// keepLoose keeps the loose events that exist, have no later place and wait for none.
 func (r *reader) keepLoose(e store.Events) error {
 	for ev, err := range e.Unsealed() {
 		if err != nil {
@@ -99,7 +98,7 @@ func (r *reader) keepLoose(e store.Events) error {
 	}
 	for seq := range r.loose {
 		switch _, err := e.Event(seq); {
-		case errors.Is(err, store.ErrNotFound): // it was given a place, and forgotten with it
+		case errors.Is(err, store.ErrNotFound): // it got a place, and was forgotten with it
 			delete(r.loose, seq)
 		case err != nil:
 			return err

@@ -9,15 +9,15 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// person is everything that the directory, the id map and the trail know a person by.
+// person has all names and ids of a user in the directory, the links and the trail.
 type person struct {
 	who      string
 	ids      map[[2]string]bool // identity provider, id
-	values   map[string]bool    // folded: what they are called, and what finds their account
+	values   map[string]bool    // folded names, and values that find an account
 	accounts map[[2]string]bool // backend, account
 }
 
-// find looks a person up: by what they are called now, and by what they were called at any time that the trail remembers.
+// find finds a user by current names, and by earlier ones in the trail.
 func find(ctx context.Context, s store.Store, who string) (*person, error) {
 	p := &person{who: who, ids: map[[2]string]bool{}, values: map[string]bool{store.Fold(who): true}, accounts: map[[2]string]bool{}}
 	err := s.View(ctx, func(tx store.Tx) error {
@@ -71,7 +71,7 @@ func (p *person) lookUp(d store.Directory, idp, who string) error {
 	return nil
 }
 
-// learn takes in what an event about a user says of this one.
+// learn adds the names and ids in an event about this user.
 func (p *person) learn(e store.Event) {
 	if kind, _, _ := strings.Cut(e.Type, "."); kind != "user" || !p.ids[[2]string{e.IdP, e.Subject}] && !p.values[store.Fold(e.Name)] {
 		return
@@ -84,7 +84,7 @@ func (p *person) learn(e store.Event) {
 			Emails     []struct{ Value string }
 		}
 		if json.Unmarshal([]byte(part), &was) != nil {
-			continue // nothing, or cut short
+			continue // empty, or cut short
 		}
 		p.called(was.UserName, was.ExternalID)
 		for _, m := range was.Emails {
@@ -106,7 +106,7 @@ func (p *person) called(values ...string) {
 	}
 }
 
-// in says whether an event is about the person.
+// in reports whether an event is about the user.
 func (p *person) in(e store.Event) bool {
 	if p.ids[[2]string{e.IdP, e.Subject}] || e.Account == p.who || e.Account != "" && p.accounts[[2]string{e.Backend, e.Account}] {
 		return true

@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	// sealEvery is how long an event waits for its place at most, give or take.
+	// sealEvery is about the longest wait of an event for its place.
 	sealEvery = time.Second
-	// forgetEvery is how often is looked for events that are too old, and batch how many are sealed in one transaction: those who
-	// write wait for that.
+	// forgetEvery is the interval of searches for old events; batch is the number of events sealed in one
+	// transaction, which other writers wait for.
 	forgetEvery = 10 * time.Minute
 	batch       = 200
-	// noteEvery is how often the head of the chain is logged, for operators who keep logs elsewhere.
+	// noteEvery is the interval in which the head of the chain is logged, for operators who keep logs elsewhere.
 	noteEvery = time.Hour
 )
 
-// Sealer gives places to events that were committed, and forgets old ones. Several may be at work on a store, in one process or
-// many: one of them gives a place, and the others go on after it. The fields are set before Run.
+// Sealer gives places to committed events, and forgets old ones. Several may run on a store, in one process
+// or many: each continues after the last place. The fields are set before Run.
 type Sealer struct {
 	Store store.Store
-	Keep  time.Duration    // how long events are kept; 0: indefinitely
+	Keep  time.Duration    // retention of events; 0: indefinitely
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: silent
 
-	noted                    store.Seal // the head that was logged last
-	sealFailed, forgetFailed bool       // and that was logged
+	noted                    store.Seal // the last logged head
+	sealFailed, forgetFailed bool       // the failure was logged
 }
 
-// Run seals until ctx ends, and what is left then.
+// Run seals until ctx ends, and then the remaining events.
 func (s *Sealer) Run(ctx context.Context) {
 	seal, forget, note := time.NewTicker(sealEvery), time.NewTicker(forgetEvery), time.NewTicker(noteEvery)
 	defer seal.Stop()
@@ -59,11 +59,11 @@ func (s *Sealer) Run(ctx context.Context) {
 }
 
 const (
-	cannotSeal   = "the audit trail cannot be sealed now; it is tried again"
-	cannotForget = "old events cannot be forgotten now; it is tried again"
+	cannotSeal   = "the audit trail cannot be sealed now; retrying"
+	cannotForget = "old events cannot be forgotten now; retrying"
 )
 
-// report logs a failure once, until it is over: it is tried again soon, and nothing is lost meanwhile.
+// report logs a failure once until it is over: retries follow soon, and no event is lost.
 func (s *Sealer) report(failed *bool, message string, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
@@ -74,7 +74,7 @@ func (s *Sealer) report(failed *bool, message string, err error) {
 	*failed = err != nil
 }
 
-// note logs the head of the chain if it is another than the last time.
+// note logs the head of the chain if it has changed.
 func (s *Sealer) note(ctx context.Context) {
 	var head store.Seal
 	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -88,7 +88,7 @@ func (s *Sealer) note(ctx context.Context) {
 	s.Log.Info("audit trail", "place", head.Place, "head", hex.EncodeToString(head.Digest[:]))
 }
 
-// Seal gives every event its place that was committed before the call.
+// Seal gives a place to every event that was committed before the call.
 func (s *Sealer) Seal(ctx context.Context) error {
 	for {
 		seals, err := s.compute(ctx)
@@ -97,7 +97,7 @@ func (s *Sealer) Seal(ctx context.Context) error {
 		}
 		err = s.Store.Update(ctx, func(tx store.Tx) error { return tx.Events().Seal(seals...) })
 		switch {
-		case errors.Is(err, store.ErrConflict): // another sealer was here; this one goes on after it
+		case errors.Is(err, store.ErrConflict): // another sealer was faster; continue after it
 		case err != nil:
 			return fmt.Errorf("sealing the audit trail: %w", err)
 		case len(seals) < batch:
@@ -106,7 +106,7 @@ func (s *Sealer) Seal(ctx context.Context) error {
 	}
 }
 
-// compute chains the first events without a place, outside of the transaction that gives them one.
+// compute chains the first events without a place, before the transaction that stores their seals.
 func (s *Sealer) compute(ctx context.Context) (seals []store.Seal, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		seals = nil
@@ -131,7 +131,7 @@ func (s *Sealer) compute(ctx context.Context) (seals []store.Seal, err error) {
 	return seals, nil
 }
 
-// Forget removes the events that are older than they are kept, except those that delivery still needs.
+// Forget removes events beyond their retention, except those that delivery still needs.
 func (s *Sealer) Forget(ctx context.Context) error {
 	if s.Keep <= 0 {
 		return nil
@@ -155,8 +155,8 @@ func (s *Sealer) Forget(ctx context.Context) error {
 	}
 }
 
-// old is the last of the first places, at most a page, whose events are all too old; 0 if there is none. more says whether the
-// next may be, too. What differs from its seal is not forgotten: it could not be found any more.
+// old returns the last of the first places, at most a page, whose events are all too old; 0 without one.
+// more reports whether the next may be old too. An event that differs from its seal is kept as evidence.
 func (s *Sealer) old(ctx context.Context) (until uint64, more bool, err error) {
 	now := time.Now
 	if s.Now != nil {
@@ -179,7 +179,7 @@ func (s *Sealer) old(ctx context.Context) (until uint64, more bool, err error) {
 		v.Broken, err = v.stray(ctx)
 	}
 	if v.Broken != "" {
-		return 0, false, fmt.Errorf("nothing is forgotten any more: %s; see `scimbridge audit verify`", v.Broken)
+		return 0, false, fmt.Errorf("the trail was tampered with, so old events are kept: %s; see `scimbridge audit verify`", v.Broken)
 	}
 	return until, len(page) == pageSize && until == page[len(page)-1].Place, err
 }

@@ -13,24 +13,27 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Report is what Verify found.
+// Report is the result of Verify.
 type Report struct {
-	Events    uint64    `json:"events"` // that have a place
+	Events    uint64    `json:"events"` // with a place
 	From      time.Time `json:"from,omitzero"`
 	To        time.Time `json:"to,omitzero"`
 	Forgotten uint64    `json:"forgotten"` // places before the first
 	Place     uint64    `json:"place"`     // of the head
-	Head      string    `json:"head"`      // the digest of the last place, to be noted elsewhere
-	Waiting   uint64    `json:"waiting"`   // events that have no place yet
-	// Known is the place of a head that was noted earlier; 0 if none was asked for.
+	Head      string    `json:"head"`      // the digest of the last place, to be recorded elsewhere
+	Waiting   uint64    `json:"waiting"`   // events without a place yet
+	// Known is the place of a head that was recorded earlier; 0 if none was given.
 	Known uint64 `json:"known,omitempty"`
-	// Broken is the first thing that is not as it was sealed; "" if everything is.
+	// Broken is the first difference from the seals; "" without one.
 	Broken string `json:"broken,omitempty"`
 }
 
-// Verify goes through the chain from the first place to the last and reports the first that is broken: missing, altered, moved, or
-// of an event that was never sealed. known is a head that was noted earlier, in hexadecimal, and must be in the chain; "" if there
-// is none. Only that finds a trail that was cut at its end or chained again as a whole. An error means that nothing could be found out.
+// Verify checks the chain from the first place to the last. It reports the first event that is missing,
+// altered, moved or was never sealed.
+//
+// known is a recorded head in hexadecimal, which must be in the chain; "" without one. Only with it Verify
+// finds a trail that was cut at its end or chained again from the start. An error means that the check
+// itself failed.
 func Verify(ctx context.Context, s store.Store, known string) (Report, error) {
 	noted, err := hex.DecodeString(known)
 	if known != "" && (err != nil || len(noted) != len(store.Seal{}.Digest)) {
@@ -42,7 +45,7 @@ func Verify(ctx context.Context, s store.Store, known string) (Report, error) {
 		v.Broken, err = fmt.Sprintf("after place %d: %v", v.last.Place, err), nil
 	}
 	if err == nil && v.Broken == "" && known != "" && v.Known == 0 {
-		v.Broken = "the head that was noted is not in the chain: the trail was cut or written again since, or has forgotten that place"
+		v.Broken = "the recorded head is not in the chain: the trail was cut or rewritten since, or has forgotten that place"
 	}
 	v.Place, v.Head = v.last.Place, hex.EncodeToString(v.last.Digest[:])
 	return v.Report, err
@@ -61,7 +64,7 @@ func (v *verifier) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if first || v.last.Place > before { // an anchor
+		if first || v.last.Place > before { // the anchor
 			v.Forgotten = v.last.Place
 			v.meet(v.last)
 		}
@@ -96,7 +99,7 @@ func (v *verifier) run(ctx context.Context) error {
 	})
 }
 
-// stray says which of the events that were met never had a place.
+// stray reports an event that never had a place.
 func (v *verifier) stray(ctx context.Context) (string, error) {
 	if len(v.loose) == 0 {
 		return "", nil
@@ -105,25 +108,25 @@ func (v *verifier) stray(ctx context.Context) (string, error) {
 	if err != nil || len(v.loose) == 0 {
 		return "", err
 	}
-	return fmt.Sprintf("event %d has no place, and those after it have: it was put in later", slices.Min(slices.Collect(maps.Keys(v.loose)))), nil
+	return fmt.Sprintf("event %d has no place, but later events have: it was inserted afterwards", slices.Min(slices.Collect(maps.Keys(v.loose)))), nil
 }
 
-// meet looks whether a place is the head that was noted.
+// meet checks whether a place is the recorded head.
 func (v *verifier) meet(s store.Seal) {
 	if bytes.Equal(s.Digest[:], v.noted) {
 		v.Known = s.Place
 	}
 }
 
-// wrong says what is wrong with the place that comes next.
+// wrong returns the difference of the next place from its seal; "" without one.
 func (v *verifier) wrong(p placed) string {
 	switch {
 	case p.Place != v.last.Place+1:
 		return fmt.Sprintf("place %d is missing: %d is followed by %d", v.last.Place+1, v.last.Place, p.Place)
 	case p.event == nil:
-		return fmt.Sprintf("place %d: event %d is missing", p.Place, p.Seal.Event)
+		return fmt.Sprintf("place %d: event %d is missing", p.Place, p.Event)
 	case digest(v.last.Digest, *p.event) != p.Digest:
-		return fmt.Sprintf("place %d: event %d (%s, %s) is not what was sealed there", p.Place, p.Seal.Event, p.event.At.Format(time.RFC3339), p.event.Type)
+		return fmt.Sprintf("place %d: event %d (%s, %s) is not what was sealed there", p.Place, p.Event, p.event.At.Format(time.RFC3339), p.event.Type)
 	}
 	return ""
 }

@@ -14,11 +14,12 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
-// Backup writes the file as it is at one moment, without what does not leave the store: the values of settings that are secrets are
-// zeros in it, and so is every page that is not in use, in which those of before may stand. Requests go on meanwhile; the file grows
-// for as long as it takes, since nothing of that moment is used again; no other copy is made, which would need the room of the store
-// once more. Of a file with a damaged page nothing is written: what that leads to could not be distinguished from what is not in use. It may
-// be called concurrently.
+// Backup writes the file as it is at one moment. Secret settings become zeros, and so does every unused
+// page, which may have old values of them. It may be called concurrently.
+//
+// Requests go on meanwhile, and the file grows, because pages of that moment are not reused. There is no
+// temporary copy, which would need the space of the store again. A file with a damaged page is not written:
+// the pages below it could not be distinguished from unused ones.
 func (s *Store) Backup(ctx context.Context, to io.Writer) error {
 	return s.View(ctx, func(st store.Tx) error {
 		t, ok := st.(tables.Tx)
@@ -38,23 +39,23 @@ func (s *Store) Backup(ctx context.Context, to io.Writer) error {
 	})
 }
 
-// veil passes a file on, from its beginning, without what is to be hidden.
+// veil copies a file from its beginning, and hides parts of it.
 type veil struct {
 	to       io.Writer
-	at       int64 // how much was passed on
+	at       int64 // bytes copied so far
 	pageSize int
-	used     []bool // pages, besides the two of the meta
+	used     []bool // by page, except for the two meta pages
 	hidden   []patch
 	buf      []byte
 }
 
-// patch is what stands at a place instead of what is there.
+// patch replaces bytes at a place.
 type patch struct {
 	at   int64
 	with []byte
 }
 
-// hide notes a value that is a secret. In its place stands a record that is whole, of the same length, with zeros in it.
+// hide adds a patch for a secret value: a valid record of the same length with zeros.
 func (v *veil) hide(in [][]byte, key, value []byte, at int64) {
 	if len(in) != 1 || string(in[0]) != kv.TopSettings || len(value) < codec.SealSize {
 		return

@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
-// meanwhile does something before the first byte is written, and every so often after.
+// meanwhile calls a function before the first byte is written, and regularly afterwards.
 type meanwhile struct {
 	bytes.Buffer
 	do func()
@@ -26,15 +26,15 @@ func (m *meanwhile) Write(p []byte) (int, error) {
 	return m.Buffer.Write(p)
 }
 
-// mark is in every secret of the test, whatever its length.
+// mark is part of every secret of the test, also of long ones.
 const mark = "a-secret-that-stays"
 
 func secret(n, size int) []byte {
 	return fmt.Appendf(nil, "%s %d %s", mark, n, strings.Repeat("x", size))
 }
 
-// A backup has everything but the secrets: neither those that are kept now, nor those that were, in pages that nothing refers to any
-// more, nor those that are made while it is written.
+// A backup has everything except secrets: neither current ones, nor old ones in unused pages, nor new ones
+// that are stored while it is written.
 func TestABackupHasNoSecret(t *testing.T) {
 	for name, others := range map[string]int{"in a bucket within a page": 0, "in a bucket with pages": 300} {
 		for _, size := range []int{0, 1500, 20_000} {
@@ -54,7 +54,7 @@ func TestABackupHasNoSecret(t *testing.T) {
 				}
 				set(store.Private+"a", secret(-1, size))
 				set(store.Private+"empty", []byte{})
-				for n := range 20 { // and pages that the next takes again, and that it does not
+				for n := range 20 { // some of the free pages are reused, others are not
 					set(store.Private+"key", secret(n, size*(n%3)))
 					set("privateer", fmt.Append(nil, n))
 					set(store.Private+"gone", secret(n, size))
@@ -87,7 +87,7 @@ func TestABackupHasNoSecret(t *testing.T) {
 	}
 }
 
-// same compares what two stores hold, besides secrets.
+// same compares two stores, except for secrets.
 func same(t *testing.T, s, back *Store) {
 	t.Helper()
 	if err := back.Check(); err != nil {
@@ -114,8 +114,8 @@ func same(t *testing.T, s, back *Store) {
 	}
 }
 
-// A store with a page that is damaged makes no backup: what leads nowhere cannot be told from what is not in use.
-func TestNoBackupOfWhatIsDamaged(t *testing.T) {
+// A store with a damaged page gives no backup: the pages below it could not be distinguished from unused ones.
+func TestNoBackupOfADamagedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	filled(t, path)
 	s := mustOpen(t, path)

@@ -17,7 +17,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
-// longVariable turns on what takes a minute.
+// longVariable turns on tests that take a minute.
 const longVariable = "SCIMBRIDGE_LONG"
 
 func uuid(kind byte, n int) string {
@@ -107,7 +107,7 @@ func BenchmarkAddMember(b *testing.B) {
 	b.ReportMetric(median(took[1])/median(took[0]), "ratio")
 }
 
-// BenchmarkGroupCommit compares with a commit of its own for every request, doing the same, in turn.
+// BenchmarkGroupCommit compares the group commit with one commit for every request, in turn.
 func BenchmarkGroupCommit(b *testing.B) {
 	for _, clients := range []int{1, 64} {
 		b.Run(fmt.Sprint(clients, " clients"), func(b *testing.B) {
@@ -121,7 +121,7 @@ func BenchmarkGroupCommit(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				for turn := range 2 {
-					i := (turn + n) % 2 // who goes first has the smaller file
+					i := (turn + n) % 2 // the first one has the smaller file
 					update := []func(context.Context, func(store.Tx) error) error{plain, s.Update}[i]
 					var wg sync.WaitGroup
 					var mu sync.Mutex
@@ -151,8 +151,8 @@ func BenchmarkGroupCommit(b *testing.B) {
 	}
 }
 
-// TestMillionMemberships says what a million memberships cost on disk: 10,000 users in 100 groups, added by
-// requests of 100 members each, with an event each.
+// TestMillionMemberships measures the disk space of a million memberships: 10,000 users in 100 groups, added
+// by requests of 100 members each, with an event each.
 func TestMillionMemberships(t *testing.T) {
 	if os.Getenv(longVariable) == "" {
 		t.Skip("set " + longVariable + "=1 to run it; it takes a minute")
@@ -200,8 +200,8 @@ func TestMillionMemberships(t *testing.T) {
 	}
 }
 
-// BenchmarkNewMembers adds members that the directory has not seen before, in a request of each size: the cost of one does not grow
-// with their number.
+// BenchmarkNewMembers adds new members in requests of several sizes: the cost of one must not grow with their
+// number.
 func BenchmarkNewMembers(b *testing.B) {
 	sizes := []int{10_000, 100_000}
 	var each [2]float64

@@ -16,7 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
-// numbered pretends to be the names of a directory.
+// numbered stands for the names of a directory.
 func numbered(_ string, n codec.Number) (string, error) {
 	if n > 1000 {
 		return "", store.ErrDamaged
@@ -24,7 +24,7 @@ func numbered(_ string, n codec.Number) (string, error) {
 	return strings.Repeat("x", int(n)), nil
 }
 
-// decoders decode, encode again what they got, and say whether they got anything.
+// decoders decode a record and encode it again; ok reports whether it was valid.
 func decoders() map[string]func(key, record []byte) ([]byte, error) {
 	return map[string]func(key, record []byte) ([]byte, error){
 		"user": func(key, record []byte) ([]byte, error) {
@@ -91,8 +91,8 @@ func decoders() map[string]func(key, record []byte) ([]byte, error) {
 	}
 }
 
-// FuzzDecode gives stored records that were tampered with to every decoder. The checksum is made to fit in one of
-// two tries: otherwise nothing behind it would ever be reached.
+// FuzzDecode gives altered records to every decoder. Half of them get a correct checksum: otherwise no decoder
+// would read beyond it.
 func FuzzDecode(f *testing.F) {
 	key := codec.SeqKey(7)
 	when := time.Unix(1_700_000_000, 5).UTC()
@@ -138,7 +138,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Every flipped bit of a record, or of its key, is noticed.
+// Every flipped bit of a record or its key is detected.
 func TestRecordNoticesFlippedBits(t *testing.T) {
 	for _, key := range [][]byte{codec.SeqKey(7), codec.Number(7).Key()} {
 		record := tables.EncodeMark(key, store.Mark{Target: "target", Reason: "reason"})
@@ -160,7 +160,7 @@ func TestRecordOfNewerVersion(t *testing.T) {
 	key := codec.SeqKey(7)
 	e := codec.NewRecord(8)
 	e.B[0] = codec.RecordVersion + 1
-	e.String("whatever it means then")
+	e.String("a later form")
 	record := e.Seal(key)
 	sum := codec.Number(codec.Checksum(codec.RecordVersion+1, key, record[codec.SealSize:])).Key()
 	copy(record[1:], sum)
@@ -187,7 +187,7 @@ func TestKeysSortByPart(t *testing.T) {
 	}
 }
 
-// FuzzRecord: what is stored is read as it was, whatever is in it.
+// FuzzRecord checks that records with any values are read as they were stored.
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte("key"), "a", "b", "\x00\xff", int64(1_700_000_000), uint64(1), true)
 	f.Add([]byte{}, "", "", "", int64(0), uint64(0), false)
@@ -238,7 +238,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// What a version before wrote is read, with nothing in the fields that are new since.
+// Records of earlier versions are read, with zero values in later fields.
 func TestRecordsOfBefore(t *testing.T) {
 	key, when := []byte("k"), time.Unix(1_700_000_000, 5).UTC()
 	link := codec.NewRecord(128)

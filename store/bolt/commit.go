@@ -18,11 +18,11 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
-// maxBatch bounds how many functions share a commit, and with it how long the first of them waits.
+// maxBatch bounds the functions that share a commit, and so the wait of the first of them.
 const maxBatch = 1000
 
-// maxWrites is after how many changes a commit takes in no more functions. bbolt splits a page only at the commit: a page that many
-// functions add to grows with all of them, and each new key moves what stands behind it.
+// maxWrites is the number of changes after which a commit takes no more functions. bbolt splits a page only
+// at the commit: until then it grows with every new key, and each one moves the keys after it.
 const maxWrites = 10_000
 
 // job is one Update on its way through the committer.
@@ -36,9 +36,9 @@ type job struct {
 	kv.Foresight
 }
 
-// Update implements store.Store. It does not return before the outcome is known, even when ctx ends: an answer
-// "perhaps" is of no use. An Update that comes while no other commits does so at once, on its own goroutine, so
-// that a single client does not wait; those that come meanwhile share the next commit.
+// Update implements store.Store. It returns when the outcome is known, also after the end of ctx: no caller
+// can use the answer "perhaps". If no other Update commits, it commits at once on its own goroutine, so a
+// single client does not wait. Updates that come meanwhile share the next commit.
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 	err := s.do(j)
@@ -51,7 +51,7 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return j.err
 }
 
-// again runs the function of a job once more, after its changes were prepared.
+// again runs the function of a job again, after its changes were prepared.
 func (s *Store) again(j *job) error {
 	done, err := s.prepare(j.ctx, &j.Foresight)
 	defer done()
@@ -73,7 +73,7 @@ func (s *Store) commitJob(ctx context.Context, fn func(store.Tx) error) error {
 	return j.err
 }
 
-// do runs a job. The error is that it cannot be taken.
+// do runs a job. An error means that the job was refused.
 func (s *Store) do(j *job) error {
 	first, err := s.enqueue(j)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Store) do(j *job) error {
 	return nil
 }
 
-// enqueue says whether the caller is the first and has to commit; otherwise another one does.
+// enqueue reports whether the caller is the first and must commit; otherwise another one does.
 func (s *Store) enqueue(j *job) (first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +104,8 @@ func (s *Store) enqueue(j *job) (first bool, err error) {
 	return false, nil
 }
 
-// alone commits one job on the caller's goroutine. What has come meanwhile is left to a goroutine of its own, also if
-// the function ended this one.
+// alone commits one job on the caller's goroutine. A new goroutine commits the jobs queued meanwhile, even
+// after runtime.Goexit.
 func (s *Store) alone(j *job) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -116,7 +116,7 @@ func (s *Store) alone(j *job) {
 	s.round([]*job{j}, new([][]*job))
 }
 
-// next takes what waits. If nothing does it returns nil, and the next caller commits.
+// next takes waiting jobs. Without any it returns nil, and the next caller commits.
 func (s *Store) next() []*job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,13 +129,13 @@ func (s *Store) next() []*job {
 	batch := s.queue[:n:n]
 	s.queue = s.queue[n:]
 	if len(s.queue) == 0 {
-		s.queue = nil // let go of what was answered
+		s.queue = nil // free finished jobs
 	}
 	return batch
 }
 
-// commitLoop commits until nothing waits. Each round runs on a goroutine of its own, because a function may
-// end the goroutine it runs on (t.FailNow does) and must not take the others with it.
+// commitLoop commits until no job waits. Each round runs on its own goroutine, because a function may end
+// its goroutine (t.FailNow does) and must not end the loop.
 func (s *Store) commitLoop(batch []*job) {
 	for ; batch != nil; batch = s.next() {
 		for todo := [][]*job{batch}; len(todo) > 0; {
@@ -152,13 +152,12 @@ func (s *Store) commitLoop(batch []*job) {
 	}
 }
 
-// round runs functions in one transaction, commits and answers. Nobody is answered before the commit, not even
-// with an error, because the error may come from something that another function of the round wrote.
+// round runs functions in one transaction, commits and answers. No caller gets an answer before the commit,
+// not even an error, because the error may result from a write of another function of the round.
 //
-// A function that failed after it had written spoils the transaction. Those before it, which have shown that they
-// can be committed, then have a round without it, and the rest one that it is the first of; when it fails there,
-// that is its answer. So however many fail, no function runs much more than twice. What is still to be done is
-// put into left.
+// A function that failed after a write spoils the transaction. Then the functions before it get a round
+// without it, and the rest a round that it begins. If it fails there, that is its answer. So with any number
+// of failures no function runs much more than twice. left gets the jobs that remain.
 func (s *Store) round(batch []*job, left *[][]*job) {
 	if s.poisoned() {
 		answer(batch, fmt.Errorf("update: %w", store.ErrPoisoned))
@@ -252,9 +251,9 @@ func (j *job) run(t *kv.Tx) {
 	j.err = err
 }
 
-// commit makes the transaction durable, or says with ErrFull that nothing was changed. After any other failure it is not
-// known what the disk holds: after a failed sync the kernel has dropped the pages and forgotten the error, and
-// bbolt may show a transaction whose commit it reported as failed. Then the store takes no more.
+// commit makes the transaction durable, or returns ErrFull if nothing was changed. After any other failure
+// the state of the disk is unknown, and the store accepts no more changes: after a failed sync the kernel
+// drops the pages and the error, and bbolt may show a transaction whose commit failed.
 func (s *Store) commit(btx *bbolt.Tx) error {
 	id := btx.ID()
 	err := s.tryCommit(btx)
@@ -287,7 +286,7 @@ func (s *Store) tryCommit(btx *bbolt.Tx) (err error) {
 	return nil
 }
 
-// visible says whether the transaction can be seen by those that begin now.
+// visible reports whether new transactions see this one.
 func (s *Store) visible(id int) (bool, error) {
 	now, err := s.db.Begin(false)
 	if err != nil {
@@ -297,7 +296,7 @@ func (s *Store) visible(id int) (bool, error) {
 	return now.ID() >= id, nil
 }
 
-// isFull recognizes what a write or truncate says when there is no room. A sync that says so is not among them.
+// isFull recognizes the error of a write or truncate on a full disk. The error of a sync is none of these.
 // bbolt reports a failed truncate as text only.
 func isFull(err error) bool {
 	var path *fs.PathError
@@ -311,8 +310,8 @@ func isFull(err error) bool {
 	return false
 }
 
-// rollback ends a transaction. If even that fails, which takes a damaged file, its locks are not released and
-// Close must not wait for them.
+// rollback ends a transaction. If it fails, which takes a damaged file, the locks are not released, and Close
+// must not wait for them.
 func (s *Store) rollback(btx *bbolt.Tx) {
 	done := false
 	defer func() {
@@ -336,9 +335,9 @@ func (s *Store) poisoned() bool {
 	}
 }
 
-// asDamage turns a panic into ErrDamaged if the file is its cause: a fault in the mapped file, or a panic that
-// comes from within bbolt, which checks little of what it reads. It gives nil for every other panic and has to be
-// called by the deferred function that recovered.
+// asDamage turns a panic into ErrDamaged if the file is its cause: a fault in the mapped file, or a panic
+// inside bbolt, which checks little of the file. It returns nil for other panics. The deferred function that
+// recovered must call it.
 func asDamage(p any) error {
 	if fault, ok := p.(interface{ Addr() uintptr }); ok {
 		return fmt.Errorf("fault at address %#x of the mapped file: %w", fault.Addr(), store.ErrDamaged)

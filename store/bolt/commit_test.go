@@ -20,8 +20,8 @@ func set(name string) func(store.Tx) error {
 	return func(tx store.Tx) error { return tx.SetSetting(name, []byte(name)) }
 }
 
-// together starts all functions so that they share one round: the committer is kept busy until all of them wait.
-// It gives their errors, and how many commits it took.
+// together starts all functions so that they share one round: the committer is busy until all of them wait.
+// It returns their errors and the number of commits.
 func together(t *testing.T, s *Store, fns ...func(store.Tx) error) (errs []error, commits int) {
 	t.Helper()
 	commit := s.commitHook
@@ -35,7 +35,7 @@ func together(t *testing.T, s *Store, fns ...func(store.Tx) error) (errs []error
 		_ = s.Update(context.Background(), func(store.Tx) error {
 			close(started)
 			<-release
-			return nil // nothing written, nothing committed
+			return nil // without changes there is no commit
 		})
 	})
 	<-started
@@ -119,7 +119,7 @@ func TestFailureIsIsolated(t *testing.T) {
 	}
 }
 
-// A hundred functions that fail after writing cost a hundred rounds, not a hundred times a hundred.
+// A hundred functions that fail after a write need a hundred rounds, not a hundred times a hundred.
 func TestManyFailures(t *testing.T) {
 	s := mustOpen(t, filepath.Join(t.TempDir(), "store.db"))
 	wanted := errors.New("wanted")
@@ -145,7 +145,7 @@ func TestManyFailures(t *testing.T) {
 	}
 }
 
-func TestNobodyIsAnsweredBeforeTheCommit(t *testing.T) {
+func TestAnswersFollowTheCommit(t *testing.T) {
 	s := mustOpen(t, filepath.Join(t.TempDir(), "store.db"))
 	s.commitHook = func(tx *bbolt.Tx) error {
 		_ = tx.Rollback()
@@ -154,7 +154,7 @@ func TestNobodyIsAnsweredBeforeTheCommit(t *testing.T) {
 	put := func(id string) func(store.Tx) error {
 		return func(tx store.Tx) error { return tx.Directory("idp").PutUser(store.User{ID: id, UserName: "same"}) }
 	}
-	errs, _ := together(t, s, put("a"), put("b")) // b's conflict is with what is not there in the end
+	errs, _ := together(t, s, put("a"), put("b")) // b conflicts with a change that is rolled back
 	for i, err := range errs {
 		if !errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrConflict) {
 			t.Errorf("function %d: %v", i, err)
@@ -169,8 +169,11 @@ func TestFailedCommit(t *testing.T) {
 		want     error
 		poisoned bool
 	}{
-		"no room":                 {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return full }, store.ErrFull, false},
-		"no room to grow":         {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return fmt.Errorf("file resize error: %s", syscall.EFBIG) }, store.ErrFull, false},
+		"no room": {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return full }, store.ErrFull, false},
+		"no room to grow": {func(tx *bbolt.Tx) error {
+			_ = tx.Rollback()
+			return errors.New("file resize error: " + syscall.EFBIG.Error())
+		}, store.ErrFull, false},
 		"no room, yet visible":    {func(tx *bbolt.Tx) error { _ = tx.Commit(); return full }, store.ErrPoisoned, true},
 		"sync says no room":       {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return syscall.ENOSPC }, store.ErrPoisoned, true},
 		"input/output error":      {func(tx *bbolt.Tx) error { _ = tx.Rollback(); return &fs.PathError{Op: "write", Err: syscall.EIO} }, store.ErrPoisoned, true},

@@ -1,8 +1,8 @@
 // Package bolt is the store in one file, on go.etcd.io/bbolt.
 //
-// It owns the layout of that file, the group commit, and the refusal of a file that it cannot use. It does not
-// own what is stored: versions, times, ids and the meaning of marks and entries are the callers'. It makes no
-// network call, has no clock, and logs nothing.
+// It owns the layout of that file, the group commit, and the refusal of a file that it cannot use. It does
+// not own the contents: versions, times, ids and the meaning of marks and entries are the callers'. It makes
+// no network calls, has no clock, and logs nothing.
 //
 // The buckets, each with its keys and values:
 //
@@ -21,9 +21,9 @@
 //	  users.externalId      value, number -> nothing
 //	  users.emails          folded, number -> nothing
 //	  groups, groups.order, groups.displayName, groups.externalId as those of users
-//	  members               group number (4), member number / 256 (4) -> which of those 256 numbers are members: a bit each, or a byte for each that is, if they are few
-//	  member.of             member number (4), group number / 256 (4) -> which of those 256 numbers are its groups, in the same form
-//	  members.loose         as members: which rows of member.of stand for no membership, and are removed later; empty most of the time
+//	  members               group number (4), member number / 256 (4) -> the members among those 256 numbers: a bit each, or a byte each if they are few
+//	  member.of             member number (4), group number / 256 (4) -> the groups among those 256 numbers, in the same form
+//	  members.loose         as members: rows of member.of that stand for no membership and are removed later; mostly empty
 //	  members.count         group number -> count
 //	  counts                "users", "groups" -> count
 //	work/<backend>/         (the sequence of "work" numbers the marks of all)
@@ -46,9 +46,9 @@
 //	  cached                target, key -> account
 //
 // Strings in keys are escaped and terminated so that keys sort part by part. Every record is a version byte, a
-// CRC-32C over version, key and payload, and the payload; it is checked at every read. What has no room for a
-// checksum is checked against something that has one: an index entry against its resource when it is used,
-// the pages of the file by Open.
+// CRC-32C over version, key and payload, and the payload; it is checked at every read. Data without a
+// checksum is checked against data with one: an index entry against its resource at every use. Open checks
+// the pages of the file.
 //
 // Open upgrades files of older formats: see upgrade.go and docs/adr/0018-a-store-outlives-a-release.md.
 package bolt

@@ -11,7 +11,7 @@ import (
 // moment is a time of the fixtures.
 func moment(sec int64) time.Time { return time.Unix(1_790_000_000+sec, 0).UTC() }
 
-// fillFixture stores what the files in testdata/formats hold, besides records and settings. It must
+// fillFixture stores the contents of the files in testdata/formats, except for records and settings. It must
 // not change: those files were made with it.
 func fillFixture(tx store.Tx) error {
 	steps := []func(store.Tx) error{fillDirectory, fillWork, fillLedger, fillAccounts, fillEvents}

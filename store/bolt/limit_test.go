@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// TestFileSizeLimit meets the real thing: bbolt, and a file that the system does not let grow.
+// TestFileSizeLimit runs bbolt with a file that the system does not let grow.
 func TestFileSizeLimit(t *testing.T) {
 	const variable = "SCIMBRIDGE_TEST_LIMITED"
 	if path := os.Getenv(variable); path != "" {

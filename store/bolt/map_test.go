@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A file that outgrows its map waits for every reader, so the map must be larger than a file gets.
+// If a file outgrows its map, bbolt waits for every reader: the map must be larger than any file.
 func TestMap(t *testing.T) {
 	t.Run("its sizes fit the platform", func(t *testing.T) {
 		for _, test := range []struct {
@@ -26,7 +26,7 @@ func TestMap(t *testing.T) {
 			}
 		}
 	})
-	if runtime.GOOS != "linux" || strconv.IntSize < 64 { // what follows reads the maps of a process as Linux shows them
+	if runtime.GOOS != "linux" || strconv.IntSize < 64 { // the rest reads the maps of a process on Linux
 		return
 	}
 	t.Run("it is large", func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// Random changes of memberships across the edges of blocks and sheets leave what a map of them has.
+// Random changes of memberships across the edges of blocks give the same result as a map.
 func TestMembersAgainstAMap(t *testing.T) {
 	for _, part := range []int{kv.PartSize, 8} {
 		t.Run(fmt.Sprint("parts of ", part), func(t *testing.T) { againstAMap(t, part) })
@@ -128,7 +128,7 @@ func againstAMap(t *testing.T, part int) {
 	}
 }
 
-// Blocks of every number of members are read as they were, and few members take little room.
+// Blocks of any number of members are read as they were written, and few members need few bytes.
 func TestBlocksOfAnySize(t *testing.T) {
 	key := codec.Pair(1, 2)
 	for n := range 1<<codec.BlockBits + 1 {
@@ -147,7 +147,7 @@ func TestBlocksOfAnySize(t *testing.T) {
 	}
 }
 
-// A block whose members are out of order, or more than it can have, is none that was ever written.
+// A block whose members are out of order, or too many, is damaged.
 func TestBlocksOutOfOrderAreDamaged(t *testing.T) {
 	key := codec.Pair(1, 2)
 	for _, payload := range [][]byte{{2, 1}, {1, 1}, bytes.Repeat([]byte{1}, codec.FewInBlock+1)} {

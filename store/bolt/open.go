@@ -26,34 +26,34 @@ import (
 )
 
 const (
-	// growStep is how much the file grows by. bbolt syncs the file every time.
+	// growStep is the growth of the file in bytes. bbolt syncs the file every time.
 	growStep = 4 << 20
 )
 
-// Options tunes Open. The zero value is right unless there is a reason.
+// Options tunes Open. The zero value has the defaults.
 type Options struct {
-	// LockTimeout is how long to wait for another process to let go of the file; zero means 900 ms.
+	// LockTimeout bounds the wait for another process that has the file open; zero means 900 ms.
 	LockTimeout time.Duration
 }
 
 // Store is a store.Store in one file.
 type Store struct {
 	db   *bbolt.DB
-	file *os.File // the one that db has open: only read, and closed by it
+	file *os.File // opened and closed by db; here only read
 	path string
 
 	mu         sync.Mutex
-	quiet      sync.Cond // committing has become false
-	queue      []*job    // what came during a commit
+	quiet      sync.Cond // signals that committing has become false
+	queue      []*job    // jobs that came during a commit
 	committing bool
 	closed     bool
 	views      sync.WaitGroup
 
-	part     int                // see partSize; less in tests
+	part     int                // kv.PartSize; less in tests
 	large    sync.Mutex         // held for each part of a large change, and for its end: see prepare.go
 	expected map[groupAhead]int // groups for which members are prepared
 	tidying  bool               // loose rows are being removed
-	untidy   bool               // there are more of them since
+	untidy   bool               // more have come since
 	tidiers  sync.WaitGroup
 
 	failed   chan struct{}
@@ -65,8 +65,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the file, or creates it if nothing is there. What is there and cannot be used is refused and left
-// exactly as it is: a new, empty file in its place would be a mass removal as soon as a group arrives.
+// Open opens the file, or creates it if it does not exist. It refuses an unusable file and leaves it exactly
+// as it is: a new, empty file in its place would revoke all grants as soon as a group arrives.
 func Open(path string, o Options) (*Store, error) {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 900 * time.Millisecond
@@ -105,9 +105,9 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// create makes a file with the format in it under another name and gives it its name when it is on disk: bbolt
-// can be interrupted while it initializes a file and cannot open what is left. It never replaces a file that
-// another process has created meanwhile.
+// create makes a file with its format under another name, and renames it once it is on disk: bbolt cannot
+// open a file whose initialization was interrupted. It never replaces a file that another process has created
+// meanwhile.
 func create(path string) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -158,21 +158,20 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// openFile opens an existing file after its pages have been checked. They are read under a shared lock, which
-// keeps writers out.
+// openFile checks the pages of an existing file, under a shared lock against writers, and opens it.
 func openFile(path string, timeout time.Duration) (db *bbolt.DB, file *os.File, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			if file != nil {
-				_ = file.Close() // and with it the lock; what is mapped stays until the process ends
+				_ = file.Close() // releases the lock; the map stays until the process ends
 			}
 			db, file, err = nil, nil, damaged(path, fmt.Errorf("%v", p))
 		}
 	}()
 	if info, err := os.Stat(path); err != nil {
 		return nil, nil, err
-	} else if info.Size() == 0 { // bbolt would start afresh
+	} else if info.Size() == 0 { // bbolt would initialize it
 		return nil, nil, damaged(path, errors.New("it is empty"))
 	}
 	options := &bbolt.Options{
@@ -213,9 +212,9 @@ func openFile(path string, timeout time.Duration) (db *bbolt.DB, file *os.File, 
 	return db, file, nil
 }
 
-// mapSizes lists how much address space to ask for, most first. A file that outgrows its map gets another one, for which bbolt waits
-// until every reader has ended, and all others wait with it: so the map is larger than a file ever gets. It takes neither memory nor
-// disk, except on Windows, which makes a file as long as its map.
+// mapSizes lists sizes of the map to try, the largest first. If a file outgrows its map, bbolt waits for every
+// reader before it maps again, and all writers wait too. So the map is larger than any file. It takes no
+// memory and no disk, except on Windows, where the file gets the size of its map.
 func mapSizes(goos string, largest int64) (sizes []int) {
 	for _, size := range []int64{64 << 30, 8 << 30, 1 << 30, 0} {
 		if size <= largest && (goos != "windows" || size <= 1<<30) {
@@ -236,7 +235,7 @@ func openMapped(path string, options *bbolt.Options) (db *bbolt.DB, err error) {
 	return db, err
 }
 
-// refusal is why a file is not opened: one sentence for the operator that is one of the port's errors.
+// refusal is an error of Open: a sentence for the operator, and an error of the port.
 type refusal struct {
 	sentence string
 	is       error
@@ -254,14 +253,14 @@ func openError(path string, err error) error {
 	var no syscall.Errno
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
-		return &refusal{fmt.Sprintf("%s is in use by another scimbridge; stop that one, or give this one a file of its own", path), store.ErrLocked}
+		return &refusal{fmt.Sprintf("%s is in use by another scimbridge; stop that one, or give this one its own file", path), store.ErrLocked}
 	case errors.As(err, &sys), errors.As(err, &no):
 		return err
 	}
 	return damaged(path, err)
 }
 
-// View implements store.Store. A View that runs long keeps the pages of its moment from being used again.
+// View implements store.Store. During a long View the pages of its moment are not reused.
 func (s *Store) View(ctx context.Context, fn func(store.Tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("view: %w", err)
@@ -300,7 +299,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) (err error) {
 // Failed implements store.Store.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
 
-// Close waits for what has begun. It may be called again.
+// Close waits for running transactions. It may be called again.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -311,7 +310,7 @@ func (s *Store) Close() error {
 	s.tidiers.Wait()
 	s.views.Wait()
 	if s.wedged.Load() {
-		return nil // a transaction that could not be ended holds the locks; the process is about to stop
+		return nil // a stuck transaction holds the locks, and the process is about to stop
 	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close store: %w", err)

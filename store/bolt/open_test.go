@@ -20,7 +20,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// filled makes a file with something of everything in it and gives its content.
+// filled makes a file with records of every kind and returns its content.
 func filled(t testing.TB, path string) []byte {
 	t.Helper()
 	s := mustOpen(t, path)
@@ -47,7 +47,7 @@ func filled(t testing.TB, path string) []byte {
 				}
 			}
 			seq, err := tx.Events().Append(store.Event{Type: "x", IdP: "idp", Subject: group})
-			if g%2 == 0 { // and one that stays without a seal
+			if g%2 == 0 { // and one event without a seal
 				err = errors.Join(err, tx.Events().Seal(store.Seal{Place: uint64(g/2 + 1), Event: uint64(g/2 + 1), Digest: [32]byte{byte(seq)}}))
 			}
 			return errors.Join(err, tx.SetSetting("a", []byte("b")),
@@ -67,7 +67,7 @@ func filled(t testing.TB, path string) []byte {
 	return b
 }
 
-// refused opens the content and wants a refusal in one line that leaves the file as it is.
+// refused opens the content: it must be refused in one line, and the file stay as it is.
 func refused(t *testing.T, content []byte, want error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "store.db")
@@ -207,7 +207,7 @@ func TestOpenRefusesOthers(t *testing.T) {
 	})
 }
 
-// used is how many bytes of the file have something in them.
+// used returns the number of used bytes of the file.
 func used(content []byte) int { return len(bytes.TrimRight(content, "\x00")) }
 
 func TestOpenTruncated(t *testing.T) {
@@ -218,10 +218,10 @@ func TestOpenTruncated(t *testing.T) {
 	}
 }
 
-// damages is how many kinds of damage TestDamage tries; 4000 passed when this was written.
+// damages is the number of damages that TestDamage tries.
 const damages = 300
 
-// dump is everything that filled has put in, as the port gives it.
+// dump returns everything that filled has stored, as read through the port.
 func dump(t *testing.T, s *Store) string {
 	t.Helper()
 	var b strings.Builder
@@ -260,8 +260,8 @@ func dump(t *testing.T, s *Store) string {
 	return b.String()
 }
 
-// survives opens damaged content and reads everything. It may be refused, or found out while reading, or harmless;
-// it may not take the process down, nor say anything else than want without saying that it is damaged.
+// survives opens damaged content and reads everything. The damage may be refused, found by a read, or
+// harmless. It must not end the process, or change a result without an error.
 func survives(t *testing.T, path string, content []byte, want string) (outcome string) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {

@@ -17,14 +17,14 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// powerImages is how many disk images are tried: SCIMBRIDGE_POWER_IMAGES.
+// powerImages names the variable with the number of disk images.
 const powerImages = "SCIMBRIDGE_POWER_IMAGES"
 
-const sector = 512 // what a disk writes whole
+const sector = 512 // a disk writes it completely or not at all
 
-// TestPowerLoss rebuilds what a disk may hold when the power fails during a commit: bbolt writes data pages, syncs, writes a meta
-// page, syncs. Of what is not synced any sectors may be there, and any not. Every image opens, is whole, and has every
-// change that was acknowledged, and of the one under way all or nothing.
+// TestPowerLoss builds disk images of a power failure during a commit: bbolt writes data pages, syncs, writes
+// a meta page, syncs. Any of the sectors that are not synced may be missing. Every image must open, be
+// consistent, and have every acknowledged change, and of the current one all or nothing.
 func TestPowerLoss(t *testing.T) {
 	images := 500
 	if v := os.Getenv(powerImages); v != "" {
@@ -37,7 +37,8 @@ func TestPowerLoss(t *testing.T) {
 		images = 20_000
 	}
 	dir := t.TempDir()
-	if shm, err := os.MkdirTemp("/dev/shm", "power"); err == nil { // a disk in memory is quicker
+	//nolint:usetesting // a disk in memory is faster
+	if shm, err := os.MkdirTemp("/dev/shm", "power"); err == nil {
 		dir = shm
 		t.Cleanup(func() { _ = os.RemoveAll(shm) })
 	}
@@ -68,7 +69,7 @@ func TestPowerLoss(t *testing.T) {
 			t.Fatal(err)
 		}
 		mu.Lock()
-		these := crashes // the parts of a large change are commits of their own
+		these := crashes // each part of a large change is a commit
 		crashes = nil
 		mu.Unlock()
 		for range images / commits {
@@ -124,13 +125,13 @@ func powerChange(r *rand.Rand, n int) func(store.Tx) error {
 	}
 }
 
-// crash is a commit at which the power fails: the file before and after it, with the last change that is in it.
+// crash is a commit during which the power fails: the file before and after it, and the last change in each.
 type crash struct {
 	before, after []byte
 	least, most   int
 }
 
-// image is a disk in the middle of the commit, and the least and the most changes that must be there.
+// image returns a disk in the middle of the commit, and the least and the most changes that it must have.
 func (c crash) image(r *rand.Rand) (image []byte, least, most int) {
 	before, after := c.before, c.after
 	size := max(len(before), len(after))
@@ -140,7 +141,7 @@ func (c crash) image(r *rand.Rand) (image []byte, least, most int) {
 	copy(whole, after)
 	const pageSize = 4096
 	metas := 2 * pageSize
-	data := r.IntN(3) > 0 // the power fails while data is written, or while the meta page is
+	data := r.IntN(3) > 0 // the power fails during the write of the data or of the meta page
 	keep := r.IntN(101)
 	for at := 0; at < size; at += sector {
 		end := min(at+sector, size)
@@ -165,7 +166,7 @@ func (c crash) image(r *rand.Rand) (image []byte, least, most int) {
 	return image, c.least, c.most
 }
 
-// lastChange is the number of the last change that is there.
+// lastChange returns the number of the last change.
 func lastChange(t *testing.T, s *Store) (n int) {
 	err := s.View(context.Background(), func(tx store.Tx) (err error) {
 		if v := tx.Setting("n"); v != nil {
@@ -179,7 +180,7 @@ func lastChange(t *testing.T, s *Store) (n int) {
 	return n
 }
 
-// survived opens an image and looks for what was acknowledged.
+// survived opens an image and checks that it has the acknowledged changes.
 func survived(t *testing.T, path string, image []byte, least, most int) {
 	t.Helper()
 	used := bytes.TrimRight(image, "\x00")

@@ -14,16 +14,18 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// A function that adds or removes more members than one part is first run to learn which: from the member on that exceeds the
-// part, AddMembers and RemoveMembers note their values and change nothing, and the transaction is rolled back. What takes long is
-// then done ahead, in parts of their own: looking up the numbers of the values, numbering those that are new, and the rows of
-// member.of of those to be added, which are loose until the function has run again. A crash in between leaves names that no group
-// has, and loose rows, which the next Open removes.
+// A function that adds or removes more members than one part is first run as a survey: from the member that
+// exceeds the part on, AddMembers and RemoveMembers only note their values, and the transaction is rolled
+// back.
+//
+// Then the slow work is done in parts of their own: looking up the numbers of the values, numbering new ones,
+// and adding rows of member.of, which are loose until the function has run again. A crash in between leaves
+// names without a group, and loose rows, which the next Open removes.
 
-// errSurveyed ends a run that only learns what is to be changed.
-var errSurveyed = errors.New("to be run again: its changes are prepared first")
+// errSurveyed ends a survey.
+var errSurveyed = errors.New("the function runs again after its changes are prepared")
 
-// prepare does ahead what a survey has noted. The rows that it makes loose are kept until done is called.
+// prepare prepares the changes of a survey. Its loose rows are kept until done is called.
 func (s *Store) prepare(ctx context.Context, f *kv.Foresight) (done func(), err error) {
 	var ends []func()
 	done = func() {
@@ -59,7 +61,7 @@ func (s *Store) prepare(ctx context.Context, f *kv.Foresight) (done func(), err 
 	return done, nil
 }
 
-// lookUp finds the numbers that values have.
+// lookUp returns the numbers of values.
 func (s *Store) lookUp(ctx context.Context, all []kv.Change) error {
 	return s.View(ctx, func(t store.Tx) error {
 		for i := range all {
@@ -80,7 +82,7 @@ func (s *Store) lookUp(ctx context.Context, all []kv.Change) error {
 	})
 }
 
-// inPart runs a function as a part of its own. There is one at a time, so that other requests have their turn between.
+// inPart runs a function as one part. Only one runs at a time, so that other requests get their turn in between.
 func (s *Store) inPart(ctx context.Context, idp string, fn func(d *directory.Directory) error) error {
 	s.large.Lock()
 	defer s.large.Unlock()
@@ -93,7 +95,7 @@ func (s *Store) inPart(ctx context.Context, idp string, fn func(d *directory.Dir
 	})
 }
 
-// nameAhead numbers the values that have no number, in the order of their keys: so a part touches few pages.
+// nameAhead numbers the values without a number, in the order of their keys, so that a part changes few pages.
 func (s *Store) nameAhead(ctx context.Context, a *kv.Change) error {
 	var fresh []int
 	for i, n := range a.Numbers {
@@ -122,7 +124,7 @@ func (s *Store) nameAhead(ctx context.Context, a *kv.Change) error {
 	return nil
 }
 
-// groupAhead gives the number of the group, which may be new.
+// groupAhead returns the number of the group, which may be new.
 func (s *Store) groupAhead(ctx context.Context, a *kv.Change) (g codec.Number, err error) {
 	err = s.inPart(ctx, a.IdP, func(d *directory.Directory) (err error) {
 		g, err = d.Intern(a.Group)
@@ -131,7 +133,7 @@ func (s *Store) groupAhead(ctx context.Context, a *kv.Change) (g codec.Number, e
 	return g, err
 }
 
-// loosenAhead makes the loose rows of the members that the group does not have.
+// loosenAhead adds loose rows for members that the group does not have yet.
 func (s *Store) loosenAhead(ctx context.Context, a *kv.Change, g codec.Number) error {
 	members := slices.Clone(a.Numbers)
 	slices.Sort(members)

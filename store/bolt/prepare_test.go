@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// openInParts opens a store in which changes are large from so many members on, with the group g.
+// openInParts opens a store with the group g in which changes of so many members are large.
 func openInParts(t *testing.T, part int) (s *Store, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "store.db")
@@ -34,7 +34,7 @@ func update(t *testing.T, s *Store, fn func(d store.Directory) error) {
 	}
 }
 
-// memberships is what a View shows of the group g: its members, and those that know of it.
+// memberships returns the members of the group g, and the users whose groups include g, in one View.
 func memberships(t *testing.T, s *Store, values []string) (members, back int) {
 	t.Helper()
 	err := s.View(context.Background(), func(tx store.Tx) error {
@@ -70,7 +70,7 @@ func memberships(t *testing.T, s *Store, values []string) (members, back int) {
 	return members, back
 }
 
-// tidied waits until no row is loose, and checks everything.
+// tidied waits until no row is loose, and checks the store.
 func tidied(t *testing.T, s *Store) {
 	t.Helper()
 	s.tidiers.Wait()
@@ -105,7 +105,7 @@ func removeAll(values []string) func(d store.Directory) error {
 
 const manyParts = 10
 
-// largeChanges are changes of more than a part, of a group that has all of the values, or none.
+// largeChanges returns changes of more than a part, of a group with all of the values, or none.
 func largeChanges(all []string) map[string]struct {
 	full bool
 	fn   func(d store.Directory) error
@@ -142,8 +142,8 @@ func largeChanges(all []string) map[string]struct {
 	}
 }
 
-// Before every commit and after it all of a change is there or nothing, in the file of that moment, too.
-func TestLargeChangeIsWhole(t *testing.T) {
+// Before and after every commit a large change is visible completely or not at all, also after a crash.
+func TestLargeChangeIsAtomic(t *testing.T) {
 	const part = 8
 	all := values(manyParts * part)
 	for name, change := range largeChanges(all) {
@@ -177,7 +177,7 @@ func TestLargeChangeIsWhole(t *testing.T) {
 	}
 }
 
-// reopened opens the file as it is after a crash: it is whole, and what was loose is removed.
+// reopened opens the file as after a crash: it must be consistent, and without loose rows.
 func reopened(t *testing.T, path string, all []string, other int) {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "copy.db")
@@ -203,7 +203,7 @@ func reopened(t *testing.T, path string, all []string, other int) {
 	}
 }
 
-// While a large change is prepared and tidied up after, other requests have their turn.
+// Other requests get their turn while a large change is prepared and its loose rows are removed.
 func TestLargeChangeLetsOthersIn(t *testing.T) {
 	const part = 8
 	all := values(manyParts * part)
@@ -246,7 +246,7 @@ func TestLargeChangeLetsOthersIn(t *testing.T) {
 	}
 }
 
-// A function may ask for other changes when it runs again, since others have changed the directory meanwhile.
+// A function may make other changes when it runs again, because the directory has changed meanwhile.
 func TestLargeChangeThatDiffers(t *testing.T) {
 	const part = 8
 	all := values(manyParts * part)
@@ -263,7 +263,7 @@ func TestLargeChangeThatDiffers(t *testing.T) {
 	tidied(t, s)
 }
 
-// The values that changed anything are those that a small change gives, and the event has them.
+// A large change returns the same values as a small one, and its event has them.
 func TestLargeChangeIsReported(t *testing.T) {
 	const part = 8
 	all := values(manyParts * part)
@@ -294,14 +294,14 @@ func TestLargeChangeIsReported(t *testing.T) {
 	tidied(t, s)
 }
 
-// Members that were removed may come back, and others go, while their rows are loose.
+// Members may be added again or removed while their rows are loose.
 func TestLooseRowsChange(t *testing.T) {
 	const part = 8
 	all := values(manyParts * part)
 	s, _ := openInParts(t, part)
 	update(t, s, addAll(all))
 	s.tidiers.Wait()
-	s.large.Lock() // so nothing is tidied up meanwhile
+	s.large.Lock() // keeps the loose rows
 	if err := s.commitJob(context.Background(), func(tx store.Tx) error { return removeAll(all)(tx.Directory("idp")) }); err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func TestLooseRowsChange(t *testing.T) {
 	tidied(t, s)
 }
 
-// A commit takes in no more functions once it has many changes.
+// A commit with many changes takes no more functions.
 func TestCommitIsBounded(t *testing.T) {
 	s := mustOpen(t, filepath.Join(t.TempDir(), "store.db"))
 	many := func(name string) func(store.Tx) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
-// Size says how many bytes of the file are in use: it has free pages besides. It looks at every page.
+// Size returns the used bytes of the file, without its free pages. It reads every page.
 func (s *Store) Size(ctx context.Context) (size int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("size: %w", err)
@@ -27,9 +27,9 @@ func (s *Store) Size(ctx context.Context) (size int64, err error) {
 	return size, nil
 }
 
-// Check reads everything and reports what does not fit: records that do not decode, index entries without a
-// resource and resources without an index entry, memberships that are there in one direction only, counts that
-// are not those of what they count. Its error is ErrDamaged (or ErrNewer).
+// Check reads the whole store and reports inconsistencies: records that do not decode, index entries without
+// a resource, resources without an index entry, memberships in one direction only, and wrong counts. Its
+// error is ErrDamaged or ErrNewer.
 func (s *Store) Check() error {
 	return s.View(context.Background(), tables.Check)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/tables"
 )
 
-// TestTamperedTrailIsFound changes the file as somebody does who knows its form and makes the checksums fit.
+// TestTamperedTrailIsFound changes the file as an attacker who knows its form and corrects the checksums.
 func TestTamperedTrailIsFound(t *testing.T) {
 	const events = 1200 // more than a page
 	event := func(i int) store.Event {
@@ -68,7 +68,7 @@ func TestTamperedTrailIsFound(t *testing.T) {
 			return errors.Join(ev.Delete(codec.SeqKey(1)), seals.Delete(codec.SeqKey(1)))
 		}, "place 1 is missing"},
 		"put in before the first": {func(ev, seals *bbolt.Bucket) error {
-			if err := ev.Delete(codec.SeqKey(600)); err != nil { // and another in its place, which was never there
+			if err := ev.Delete(codec.SeqKey(600)); err != nil { // and another event in its place
 				return err
 			}
 			return put(ev, 600, event(9999))
@@ -104,7 +104,7 @@ func TestTamperedTrailIsFound(t *testing.T) {
 			if err := sealer.Seal(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			err := s.db.Update(func(tx *bbolt.Tx) error { // a number that nobody has
+			err := s.db.Update(func(tx *bbolt.Tx) error { // a number of no name
 				_, err := tx.Bucket([]byte(kv.TopEvents)).NextSequence()
 				return err
 			})
@@ -129,7 +129,7 @@ func TestTamperedTrailIsFound(t *testing.T) {
 			if err != nil || (after.Broken == "") != (test.found == "") || !strings.Contains(after.Broken, test.found) {
 				t.Errorf("found %q, %v; want %q", after.Broken, err, test.found)
 			}
-			// what was tampered with is not forgotten, so that it goes on being found
+			// altered events are not forgotten: Verify must find them later too
 			old := &audit.Sealer{Store: s, Keep: time.Second, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }}
 			err = old.Forget(t.Context())
 			again, verr := audit.Verify(t.Context(), s, "")
@@ -138,7 +138,7 @@ func TestTamperedTrailIsFound(t *testing.T) {
 			}
 		})
 	}
-	t.Run("cut at its end", func(t *testing.T) { // only a head that was noted elsewhere shows it
+	t.Run("cut at its end", func(t *testing.T) { // only a head recorded elsewhere shows it
 		s := mustOpen(t, filepath.Join(t.TempDir(), "store.db"))
 		err := s.Update(t.Context(), func(tx store.Tx) error {
 			for i := range 3 {
@@ -159,7 +159,7 @@ func TestTamperedTrailIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r, err := audit.Verify(t.Context(), s, before.Head); err != nil || !strings.Contains(r.Broken, "the head that was noted") {
+		if r, err := audit.Verify(t.Context(), s, before.Head); err != nil || !strings.Contains(r.Broken, "the recorded head is not") {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/directory"
 )
 
-// tidyLater begins the removal of loose rows, unless it is under way.
+// tidyLater starts the removal of loose rows, unless it is running.
 func (s *Store) tidyLater() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,8 +26,8 @@ func (s *Store) tidyLater() {
 	}()
 }
 
-// tidy removes one part of the loose rows and says whether there is more to do. What cannot be stored now is tried again after the
-// next change that leaves loose rows, or when the file is opened.
+// tidy removes one part of the loose rows and reports whether there are more. After a failure the next change
+// that leaves loose rows, or the next Open, tries again.
 func (s *Store) tidy() (again bool) {
 	more := false
 	s.large.Lock()
@@ -62,7 +62,7 @@ type groupAhead struct {
 	group codec.Number
 }
 
-// expects says whether loose rows of a group are those of a change that is about to come.
+// expects reports whether loose rows of a group belong to a change that is about to come.
 func (s *Store) expects(idp string, g codec.Number) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *Store) expect(idp string, g codec.Number) (done func()) {
 	}
 }
 
-// hasLoose says whether any row is loose.
+// hasLoose reports whether any row is loose.
 func (s *Store) hasLoose() (found bool, err error) {
 	err = s.View(context.Background(), func(t store.Tx) error {
 		for _, idp := range t.IdPs() {

@@ -49,7 +49,7 @@ func queuesFromMarks(btx *bbolt.Tx) error {
 // talliesFromAll leads to format 6, which has tallies for metrics and status.
 func talliesFromAll(btx *bbolt.Tx) error {
 	t := tables.New(kv.New(btx))
-	if err := t.ForgetTallies(); err != nil { // those of the step before, which have not counted everything
+	if err := t.ForgetTallies(); err != nil { // the step before has made incomplete ones
 		return err
 	}
 	if err := t.Recount(); err != nil {
@@ -58,7 +58,7 @@ func talliesFromAll(btx *bbolt.Tx) error {
 	return t.Err
 }
 
-// recordsFromSettings leads to format 5, which has typed tables for what lay in settings before.
+// recordsFromSettings leads to format 5, which has typed tables for records that were settings before.
 func recordsFromSettings(btx *bbolt.Tx) error {
 	t := tables.New(kv.New(btx))
 	if err := oldsettings.Convert(t); err != nil {
@@ -135,7 +135,7 @@ func formatOf(path string, db *bbolt.DB) (uint32, error) {
 	case err != nil:
 		return 0, err
 	case len(raw) != 4:
-		return 0, damaged(path, errors.New("it has no format number, so it may not be a store of scimbridge at all"))
+		return 0, damaged(path, errors.New("it has no format number, so it may be no store of scimbridge"))
 	}
 	format := binary.BigEndian.Uint32(raw)
 	switch {

@@ -39,7 +39,7 @@ func fixture(t *testing.T, format int) []byte {
 	return b
 }
 
-// everything is what a store holds, in the words of the port.
+// everything returns all contents of a store as text, read through the port.
 func everything(t *testing.T, s store.Store) string {
 	t.Helper()
 	var b strings.Builder
@@ -107,7 +107,7 @@ func differences(got, want string) string {
 	return strings.Join(out[:min(len(out), 20)], "")
 }
 
-// twoSteps are made up: each changes something, and needs what the one before has done.
+// twoSteps returns invented steps: each needs the changes of the one before.
 func twoSteps(fail error) []step {
 	return []step{
 		func(tx *bbolt.Tx) error {
@@ -202,7 +202,7 @@ func TestUpgradeWithoutACopy(t *testing.T) {
 	}
 }
 
-// TestUpgradePowerLoss lets the power fail in each step.
+// TestUpgradePowerLoss simulates a power failure in each step.
 func TestUpgradePowerLoss(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	path := write(t, fixture(t, oldestFormat))

@@ -47,7 +47,7 @@ func Convert(tx store.Tx) error {
 	return err
 }
 
-// merge joins what two settings say of a credential: since when it is known, and its last use.
+// merge joins two settings of a credential: when it was first configured, and its last use.
 func merge(all map[[2]string]*store.Credential, c *store.Credential) {
 	k := [2]string{c.IdP, c.Token}
 	if all[k] == nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// parse reads a setting. A setting that is no record is not known; of one that can be read in part
-// the rest is left out where the program did the same.
+// parse reads a setting. known is false for a setting that is no record. Of a setting that is readable in
+// part it leaves out the rest, as earlier versions did.
 func parse(name string, value []byte) (found []store.Record, known bool, err error) {
 	kind, rest, _ := strings.Cut(name, "/")
 	read := map[string]func(string, []byte) ([]store.Record, error){
@@ -25,7 +25,7 @@ func parse(name string, value []byte) (found []store.Record, known bool, err err
 	return found, true, err
 }
 
-// cut3 splits a name at its first two slashes: none of the first two parts has one.
+// cut3 splits a name at its first two slashes: neither of the first two parts has one.
 func cut3(name string) (a, b, c string) {
 	a, rest, _ := strings.Cut(name, "/")
 	b, c, _ = strings.Cut(rest, "/")
@@ -115,7 +115,7 @@ func shown(backend string, value []byte) (out []store.Record, err error) {
 	return out, nil
 }
 
-// oldWindow is how long a removal is kept at least: the window of its limit is not known here.
+// oldWindow is the shortest retention of a removal: this package does not know the window of its limit.
 const oldWindow = 24 * time.Hour
 
 func removals(name string, value []byte) (out []store.Record, err error) {
@@ -180,7 +180,7 @@ func invitation(name string, value []byte) ([]store.Record, error) {
 	r.Backend, r.Listing, r.Key = cut3(name)
 	at, refused := strings.CutSuffix(string(value), " refused")
 	if r.At, r.Refused = when([]byte(at)), refused; r.At.IsZero() {
-		return nil, nil // one that cannot be read is as good as none
+		return nil, nil // an unreadable one is ignored
 	}
 	r.Expires = r.At.Add(store.InvitationKept)
 	return one(r)

@@ -19,7 +19,7 @@ func uuid(kind byte, n int) string {
 	return fmt.Sprintf("%c%07x-5a3c-4b1d-9e2f-%012x", kind, n*2654435761%0xfffffff, n)
 }
 
-// patch is what a PATCH of a group does.
+// patch returns the changes of a PATCH of a group.
 func patch(group string, members ...string) func(store.Tx) error {
 	return func(tx store.Tx) error {
 		d := tx.Directory("idp")
@@ -116,7 +116,7 @@ func BenchmarkAddMember(b *testing.B) {
 	b.ReportMetric(median(took[1])/median(took[0]), "ratio")
 }
 
-// BenchmarkWriters has clients of two replicas write at once; it tells how often a function ran for each Update that was committed.
+// BenchmarkWriters writes with clients of two replicas at once; it reports the runs of a function for each committed Update.
 func BenchmarkWriters(b *testing.B) {
 	const users, groups, each = 2000, 50, 20
 	kinds := map[string]func(n int) func(store.Tx) error{

@@ -18,13 +18,13 @@ type directory struct {
 	name string
 }
 
-// What kind of resource has a name: see names.kind.
+// The kind of resource that has a name: see names.kind.
 const (
 	kindUser  = 1
 	kindGroup = 2
 )
 
-// kind is what users and groups do not share.
+// kind holds the differences between users and groups.
 type kind struct {
 	word, table string
 	bit         int
@@ -34,7 +34,7 @@ type kind struct {
 func userKind() kind  { return kind{"user", "users", kindUser, store.ByUserName} }
 func groupKind() kind { return kind{"group", "groups", kindGroup, store.ByDisplayName} }
 
-// row is a user or group with what the database keeps besides.
+// row is a user or group with further columns of its row.
 type row[T any] struct {
 	val       T
 	id, place int64
@@ -186,7 +186,7 @@ func (d *directory) Groups(from store.From) iter.Seq2[store.Group, error] {
 	return listed(d, groupKind(), from, scanGroup, func(g store.Group) string { return g.DisplayName }, groupFrom, "g")
 }
 
-// listed lists in one of the two orders. What is skipped is counted in the index alone.
+// listed lists in one of the two orders. Skipped resources are counted in the index alone.
 func listed[T any](d *directory, k kind, from store.From, scan pgx.RowToFunc[row[T]], nameOf func(T) string, sql, alias string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -226,7 +226,7 @@ func listed[T any](d *directory, k kind, from store.From, scan pgx.RowToFunc[row
 	}
 }
 
-// orderOf is the statement of a list: %[1]s reads the resources, %[2]s is their table there.
+// orderOf is the statement of a list: %[1]s reads the resources, %[2]s is their table in it.
 func orderOf(k kind, from store.From) string {
 	column, compare, direction := "place", ">", "ASC"
 	if from.By != 0 {
@@ -306,7 +306,7 @@ func (d *directory) PutGroup(g store.Group) error {
 	return nil
 }
 
-// attributes are kept as they are: the type json keeps the text.
+// attributes keeps the text as it is: the type json does.
 func attributes(a []byte) *string {
 	if len(a) == 0 {
 		return nil
@@ -315,7 +315,7 @@ func attributes(a []byte) *string {
 	return &s
 }
 
-// place gives a resource that is about to be put its number, if its folded name is free for it, and reads a column of what is there.
+// place numbers a resource before it is put, if its folded name is free, and reads a column of the existing row.
 func (d *directory) place(k kind, id, folded, column string) (idp int32, number int64, before []string, err error) {
 	if idp, err = d.makeIdP(d.name); err != nil {
 		return 0, 0, nil, err
@@ -376,7 +376,7 @@ func (d *directory) DeleteGroup(id string) error {
 	return nil
 }
 
-// remove takes the resource and leaves its name: the audit trail has it, and it may be a member again.
+// remove deletes the resource and keeps its name: the audit trail refers to it, and it may become a member again.
 func (d *directory) remove(k kind, id int64) error {
 	if _, err := d.exec(`DELETE FROM `+k.table+` WHERE id = $1`, id); err != nil {
 		return err

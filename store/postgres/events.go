@@ -51,11 +51,11 @@ func (e *events) Event(seq uint64) (store.Event, error) {
 	return ev, nil
 }
 
-// number is one of the port as the database can hold it.
+// number returns a number of the port as the database can hold it.
 func number(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
-// Since lists what is committed. Whoever reads on from the last number that they saw misses what was given a lower one and is
-// committed later: the trail is followed by its seals.
+// Since lists committed events. An event with a lower number may be committed later, so a reader must
+// follow the seals and not the numbers.
 func (e *events) Since(seq uint64) iter.Seq2[store.Event, error] {
 	return e.list(seq, eventsPage)
 }

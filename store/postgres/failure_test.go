@@ -35,7 +35,7 @@ func has(t *testing.T, s store.Store, name string) (there bool) {
 	return there
 }
 
-// database is where a DSN leads.
+// database returns the name of the database of a DSN.
 func database(t *testing.T, dsn string) string {
 	t.Helper()
 	u, err := url.Parse(dsn)
@@ -45,7 +45,7 @@ func database(t *testing.T, dsn string) string {
 	return strings.TrimPrefix(u.Path, "/")
 }
 
-// TestServersThatAreRefused: each for one reason, and with a sentence that names it.
+// TestServersThatAreRefused checks that each refusal names its reason.
 func TestServersThatAreRefused(t *testing.T) {
 	good := server{version: "PostgreSQL 15.1 on x86_64", number: 150001, encoding: "UTF8", commit: "on", sync: "on", fullPages: "on"}
 	if err := good.unfit(); err != nil {
@@ -69,7 +69,7 @@ func TestServersThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestAServerThatDoesNotSync is refused by Open, and by a store that has it already, as after a fail-over.
+// TestAServerThatDoesNotSync checks that such a server is refused by Open, and by an open store after a fail-over.
 func TestAServerThatDoesNotSync(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	s := mustOpen(t, dsn, Options{})
@@ -105,7 +105,7 @@ func TestANewerSchema(t *testing.T) {
 	}
 }
 
-// TestAReplicaThatFoundNoTablesAndWaited: it looked before the one that made them was done, and sees them once it has its turn.
+// TestAReplicaThatFoundNoTablesAndWaited migrates while another replica creates the tables: it must see them after its wait.
 func TestAReplicaThatFoundNoTablesAndWaited(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	pools := make([]*pgxpool.Pool, 2)
@@ -116,7 +116,7 @@ func TestAReplicaThatFoundNoTablesAndWaited(t *testing.T) {
 		}
 		defer pools[i].Close()
 	}
-	steps := []string{`CREATE TABLE small (a int)`} // of a large one a server tells its connections by itself
+	steps := []string{`CREATE TABLE small (a int)`} // about a large table the server notifies its connections by itself
 	waited := make(chan error, 1)
 	err := pgx.BeginFunc(t.Context(), pools[0], func(first pgx.Tx) error {
 		if _, err := first.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
@@ -151,7 +151,7 @@ func TestAReplicaThatFoundNoTablesAndWaited(t *testing.T) {
 	}
 }
 
-// TestMigrations: of several that start at once one makes the tables; a step that fails leaves nothing of any.
+// TestMigrations starts several replicas at once: one creates the tables. A failing step leaves no changes.
 func TestMigrations(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	var first atomic.Int64
@@ -187,7 +187,7 @@ func TestMigrations(t *testing.T) {
 	mustUpdate(t, s, set("a store of the version before goes on"))
 }
 
-// TestMigrationsOfADatabaseWithDefaults of its own for transactions: whoever has waited sees what the first one did.
+// TestMigrationsOfADatabaseWithDefaults sets defaults for transactions: a replica that waited still sees the tables.
 func TestMigrationsOfADatabaseWithDefaults(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	name := database(t, dsn)
@@ -204,7 +204,7 @@ func TestMigrationsOfADatabaseWithDefaults(t *testing.T) {
 	mustUpdate(t, mustOpen(t, dsn, Options{}), set("n"))
 }
 
-// TestAConnectionThatIsLost within a function: it runs again, on another.
+// TestAConnectionThatIsLost loses a connection within a function, which runs again on another.
 func TestAConnectionThatIsLost(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	s := mustOpen(t, dsn, Options{})
@@ -213,7 +213,7 @@ func TestAConnectionThatIsLost(t *testing.T) {
 		if runs++; runs == 1 {
 			postgrestest.Run(t, dsn, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`)
 		}
-		_ = tx.Setting("swallowed") // the answer "there is none" must not be believed
+		_ = tx.Setting("swallowed") // its answer "no setting" must not be trusted
 		return nil
 	})
 	if err != nil || runs != 2 {
@@ -229,7 +229,7 @@ func TestAConnectionThatIsLost(t *testing.T) {
 	mustUpdate(t, s, set("after"))
 }
 
-// TestAStoppedWriter: whoever is stopped within a transaction holds up the others no longer than the server bears it.
+// TestAStoppedWriter checks that the server ends the transaction of a stopped process, so that others go on.
 func TestAStoppedWriter(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	s := mustOpen(t, dsn, Options{})
@@ -250,7 +250,7 @@ func TestAStoppedWriter(t *testing.T) {
 	}
 }
 
-// middle is a proxy between the store and the server that can lose the answers to commits, and lets the server speak another language.
+// middle is a proxy to the server that can lose the answers to commits and translate messages.
 type middle struct {
 	net.Listener
 	server    string
@@ -297,7 +297,7 @@ func (m *middle) carry(client net.Conn) {
 		b := make([]byte, 64<<10)
 		for {
 			n, err := server.Read(b)
-			if deaf.Load() && n > 0 { // the server has answered: what it did is done
+			if deaf.Load() && n > 0 { // the server has committed
 				return
 			}
 			if _, werr := m.translate.WriteString(client, string(b[:n])); err != nil || werr != nil {
@@ -320,7 +320,7 @@ func (m *middle) carry(client net.Conn) {
 	}
 }
 
-// TestAnAnswerThatIsLost in the middle of a commit is no success and no failure.
+// TestAnAnswerThatIsLost loses the answer to a commit: the result is ErrUnknown.
 func TestAnAnswerThatIsLost(t *testing.T) {
 	m, dsn := inTheMiddle(t, postgrestest.Database(t))
 	s := mustOpen(t, dsn, Options{})
@@ -340,7 +340,7 @@ func TestAnAnswerThatIsLost(t *testing.T) {
 	}
 }
 
-// TestAServerInAnotherLanguage: what it says of errors and warnings is understood by what does not depend on lc_messages.
+// TestAServerInAnotherLanguage checks that errors and warnings are recognized with any lc_messages.
 func TestAServerInAnotherLanguage(t *testing.T) {
 	m, dsn := inTheMiddle(t, postgrestest.Database(t))
 	m.translate = strings.NewReplacer("SERROR\x00", "SOSHBK\x00", "SFATAL\x00", "SVAZHN\x00", "SWARNING\x00", "SWARNUNG\x00") // of the same length
@@ -376,8 +376,8 @@ func TestAServerInAnotherLanguage(t *testing.T) {
 	}
 }
 
-// TestSessionsThatForget runs the contract on connections that keep nothing from one transaction to the next, as behind a proxy
-// that gives them out by the transaction.
+// TestSessionsThatForget runs the contract on connections that keep no state between transactions, as behind a
+// proxy that assigns connections per transaction.
 func TestSessionsThatForget(t *testing.T) {
 	storetest.RunShared(t, func(t *testing.T) func() store.Shared {
 		dsn := postgrestest.Database(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
-// fence lets a transaction go on only under a lease that is held. The row stays locked to the end: no replica takes the lease before
-// what is done under it is committed or undone.
+// fence returns ErrFenced unless the lease is held. It locks the row: no replica can take the lease before
+// the transaction is committed or undone.
 func (t *tx) fence(l store.Lease) error {
 	_, held, err := one(t, pgx.RowTo[int64], `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`, pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term))
 	if err == nil && !held {
@@ -23,7 +23,7 @@ func (t *tx) fence(l store.Lease) error {
 	return err
 }
 
-// under is the store as the holder of a lease writes to it.
+// under is the store for the holder of a lease.
 type under struct {
 	*Store
 	lease store.Lease
@@ -40,11 +40,11 @@ func (u under) Close() error { return nil }
 // Under implements store.Shared.
 func (s *Store) Under(l store.Lease) store.Store { return under{s, l} }
 
-// beginLease begins a transaction of one statement. Each sees what is committed when it runs, and what it waits for it sees as it is
-// then: with leases the last word counts.
+// beginLease begins a transaction of one statement. It sees the latest committed lease, also after waiting
+// for another transaction.
 const beginLease = `begin isolation level read committed read write; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = '3s'`
 
-// say runs one statement about leases or replicas, and commits it.
+// say runs one statement on leases or replicas, and commits it.
 func say[T any](ctx context.Context, s *Store, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	var list []T
 	err := s.once(ctx, beginLease, func(t *tx) (err error) {
@@ -63,7 +63,7 @@ func scanLease(r pgx.CollectableRow) (l store.Lease, err error) {
 	return l, err
 }
 
-// Take implements store.Shared. Whoever writes under the lease at this moment holds it.
+// Take implements store.Shared. A running transaction under the lease delays it: see fence.
 func (s *Store) Take(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, error) {
 	list, err := say(ctx, s, "take lease", scanLease, `INSERT INTO leases (name, owner, epoch, until) VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
 		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = leases.epoch + 1, until = clock_timestamp() + make_interval(secs => $3)
@@ -103,7 +103,7 @@ func (s *Store) Leases(ctx context.Context) ([]store.Lease, error) {
 	return say(ctx, s, "list leases", scanLease, `SELECT `+leaseColumns+` FROM leases ORDER BY name`)
 }
 
-// Announce implements store.Shared, and forgets those that have not for a day.
+// Announce implements store.Shared, and forgets replicas that have been silent for a day.
 func (s *Store) Announce(ctx context.Context, r store.Replica) error {
 	_, err := say(ctx, s, "announce replica", pgx.RowTo[string], `WITH gone AS (DELETE FROM replicas WHERE seen < clock_timestamp() - interval '1 day' AND id <> $1)
 		INSERT INTO replicas (id, address, version, started, seen) VALUES ($1, $2, $3, $4, clock_timestamp())

@@ -91,7 +91,7 @@ func (l *ledger) Entries(target, account string) iter.Seq2[store.Entry, error] {
 	}
 }
 
-// A page begins after an entry, or, the first, with the entry of the empty strings.
+// A page begins after an entry; the first begins after the empty strings.
 const (
 	entriesOfAccount = `SELECT ` + entryColumns + ` FROM entries WHERE backend = $1 AND target = $2 AND account = $3 AND role >= $4 AND (role > $4 OR $5) ORDER BY role LIMIT $6`
 	entriesOfTarget  = `SELECT ` + entryColumns + ` FROM entries WHERE backend = $1 AND target = $2 AND (account, role) >= ($3, $4) AND ((account, role) > ($3, $4) OR $5) ORDER BY account, role LIMIT $6`
@@ -151,7 +151,7 @@ func (l *ledger) DeleteEntry(target, account, role string) error {
 	return nil
 }
 
-// NextAttempt draws from a sequence: the numbers are store-wide, and one that is drawn in vain is not drawn again.
+// NextAttempt takes a number of a sequence: the numbers are store-wide, and one of a failed transaction is lost.
 func (l *ledger) NextAttempt() (uint64, error) {
 	l.write()
 	n, _, err := one(l.tx, pgx.RowTo[int64], `SELECT nextval('attempts')`)
@@ -161,7 +161,7 @@ func (l *ledger) NextAttempt() (uint64, error) {
 	return uint64(n), nil
 }
 
-// SkipAttempts leaves out the numbers of attempts up to one: an import carries attempts that were numbered elsewhere.
+// SkipAttempts skips the numbers of attempts up to one: an import has attempts with numbers of another store.
 func (l *ledger) SkipAttempts(to uint64) error {
 	l.write()
 	if _, err := l.exec(`SELECT setval('attempts', $1) FROM attempts WHERE last_value <= $1`, number(to)); err != nil {

@@ -14,7 +14,7 @@ import (
 // maxValue is what the port allows for a member value.
 const maxValue = 1024
 
-// groupNumber gives the number of a group that exists.
+// groupNumber returns the number of an existing group.
 func (d *directory) groupNumber(id string) (int64, error) {
 	idp, err := d.idp(d.name)
 	var n int64
@@ -41,7 +41,7 @@ func scanNumbered(r pgx.CollectableRow) (n numbered, err error) {
 	return n, err
 }
 
-// numbersOf looks values up; those that were never mentioned are missing.
+// numbersOf returns the numbers of values; a value without one is missing.
 func (d *directory) numbersOf(idp int32, keys []string) (map[string]int64, error) {
 	list, err := query(d.tx, scanNumbered, `SELECT id, value FROM names WHERE idp = $1 AND value = ANY ($2::text[])`, idp, keys)
 	of := make(map[string]int64, len(keys))
@@ -51,7 +51,7 @@ func (d *directory) numbersOf(idp int32, keys []string) (map[string]int64, error
 	return of, err
 }
 
-// intern gives the values that have no number one.
+// intern numbers the values that have no number.
 func (d *directory) intern(idp int32, values, keys []string) (map[string]int64, error) {
 	of, err := d.numbersOf(idp, keys)
 	if err != nil {
@@ -109,7 +109,7 @@ func (d *directory) RemoveMembers(group string, values ...string) ([]string, err
 	return removed, nil
 }
 
-// change makes memberships be there, or not, in a number of statements that does not depend on how many they are.
+// change adds or removes memberships. The number of statements does not depend on how many they are.
 func (d *directory) change(group string, values []string, sql string, numbers func(idp int32, values, keys []string) (map[string]int64, error), sign int) ([]string, error) {
 	g, err := d.groupNumber(group)
 	if err != nil || len(values) == 0 {
@@ -131,7 +131,7 @@ func (d *directory) change(group string, values []string, sql string, numbers fu
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	slices.Sort(ids) // two transactions that meet wait for each other in one order
+	slices.Sort(ids) // transactions that lock in one order cannot deadlock
 	done, err := query(d.tx, pgx.RowTo[int64], sql, g, ids)
 	if err != nil || len(done) == 0 {
 		return nil, err
@@ -142,7 +142,7 @@ func (d *directory) change(group string, values []string, sql string, numbers fu
 	return inOrder(values, keys, of, done), nil
 }
 
-// inOrder gives the values whose numbers are done, each once, as they were given.
+// inOrder returns the values whose numbers are in done, each once, in the order of the arguments.
 func inOrder(values, keys []string, of map[string]int64, done []int64) []string {
 	did := make(map[int64]bool, len(done))
 	for _, n := range done {
@@ -158,7 +158,7 @@ func inOrder(values, keys []string, of map[string]int64, done []int64) []string 
 	return out
 }
 
-// leaveAll removes the member from every group it is in.
+// leaveAll removes the member from all its groups.
 func (d *directory) leaveAll(member int64) error {
 	_, err := d.exec(`WITH gone AS (DELETE FROM memberships WHERE member = $1 RETURNING grp)
 		UPDATE groups SET members = members - 1 WHERE id IN (SELECT grp FROM gone)`, member)
@@ -178,7 +178,7 @@ func (d *directory) IsMember(group, value string) (bool, error) {
 	return in, err
 }
 
-// Members comes in the order in which the directory first heard of the values.
+// Members lists in the order in which the directory first had the values.
 func (d *directory) Members(group string) iter.Seq2[store.Member, error] {
 	type member struct {
 		store.Member

@@ -16,9 +16,11 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// migrations are the steps from an empty database to the tables of this version, in order. One that was released never changes.
-// While replicas are replaced one by one, those of the version before go on with the tables of this one: so a step only adds what
-// they can ignore, and what they need is dropped a version later.
+// migrations are the steps from an empty database to the tables of this version, in order. A released step
+// never changes.
+//
+// During a rolling upgrade replicas of the previous version use the tables of this one. So a step adds only
+// what they can ignore; what they need is dropped a version later.
 func migrations() []string {
 	names, err := fs.Glob(files, "migrations/*.sql") // sorted
 	var steps []string
@@ -35,14 +37,14 @@ func migrations() []string {
 	return steps
 }
 
-// migrationLock is what replicas that start together wait for. It ends with the transaction.
+// migrationLock is the lock for which replicas that start together wait. It ends with the transaction.
 const migrationLock = 0x5343494d // "SCIM"
 
-// beginMigration lets a replica that waited for the lock see what the one before committed, with any
-// defaults of the database.
+// beginMigration sets the isolation in which a replica that waited for the lock sees the commit of the one
+// before, with any defaults of the database.
 const beginMigration = `begin isolation level read committed read write; set local statement_timeout = 0`
 
-// migrate runs the steps that a database lacks, all of them or none.
+// migrate runs the missing steps, all of them or none.
 func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to int, err error) {
 	to = len(steps)
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{BeginQuery: beginMigration}, func(tx pgx.Tx) error {
@@ -56,18 +58,18 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to 
 	case err != nil:
 		return from, from, fmt.Errorf("bringing the tables up to date: %w", remedied(err))
 	case from > to:
-		return from, from, fmt.Errorf("the tables have version %d, this scimbridge knows those up to %d: %w: run that one", from, to, store.ErrNewer)
+		return from, from, fmt.Errorf("the tables have version %d, and this scimbridge knows versions up to %d: %w: run the newer one", from, to, store.ErrNewer)
 	}
 	return from, to, nil
 }
 
-// bring waits for a replica that brings the tables up to date, and does what is left to do.
+// bring waits for another replica that migrates, and runs the steps that are still missing.
 func bring(ctx context.Context, tx pgx.Tx, steps []string) (from int, err error) {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
 		return 0, err
 	}
-	// Before the version is looked at again: a table that was not there when the transaction began it goes on not seeing, until a
-	// statement such as this one lets it look again.
+	// Before the version is read again: a transaction does not see a table that another one has created
+	// meanwhile, until a statement such as this one.
 	if _, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version int NOT NULL PRIMARY KEY, applied timestamptz NOT NULL DEFAULT clock_timestamp())`); err != nil {
 		return 0, err
 	}
@@ -90,7 +92,7 @@ func bring(ctx context.Context, tx pgx.Tx, steps []string) (from int, err error)
 	return from, nil
 }
 
-// version is that of the tables; 0 if there are none.
+// version returns the version of the tables; 0 if there are none.
 func version(ctx context.Context, tx pgx.Tx) (n int, err error) {
 	var there bool
 	if err := tx.QueryRow(ctx, `SELECT to_regclass('schema_version') IS NOT NULL`).Scan(&there); err != nil || !there {
@@ -100,7 +102,7 @@ func version(ctx context.Context, tx pgx.Tx) (n int, err error) {
 	return n, err
 }
 
-// recordsVersion is the version of the tables that has typed tables for what lay in settings before.
+// recordsVersion is the first version with typed tables; before, their records were settings.
 const recordsVersion = 3
 
 // convertSettings fills the typed tables from the settings.

@@ -36,7 +36,7 @@ type Store struct {
 
 var _ store.Shared = (*Store)(nil)
 
-// numbers are those of names that are committed; they never change.
+// numbers holds the numbers of committed names; they never change.
 type numbers struct {
 	mu sync.RWMutex
 	of map[string]int32
@@ -59,7 +59,7 @@ func (n *numbers) add(more map[string]int32) {
 	}
 }
 
-// learn keeps what a transaction found out, once it is committed.
+// learn keeps the numbers that a committed transaction found.
 func (s *Store) learn(t *tx) {
 	if len(t.idps) > 0 {
 		s.idps.add(t.idps)
@@ -69,8 +69,8 @@ func (s *Store) learn(t *tx) {
 	}
 }
 
-// Open connects to a database that can hold the store, and makes or brings up to date its tables. Of several replicas that start
-// together one does that, and the others wait for it.
+// Open connects to a database that can hold the store, and creates or upgrades its tables. Of several
+// replicas that start together one does that, and the others wait.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	pool, err := connect(ctx, dsn, o)
 	if err != nil {
@@ -83,7 +83,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	return &Store{pool: pool, failed: make(chan struct{}), queues: queues{patience: queuePatience}}, nil
 }
 
-// Migrate does to the tables what Open does, and says from which version to which.
+// Migrate creates or upgrades the tables as Open does, and returns the versions before and after.
 func Migrate(ctx context.Context, dsn string) (from, to int, err error) {
 	pool, err := connect(ctx, dsn, Options{})
 	if err != nil {
@@ -93,7 +93,7 @@ func Migrate(ctx context.Context, dsn string) (from, to int, err error) {
 	return migrate(ctx, pool, migrations())
 }
 
-// Versions says which version the tables of a database have, 0 if there are none, and which this program knows. It changes nothing.
+// Versions returns the version of the tables, 0 if there are none, and the one that this program knows. It changes nothing.
 func Versions(ctx context.Context, dsn string) (there, known int, err error) {
 	pool, err := connect(ctx, dsn, Options{})
 	if err != nil {
@@ -110,9 +110,9 @@ func Versions(ctx context.Context, dsn string) (there, known int, err error) {
 	return there, len(migrations()), nil
 }
 
-// Connection is what a DSN says, as far as it matters to a check of the configuration.
+// Connection has the properties of a DSN that a check of the configuration needs.
 type Connection struct {
-	Password bool // it has one
+	Password bool // the DSN has one
 	Verified bool // the server is verified, or on this machine
 }
 
@@ -133,7 +133,7 @@ func Parse(dsn string) (Connection, error) {
 	return out, nil
 }
 
-// minPool is how many connections a pool may have if the DSN does not say (pool_max_conns).
+// minPool is the default of pool_max_conns in the DSN.
 const minPool = 16
 
 func connect(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
@@ -144,8 +144,9 @@ func connect(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) 
 	if !strings.Contains(dsn, "pool_max_conns") {
 		c.MaxConns = max(c.MaxConns, minPool)
 	}
-	// Statements are sent unnamed, in one message with their parameters: a prepared one would belong to a session, and behind a
-	// proxy the next transaction has another. What is remembered here is only of which types parameters and results are.
+	// Statements are sent unnamed, in one message with their parameters: a prepared one belongs to a session,
+	// and behind a proxy the next transaction has another session. The cache here has only the types of
+	// parameters and results.
 	c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if c.ConnConfig.ConnectTimeout == 0 {
 		c.ConnConfig.ConnectTimeout = 5 * time.Second
@@ -166,8 +167,8 @@ func connect(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) 
 	return pool, nil
 }
 
-// warned is where a connection remembers a warning. Of a commit there is one: that the server was made to stop waiting for the standby.
-// It has no code of its own, and its words are in the language of the server.
+// warned is the key under which a connection remembers a warning. A commit has only one: the server stopped
+// waiting for the standby. It has no code, and its text is in the language of the server.
 const warned = "scimbridge.warned"
 
 func notice(conn *pgconn.PgConn, n *pgconn.Notice) {
@@ -176,10 +177,10 @@ func notice(conn *pgconn.PgConn, n *pgconn.Notice) {
 	}
 }
 
-// severity is that of an error or a warning in English. A server says it in its own language besides; a proxy may say no more than that.
+// severity returns the severity of an error or a warning in English. A proxy may send only the translated one.
 func severity(e *pgconn.PgError) string { return cmp.Or(e.SeverityUnlocalized, e.Severity) }
 
-// server is what a server says of itself.
+// server has the properties of a server.
 type server struct {
 	version    string
 	number     int
@@ -196,27 +197,27 @@ func inspect(ctx context.Context, conn *pgx.Conn) error {
 		current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes')`).
 		Scan(&s.version, &s.number, &s.recovering, &s.encoding, &s.commit, &s.sync, &s.fullPages)
 	if err != nil {
-		return fmt.Errorf("asking the server what it is: %w", err)
+		return fmt.Errorf("reading the settings of the server: %w", err)
 	}
 	return s.unfit()
 }
 
-// oldest is the oldest version of the server that is taken: those before get no fixes.
+// oldest is the oldest accepted version of the server: older ones get no fixes.
 const oldest = 14
 
-// unfit says why what is answered would not be durable on a server; nil if it would.
+// unfit returns the reason why changes would not be durable on a server; nil if they are.
 func (s server) unfit() error {
 	switch {
 	case !strings.HasPrefix(s.version, "PostgreSQL ") || strings.Contains(s.version, "-YB-"):
-		return fmt.Errorf("this server is not PostgreSQL (%.40q): it is not known to keep what the store relies on", s.version)
+		return fmt.Errorf("this server is not PostgreSQL (%.40q): its guarantees are unknown; use PostgreSQL", s.version)
 	case s.number < oldest*10000:
-		return fmt.Errorf("this server is PostgreSQL %d; %d is the oldest that will do", s.number/10000, oldest)
+		return fmt.Errorf("this server is PostgreSQL %d; version %d or newer is required", s.number/10000, oldest)
 	case s.recovering:
-		return errors.New("this server is a standby, which cannot be written to: name the primary, or all servers and target_session_attrs=read-write")
+		return errors.New("this server is a read-only standby: name the primary, or all servers and target_session_attrs=read-write")
 	case s.encoding != "UTF8":
 		return fmt.Errorf("this database has the encoding %s and must have UTF8", s.encoding)
 	case s.commit == "off":
-		return errors.New("this server has synchronous_commit=off, with which a crash loses what was answered: set it to on")
+		return errors.New("this server has synchronous_commit=off, with which a crash loses answered changes: set it to on")
 	case s.sync == "off":
 		return errors.New("this server has fsync=off, with which a crash can destroy the database: set it to on")
 	case s.fullPages == "off":
@@ -225,10 +226,11 @@ func (s server) unfit() error {
 	return nil
 }
 
-// Failed implements store.Store. It is never closed: what a database has said is stored, and one that is lost comes back.
+// Failed implements store.Store. It is never closed: a confirmed commit is durable, and a lost database comes
+// back.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
 
-// Close waits for the transactions that run.
+// Close waits for running transactions.
 func (s *Store) Close() error {
 	if !s.closed.Swap(true) {
 		s.pool.Close()

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// queues let the Updates of this process about one resource come one after the other. Two at once change the same row, so the server
-// would undo one of them, which would try again among those that came meanwhile, and each would run many times. An Update that waits
-// here has no connection and no lock. The replicas do not wait for each other, and nothing relies on it: who has waited for long, since
-// the one before is stuck, goes on.
+// queues lets the Updates of one resource in this process run one after another. Concurrent ones change the
+// same row, so the server would undo and repeat them many times.
+//
+// A waiting Update has no connection and no lock. Replicas do not wait for each other. Correctness does not
+// depend on the queue: an Update that has waited for long goes on.
 type queues struct {
 	mu       sync.Mutex
 	of       map[string]*queue
@@ -17,11 +18,11 @@ type queues struct {
 }
 
 type queue struct {
-	turn chan struct{} // holds one while an Update has its turn; those that wait are served in their order
+	turn chan struct{} // has one element while an Update runs; waiting ones run in their order
 	here int           // in the queue or at its head
 }
 
-// wait waits for one's turn, which ends with leave.
+// wait waits for a turn, which ends with leave.
 func (q *queues) wait(ctx context.Context, resource string) (leave func()) {
 	if resource == "" {
 		return func() {}

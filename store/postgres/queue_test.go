@@ -12,8 +12,8 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 )
 
-// TestUpdatesOfOneGroup: changes of one group that come at once are undone by nobody, so each runs once; and of a group that nobody
-// changes any more nothing is remembered.
+// TestUpdatesOfOneGroup makes concurrent changes of one group: none is repeated, and no queue is left
+// afterwards.
 func TestUpdatesOfOneGroup(t *testing.T) {
 	s := mustOpen(t, postgrestest.Database(t), Options{})
 	s.queues.patience = time.Hour
@@ -41,7 +41,7 @@ func TestUpdatesOfOneGroup(t *testing.T) {
 	}
 }
 
-// TestAStuckUpdate: behind one that does not end, nobody waits for ever, and other resources do not wait at all.
+// TestAStuckUpdate checks that the wait behind a stuck Update ends, and that other resources do not wait at all.
 func TestAStuckUpdate(t *testing.T) {
 	s := mustOpen(t, postgrestest.Database(t), Options{})
 	fill(t, s, 2, 2)
@@ -68,8 +68,8 @@ func TestAStuckUpdate(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(store.About(context.Background(), "a"))
 	cancel()
-	if err := set(gone, "of whoever has gone"); err == nil {
-		t.Error("what nobody waits for was done")
+	if err := set(gone, "of a client that has gone"); err == nil {
+		t.Error("a cancelled Update was run")
 	}
 	s.queues.patience = time.Millisecond
 	if err := set(store.About(context.Background(), "a"), "of one that is late"); err != nil {

@@ -17,7 +17,7 @@ type records struct{ *tx }
 
 func (t *tx) Records() store.Records { return records{t} }
 
-// recordKey is the key of a record as it stands in its row: the first columns.
+// recordKey returns the key of a record as in its row: the first columns.
 func recordKey(r store.Record, columns int) []any {
 	var out []any
 	for _, f := range r.Fields()[:columns] {
@@ -28,7 +28,7 @@ func recordKey(r store.Record, columns int) []any {
 	return out
 }
 
-// recordRow is a record with its key as it stands in its row.
+// recordRow is a record with its key as in its row.
 type recordRow struct {
 	store.Record
 	key []string
@@ -68,7 +68,7 @@ func scanRecord(fresh func() store.Record) pgx.RowToFunc[recordRow] {
 	}
 }
 
-// where says that the first columns of a table equal parameters, of which the first is $1.
+// where returns the condition that the first columns of a table equal parameters, from $1 on.
 func where(columns []string) string {
 	terms := []string{"true"}
 	for i, c := range columns {

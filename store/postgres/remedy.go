@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// remedied adds to the refusals that a new set-up meets what to do about them.
+// remedied adds the next step to refusals that are usual in a new installation.
 func remedied(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -19,7 +19,7 @@ func remedied(err error) error {
 	case "28P01", "28000":
 		remedy = "the user or the password of the DSN is wrong, or pg_hba.conf does not let this user in from here"
 	case "3D000":
-		remedy = "make the database: createdb --owner USER --encoding UTF8 --template template0 NAME"
+		remedy = "create the database: createdb --owner USER --encoding UTF8 --template template0 NAME"
 	case "42501":
 		remedy = "let the owner of the tables run `scimbridge migrate`, and grant this user what docs/operations/postgresql.md shows"
 	case "53300":
@@ -30,10 +30,10 @@ func remedied(err error) error {
 	return fmt.Errorf("%w: %s", err, remedy)
 }
 
-// unanswered says why a commit may have had no answer in time.
+// unanswered adds the likely cause to a commit without an answer in time.
 func unanswered(err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("no answer to a commit within %s: a server with synchronous_standby_names gives it when a standby has what is committed: %w", answerWithin, err)
+	return fmt.Errorf("no answer to a commit within %s: a server with synchronous_standby_names waits for its standby; check the standby: %w", answerWithin, err)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 )
 
-// TestRemedies: what a set-up meets first says what to do, and what it is about stays what it was.
+// TestRemedies checks that errors of a new installation name the next step and wrap their cause.
 func TestRemedies(t *testing.T) {
 	for code, want := range map[string]string{"28P01": "password", "28000": "pg_hba.conf", "3D000": "createdb", "42501": "scimbridge migrate", "53300": "max_connections"} {
 		before := &pgconn.PgError{Severity: "FATAL", Code: code, Message: "no"}
@@ -26,7 +26,7 @@ func TestRemedies(t *testing.T) {
 		}
 	}
 	for _, other := range []error{errors.New("no"), &pgconn.PgError{Code: "57P03"}} {
-		if err := remedied(other); err != other {
+		if err := remedied(other); !errors.Is(err, other) || err.Error() != other.Error() {
 			t.Errorf("%v became %v", other, err)
 		}
 	}
@@ -43,7 +43,7 @@ func TestRemedies(t *testing.T) {
 	if err := unanswered(late); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "synchronous_standby_names") {
 		t.Errorf("a commit without an answer: %v", err)
 	}
-	if err := unanswered(io.EOF); err != io.EOF {
+	if err := unanswered(io.EOF); !errors.Is(err, io.EOF) || err.Error() != io.EOF.Error() {
 		t.Errorf("a connection that broke: %v", err)
 	}
 	u, err := url.Parse(postgrestest.Database(t))
@@ -56,8 +56,8 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-// TestAUserWhoOwnsNothing: one may serve with what the README grants, over tables that another makes, also those of later; without it
-// the refusal says what is missing.
+// TestAUserWhoOwnsNothing serves as a user with the documented grants over tables of another owner, also later
+// ones. Without the grants the error says what is missing.
 func TestAUserWhoOwnsNothing(t *testing.T) {
 	ctx, dsn := context.Background(), postgrestest.Database(t)
 	user := database(t, dsn) + "_user" // roles are the server's

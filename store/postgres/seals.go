@@ -18,8 +18,8 @@ func scanSeal(r pgx.CollectableRow) (s store.Seal, err error) {
 	return s, err
 }
 
-// Seal takes the events off the list of those without a seal, if they are the first and the places are the next: in one statement, since
-// an Update that appends meanwhile may conflict with it.
+// Seal removes the events from the list of those without a seal, if they are the first and the places are
+// the next. It is one statement, because a concurrent Update that appends may conflict with it.
 func (e *events) Seal(seals ...store.Seal) error {
 	e.write()
 	if len(seals) == 0 {

@@ -19,7 +19,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 )
 
-// listener is a tracer that remembers what was sent.
+// listener is a tracer that records statements.
 type listener struct {
 	mu   sync.Mutex
 	sent []statement
@@ -39,7 +39,7 @@ func (l *listener) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 
 func (l *listener) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// during lists what is sent while something is done.
+// during lists the statements of a function.
 func (l *listener) during(do func()) []statement {
 	l.mu.Lock()
 	l.sent = nil
@@ -50,7 +50,8 @@ func (l *listener) during(do func()) []statement {
 	return slices.Clone(l.sent)
 }
 
-// TestStatementsOfAPatch: however many members a PATCH is about, it is as many statements, and one more where some were never heard of.
+// TestStatementsOfAPatch checks that the number of statements does not depend on the number of members; new
+// members cost one more.
 func TestStatementsOfAPatch(t *testing.T) {
 	l := &listener{}
 	s := mustOpen(t, postgrestest.Database(t), Options{Tracer: l})
@@ -81,8 +82,8 @@ func TestStatementsOfAPatch(t *testing.T) {
 	}
 }
 
-// fillByHand makes a directory with a hundred thousand memberships, a fifth of them of one group, marks and a ledger. The server does
-// not look at it by itself.
+// fillByHand makes a directory with a hundred thousand memberships, a fifth of them of one group, marks and a
+// ledger. The server does not analyze the tables by itself.
 func fillByHand(t *testing.T, dsn string) {
 	t.Helper()
 	postgrestest.Run(t, dsn,
@@ -110,7 +111,7 @@ func fillByHand(t *testing.T, dsn string) {
 		`INSERT INTO unsealed SELECT seq FROM events WHERE seq > 15000`)
 }
 
-// hot is what the bridge does all day: every statement that looks into what grows.
+// hot runs every frequent statement on tables that grow.
 func hot(s *Store) error {
 	ctx := context.Background()
 	l, err := s.Take(ctx, "vt", "me", time.Hour)
@@ -128,7 +129,7 @@ func hot(s *Store) error {
 
 func hotChanges(tx store.Tx) error {
 	d, w, l, a, e := tx.Directory("idp"), tx.Work("vt"), tx.Ledger("vt"), tx.Accounts("vt"), tx.Events()
-	if err := patch("group-5", "user-1", "user-2", "nobody")(tx); err != nil {
+	if err := patch("group-5", "user-1", "user-2", "stranger")(tx); err != nil {
 		return err
 	}
 	u, err := d.User("user-7")
@@ -224,7 +225,7 @@ func hotWork(tx store.Tx) error {
 		drained(a.Links()), drained(e.Since(1000)), drained(e.Unsealed()), drained(e.Seals(1000)))
 }
 
-// drained reads a list to its end, so that every page is asked for.
+// drained reads a list to its end, with all pages.
 func drained[T any](list iter.Seq2[T, error]) error {
 	for _, err := range list {
 		if err != nil {
@@ -234,9 +235,9 @@ func drained[T any](list iter.Seq2[T, error]) error {
 	return nil
 }
 
-// TestPlans reads the plan of every statement that is sent all day: none looks through a table that grows, nor sorts what an index has
-// in order to give a page of it. That is so where the server has never looked at the tables, as in the first minutes of a large
-// import, and where it has. Only what counts goes through an index.
+// TestPlans reads the plan of every frequent statement: none scans a table that grows, or sorts a whole index
+// for one page. That holds before the server has analyzed the tables, as in the first minutes of a large
+// import, and afterwards. Only counts may scan an index.
 func TestPlans(t *testing.T) {
 	l := &listener{}
 	dsn := postgrestest.Database(t)

@@ -11,14 +11,14 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
-// tally is one of the numbers that triggers keep: see migrations/0004_tallies.sql.
+// tally is a number that triggers keep: see migrations/0004_tallies.sql.
 type tally struct {
 	kind string
 	key  []string
 	n    int
 }
 
-// tallies reads those of some kinds. The transaction ends with its error.
+// tallies reads the tallies of some kinds. The transaction ends with its error.
 func (t *tx) tallies(name string, kinds ...string) ([]tally, error) {
 	b, err := t.backend(name)
 	if err != nil || b == 0 {
@@ -99,7 +99,7 @@ func (l *ledger) Size() (entries, heldAccounts int, err error) {
 	return entries, heldAccounts, nil
 }
 
-// Holds implements store.Ledger. Of a target whose name is longer than a key, the shortened name is given.
+// Holds implements store.Ledger. A target whose name is longer than a key has its shortened name.
 func (l *ledger) Holds() ([]store.HoldSize, error) {
 	list, err := l.tallies(l.name, "hold", "offboarding")
 	if err != nil {
@@ -126,7 +126,7 @@ func (l *ledger) Holds() ([]store.HoldSize, error) {
 	return out, nil
 }
 
-// mergedTallies is how many rows of tallies one transaction merges.
+// mergedTallies is the number of rows of tallies that one transaction merges.
 const mergedTallies = 50_000
 
 // mergeTallies adds up rows of the same key.

@@ -8,8 +8,8 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
-// FuzzText: whatever string comes, what is stored is text that PostgreSQL takes, and leads back to it; what is a key is short, and
-// another string has another one.
+// FuzzText checks that any string becomes text that PostgreSQL accepts, and back. Keys are short, and
+// different strings have different keys.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"", "ada@example.com", "a\x00", "\xff\xfe", "\x1a00", "\x1a", "\x1a~", "ä\x80", "\xed\xa0\x80", strings.Repeat("ä", 251), strings.Repeat("x", 500), strings.Repeat("x", 501), strings.Repeat("\x00", 1024)} {
 		f.Add(s, s+"x")

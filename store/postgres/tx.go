@@ -14,23 +14,23 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
-// tx is one transaction as one function sees it.
+// tx is one run of a function in a transaction.
 type tx struct {
 	ctx      context.Context
 	conn     *pgxpool.Conn
 	pg       pgx.Tx
 	store    *Store
 	writable bool
-	// err is the first failure of the database. Nothing is asked of it after that, and the transaction ends with it whatever the
-	// function makes of it: who takes any error for "not found" would revoke.
+	// err is the first failure of the database. After it no statement runs, and the transaction fails, even if
+	// the function ignores the error: one that mistakes it for "not found" would revoke.
 	err error
 
-	idps, backends map[string]int32 // numbers that this transaction found or gave; others learn of them after the commit
+	idps, backends map[string]int32 // numbers that this transaction found or assigned; shared after the commit
 }
 
 var errOver = errors.New("the transaction is over")
 
-// write is called first by everything that changes something.
+// write must be called first by every method that makes a change.
 func (t *tx) write() {
 	if !t.writable {
 		panic("postgres: write in a View")
@@ -44,7 +44,7 @@ func (t *tx) fail(err error) error {
 	return t.err
 }
 
-// exec runs a statement and says how many rows it was about.
+// exec runs a statement and returns the number of rows that it affected.
 func (t *tx) exec(sql string, args ...any) (int64, error) {
 	if t.err != nil {
 		return 0, t.err
@@ -58,7 +58,7 @@ func (t *tx) exec(sql string, args ...any) (int64, error) {
 	return tag.RowsAffected(), nil
 }
 
-// query runs a statement to its end: no other can run on the connection before that, and who gets the rows may want to.
+// query runs a statement to its end: the receiver of the rows may want to run another on the connection.
 func query[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	if t.err != nil {
 		return nil, t.err
@@ -76,7 +76,7 @@ func query[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, e
 	return list, nil
 }
 
-// one is query for at most one row, which may not be there.
+// one is query for at most one row.
 func one[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) (row T, found bool, err error) {
 	rows, err := query(t, scan, sql, args...)
 	if err != nil || len(rows) == 0 {
@@ -85,15 +85,15 @@ func one[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) (row T, f
 	return rows[0], true, nil
 }
 
-// The sizes of pages: a list that is ended early is mostly ended soon, so a page is twice as long as the one before. The first one has
-// what a SCIM client gets if it does not say how much, and whether there is more.
+// Sizes of pages: most lists that end early end soon, so each page is twice as long as the one before. The
+// first has the default page of a SCIM client, and one more.
 const (
 	firstPage = 101
 	mostPage  = 2000
 )
 
-// pages yields a list page by page, each one statement that begins after the last row of the one before: so the caller may
-// ask and change other things meanwhile, and these too.
+// pages yields a list page by page. Each page is one statement that begins after the last row of the page
+// before, so the caller may run other statements and make changes meanwhile.
 func pages[T any](next func(last *T, limit int) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var last *T
@@ -117,7 +117,7 @@ func pages[T any](next func(last *T, limit int) ([]T, error)) iter.Seq2[T, error
 	}
 }
 
-// known looks for the number of an identity provider or backend, which never changes; 0 if it has none.
+// known returns the number of an identity provider or backend, which never changes; 0 without one.
 func (t *tx) known(mine map[string]int32, all *numbers, table, name string) (int32, error) {
 	if n := mine[name]; n != 0 {
 		return n, nil

@@ -40,8 +40,8 @@ func (d *directory) UnknownMembers() ([]store.UnknownMembers, error) {
 	return out, nil
 }
 
-// unknownMembers goes through the names in the order of their numbers, which is that of the table,
-// and for each that is of nothing through its memberships.
+// unknownMembers reads the names in the order of their numbers, which is that of the table, and the
+// memberships of each name without a resource.
 const unknownMembers = `SELECT coalesce(g.whole, g.value), u.members FROM (
 		SELECT m.grp, count(*) AS members FROM (SELECT id FROM names WHERE idp = $1 AND kind = 0 ORDER BY id) AS n
 			JOIN memberships m ON m.member = n.id GROUP BY m.grp

@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	// tries is how often an Update runs its function at most; the last ones alone, which cannot conflict with anybody.
+	// tries is the most often that an Update runs its function. The last runs are alone and cannot conflict.
 	tries     = 8
 	aloneFrom = 4
-	// lostTries is how often it is tried again when the connection is lost before the commit: the pool may be full of dead ones.
+	// lostTries is the number of retries after a connection is lost before the commit: the pool may be full of dead ones.
 	lostTries = 4
-	// answerWithin bounds one statement, so that a peer that vanished without a word does not hold a request indefinitely.
+	// answerWithin bounds one statement, so that a silent server does not block a request indefinitely.
 	answerWithin = 20 * time.Second
-	// queuePatience is how long an Update waits for others about the same resource. A change takes milliseconds.
+	// queuePatience bounds the wait for other Updates of the same resource. A change takes milliseconds.
 	queuePatience = 2 * time.Second
 )
 
-// How transactions begin; all of it in one message, and all of it ends with the transaction, so that it does not matter which client a
-// proxy gives the connection next.
+// The beginnings of transactions. Each is one message, and its settings end with the transaction, because a
+// proxy may give the connection to another client next.
 //
-// A process that is stopped within a transaction must not hold locks for longer than a lease lasts: the server ends it then. A
-// commit that waits for a standby must not be cut short by a timeout of statements: it would be reported as done. What is asked
-// is always a matter of an index, and the planner, which may not have seen a table since it grew, must not think otherwise: it would
-// read a whole group for each page of it, or a whole table to join it.
+// The server ends a transaction whose process was stopped, so that it holds locks no longer than a lease
+// lasts. No timeout of statements may end a commit that waits for a standby, because the server would report
+// it as done. The planner must use indexes: if it has not seen a table since it grew, it would read a whole
+// group for each page, or a whole table for a join.
 const (
 	settingsOfAll = `set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; ` +
 		`set local jit = off; set local statement_timeout = 0; `
@@ -40,14 +40,14 @@ const (
 	beginUpdate = `begin isolation level serializable read write; ` + settingsOfAll +
 		`set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = '15s'; lock table turn in `
 	withOthers = beginUpdate + `row share mode`
-	alone      = beginUpdate + `exclusive mode` // before the snapshot is taken: no other transaction has anything uncommitted then
+	alone      = beginUpdate + `exclusive mode` // before the snapshot: then no other transaction has uncommitted changes
 )
 
 // View implements store.Store: it sees the store as it is at one moment.
 func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
 	for try := 1; ; try++ {
 		err := s.view(ctx, fn)
-		var before began // a function runs once: its effects elsewhere cannot be undone
+		var before began // only then is a repetition safe: the function has not run
 		if !errors.As(err, &before) || !lost(before) || try == lostTries || ctx.Err() != nil {
 			return s.outcome(ctx, "view", err)
 		}
@@ -60,7 +60,7 @@ type began struct{ error }
 
 func (e began) Unwrap() error { return e.error }
 
-// lost says whether a connection was lost, or not to be had. What was done on it is undone, unless it was to be committed just then.
+// lost reports whether a connection was lost or not available. Its changes are undone, unless the commit was under way.
 func lost(err error) bool {
 	var pg *pgconn.PgError
 	return !errors.As(err, &pg) || severity(pg) == "FATAL" || severity(pg) == "PANIC"
@@ -80,12 +80,12 @@ func (s *Store) view(ctx context.Context, fn func(tx store.Tx) error) error {
 	return err
 }
 
-// databaseError is a failure of the database, and not an answer of a function.
+// databaseError is a failure of the database, not an error of the function.
 type databaseError struct{ error }
 
 func (e databaseError) Unwrap() error { return e.error }
 
-// begin begins a transaction, which is to be ended.
+// begin begins a transaction. The caller must end it.
 func (s *Store) begin(ctx context.Context, how string) (*tx, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -107,15 +107,15 @@ func (s *Store) begin(ctx context.Context, how string) (*tx, error) {
 	return &tx{ctx: ctx, conn: conn, pg: pgtx, store: s, writable: how != beginView, idps: map[string]int32{}, backends: map[string]int32{}}, nil
 }
 
-// end undoes what was not committed, and makes a transaction that was kept too long say so. A connection on which it fails is given up by
-// the pool.
+// end undoes uncommitted changes and marks the transaction as over. The pool drops a connection on which the
+// rollback fails.
 func (t *tx) end() {
 	if t.err == nil {
 		t.err = errOver
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	defer cancel()
-	_ = t.pg.Rollback(ctx) // after a commit it does nothing
+	_ = t.pg.Rollback(ctx) // no effect after a commit
 	t.conn.Release()
 }
 
@@ -156,8 +156,8 @@ func (s *Store) update(ctx context.Context, lease *store.Lease, fn func(tx store
 	}
 }
 
-// conflict says whether the server has undone a transaction because of what another one did. Among them are a value that became
-// taken, and a group that went, since this one looked: the next try sees that for itself.
+// conflict reports whether the server has undone a transaction because of a concurrent one. It includes a
+// value that became taken and a group that was deleted meanwhile: the next try sees that.
 func conflict(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -170,7 +170,7 @@ func conflict(err error) bool {
 	return false
 }
 
-// pause waits longer and longer, and never as long as another one does.
+// pause waits longer with each try, for a random time so that two transactions do not meet again.
 func pause(ctx context.Context, try int) {
 	most := min(5*time.Millisecond<<try, 400*time.Millisecond)
 	t := time.NewTimer(rand.N(most))
@@ -205,13 +205,13 @@ func (s *Store) once(ctx context.Context, how string, fn func(t *tx) error) erro
 	return nil
 }
 
-// unknownError says that the answer to a commit was lost, or that it came and means less than it should.
+// unknownError is a commit whose answer was lost, or does not confirm the standby.
 type unknownError struct{ error }
 
 func (e unknownError) Unwrap() error { return e.error }
 
-// commit makes the transaction durable. It does not end with the caller's context: an answer "perhaps" is of no use to anybody. Where
-// it cannot be helped (the connection is lost, or the primary is, in the middle of it) the error is an unknownError.
+// commit makes the transaction durable. It ignores the end of the caller's context, because no caller can use
+// the answer "perhaps". If the connection or the primary is lost meanwhile, the error is an unknownError.
 func (t *tx) commit() error {
 	conn := t.conn.Conn()
 	if conn.IsClosed() {
@@ -229,10 +229,10 @@ func (t *tx) commit() error {
 	case err == nil, errors.Is(err, pgx.ErrTxCommitRollback), errors.As(err, &pg) && severity(pg) == "ERROR":
 		return err
 	}
-	return unknownError{unanswered(err)} // whatever pgconn.SafeToRetry says of it: it takes a connection that broke while waiting for one that was closed before
+	return unknownError{unanswered(err)} // pgconn.SafeToRetry cannot be trusted here: it mistakes a connection that broke while waiting for one that was closed before
 }
 
-// outcome says what happened in the words of the port.
+// outcome returns the error of the port for a failure.
 func (s *Store) outcome(ctx context.Context, doing string, err error) error {
 	var failed databaseError
 	var unknown unknownError
@@ -253,7 +253,7 @@ func (s *Store) outcome(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, store.ErrFull, remedied(failed.error))
 }
 
-// ours says whether the server refuses what was asked, whenever it is asked: a mistake here or a value that it cannot hold.
+// ours reports whether the server always refuses the statement: a mistake of this package, or a value that it cannot hold.
 func ours(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || conflict(err) {

@@ -13,7 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
-// next is a step as a later version may add one.
+// next is a step that a later version may add.
 const next = `
 ALTER TABLE users ADD COLUMN nickname text;
 ALTER TABLE groups ADD COLUMN kind int NOT NULL DEFAULT 0;
@@ -31,7 +31,7 @@ func upgrade(t testing.TB, s *Store) {
 	}
 }
 
-// A replica of the version before keeps the whole contract over the tables of the next one.
+// A replica of the previous version passes the contract over the tables of the next version.
 func TestTheNextVersionsTables(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {
 		s := mustOpen(t, postgrestest.Database(t), Options{})
@@ -40,8 +40,8 @@ func TestTheNextVersionsTables(t *testing.T) {
 	})
 }
 
-// TestRollingUpgrade brings the tables up to date under two replicas that write: what was answered is there, the lease that one of
-// them holds goes on, and one of the version before does not start any more.
+// TestRollingUpgrade migrates the tables under two replicas that write: no answered change is missing, a held
+// lease continues, and the previous version refuses to start.
 func TestRollingUpgrade(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	replicas := []*Store{mustOpen(t, dsn, Options{}), mustOpen(t, dsn, Options{})}
@@ -97,7 +97,7 @@ func TestRollingUpgrade(t *testing.T) {
 		t.Errorf("renew: %v", err)
 	}
 	if _, err := Open(t.Context(), dsn, Options{}); !errors.Is(err, store.ErrNewer) {
-		t.Errorf("the version before starts anew: %v", err)
+		t.Errorf("the previous version starts: %v", err)
 	}
 	for _, s := range replicas {
 		err := s.View(t.Context(), func(tx store.Tx) error {
@@ -114,7 +114,7 @@ func TestRollingUpgrade(t *testing.T) {
 	}
 }
 
-// Tables of version 2 have settings for what typed tables have now, and no tallies.
+// Tables of version 2 have settings instead of typed tables, and no tallies.
 func TestUpgradeOfRecords(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	pool, err := connect(t.Context(), dsn, Options{})

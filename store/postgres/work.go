@@ -18,7 +18,7 @@ type work struct {
 
 const markColumns = `target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason, origin, asked`
 
-// markID is a mark with the place of its target in the order.
+// markID is a mark with the key of its target.
 type markID struct {
 	store.Mark
 	key string
@@ -48,7 +48,7 @@ func (w *work) TouchUrgent(target string, at time.Time, by store.Origin, subject
 	return w.touch(target, at, by, true, subjects)
 }
 
-// touch marks all of them in one statement, with numbers in the order given.
+// touch marks all subjects in one statement, with numbers in their order.
 func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, subjects []store.Subject) error {
 	w.write()
 	b, err := w.makeBackend(w.name)
@@ -57,7 +57,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 	}
 	var idps, users, accounts []string
 	var events []int64
-	var long []*string // of all parts, since an array of arrays has to be rectangular
+	var long []*string // of all parts: an array of arrays must be rectangular
 	seen := map[store.Subject]bool{}
 	shortened := false
 	for _, s := range subjects {
@@ -182,7 +182,7 @@ func (w *work) Park(m store.Mark) (bool, error) {
 	return n > 0, nil
 }
 
-// Due reads the mark that is due first.
+// Due reads the first mark that is due.
 func (w *work) Due(at time.Time) (bool, error) {
 	b, err := w.backend(w.name)
 	if err != nil || b == 0 {

@@ -10,9 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Check fails the test if what the store says is not consistent: indexes lead to their resource and back, counts
-// are those of what they count, memberships agree in both directions, marks and ledger entries and links are found
-// by every way to them.
+// Check fails the test if the store is inconsistent: every index leads to its resource and back, counts are
+// right, memberships agree in both directions, and each lookup finds its marks, entries and links.
 func Check(t testing.TB, s store.Store) {
 	t.Helper()
 	err := s.View(context.Background(), func(tx store.Tx) error {
@@ -43,7 +42,7 @@ func Check(t testing.TB, s store.Store) {
 	}
 }
 
-// checkEvents wants every event to have a place or to be without a seal, and places without a gap.
+// checkEvents checks that every event is either sealed or unsealed, and that places have no gap.
 func checkEvents(t testing.TB, e store.Events) error {
 	last, err := e.Anchor()
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// backend is the one of the contract's tests.
+// backend is the backend of the contract's tests.
 const backend = "vt"
 
-// Run runs the contract. open gives a store that is empty and is closed by t.Cleanup.
+// Run runs the contract. open returns an empty store that t.Cleanup closes.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	tests := []struct {
 		name string
@@ -97,7 +97,7 @@ func update(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
 	}
 }
 
-// View reads, and ends the test if that fails.
+// View runs a View, and ends the test if it fails.
 func View(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
 	t.Helper()
 	if err := s.View(context.Background(), fn); err != nil {
@@ -158,10 +158,10 @@ func GroupIDs(gs []store.Group) (ids []string) {
 	return ids
 }
 
-// Changed says whether a change of one member was one.
+// Changed reports whether a change of one member had an effect.
 func Changed(values []string, err error) (bool, error) { return len(values) > 0, err }
 
-// appended appends an event and says whether that went well.
+// appended appends an event and returns only the error.
 func appended(tx store.Tx, e store.Event) error {
 	_, err := tx.Events().Append(e)
 	return err
@@ -185,7 +185,7 @@ func testNothing(t *testing.T, s store.Store) {
 			t.Errorf("find: %v, %v", found, err)
 		}
 		if len(List(t, d.Users(store.From{}))) != 0 || len(List(t, d.Groups(store.From{Skip: 3}))) != 0 || d.UserCount() != 0 || d.GroupCount() != 0 || len(List(t, d.GroupsOf("x"))) != 0 {
-			t.Error("a directory that nothing was written to is not empty")
+			t.Error("a new directory is not empty")
 		}
 		_, err = tx.Work(backend).Mark("t", store.Subject{})
 		is(t, "mark", err, store.ErrNotFound)

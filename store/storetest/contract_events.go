@@ -11,12 +11,12 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// sealOf is a seal that no other is like.
+// sealOf returns a seal that differs from all others.
 func sealOf(place, event uint64) store.Seal {
 	return store.Seal{Place: place, Event: event, Digest: [32]byte{byte(place), byte(event), 31: 0xff}}
 }
 
-// seqs appends as many events and gives their numbers.
+// seqs appends a number of events and returns their numbers.
 func seqs(t *testing.T, s store.Store, n int) []uint64 {
 	t.Helper()
 	var out []uint64
@@ -98,7 +98,7 @@ func testSeals(t *testing.T, s store.Store) {
 	})
 }
 
-// testAnchor is a trail that was carried over from another store.
+// testAnchor checks a trail that came from another store.
 func testAnchor(t *testing.T, s store.Store) {
 	anchor := store.Seal{Place: 7, Digest: sealOf(7, 3).Digest}
 	n := seqs(t, s, 2)
@@ -159,7 +159,7 @@ func testForget(t *testing.T, s store.Store) {
 	settle := func(b, target string) {
 		t.Helper()
 		update(t, s, func(tx store.Tx) error {
-			if err := tx.Work(b).Touch(target, At(2), store.Origin{}, subject); err != nil { // again: it refers once
+			if err := tx.Work(b).Touch(target, At(2), store.Origin{}, subject); err != nil { // a second Touch keeps one reference
 				return err
 			}
 			m, err := tx.Work(b).Mark(target, subject)
@@ -174,7 +174,7 @@ func testForget(t *testing.T, s store.Store) {
 	forget(5, anchor(3), n[3:]...)
 	settle("other", "b")
 	forget(4, anchor(4), n[4:]...)
-	forget(9, anchor(5), n[5:]...) // what is not sealed stays
+	forget(9, anchor(5), n[5:]...) // unsealed events stay
 	update(t, s, func(tx store.Tx) error {
 		last, err := tx.Events().LastSeal()
 		Same(t, "last", last, anchor(5))
@@ -187,7 +187,7 @@ func testForget(t *testing.T, s store.Store) {
 	})
 }
 
-// testSealers is several replicas that seal: each place and each event once, by any of them.
+// testSealers runs several sealers: every place and every event is used once.
 func testSealers(t *testing.T, s store.Store) {
 	const sealers, events = 4, 60
 	seqs(t, s, events/2)

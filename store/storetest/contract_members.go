@@ -38,20 +38,20 @@ func testMembers(t *testing.T, s store.Store) {
 	})
 	change("add user", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "u")) })
 	change("add user again", false, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "u")) })
-	change("add stranger", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "nobody")) })
+	change("add stranger", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "stranger")) })
 	change("add group", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("g", "h")) })
 	change("add to another", true, func(d store.Directory) (bool, error) { return Changed(d.AddMembers("h", "u")) })
 	change("remove unknown", false, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("g", "else")) })
-	change("remove from another", false, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("h", "nobody")) })
+	change("remove from another", false, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("h", "stranger")) })
 	change("values are exact", false, func(d store.Directory) (bool, error) { return Changed(d.RemoveMembers("g", "U")) })
 	View(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp")
-		Same(t, "members", members(t, tx, "idp", "g"), map[string]bool{"u": true, "nobody": false, "h": false})
+		Same(t, "members", members(t, tx, "idp", "g"), map[string]bool{"u": true, "stranger": false, "h": false})
 		n, err := d.MemberCount("g")
 		Same(t, "count", n, 3)
 		Same(t, "groups of", GroupIDs(List(t, d.GroupsOf("u"))), []string{"g", "h"})
-		Same(t, "groups of stranger", GroupIDs(List(t, d.GroupsOf("nobody"))), []string{"g"})
-		in, err2 := d.IsMember("h", "nobody")
+		Same(t, "groups of stranger", GroupIDs(List(t, d.GroupsOf("stranger"))), []string{"g"})
+		in, err2 := d.IsMember("h", "stranger")
 		Same(t, "is member", in, false)
 		return errors.Join(err, err2)
 	})
@@ -67,7 +67,7 @@ func testMemberIsGroup(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		d := tx.Directory("idp")
 		err := errors.Join(d.PutGroup(group("g", "g")), d.PutGroup(group("h", "h")), d.PutUser(user("u", "u")))
-		for _, v := range []string{"u", "h", "nobody"} {
+		for _, v := range []string{"u", "h", "stranger"} {
 			_, add := d.AddMembers("g", v)
 			err = errors.Join(err, add)
 		}
@@ -95,7 +95,7 @@ func testMemberBecomesUser(t *testing.T, s store.Store) {
 	})
 	update(t, s, func(tx store.Tx) error {
 		Same(t, "before", members(t, tx, "idp", "g"), map[string]bool{"later": false, "alice@example.com": false})
-		u := user("later", "alice@example.com") // matched by id, and by nothing else
+		u := user("later", "alice@example.com") // matched by id only
 		return tx.Directory("idp").PutUser(u)
 	})
 	View(t, s, func(tx store.Tx) error {
@@ -135,7 +135,7 @@ func testDeleting(t *testing.T, s store.Store) {
 		Same(t, "counts", [2]int{d.UserCount(), d.GroupCount()}, [2]int{1, 1})
 		return nil
 	})
-	update(t, s, func(tx store.Tx) error { // what comes again starts without members and at the end
+	update(t, s, func(tx store.Tx) error { // a group that is created again starts without members, at the end
 		d := tx.Directory("idp")
 		return errors.Join(d.PutGroup(group("h", "h")), d.PutUser(user("u", "u")))
 	})
@@ -153,7 +153,7 @@ func testOrder(t *testing.T, s store.Store) {
 		if err := tx.Directory("idp").PutGroup(group("g", "g")); err != nil {
 			return err
 		}
-		if _, err := tx.Directory("idp").AddMembers("g", "id-03"); err != nil { // known before it is created
+		if _, err := tx.Directory("idp").AddMembers("g", "id-03"); err != nil { // a member before it is created
 			return err
 		}
 		for i := 20; i > 0; i-- {
@@ -186,7 +186,7 @@ func testOrder(t *testing.T, s store.Store) {
 	})
 }
 
-// testOrders lists in both orders and directions, from everywhere: the ids in order of creation are given.
+// testOrders lists in both orders and directions from every place; ids are in order of creation.
 func testOrders(t *testing.T, d store.Directory, created []string) {
 	t.Helper()
 	named := slices.Clone(created)
@@ -216,11 +216,11 @@ func testOrders(t *testing.T, d store.Directory, created []string) {
 	if err == nil {
 		t.Error("listed by an index that is not unique")
 	}
-	_, err = d.Place("nobody")
+	_, err = d.Place("stranger")
 	is(t, "place", err, store.ErrNotFound)
 }
 
-// nameOf is the userName that testOrder gave.
+// nameOf returns the userName that testOrders gave.
 func nameOf(id string) string {
 	if id == "id-07" {
 		return "other"

@@ -12,8 +12,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// RunShared runs the contract of a store that several processes have open. open gives a way to open one that is empty, which is
-// closed by t.Cleanup; each test opens it twice.
+// RunShared runs the contract of a store that several processes have open. open returns a function that opens
+// one empty store, which t.Cleanup closes; each test opens it twice.
 func RunShared(t *testing.T, open func(t *testing.T) func() store.Shared) {
 	tests := []struct {
 		name string
@@ -55,7 +55,7 @@ func take(t *testing.T, s store.Shared, owner string, ttl time.Duration) store.L
 	return l
 }
 
-// over waits until a lease is, by the clock of the store.
+// over waits until a lease is over by the clock of the store.
 func over(t *testing.T, s store.Shared, name string) {
 	t.Helper()
 	for {
@@ -117,7 +117,7 @@ func testLeaseEnds(t *testing.T, one, two store.Shared) {
 	_, err = one.Renew(t.Context(), l, long)
 	is(t, "renew what is another's", err, store.ErrFenced)
 	if err := one.Release(t.Context(), l); err != nil {
-		t.Errorf("release of what is another's: %v", err)
+		t.Errorf("release of another's lease: %v", err)
 	}
 	_, err = one.Take(t.Context(), backend, "a", long)
 	is(t, "take after a late release", err, store.ErrHeld)
@@ -169,11 +169,11 @@ func testFence(t *testing.T, one, two store.Shared) {
 	take(t, two, "b", long)
 	is(t, "write under another's", one.Under(brief).Update(t.Context(), write), store.ErrFenced)
 	setting("1")
-	update(t, one, write) // what needs no lease goes on
+	update(t, one, write) // an Update without a lease still works
 	setting("2")
 }
 
-// testTakeWaits: a write under a lease began before its end. Whoever takes the lease must see that write.
+// testTakeWaits begins a write under a lease before its end. The next holder of the lease must see the write.
 func testTakeWaits(t *testing.T, one, two store.Shared) {
 	l := take(t, one, "a", 10*short)
 	inside, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
@@ -219,7 +219,7 @@ func testTakers(t *testing.T, one, two store.Shared) {
 				l, err := s.Take(context.Background(), backend, fmt.Sprint("replica ", i), long)
 				switch {
 				case err == nil && won.Swap(&l) != nil:
-					t.Error("two have it")
+					t.Error("two replicas hold the lease")
 				case err != nil:
 					is(t, "take", err, store.ErrHeld)
 				}
@@ -228,7 +228,7 @@ func testTakers(t *testing.T, one, two store.Shared) {
 		wg.Wait()
 		l := won.Load()
 		if l == nil {
-			t.Fatal("no replica has it")
+			t.Fatal("no replica holds the lease")
 		}
 		if l.Term <= last {
 			t.Errorf("epoch %d after %d", l.Term, last)
@@ -304,7 +304,7 @@ func testSharedCounter(t *testing.T, one, two store.Shared) {
 	})
 }
 
-// testSharedGroup changes one group from everywhere at once, renames it, and makes users whose names are the same.
+// testSharedGroup changes one group concurrently, renames it, and creates users with the same name.
 func testSharedGroup(t *testing.T, one, two store.Shared) {
 	const clients, times = 6, 10
 	update(t, one, func(tx store.Tx) error { return tx.Directory("idp").PutGroup(group("g", "g")) })
@@ -364,7 +364,7 @@ func testSharedMarks(t *testing.T, one, two store.Shared) {
 	})
 	touched := false
 	update(t, one, func(tx store.Tx) error {
-		if !touched { // while this one is under way; on a store that serialises it would wait for ever inside
+		if !touched { // on a store that serializes Updates another one would wait here indefinitely
 			touched = true
 			settled, err := tx.Work(backend).Settle(store.Mark{Target: "t", Subject: u, Seq: m.Seq + 1})
 			if settled || err != nil {
@@ -384,10 +384,10 @@ func testSharedMarks(t *testing.T, one, two store.Shared) {
 	})
 }
 
-// testSharedReads: two change different things because of what both have read. One of them must see what the other did.
+// testSharedReads makes two changes that depend on the same reads. One of them must see the other.
 func testSharedReads(t *testing.T, one, two store.Shared) {
 	update(t, one, func(tx store.Tx) error { return tx.Directory("idp").PutGroup(group("g", "g")) })
-	join := func(tx store.Tx, id string) error { // who comes first
+	join := func(tx store.Tx, id string) error { // the first one joins
 		d := tx.Directory("idp")
 		if n, err := d.MemberCount("g"); err != nil || n > 0 || d.UserCount() > 0 {
 			return err

@@ -23,7 +23,7 @@ func blocked(tx store.Tx, target, reason string, who store.Subject) error {
 	return err
 }
 
-// blockedUsers wants the counts, which Check holds to a recount as well.
+// blockedUsers checks the counts; Check compares them with a recount.
 func blockedUsers(t *testing.T, s store.Store, when string, all int, want map[string]int) {
 	t.Helper()
 	View(t, s, func(tx store.Tx) error {

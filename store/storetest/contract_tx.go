@@ -11,6 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
+// ErrWanted is the error of a function that fails on purpose.
 var ErrWanted = errors.New("wanted")
 
 func testAllOrNothing(t *testing.T, s store.Store) {

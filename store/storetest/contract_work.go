@@ -85,7 +85,7 @@ func testMarks(t *testing.T, s store.Store) {
 	counts(4, 0, 0)
 }
 
-// testOrigins: a mark says who asked last, however it was touched since.
+// testOrigins checks that a mark keeps its newest Origin.
 func testOrigins(t *testing.T, s store.Store) {
 	u, v := store.Subject{Account: "u"}, store.Subject{Account: "v"}
 	by := func(request string, sec int64) store.Origin {
@@ -124,7 +124,7 @@ func testOrigins(t *testing.T, s store.Store) {
 	}, by("one", 1))
 }
 
-// testDue parks marks of a backend of its own in every state.
+// testDue parks marks of another backend in every state.
 func testDue(t *testing.T, s store.Store) {
 	u := store.Subject{IdP: "idp", User: "u"}
 	due := func(what string, sec int64, want bool) {
@@ -270,7 +270,7 @@ func testAccounts(t *testing.T, s store.Store) {
 func testEvents(t *testing.T, s store.Store) {
 	e := store.Event{
 		At: At(1), Type: "group.members", Actor: "idp", Initiator: "i", Token: "t1", Request: "req", IdP: "idp", Subject: "g", Name: "G",
-		Added: []string{"v", "u", "nobody", "u2"}, Removed: []string{"u"},
+		Added: []string{"v", "u", "stranger", "u2"}, Removed: []string{"u"},
 		Before: `{"a":1}`, After: `{"a":2}`, Backend: backend, Target: "t", Account: "a", Role: "r", Causes: []string{"idp/G", ""}, Evidence: "e", Detail: "d",
 	}
 	strange := store.Event{At: At(2), Type: "x", IdP: "nowhere", Subject: "s", Added: []string{"p", "q"}}
@@ -284,7 +284,7 @@ func testEvents(t *testing.T, s store.Store) {
 		known.Added = []string{"v", "u", "u2"}
 		return errors.Join(err, appended(tx, e), appended(tx, strange), appended(tx, known), appended(tx, store.Event{}))
 	})
-	update(t, s, func(tx store.Tx) error { // the trail remembers what is gone
+	update(t, s, func(tx store.Tx) error { // the trail keeps deleted names
 		return errors.Join(tx.Directory("idp").DeleteUser("v"), tx.Directory("idp").DeleteGroup("g"))
 	})
 	View(t, s, func(tx store.Tx) error {
@@ -309,7 +309,7 @@ func testEvents(t *testing.T, s store.Store) {
 		is(t, "no event", err, store.ErrNotFound)
 		Same(t, "since", List(t, tx.Events().Since(got[1].Seq)), got[2:])
 		Same(t, "since the last", len(List(t, tx.Events().Since(got[3].Seq))), 0)
-		Same(t, "since for ever", len(List(t, tx.Events().Since(math.MaxUint64))), 0)
+		Same(t, "since the largest number", len(List(t, tx.Events().Since(math.MaxUint64))), 0)
 		Same(t, "identity providers", tx.IdPs(), []string{"idp"})
 		Same(t, "backends", tx.Backends(), []string(nil))
 		return nil

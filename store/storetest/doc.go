@@ -1,4 +1,4 @@
-// Package storetest holds implementations of store.Store to one contract. Run is the contract, Model compares a
-// store with plain maps over thousands of random changes, and Check, for the tests of everybody who uses a store,
-// says whether what is in it is consistent. Nothing here knows more than the port.
+// Package storetest checks implementations of store.Store against one contract. Run is the contract, and
+// package model compares a store with plain maps over thousands of random changes. Check, for all tests that
+// use a store, checks its consistency. This package knows only the port.
 package storetest

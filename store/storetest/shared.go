@@ -11,8 +11,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Shared makes of any store one that several workers of a process share: for tests of what lies above a store. Leases and replicas
-// are settings, so that they are changed, and looked at, in the order of the transactions.
+// Shared makes any store shared by several workers of a process, for tests of the packages above. Leases and
+// replicas are settings, so their changes follow the order of the transactions.
 type Shared struct {
 	store.Store
 	Now func() time.Time // the clock of the store; nil: time.Now
@@ -28,7 +28,7 @@ const (
 	replicaSetting = "replica/"
 )
 
-// Cut makes everything fail with an error, as a network does, until it is called with nil.
+// Cut makes every call fail with an error, like a broken network, until it is called with nil.
 func (s *Shared) Cut(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +48,7 @@ func (s *Shared) now() time.Time {
 	return s.Now().UTC()
 }
 
-// View and Update are those of the store, unless it is cut off.
+// View reads from the store, unless it is cut off.
 func (s *Shared) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err := s.cut(); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (s *Shared) View(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.View(ctx, fn)
 }
 
-// Update: see View.
+// Update changes the store, unless it is cut off.
 func (s *Shared) Update(ctx context.Context, fn func(store.Tx) error) error {
 	if err := s.cut(); err != nil {
 		return err
@@ -153,7 +153,7 @@ type fenced struct {
 	lease store.Lease
 }
 
-// Update looks at the lease inside the transaction: no replica takes it in between.
+// Update checks the lease inside the transaction, so that no replica can take it in between.
 func (f fenced) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return f.Shared.Update(ctx, func(tx store.Tx) error {
 		if err := f.held(tx, f.lease); err != nil {

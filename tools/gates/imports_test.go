@@ -38,7 +38,7 @@ var floors = [][]string{
 	{"mapping/plan", "mapping/lead", "mapping/pin"},
 	{"mapping"},
 	{"backend/virustotal", "backend/riskcloud", "backend/rest", "backend/backendtest"},
-	{"backend/simulation"},
+	{"backend/simulation", "backend/examine"},
 	{"backend"},
 	{"store/storetest/model"},
 	{"store/bolt", "store/postgres", "store/archive", "store/audit", "store/storetest"},

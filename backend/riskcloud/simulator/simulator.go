@@ -44,11 +44,11 @@ type role struct {
 	sets  map[string]bool
 }
 
-// Call and Fault are those of every simulated vendor.
-type (
-	Call  = simulation.Call
-	Fault = simulation.Fault
-)
+// Call is a request that the simulated vendor answered.
+type Call = simulation.Call
+
+// Fault is what a test makes the simulated vendor do wrong.
+type Fault = simulation.Fault
 
 // New makes a simulated vendor without accounts and roles.
 func New(o Options) *Server {

@@ -46,11 +46,11 @@ type member struct {
 	from  time.Time
 }
 
-// Call and Fault are those of every simulated vendor.
-type (
-	Call  = simulation.Call
-	Fault = simulation.Fault
-)
+// Call is a request that the simulated vendor answered.
+type Call = simulation.Call
+
+// Fault is what a test makes the simulated vendor do wrong.
+type Fault = simulation.Fault
 
 // New makes a simulated vendor without accounts and groups.
 func New(o Options) *Server {

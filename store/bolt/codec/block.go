@@ -9,15 +9,15 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// BlockBits is how many bits of a number are within a block.
+// BlockBits is the number of low bits of a number that select it within its block.
 const BlockBits = 8
 
-// Block is 256 numbers that lie side by side, each there or not. Memberships are kept in blocks: those of a group by the
-// numbers of its members, those of a member by the numbers of its groups. However many members a group has, adding one
-// touches one block each way.
+// Block is a set of numbers among 256 consecutive ones. Memberships are kept in blocks: those of a group by
+// the numbers of its members, those of a member by the numbers of its groups. So adding a member to a group
+// of any size changes one block each way.
 type Block [1 << BlockBits / 64]uint64
 
-// BlockRecord is the most that a block takes; one with fewer numbers than fewInBlock takes less.
+// BlockRecord is the size of the largest record of a block; one with fewer numbers than FewInBlock is smaller.
 const (
 	FewInBlock  = 1 << BlockBits / 8
 	BlockRecord = SealSize + FewInBlock
@@ -43,7 +43,7 @@ func (b *Block) Count() (n int) {
 	return n
 }
 
-// All yields the numbers that are there, in order; first is the lowest that the block can have.
+// All yields the numbers of the block, in order; first is the lowest that the block can have.
 func (b *Block) All(first Number) iter.Seq[Number] {
 	return func(yield func(Number) bool) {
 		for i, word := range b {
@@ -56,12 +56,12 @@ func (b *Block) All(first Number) iter.Seq[Number] {
 	}
 }
 
-// BlockKey is where the block of n among those of owner is.
+// BlockKey returns the key of the block of n among those of owner.
 func BlockKey(owner, n Number) []byte { return Pair(owner, n>>BlockBits) }
 
-// SealBlock appends the record of a block to out, which has room, and returns it alone as well. A block of few numbers is stored as
-// those of their bits that are within it, a byte each: most blocks are of a user who is in one of 256 groups that lie side by side,
-// or of a group of a few people among many.
+// SealBlock appends the record of a block to out, which has room, and also returns the record alone. A block
+// of few numbers is stored as one byte for each: most blocks are of a user in one of 256 consecutive groups,
+// or of a group with a few of many users.
 func SealBlock(out, key []byte, b *Block) (all, record []byte) {
 	from := len(out)
 	out = append(out, RecordVersion, 0, 0, 0, 0)

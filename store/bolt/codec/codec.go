@@ -15,18 +15,18 @@ import (
 // RecordVersion is the first byte of every record. A record with a higher one was written by a newer scimbridge.
 const RecordVersion = 1
 
-// SealSize is what a record has before its payload: version, checksum.
+// SealSize is the size of version and checksum, which precede the payload of a record.
 const SealSize = 1 + 4
 
-// MaxKeyPart bounds one part of a key: bbolt refuses keys over 32 KiB, and no name has a reason to be longer.
+// MaxKeyPart bounds one part of a key: bbolt refuses keys over 32 KiB, and no name needs more.
 const MaxKeyPart = 1024
 
-// Checksum covers the key as well, so that a record that turns up under another key is found out: one flipped bit
-// in a bbolt page moves records as easily as it changes them.
+// Checksum also covers the key, and so detects a record under a wrong key: one flipped bit in a page of
+// bbolt can move records as easily as change them.
 func Checksum(version byte, key, payload []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli) // made once by the standard library
+	table := crc32.MakeTable(crc32.Castagnoli) // the standard library caches it
 	begin := uint32(version)
-	if len(key) == NumberSize { // most records, and the lists of members are long: a number takes part at no cost
+	if len(key) == NumberSize { // a fast path without an allocation: most keys are numbers
 		begin = bits.RotateLeft32(begin, 24) ^ binary.BigEndian.Uint32(key)
 	} else {
 		begin = crc32.Update(begin, table, key)
@@ -34,7 +34,7 @@ func Checksum(version byte, key, payload []byte) uint32 {
 	return crc32.Update(begin, table, payload)
 }
 
-// Encoder appends a record. The zero value is not usable: see newRecord.
+// Encoder appends a record. The zero value is not usable: see NewRecord.
 type Encoder struct{ B []byte }
 
 // NewRecord begins a record with room for so many bytes.
@@ -44,7 +44,7 @@ func NewRecord(size int) *Encoder {
 	return &Encoder{B: b}
 }
 
-// Seal ends the record that is to be stored under key.
+// Seal completes the record for storage under key.
 func (e *Encoder) Seal(key []byte) []byte {
 	binary.BigEndian.PutUint32(e.B[1:], Checksum(RecordVersion, key, e.B[SealSize:]))
 	return e.B
@@ -77,7 +77,7 @@ func (e *Encoder) Bool(v bool) {
 	}
 }
 
-// Time keeps the instant, not the zone, and the zero time as the zero time.
+// Time appends the instant without its zone; the zero time stays the zero time.
 func (e *Encoder) Time(t time.Time) {
 	if t.IsZero() {
 		e.Byte(0)
@@ -88,14 +88,14 @@ func (e *Encoder) Time(t time.Time) {
 	e.Uint(uint64(t.Nanosecond()))
 }
 
-// Decoder reads what encoder wrote. It works on a string, so that the strings it gives out share one copy of the
-// record. After the first thing that does not fit it gives zero values only, and bad says so.
+// Decoder reads a record of Encoder. It works on a string, so that all strings in a record share one copy.
+// After the first value that does not fit it returns only zero values, and End an error.
 type Decoder struct {
 	S   string
 	Bad bool
 }
 
-// Unseal checks the record stored under key and gives its payload, which lives as long as the transaction.
+// Unseal checks the record under key and returns its payload, which is valid during the transaction.
 func Unseal(key, record []byte) ([]byte, error) {
 	switch {
 	case len(record) < SealSize:
@@ -110,7 +110,7 @@ func Unseal(key, record []byte) ([]byte, error) {
 	return record[SealSize:], nil
 }
 
-// OpenRecord is unseal for records that are strings and numbers throughout.
+// OpenRecord is Unseal for records of strings and numbers.
 func OpenRecord(key, record []byte) (*Decoder, error) {
 	payload, err := Unseal(key, record)
 	if err != nil {
@@ -119,7 +119,7 @@ func OpenRecord(key, record []byte) (*Decoder, error) {
 	return &Decoder{S: string(payload)}, nil
 }
 
-// End says whether the record was read exactly to its end.
+// End returns an error unless the record was read exactly to its end.
 func (d *Decoder) End(key []byte) error {
 	if d.Bad || d.S != "" {
 		return fmt.Errorf("record %.40x: fields do not fit: %w", key, store.ErrDamaged)
@@ -127,10 +127,10 @@ func (d *Decoder) End(key []byte) error {
 	return nil
 }
 
-// More says whether something is left to read: what a later version appends is not in older records.
+// More reports whether fields are left to read: older records lack the fields of later versions.
 func (d *Decoder) More() bool { return !d.Bad && d.S != "" }
 
-// Fail ends the reading: something does not fit.
+// Fail ends the reading: a value does not fit.
 func (d *Decoder) Fail() {
 	d.Bad = true
 	d.S = ""
@@ -205,8 +205,8 @@ func (d *Decoder) Time() time.Time {
 	return time.Unix(sec, int64(nsec)).UTC()
 }
 
-// Length reads how many things follow, each of at least one byte: a damaged record cannot ask for more memory
-// than it has bytes.
+// Length reads a number of elements, each of at least one byte: a damaged record cannot cause an allocation
+// larger than itself.
 func (d *Decoder) Length() int {
 	n := d.Uint()
 	if n > uint64(len(d.S)) {
@@ -251,9 +251,10 @@ func PartOf(key []byte) (string, bool) {
 	return string(bytes.ReplaceAll(part, []byte{0, 0xff}, []byte{0})), ok
 }
 
-// Number is the short stand-in for a resource id or member value within one identity provider.
+// Number stands for a resource id or member value within one identity provider.
 type Number uint32
 
+// NumberSize is the length of the key of a number.
 const NumberSize = 4
 
 // Key returns the key of a number.
@@ -272,7 +273,7 @@ func ToNumber(b []byte) Number { return Number(binary.BigEndian.Uint32(b)) }
 // SeqKey returns the key of a sequence number.
 func SeqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// SealUint and openUint are records of one number.
+// SealUint returns a record of one number.
 func SealUint(key []byte, v uint64) []byte {
 	e := NewRecord(binary.MaxVarintLen64)
 	e.Uint(v)

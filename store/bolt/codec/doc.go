@@ -1,8 +1,10 @@
-// Package codec is how records and keys are written in the file: a version, a checksum over key and payload, and the fields.
+// Package codec encodes the records and keys of the file: a version, a checksum over key and payload, and
+// the fields.
 //
-// It owns the encoding, the sealing of records and the blocks of numbers and of names. It knows no bucket and no transaction.
+// It owns the encoding, the sealing of records and the blocks of numbers and of names. It knows no buckets
+// and no transactions.
 //
 //	codec.go      records, keys, numbers
-//	block.go      256 numbers that are there or not: memberships
-//	nameblock.go  sixteen names
+//	block.go      sets of numbers among 256: memberships
+//	nameblock.go  blocks of sixteen names
 package codec

@@ -7,35 +7,35 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// NameBits is how many bits of a number are within a record of names: sixteen names lie together, since the list of a large
-// group reads all of them. Numbers begin with 1, which is the first of the first record.
+// NameBits is the number of low bits of a number that select its name within a block. Sixteen names are
+// stored together, because the list of a large group reads all of them. The first number is 1.
 const NameBits = 4
 
-// What a name is of: kept with it, so that a list of members need not look for each.
+// The kind of the owner of a name. It is stored with the name, so that a list of members reads it at once.
 const (
 	NameOfNothing byte = iota
 	NameOfUser
 	NameOfGroup
 )
 
-// NameOf is an id or member value as it lies in the file: it lives as long as the transaction.
+// NameOf is an id or member value in the file. It is valid during the transaction.
 type NameOf struct {
 	Id []byte
 	Is byte
 }
 
-// NameBlock is the names of a record, the first ones of its sixteen numbers.
+// NameBlock is a block of names, of the first ones of its sixteen numbers.
 type NameBlock struct {
 	Names [1 << NameBits]NameOf
 	N     int
 }
 
-// Place says on which sheet the name of a number stands, and where.
+// Place returns the block of the name of a number, and the place within it.
 func (n Number) Place() (sheet Number, at int) {
 	return (n - 1) >> NameBits, int((n - 1) & (1<<NameBits - 1))
 }
 
-// Open reads a sheet; one that is not stored is empty.
+// Open reads a block; one that is not stored is empty.
 func (s *NameBlock) Open(key, record []byte) error {
 	s.N = 0
 	if record == nil {

@@ -43,7 +43,7 @@ func Check(c *kv.Checker, d *Directory) {
 	checkMembers(c, where, d)
 }
 
-// checkResources counts into entries what every index has to have; that each is there is checked here.
+// checkResources checks that every index entry exists, and counts into entries how many each index must have.
 func checkResources[T any](c *kv.Checker, d *Directory, k kindOf[T], entries map[string]int) {
 	where := "directory " + d.Namespace.Name
 	for key := range c.Tx.Scan(d.Bucket(k.records), nil, 0) {
@@ -123,7 +123,7 @@ func checkMembers(c *kv.Checker, where string, d *Directory) {
 	}
 }
 
-// checkLoose counts the rows of member.of that stand for no membership. Each is there, and for no membership.
+// checkLoose counts the loose rows of member.of, and checks that each exists and stands for no membership.
 func checkLoose(c *kv.Checker, where string, d *Directory) (rows int) {
 	for k, v := range c.Tx.Scan(d.Bucket(dirLoose), nil, 0) {
 		l, err := codec.OpenBlock(k, v)

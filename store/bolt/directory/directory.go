@@ -40,7 +40,7 @@ const (
 // Directory is the directory of an identity provider in the file.
 type Directory struct{ *kv.Namespace }
 
-// Open is the directory in a namespace.
+// Open returns the directory in a namespace.
 func Open(s *kv.Namespace) *Directory { return &Directory{s} }
 
 func (d *Directory) count(what string) int {
@@ -65,7 +65,7 @@ func (d *Directory) addCount(what string, by int) error {
 	return d.Tx.Put(b, key, codec.SealUint(key, uint64(d.count(what)+by)))
 }
 
-// Row is a user or group with what the file keeps besides.
+// Row is a user or group with its place in the order of creation.
 type Row[T any] struct {
 	Val   T
 	Order uint64
@@ -103,8 +103,8 @@ func (x *index) many(bucket, value string, n codec.Number) {
 	}
 }
 
-// free reports ErrConflict if a unique entry belongs to another resource. It comes before every write, so that a
-// request that is refused leaves the transaction clean for the others of the same commit.
+// free returns ErrConflict if a unique entry belongs to another resource. It is called before every write, so
+// that a refused request leaves the transaction clean for the others of the same commit.
 func (d *Directory) free(x index, n codec.Number, known bool) error {
 	for _, e := range x {
 		if !e.unique {
@@ -117,7 +117,7 @@ func (d *Directory) free(x index, n codec.Number, known bool) error {
 	return nil
 }
 
-// reindex changes only what differs.
+// reindex changes only the entries that differ.
 func (d *Directory) reindex(n codec.Number, before, after index) error {
 	for _, e := range before {
 		if slices.ContainsFunc(after, e.equal) {
@@ -146,7 +146,7 @@ func (d *Directory) reindex(n codec.Number, before, after index) error {
 	return nil
 }
 
-// find gives the numbers an index has under the value.
+// find returns the numbers under a value of an index.
 func (d *Directory) find(bucket, value string, unique bool) ([]codec.Number, error) {
 	if value == "" {
 		return nil, nil

@@ -1,7 +1,7 @@
 // Package directory is the users, groups and memberships of one identity provider in the file.
 //
-// It owns the numbers of ids, the indexes, the blocks of memberships and the rows that wait for their removal. Transactions and
-// commits are the caller's.
+// It owns the numbers of ids, the indexes, the blocks of memberships and the loose rows. It does not own
+// transactions and commits.
 //
 //	directory.go       the buckets, and the indexes
 //	kind.go            users and groups: read, find, put, remove

@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// kind is what users and groups do not share.
+// kind holds the differences between users and groups.
 type kind struct {
 	word                    string
 	records, order, counter string
@@ -26,7 +26,7 @@ func groupKind() kind {
 	return kind{"group", dirGroups, dirGroupOrder, countGroups, dirGroupNames, store.ByDisplayName, codec.NameOfGroup}
 }
 
-// kindOf is a kind with what depends on its type.
+// kindOf is a kind with the functions that depend on its type.
 type kindOf[T any] struct {
 	kind
 	id     func(T) string

@@ -11,8 +11,8 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// resolve reads what an index points to, in order of creation. An entry that points nowhere, or to a resource
-// that has another value, is damage that no checksum shows.
+// resolve reads the resources of index entries, in order of creation. An entry without a resource, or of a
+// resource with another value, is damage that no checksum shows.
 func resolve[T any](d *Directory, k kindOf[T], bucket string, found []codec.Number, has func(T) bool) ([]T, error) {
 	var rows []Row[T]
 	for _, n := range found {
@@ -33,7 +33,7 @@ func resolve[T any](d *Directory, k kindOf[T], bucket string, found []codec.Numb
 	return vals, nil
 }
 
-// list yields in the order asked for. What is skipped is counted, not decoded.
+// list yields resources in an order. Skipped ones are counted, not decoded.
 func list[T any](d *Directory, k kindOf[T], from store.From) iter.Seq2[T, error] {
 	bucket, after := k.order, []byte(nil)
 	switch {

@@ -11,12 +11,13 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// A row of member.of is loose if it stands for no membership: of one that was removed, or of one that is about to be added. The
-// bucket members.loose lists the loose rows, in blocks as those of members. So a change of any size is a change of a few blocks:
-// members of a group become loose, or loose ones become members. Rows that stay loose are removed in parts, after the change or,
-// if the process ends before, when the file is opened.
+// A row of member.of is loose if it stands for no membership: of a removed one, or of one that is about to be
+// added. The bucket members.loose lists the loose rows, in blocks like those of members.
+//
+// So a change of any size changes a few blocks: members of a group become loose, or loose ones become
+// members. Loose rows are removed in parts after the change or, if the process ends before, by the next Open.
 
-// Loose gives the bucket of the loose rows, and nil if there are none.
+// Loose returns the bucket of the loose rows; nil without any.
 func (d *Directory) Loose() *bbolt.Bucket {
 	b := d.Bucket(dirLoose)
 	if b == nil {
@@ -28,7 +29,7 @@ func (d *Directory) Loose() *bbolt.Bucket {
 	return b
 }
 
-// isLoose says whether the row of a member is loose.
+// isLoose reports whether the row of a member is loose.
 func isLoose(loose *bbolt.Bucket, g, m codec.Number) (bool, error) {
 	if loose == nil {
 		return false, nil
@@ -38,7 +39,7 @@ func isLoose(loose *bbolt.Bucket, g, m codec.Number) (bool, error) {
 	return b.Has(m), err
 }
 
-// Loosen adds loose rows for members that the group is about to get. Their numbers come in order.
+// Loosen adds loose rows for members that the group is about to get, in the order of their numbers.
 func (d *Directory) Loosen(g codec.Number, members []codec.Number) error {
 	loose := d.Loose()
 	var open []candidate
@@ -95,7 +96,7 @@ func (d *Directory) loosenAll(g codec.Number) error {
 	return nil
 }
 
-// Tighten removes loose rows, at most a part of them, but for those of the groups to keep. It says whether there may be more.
+// Tighten removes at most a part of the loose rows, except for the groups to keep. It reports whether there may be more.
 func (d *Directory) Tighten(part int, keep func(g codec.Number) bool) (more bool, err error) {
 	b := d.Loose()
 	if b == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// forth changes the blocks of a group. It returns the candidates for which that changed something, and those of them whose rows in
-// member.of have to change with it, both in order of their numbers. A row that is loose already has what a new membership needs.
+// forth changes the blocks of a group. It returns the candidates that changed, and those of them whose rows
+// in member.of must change too, both in order of their numbers. A loose row already fits a new membership.
 func (d *Directory) forth(g codec.Number, all []candidate, there, late bool) (done, rows []candidate, err error) {
 	done = all[:0]
 	loose := d.Loose()
@@ -59,8 +59,8 @@ func (d *Directory) forth(g codec.Number, all []candidate, there, late bool) (do
 	return done, rows, nil
 }
 
-// back changes the blocks of the members. All are read before the first is written: a write makes reading in order lose its
-// place.
+// back changes the blocks of the members. It reads all before it writes the first, because a write
+// invalidates the cursor.
 func (d *Directory) back(g codec.Number, members []candidate, there bool) error {
 	if len(members) == 0 {
 		return nil
@@ -86,13 +86,13 @@ func (d *Directory) back(g codec.Number, members []candidate, there bool) error 
 	return d.putBlocks(dirMemberOf, keys, blocks)
 }
 
-// putBlocks stores blocks; those that are empty go.
+// putBlocks stores blocks, and removes empty ones.
 func (d *Directory) putBlocks(bucket string, keys [][]byte, blocks []codec.Block) error {
 	b, err := d.Make(bucket)
 	if err != nil {
 		return err
 	}
-	room, record := make([]byte, 0, len(blocks)*codec.BlockRecord), []byte(nil) // bbolt keeps what it is given until the commit
+	room, record := make([]byte, 0, len(blocks)*codec.BlockRecord), []byte(nil) // bbolt keeps the slices until the commit
 	for i := range blocks {
 		if blocks[i].Empty() {
 			err = d.Tx.Del(b, keys[i])
@@ -107,7 +107,7 @@ func (d *Directory) putBlocks(bucket string, keys [][]byte, blocks []codec.Block
 	return nil
 }
 
-// leaveAll removes the member from every group it is in.
+// leaveAll removes the member from all its groups.
 func (d *Directory) leaveAll(m codec.Number) error {
 	var groups []codec.Number
 	for g, err := range d.groupsOf(m) {

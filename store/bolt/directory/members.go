@@ -15,7 +15,7 @@ import (
 // maxValue is what the port allows for a member value.
 const maxValue = 1024
 
-// group gives the number of a group that exists.
+// group returns the number of an existing group.
 func (d *Directory) group(id string) (codec.Number, error) {
 	n, ok, err := d.Number(id)
 	if err != nil {
@@ -99,13 +99,13 @@ func (d *Directory) RemoveMembers(group string, values ...string) ([]string, err
 	return d.change(g, values, candidates(numbers), false, prepared || len(values) > d.Tx.Part)
 }
 
-// candidate is a value with its number and its place among those given.
+// candidate is a value with its number and its place in the arguments.
 type candidate struct {
 	codec.Number
 	at int
 }
 
-// candidates leaves out what has no number.
+// candidates leaves out values without a number.
 func candidates(numbers []codec.Number) []candidate {
 	all := make([]candidate, 0, len(numbers))
 	for i, n := range numbers {
@@ -116,8 +116,9 @@ func candidates(numbers []codec.Number) []candidate {
 	return all
 }
 
-// change makes memberships be there, or not, and keeps the group's size. It works in the order of the members' numbers, in which
-// their blocks lie side by side. The rows of members that are removed late become loose: see looserows.go.
+// change adds or removes memberships and updates the size of the group. It works in the order of the members'
+// numbers, in which their blocks are adjacent. Rows whose removal is postponed become loose: see
+// looserows.go.
 func (d *Directory) change(g codec.Number, values []string, all []candidate, there, late bool) ([]string, error) {
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.at, b.at)) })
 	done, rows, err := d.forth(g, all, there, late)
@@ -152,7 +153,7 @@ func (d *Directory) grow(g codec.Number, by int) error {
 	return d.setSize(g, size)
 }
 
-// groupsOf yields the numbers of the groups of a member. Rows that are loose are left out.
+// groupsOf yields the numbers of the groups of a member, without loose rows.
 func (d *Directory) groupsOf(m codec.Number) iter.Seq2[codec.Number, error] {
 	return func(yield func(codec.Number, error) bool) {
 		loose := d.Loose()
@@ -185,7 +186,7 @@ func (d *Directory) IsMember(group, value string) (bool, error) {
 	return b.Has(m), err
 }
 
-// Members comes in the order in which the directory first heard of the values.
+// Members lists in the order in which the directory first had the values.
 func (d *Directory) Members(group string) iter.Seq2[store.Member, error] {
 	return func(yield func(store.Member, error) bool) {
 		g, err := d.group(group)
@@ -266,7 +267,7 @@ func (d *Directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 	}
 }
 
-// foresee is ask for a change of the directory. Outside of a job nothing is prepared.
+// foresee calls Ask for a change of the directory. Outside of a job no change is prepared.
 func (d *Directory) foresee(group string, values []string, add bool) (numbers []codec.Number, noted bool) {
 	if d.Tx.Plan == nil {
 		return nil, false
@@ -274,7 +275,7 @@ func (d *Directory) foresee(group string, values []string, add bool) (numbers []
 	return d.Tx.Plan.Ask(d.Tx.Part, kv.Change{IdP: d.Namespace.Name, Group: group, Values: values, Add: add})
 }
 
-// linked yields what the blocks of owner hold, in order. Who iterates may change them meanwhile.
+// linked yields the numbers in the blocks of owner, in order. The blocks may be changed meanwhile.
 func (d *Directory) linked(bucket string, owner codec.Number) iter.Seq2[codec.Number, error] {
 	return func(yield func(codec.Number, error) bool) {
 		for k, v := range d.Tx.Scan(d.Bucket(bucket), owner.Key(), 0) {

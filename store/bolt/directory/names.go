@@ -12,7 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// Number looks an id up; false if it was never mentioned.
+// Number returns the number of an id; false if it has none.
 func (d *Directory) Number(id string) (codec.Number, bool, error) {
 	key := codec.MakeKey(id)
 	v := d.Get(dirIDs, key)
@@ -25,7 +25,7 @@ func (d *Directory) Number(id string) (codec.Number, bool, error) {
 	return codec.ToNumber(v), true, nil
 }
 
-// Intern gives an id its number, which it keeps: the audit trail refers to it after the resource is deleted.
+// Intern numbers an id. The number is permanent: the audit trail refers to it after the resource is deleted.
 func (d *Directory) Intern(id string) (codec.Number, error) {
 	n, ok, err := d.Number(id)
 	if ok || err != nil {
@@ -38,7 +38,7 @@ func (d *Directory) Intern(id string) (codec.Number, error) {
 	return all[0], nil
 }
 
-// InternAll is intern for many ids, in the order given.
+// InternAll is Intern for many ids, in their order.
 func (d *Directory) InternAll(ids []string) ([]codec.Number, error) {
 	numbers := make([]codec.Number, len(ids))
 	var fresh []string
@@ -79,8 +79,8 @@ func (d *Directory) InternAll(ids []string) ([]codec.Number, error) {
 	return numbers, nil
 }
 
-// internNew numbers ids that have no number, in the order given. It stores them in the order of their keys: bbolt splits a page
-// only at the commit, and until then each new key moves all larger keys of its page.
+// internNew numbers ids that have no number, in their order. It stores them in the order of their keys:
+// bbolt splits a page only at the commit, and until then each new key moves all larger keys of its page.
 func (d *Directory) internNew(ids []string) ([]codec.Number, error) {
 	names, err := d.Make(dirNames)
 	if err != nil {
@@ -119,7 +119,7 @@ func (d *Directory) internNew(ids []string) ([]codec.Number, error) {
 	return numbers, nil
 }
 
-// addNames writes the names of new numbers, which follow each other, sheet by sheet.
+// addNames writes the names of new consecutive numbers, block by block.
 func (d *Directory) addNames(first codec.Number, ids []string) error {
 	for len(ids) > 0 {
 		row, at := first.Place()
@@ -144,7 +144,7 @@ func (d *Directory) addNames(first codec.Number, ids []string) error {
 	return nil
 }
 
-// rename changes the sheet on which the name of a number stands.
+// rename changes the block of the name of a number.
 func (d *Directory) rename(n codec.Number, do func(s *codec.NameBlock, at int) error) error {
 	row, at := n.Place()
 	key := row.Key()
@@ -158,7 +158,7 @@ func (d *Directory) rename(n codec.Number, do func(s *codec.NameBlock, at int) e
 	return d.Tx.Put(d.Bucket(dirNames), key, s.Seal(key))
 }
 
-// label says in the name of a number what it is of.
+// label stores the kind of the owner with a name.
 func (d *Directory) label(n codec.Number, is byte) error {
 	return d.rename(n, func(s *codec.NameBlock, at int) error {
 		if at >= s.N {
@@ -169,7 +169,7 @@ func (d *Directory) label(n codec.Number, is byte) error {
 	})
 }
 
-// Name is the way back from a number.
+// Name returns the id of a number.
 func (d *Directory) Name(n codec.Number) (string, error) {
 	r := d.names()
 	e, err := r.of(n)
@@ -180,7 +180,7 @@ func missingName(n codec.Number) error {
 	return fmt.Errorf("name of number %d: missing: %w", n, store.ErrDamaged)
 }
 
-// nameReader reads names whose numbers come in order.
+// nameReader reads names in the order of their numbers.
 type nameReader struct {
 	rows kv.SeekCursor
 	row  codec.Number
@@ -195,7 +195,7 @@ func (d *Directory) names() nameReader {
 func (r *nameReader) of(n codec.Number) (codec.NameOf, error) {
 	row, at := n.Place()
 	if !r.open || row != r.row {
-		if err := r.NameBlock.Open(row.Key(), r.rows.Get(uint64(row))); err != nil {
+		if err := r.Open(row.Key(), r.rows.Get(uint64(row))); err != nil {
 			return codec.NameOf{}, err
 		}
 		r.row, r.open = row, true
@@ -203,5 +203,5 @@ func (r *nameReader) of(n codec.Number) (codec.NameOf, error) {
 	if n == 0 || at >= r.N {
 		return codec.NameOf{}, missingName(n)
 	}
-	return r.NameBlock.Names[at], nil
+	return r.Names[at], nil
 }

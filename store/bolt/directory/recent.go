@@ -7,7 +7,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// recent is the members that a function has added and removed, with their numbers: its events name them next.
+// recent holds the members that a function has added and removed, with their numbers: its events name them next.
 type recent struct {
 	plan    *kv.Foresight
 	values  [2][]string // removed, added
@@ -26,7 +26,7 @@ func (r *recent) note(j *kv.Foresight, values []string, numbers []codec.Number, 
 	r.numbers[i] = append(slices.Clip(r.numbers[i]), numbers...)
 }
 
-// Numbers is number for the members of recent changes first, in their order.
+// Numbers returns the numbers of ids. It is fast for the members of recent changes, in their order.
 func (d *Directory) Numbers() func(id string) (codec.Number, bool, error) {
 	r := *d.recents()
 	var next [2]int
@@ -43,7 +43,7 @@ func (d *Directory) Numbers() func(id string) (codec.Number, bool, error) {
 	}
 }
 
-// recents returns what the transaction remembers of recent changes of this directory.
+// recents returns the recent changes of this directory in the transaction.
 func (d *Directory) recents() *recent {
 	r, ok := d.Memo.(*recent)
 	if !ok {

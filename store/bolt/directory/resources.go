@@ -9,8 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// splitHead separates the typed fields of a resource from its attributes: the former become strings, the latter
-// are copied once.
+// splitHead separates the typed fields of a resource from its attributes, and copies each part once.
 func splitHead(key, payload []byte) (*codec.Decoder, []byte, error) {
 	if len(payload) < 4 {
 		return nil, nil, fmt.Errorf("record %x: %w", key, store.ErrDamaged)
@@ -23,7 +22,7 @@ func splitHead(key, payload []byte) (*codec.Decoder, []byte, error) {
 	return &codec.Decoder{S: string(payload[:n])}, codec.CloneRaw(payload[n:]), nil
 }
 
-// sealHead is the other direction.
+// sealHead reverses splitHead.
 func sealHead(key []byte, attributes []byte, head func(*codec.Encoder)) []byte {
 	e := codec.NewRecord(256 + len(attributes))
 	e.Raw([]byte{0, 0, 0, 0})
@@ -49,7 +48,7 @@ func EncodeUser(key []byte, r Row[store.User]) []byte {
 		e.Uint(u.Version)
 		e.Time(u.Created)
 		e.Time(u.Modified)
-		if len(u.Original) > 0 { // a record without it is as it was before there was any
+		if len(u.Original) > 0 { // without it the record has the form of earlier versions
 			e.Uint(uint64(len(u.Original)))
 			for _, v := range u.Original {
 				e.String(v)

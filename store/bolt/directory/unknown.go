@@ -22,8 +22,8 @@ func (d *Directory) Existing(ids ...string) ([]string, error) {
 	return found, nil
 }
 
-// UnknownMembers implements store.Directory. It goes through the names, and for each that is of
-// nothing through its memberships: so it costs what the directory has of ids, not of memberships.
+// UnknownMembers implements store.Directory. It reads all names, and the memberships of each name without a
+// resource: its cost grows with the ids of the directory, not with the memberships.
 func (d *Directory) UnknownMembers() ([]store.UnknownMembers, error) {
 	counts, err := d.countUnknown()
 	if err != nil {
@@ -40,7 +40,7 @@ func (d *Directory) UnknownMembers() ([]store.UnknownMembers, error) {
 	return out, nil
 }
 
-// countUnknown counts the memberships of names that are of nothing, by group.
+// countUnknown counts the memberships of names without a resource, by group.
 func (d *Directory) countUnknown() (map[codec.Number]int, error) {
 	counts := map[codec.Number]int{}
 	var s codec.NameBlock

@@ -8,23 +8,23 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// maxProblems is how many problems Check reports: one is enough to stop, a few help to see what happened.
+// maxProblems bounds the problems that Check reports: a few help to find the cause.
 const maxProblems = 20
 
-// Checker collects what is wrong in a file.
+// Checker collects the problems of a file.
 type Checker struct {
 	Tx       *Tx
 	Problems []error
 }
 
-// Note adds an error, if it is one, and there are not too many.
+// Note adds an error, unless it is nil or there are too many.
 func (c *Checker) Note(where string, err error) {
 	if err != nil && len(c.Problems) < maxProblems {
 		c.Problems = append(c.Problems, fmt.Errorf("check %s: %w", where, err))
 	}
 }
 
-// Wrong adds something that does not fit.
+// Wrong adds an inconsistency.
 func (c *Checker) Wrong(where, format string, args ...any) {
 	c.Note(where, fmt.Errorf(format+": %w", append(args, store.ErrDamaged)...))
 }

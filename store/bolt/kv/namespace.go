@@ -17,12 +17,12 @@ type Namespace struct {
 	top, Name string
 	Root      *bbolt.Bucket
 	subs      map[string]*bbolt.Bucket
-	cursors   map[string]*bbolt.Cursor // for get: Bucket.Get makes a new one every time
+	cursors   map[string]*bbolt.Cursor // for Get: Bucket.Get makes a new one every time
 
-	Memo any // what the tables of the namespace remember for the transaction
+	Memo any // data of the tables for the length of the transaction
 }
 
-// Get reads one value; nil if there is none, or no bucket yet.
+// Get reads one value; nil without one, or without the bucket.
 func (s *Namespace) Get(name string, key []byte) []byte {
 	c := s.cursors[name]
 	if c == nil {
@@ -54,7 +54,7 @@ func (t *Tx) Namespace(top, name string) *Namespace {
 	return s
 }
 
-// Bucket gives nil if there is none yet.
+// Bucket returns a bucket; nil if it does not exist yet.
 func (s *Namespace) Bucket(name string) *bbolt.Bucket {
 	if b := s.subs[name]; b != nil || s.Root == nil {
 		return b
@@ -71,7 +71,7 @@ func (s *Namespace) adopt(name string, b *bbolt.Bucket) {
 	s.subs[name] = b
 }
 
-// Make gives the bucket, creating what is missing.
+// Make returns a bucket, and creates it if it is missing.
 func (s *Namespace) Make(name string) (*bbolt.Bucket, error) {
 	if b := s.Bucket(name); b != nil {
 		return b, nil
@@ -123,7 +123,7 @@ func (t *Tx) Top(name string) (*bbolt.Bucket, error) {
 	return b, nil
 }
 
-// fillPercent says how full a page is left when it has to be split: nearly full where keys arrive in order.
+// fillPercent returns how full a split page stays: nearly full where keys arrive in order.
 func fillPercent(bucket string) float64 {
 	switch bucket {
 	case TopEvents, TopSeals, "names", "users", "users.order", "groups", "groups.order", "members", "members.loose": // see doc.go of bolt

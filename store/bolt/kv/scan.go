@@ -8,13 +8,13 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Scan yields what has the prefix, in order of the keys, after passing over skip of them. The function that
-// iterates may change the bucket meanwhile: bbolt's cursor loses its place then, so it is looked up again.
+// Scan yields the keys with a prefix, in order, after the first skip of them. The bucket may be changed
+// meanwhile: bbolt's cursor then loses its place, and Scan seeks it again.
 func (t *Tx) Scan(b *bbolt.Bucket, prefix []byte, skip int) iter.Seq2[[]byte, []byte] {
 	return t.ScanFrom(b, prefix, prefix, skip)
 }
 
-// ScanFrom is scan that starts at a key within the prefix.
+// ScanFrom is Scan that starts at a key with the prefix.
 func (t *Tx) ScanFrom(b *bbolt.Bucket, start, prefix []byte, skip int) iter.Seq2[[]byte, []byte] {
 	return func(yield func([]byte, []byte) bool) {
 		if b == nil {
@@ -42,8 +42,8 @@ func (t *Tx) ScanFrom(b *bbolt.Bucket, start, prefix []byte, skip int) iter.Seq2
 	}
 }
 
-// Walk yields a whole bucket in either direction, from beyond a key (nil: from its end), after passing over skip. Like
-// scan it bears changes meanwhile.
+// Walk yields a whole bucket in either direction, from beyond a key (nil: from its end), after the first skip
+// keys. Like Scan it allows changes meanwhile.
 func (t *Tx) Walk(b *bbolt.Bucket, after []byte, skip int, descending bool) iter.Seq2[[]byte, []byte] {
 	return func(yield func([]byte, []byte) bool) {
 		if b == nil {
@@ -92,7 +92,7 @@ func beyond(c *bbolt.Cursor, after []byte, descending bool) (k, v []byte) {
 	return k, v
 }
 
-// SeekCursor looks up keys that are numbers and come in order: most of the time the next one is near the last.
+// SeekCursor reads keys that are numbers, in order: most of the time the next one is near the last.
 type SeekCursor struct {
 	Tx     *Tx
 	Bucket *bbolt.Bucket
@@ -104,7 +104,7 @@ type SeekCursor struct {
 	writes int
 }
 
-// Near is how many keys are passed over before looking from the top is cheaper.
+// Near is the number of steps beyond which a new search is cheaper.
 const Near = 8
 
 // Get returns the value of a key; nil if there is none.
@@ -133,7 +133,7 @@ func (f *SeekCursor) encode(key uint64) []byte {
 	return binary.BigEndian.AppendUint64(nil, key)[8-f.Width:]
 }
 
-// stand notes where the cursor is. A key of another length is none of those that are looked for.
+// stand records the position of the cursor. A key of another length is no number.
 func (f *SeekCursor) stand(k, v []byte) {
 	f.value, f.ended = v, len(k) != f.Width
 	switch len(k) {

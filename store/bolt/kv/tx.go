@@ -27,38 +27,38 @@ const (
 	MetaAnchor = "anchor"
 )
 
-// PartSize is how many memberships a transaction changes in both directions. One that changes more leaves the way back to others:
-// a million rows of member.of take a second, and every other writer would wait for it.
+// PartSize is the most memberships that a transaction changes in both directions. A larger change leaves the
+// rows of member.of to other transactions: a million of them take a second, and every other writer would
+// wait.
 const PartSize = 1024
 
-// Tx is one transaction as one function sees it.
+// Tx is one run of a function in a transaction.
 type Tx struct {
 	Btx *bbolt.Tx
-	// writes counts changes. The group commit asks whether a function changed anything, and iterators whether
-	// they have to find their place again.
+	// writes counts changes: for the group commit, and for iterators, which must seek again after a change.
 	Writes int
 	// err is a failure of a method that cannot report one; the transaction ends with it.
 	Err        error
 	Namespaces map[string]*Namespace
 
-	Plan     *Foresight // of the function that runs; nil in a View
-	Part     int        // see partSize
-	Loosened bool       // loose rows have come that are to be removed
+	Plan     *Foresight // of the running function; nil in a View
+	Part     int        // see PartSize
+	Loosened bool       // the function has left loose rows
 }
 
-// New begins to use a transaction of bbolt.
+// New wraps a transaction of bbolt.
 func New(btx *bbolt.Tx) *Tx {
 	return &Tx{Btx: btx, Namespaces: map[string]*Namespace{}, Part: PartSize}
 }
 
-// Write is called first by everything that changes something.
+// Write must be called first by every method that makes a change.
 func (t *Tx) Write() {
 	if !t.Btx.Writable() {
 		panic("bolt: write in a View")
 	}
 }
 
-// Fail notes a failure that ends the transaction.
+// Fail records a failure that ends the transaction.
 func (t *Tx) Fail(err error) {
 	if t.Err == nil {
 		t.Err = err
@@ -96,7 +96,7 @@ func (t *Tx) Next(b *bbolt.Bucket) (uint64, error) {
 	return n, nil
 }
 
-// Get is Get that takes a bucket that does not exist yet.
+// Get reads a value; nil if the bucket does not exist yet.
 func Get(b *bbolt.Bucket, key []byte) []byte {
 	if b == nil {
 		return nil
@@ -104,5 +104,5 @@ func Get(b *bbolt.Bucket, key []byte) []byte {
 	return b.Get(key)
 }
 
-// IsMissing tells a record that is not there from one that cannot be read.
+// IsMissing reports whether an error means a missing record, not an unreadable one.
 func IsMissing(err error) bool { return errors.Is(err, store.ErrNotFound) }

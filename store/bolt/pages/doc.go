@@ -1,4 +1,5 @@
-// Package pages reads the pages of a bbolt file by itself, and checks each before it follows it: bbolt trusts them.
+// Package pages reads the pages of a bbolt file and checks each one before it follows it. bbolt trusts pages
+// unchecked.
 //
-// It owns what it knows of bbolt's layout. It writes nothing.
+// It owns the knowledge of bbolt's layout. It does not write.
 package pages

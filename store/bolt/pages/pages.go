@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// What bbolt writes, in the byte order of the machine. A page begins with its number (8 bytes), flags (2), count
-// of elements (2) and the number of pages that follow it as one (4).
+// The layout of bbolt, in the byte order of the machine. A page begins with its number (8 bytes), flags (2),
+// the count of its elements (2) and the number of its overflow pages (4).
 const (
 	pageHeader  = 16
 	elementSize = 16
@@ -29,9 +29,9 @@ const (
 	maxDepth     = 64
 )
 
-// Check follows every page of the file as its newest meta page leads to them and reports the first thing
-// that is not as bbolt leaves it. bbolt itself follows them unchecked: on a page that is damaged it panics, also
-// in goroutines of its own, loops, or reads outside of the map.
+// Check follows every page of the file from its newest meta page, and reports the first one that bbolt cannot
+// have written. bbolt itself follows them unchecked: on a damaged page it panics, also in its own goroutines,
+// loops, or reads outside of the map.
 func Check(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -54,10 +54,10 @@ type Walker struct {
 	Root     uint64
 	High     uint64 // pages from here on are not in use
 	Seen     []bool
-	// value is called with every value, the buckets that it is in, from the outermost on, and its place in the file; nil: not.
+	// value is called with every value, its buckets from the outermost on, and its place in the file; may be nil.
 	Value   func(in [][]byte, key, value []byte, at int64)
-	buckets [][]byte             // in which the walker is
-	pages   [maxDepth + 2][]byte // one that was read for each depth: they are as many as the file has, and one at a time
+	buckets [][]byte             // the path to the current bucket
+	pages   [maxDepth + 2][]byte // one buffer for each depth, used again and again
 }
 
 // Walk follows every page from the root on.
@@ -66,12 +66,12 @@ func (w *Walker) Walk() error {
 	return w.tree(w.Root, nil, nil, 0)
 }
 
-// meta finds the newest of the two meta pages that is whole.
+// meta finds the newest valid one of the two meta pages.
 func (w *Walker) meta(size int64) error {
 	newest := uint64(0)
 	found := false
 	offsets := []int64{0}
-	for i := range 15 { // the second is where the size of a page, which only a meta page tells, puts it
+	for i := range 15 { // the place of the second depends on the page size, which only a meta page has
 		offsets = append(offsets, 1024<<i)
 	}
 	for _, off := range offsets {
@@ -99,7 +99,7 @@ func (w *Walker) meta(size int64) error {
 		}
 	}
 	if !found {
-		return errors.New("neither of its two first pages is whole")
+		return errors.New("neither of its two first pages is intact")
 	}
 	if w.High > uint64(size)/uint64(w.PageSize)+1 {
 		return fmt.Errorf("it ends at %d bytes and should have %d pages of %d", size, w.High, w.PageSize)
@@ -107,7 +107,7 @@ func (w *Walker) meta(size int64) error {
 	return nil
 }
 
-// tree checks the page and what is under it. Its keys lie in [low, high); nil is no bound.
+// tree checks a page and the pages below it. Its keys lie in [low, high); nil is no bound.
 func (w *Walker) tree(id uint64, low, high []byte, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("page %d: too deep", id)
@@ -133,7 +133,7 @@ func (w *Walker) tree(id uint64, low, high []byte, depth int) error {
 		}
 		w.Seen[p] = true
 	}
-	if overflow > 0 { // seldom: of its own
+	if overflow > 0 { // seldom: needs its own buffer
 		page = make([]byte, (1+overflow)*uint64(w.PageSize))
 		if _, err := w.F.ReadAt(page, int64(id)*int64(w.PageSize)); err != nil {
 			return fmt.Errorf("page %d: %w", id, err)
@@ -142,7 +142,7 @@ func (w *Walker) tree(id uint64, low, high []byte, depth int) error {
 	return w.page(id, int64(id)*int64(w.PageSize), page, low, high, depth)
 }
 
-// page checks a page that has been read from there, or the page of a small bucket that is kept in its parent.
+// page checks a page that was read, or the page of a small bucket inside its parent.
 func (w *Walker) page(id uint64, at int64, page, low, high []byte, depth int) error {
 	order := binary.NativeEndian
 	flags, count := order.Uint16(page[8:]), int(order.Uint16(page[10:]))
@@ -167,7 +167,7 @@ func (w *Walker) page(id uint64, at int64, page, low, high []byte, depth int) er
 		before = e.key
 	}
 	for i := range count {
-		e, _ := elementOf(page, flags, count, i) // it was looked at above
+		e, _ := elementOf(page, flags, count, i) // checked above
 		switch {
 		case flags == pageBranch:
 			next := high
@@ -191,7 +191,7 @@ func (w *Walker) page(id uint64, at int64, page, low, high []byte, depth int) er
 	return nil
 }
 
-// element is a key of a page, with its value or the page that it leads to.
+// element is a key of a page, with its value or its child page.
 type element struct {
 	key, value []byte
 	at         int64 // of the value, in the page
@@ -199,7 +199,7 @@ type element struct {
 	bucket     bool
 }
 
-// elementOf finds one of the elements of a page; false if it does not lie within.
+// elementOf returns an element of a page; false if it lies outside.
 func elementOf(page []byte, flags uint16, count, i int) (e element, ok bool) {
 	order := binary.NativeEndian
 	at := pageHeader + i*elementSize
@@ -220,7 +220,7 @@ func elementOf(page []byte, flags uint16, count, i int) (e element, ok bool) {
 	return e, true
 }
 
-// bucket checks a bucket whose value is there.
+// bucket checks a bucket, given its value.
 func (w *Walker) bucket(id uint64, at int64, value []byte, depth int) error {
 	if len(value) < bucketHeader {
 		return fmt.Errorf("page %d: bucket too short", id)

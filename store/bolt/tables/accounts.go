@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// The buckets of a backend's ID mapping.
+// The buckets of a backend's links and cached accounts.
 const (
 	accLinks  = "links"      // idp, user -> link
 	accLinked = "by.account" // account, idp, user -> key of the link
@@ -26,7 +26,7 @@ func EncodeLink(key []byte, l store.Link) []byte {
 	e.String(l.Key)
 	e.String(l.Account)
 	e.Time(l.Seen)
-	if l.Changed || l.Made { // a record without them is as it was before there were any
+	if l.Changed || l.Made { // without them the record has the form of earlier versions
 		e.Bool(l.Changed)
 		e.Bool(l.Made)
 	}
@@ -122,7 +122,7 @@ func (a *accounts) tallyLink(idp, user, account string) error {
 	return (&work{a.Tx.Namespace(kv.TopWork, a.Name)}).moveBlocked(idp, user, before, account)
 }
 
-// unlink removes the way back from the account the link has now, unless it is the one it is going to have.
+// unlink removes the index entry of the link's current account, unless the link keeps that account.
 func (a *accounts) unlink(key []byte, unless string) error {
 	record := a.Get(accLinks, key)
 	if record == nil {

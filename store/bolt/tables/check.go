@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// Check reads everything and reports what does not fit.
+// Check reads all tables and reports inconsistencies.
 func Check(st store.Tx) error {
 	t, ok := st.(Tx)
 	if !ok {
@@ -42,7 +42,7 @@ func Check(st store.Tx) error {
 	return errors.Join(c.Problems...)
 }
 
-// checkRecords: records decode, stand under their keys, and are found by the time at which they expire.
+// checkRecords checks that records decode, are under their keys, and are found by their expiry.
 func checkRecords(c *kv.Checker, rs records) {
 	expiring := 0
 	for _, like := range store.Tables() {
@@ -68,7 +68,7 @@ func checkRecords(c *kv.Checker, rs records) {
 	}
 }
 
-// tallies holds what is counted to what is there.
+// tallies compares the tallies with the tables.
 func checkTallies(c *kv.Checker, backend string) {
 	where := "work " + backend
 	kept, err := store.TalliesOf(New(c.Tx), backend)
@@ -89,8 +89,8 @@ func checkTallies(c *kv.Checker, backend string) {
 	}
 }
 
-// seals are of every event from the first to one, in their order, and in places without a gap. What the digests say is not
-// known here.
+// seals checks that every event up to the last seal has one, in order and without a gap. It cannot check the
+// digests.
 func checkSeals(c *kv.Checker, e *events) {
 	last, err := e.Anchor()
 	if err != nil {
@@ -106,7 +106,8 @@ func checkSeals(c *kv.Checker, e *events) {
 			c.Wrong("events", "seal %d of event %d after seal %d of event %d", s.Place, s.Event, last.Place, last.Event)
 		}
 		next := uint64(0)
-		for ev := range e.Since(last.Event) {
+		for ev, err := range e.Since(last.Event) {
+			c.Note("events", err)
 			next = ev.Seq
 			break
 		}

@@ -14,8 +14,8 @@ import (
 
 type events struct{ tx *kv.Tx }
 
-// How an event names members and its subject: by number in the directory, which costs a byte or two where the
-// string costs 37, or in full when the directory never heard of one.
+// An event names members and its subject by number in the directory, which costs a byte or two instead of the
+// 37 of the string, or in full if the directory has no number for it.
 const (
 	refNone = iota
 	refNumbers
@@ -36,7 +36,7 @@ func (e *events) Append(ev store.Event) (uint64, error) {
 	if ev.Seq, err = e.tx.Next(b); err != nil {
 		return 0, err
 	}
-	if p := e.tx.Plan; p != nil && p.Surveying() { // it may name a million members, and is not to stay
+	if p := e.tx.Plan; p != nil && p.Surveying() { // it may name a million members, and the survey is rolled back
 		return ev.Seq, nil
 	}
 	key := codec.SeqKey(ev.Seq)
@@ -78,7 +78,7 @@ func texts(ev *store.Event) []*string {
 		&ev.Backend, &ev.Target, &ev.Account, &ev.Role, &ev.Evidence, &ev.Detail}
 }
 
-// EncodeEvent needs to know the numbers of ids; false for those without one.
+// EncodeEvent returns the record of an event. numberOf returns the number of an id; false without one.
 func EncodeEvent(key []byte, ev store.Event, numberOf func(string) (codec.Number, bool, error)) ([]byte, error) {
 	r := codec.NewRecord(160 + len(ev.Before) + len(ev.After) + 2*(len(ev.Added)+len(ev.Removed)))
 	r.Time(ev.At)
@@ -101,8 +101,8 @@ func EncodeEvent(key []byte, ev store.Event, numberOf func(string) (codec.Number
 	return r.Seal(key), nil
 }
 
-// encodeRefs writes ids as differences of their numbers, in the order given: members that were created one
-// after the other cost a byte each.
+// encodeRefs writes ids as differences of their numbers, in their order: members that were created one after
+// another cost a byte each.
 func encodeRefs(r *codec.Encoder, ids []string, numberOf func(string) (codec.Number, bool, error)) error {
 	if len(ids) == 0 {
 		r.Byte(refNone)
@@ -134,7 +134,7 @@ func encodeRefs(r *codec.Encoder, ids []string, numberOf func(string) (codec.Num
 	return nil
 }
 
-// DecodeEvent needs the names of a directory, which it asks for by identity provider.
+// DecodeEvent reads the record of an event. name returns the id of a number in a directory.
 func DecodeEvent(key, record []byte, name func(idp string, n codec.Number) (string, error)) (ev store.Event, err error) {
 	d, err := codec.OpenRecord(key, record)
 	if err != nil {

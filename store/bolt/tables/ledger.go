@@ -41,7 +41,7 @@ func EncodeEntry(key []byte, en store.Entry) []byte {
 	e.Time(en.HeldSince)
 	e.Bool(en.Approved)
 	e.Bool(en.MaybeGone)
-	if en.Borrowed { // a record without it is as it was before there was any
+	if en.Borrowed { // without it the record has the form of earlier versions
 		e.Bool(true)
 	}
 	return e.Seal(key)
@@ -179,7 +179,7 @@ func (l *ledger) DeleteEntry(target, account, role string) error {
 	return l.Tx.Del(l.Bucket(ledgerAccounts), codec.MakeKey(account, target, role))
 }
 
-// SkipAttempts leaves out the numbers of attempts up to one: an import carries attempts that were numbered elsewhere.
+// SkipAttempts skips the numbers of attempts up to one: an import has attempts with numbers of another store.
 func (l *ledger) SkipAttempts(to uint64) error {
 	l.Tx.Write()
 	top, err := l.Tx.Top(kv.TopLedgers)
@@ -193,7 +193,7 @@ func (l *ledger) SkipAttempts(to uint64) error {
 	return nil
 }
 
-// NextAttempt counts at the top: the numbers are store-wide.
+// NextAttempt returns a new number of an attempt. The numbers are store-wide.
 func (l *ledger) NextAttempt() (uint64, error) {
 	l.Tx.Write()
 	top, err := l.Tx.Top(kv.TopLedgers)

@@ -23,7 +23,7 @@ type records struct{ tx *kv.Tx }
 // Records implements store.Tx.
 func (t Tx) Records() store.Records { return records{t.Tx} }
 
-// recordKey is the key of the first columns of a record.
+// recordKey returns the key of the first columns of a record.
 func recordKey(r store.Record, columns int) []byte {
 	var key []byte
 	for _, f := range r.Fields()[:columns] {
@@ -34,7 +34,7 @@ func recordKey(r store.Record, columns int) []byte {
 	return key
 }
 
-// encodeRecord writes all columns: a long one is shortened in the key.
+// encodeRecord writes all columns, also those of the key, where a long one is shortened.
 func encodeRecord(key []byte, r store.Record) []byte {
 	e := codec.NewRecord(128)
 	for _, f := range r.Fields() {
@@ -52,7 +52,7 @@ func encodeRecord(key []byte, r store.Record) []byte {
 	return e.Seal(key)
 }
 
-// decodeRecord fills a record in. Columns that were added after it was written are zero.
+// decodeRecord fills in a record. Columns that a later version added are zero.
 func decodeRecord(key, raw []byte, r store.Record) error {
 	d, err := codec.OpenRecord(key, raw)
 	if err != nil {
@@ -117,7 +117,7 @@ func (rs records) Read(r store.Record) (bool, error) {
 	return err == nil, err
 }
 
-// expiry is when a record expires; zero: never.
+// expiry returns when a record expires; zero: never.
 func expiry(r store.Record) time.Time {
 	if !r.Table().Expires {
 		return time.Time{}
@@ -130,12 +130,12 @@ func expiry(r store.Record) time.Time {
 	return *at
 }
 
-// expiryKey sorts by time. One before 1970 counts as of 1970.
+// expiryKey sorts by time. A time before 1970 counts as 1970.
 func expiryKey(at time.Time, table string, key []byte) []byte {
 	return append(codec.AppendKey(binary.BigEndian.AppendUint64(nil, uint64(max(at.UnixMilli(), 0))), table), key...)
 }
 
-// forgetExpiry removes the expiry of the record that has a key now.
+// forgetExpiry removes the expiry of the current record under a key.
 func (rs records) forgetExpiry(b *bbolt.Bucket, table string, key []byte) error {
 	raw := kv.Get(b, key)
 	if raw == nil {
@@ -217,7 +217,7 @@ func (rs records) remove(t store.Table, key []byte) error {
 	return rs.tx.Del(b, key)
 }
 
-// recountHeld counts a held off-boarding in the place of the one that has its key; an empty one is none.
+// recountHeld counts a held off-boarding in place of the previous one under its key; either may be empty.
 func (rs records) recountHeld(b *bbolt.Bucket, key []byte, r store.Record) error {
 	after, is := r.(*store.HeldOffboarding)
 	if !is {

@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// Recount makes the tallies of a file that has none.
+// Recount computes the tallies of a file without them.
 func (t Tx) Recount() error {
 	for _, name := range t.Backends() {
 		w, l := &work{t.Namespace(kv.TopWork, name)}, &ledger{t.Namespace(kv.TopLedgers, name)}
@@ -33,7 +33,7 @@ func (t Tx) Recount() error {
 			if err := l.tallyHold(e.Hold, e.Target, e.Why, 1, 0); err != nil {
 				return err
 			}
-			if before == nil || before.Target != e.Target || before.Account != e.Account { // they stand together
+			if before == nil || before.Target != e.Target || before.Account != e.Account { // entries of an account are adjacent
 				sizes["held"]++
 			}
 			before = &e

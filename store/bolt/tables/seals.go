@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// Events are committed in the order of their numbers here, and sealed in it: what has no seal is what comes after the last one.
+// This store commits and seals events in the order of their numbers: the events without a seal follow the last seal.
 
 // EncodeSeal returns the record of a seal.
 func EncodeSeal(key []byte, s store.Seal) []byte {
@@ -24,7 +24,7 @@ func EncodeSeal(key []byte, s store.Seal) []byte {
 	return e.Seal(key)
 }
 
-// DecodeSeal takes the place from the key.
+// DecodeSeal reads the record of a seal, and its place from the key.
 func DecodeSeal(key, record []byte) (s store.Seal, err error) {
 	d, err := codec.OpenRecord(key, record)
 	if err != nil {
@@ -41,7 +41,7 @@ func DecodeSeal(key, record []byte) (s store.Seal, err error) {
 	return s, nil
 }
 
-// The anchor is a record of its place and digest.
+// EncodeAnchor writes the anchor of the seals: its place and digest.
 func EncodeAnchor(s store.Seal) []byte {
 	e := codec.NewRecord(binary.MaxVarintLen64 + len(s.Digest))
 	e.Uint(s.Place)
@@ -80,7 +80,7 @@ func (e *events) Unsealed() iter.Seq2[store.Event, error] {
 	}
 }
 
-// sealed is the number up to which events have seals.
+// sealed returns the number up to which events have seals.
 func (e *events) sealed() (uint64, error) {
 	last, err := e.LastSeal()
 	return last.Event, err
@@ -201,7 +201,7 @@ func (e *events) Forget(place uint64) (store.Seal, error) {
 	return anchor, e.setAnchor(anchor)
 }
 
-// referred is the oldest event that a mark refers to.
+// referred returns the oldest event that a mark refers to.
 func (e *events) referred() uint64 {
 	oldest := uint64(math.MaxUint64)
 	for name := range e.tx.Scan(e.tx.Btx.Bucket([]byte(kv.TopWork)), nil, 0) {

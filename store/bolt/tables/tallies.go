@@ -10,19 +10,19 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// The tallies are what metrics and status show. They change with what they count, so that reading
-// them costs the same however much there is.
+// The tallies are the numbers of metrics and status. They are updated with every change, so that reading them
+// always costs the same.
 const (
 	workPending = "pending"        // since (8), seq (8) of a pending mark -> nothing
 	workBlocked = "blocked"        // idp, user, account, event (8), target of a blocked mark -> its reason
-	workPeople  = "blocked.people" // reason, person -> how many blocked marks; the reason comes first, and is "" of all
-	workReasons = "blocked.counts" // reason -> how many people; "" of all
+	workPeople  = "blocked.people" // reason, user -> number of blocked marks; the reason "" is all of them
+	workReasons = "blocked.counts" // reason -> number of users; "" of all
 
 	ledgerCounts = "counts" // "entries", "held" -> count
 	ledgerHolds  = "holds"  // hold, target, why -> entries, off-boardings
 )
 
-// pendingKey sorts the pending marks by the time since which they wait.
+// pendingKey sorts the pending marks by their Since.
 func pendingKey(m store.Mark) []byte {
 	since := uint64(max(m.Since.UnixNano(), 0))
 	return binary.BigEndian.AppendUint64(codec.SeqKey(since), m.Seq)
@@ -34,7 +34,7 @@ func blockedKey(m store.Mark) []byte {
 	return append(append(codec.MakeKey(s.IdP, s.User, s.Account), codec.SeqKey(s.Event)...), codec.MakeKey(m.Target)...)
 }
 
-// personOf returns who is blocked by a mark: the account, as far as it is known.
+// personOf returns the subject that a mark blocks: the account, if it is known.
 func (w *work) personOf(m store.Mark) ([]byte, error) {
 	s := m.Subject
 	switch {
@@ -51,7 +51,7 @@ func (w *work) personOf(m store.Mark) ([]byte, error) {
 	return append(codec.MakeKey(s.IdP, s.User, s.Account), codec.SeqKey(s.Event)...), nil
 }
 
-// tallyMark counts a mark, or with -1 no longer. Its state is counted in counts.
+// tallyMark adds a mark to the tallies, or with -1 removes it. Its state is counted in counts.
 func (w *work) tallyMark(m store.Mark, by int) error {
 	switch m.State {
 	case store.Pending:
@@ -88,7 +88,7 @@ func (w *work) tallyMark(m store.Mark, by int) error {
 	return nil
 }
 
-// tallyPerson counts a blocked mark of a person, for its reason and for all.
+// tallyPerson counts a blocked mark of a user, under its reason and in total.
 func (w *work) tallyPerson(person []byte, reason string, by int) error {
 	for _, of := range []string{"r" + reason, ""} {
 		n, err := w.Adjust(workPeople, append(codec.MakeKey(of), person...), by)
@@ -104,7 +104,7 @@ func (w *work) tallyPerson(person []byte, reason string, by int) error {
 	return nil
 }
 
-// moveBlocked counts the blocked marks of a user for another account: it is linked to that one now.
+// moveBlocked moves the blocked marks of a user to the account that the user is now linked to.
 func (w *work) moveBlocked(idp, user, before, after string) error {
 	if before == after || user == "" || w.Bucket(workBlocked) == nil {
 		return nil
@@ -160,7 +160,7 @@ func (w *work) OldestPending() (time.Time, error) {
 	return time.Time{}, nil
 }
 
-// tallyEntry counts an entry as it is now, in the place of what it was; nil: it was or is not there.
+// tallyEntry replaces an entry in the tallies; nil: it did not or does not exist.
 func (l *ledger) tallyEntry(before, after *store.Entry) error {
 	held := func(e *store.Entry) bool { return e != nil && e.Hold != "" }
 	if (before == nil) != (after == nil) {
@@ -204,7 +204,7 @@ func (l *ledger) tallyEntry(before, after *store.Entry) error {
 	return err
 }
 
-// tallyHold adds to what a hold has on a target.
+// tallyHold adds to the size of a hold on a target.
 func (l *ledger) tallyHold(id, target, why string, entries, offboardings int) error {
 	key := codec.MakeKey(id, target, why)
 	h := store.HoldSize{ID: id, Target: target, Why: why}

@@ -12,10 +12,10 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
-// Tx is a transaction as the port has it.
+// Tx is a transaction of the port.
 type Tx struct{ *kv.Tx }
 
-// New makes a transaction one of the port.
+// New returns the transaction of the port over a transaction of the file.
 func New(t *kv.Tx) Tx { return Tx{t} }
 
 // IdPs implements store.Tx.

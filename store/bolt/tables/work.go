@@ -27,7 +27,7 @@ type tally [4]int
 
 const urgentPlace = 3
 
-// add counts a mark, or with -1 no longer.
+// add adds a mark, or with -1 removes it.
 func (n *tally) add(m store.Mark, by int) {
 	n[m.State] += by
 	if m.Urgent && m.State == store.Pending {
@@ -78,12 +78,12 @@ func subjectKey(target string, s store.Subject) []byte {
 	return codec.MakeKey(target, s.IdP, s.User, s.Account)
 }
 
-// referenceKey is that of a mark among those that refer to an event: the oldest is the first.
+// referenceKey sorts the marks that refer to events by event, the oldest first.
 func referenceKey(target string, s store.Subject) []byte {
 	return append(codec.SeqKey(s.Event), codec.MakeKey(target, s.IdP, s.User, s.Account)...)
 }
 
-// refer notes that a mark refers to an event, which is not forgotten before the mark is settled.
+// refer records that a mark refers to an event. The event is kept until the mark is settled.
 func (w *work) refer(target string, s store.Subject) error {
 	if s.Event == 0 {
 		return nil
@@ -136,7 +136,7 @@ func DecodeMark(key, record []byte) (m store.Mark, err error) {
 	return m, d.End(key)
 }
 
-// find gives the mark of the subject and false if there is none.
+// find returns the mark of the subject; false without one.
 func (w *work) find(target string, s store.Subject) (store.Mark, bool, error) {
 	v := w.Get(workSubjects, subjectKey(target, s))
 	if v == nil {
@@ -229,7 +229,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 		if err != nil {
 			return fmt.Errorf("touch: %w", err)
 		}
-		if m.Seq, err = w.Tx.Next(top); err != nil { // of the top: the numbers are store-wide
+		if m.Seq, err = w.Tx.Next(top); err != nil { // the numbers are store-wide
 			return err
 		}
 		if found {

@@ -1,4 +1,5 @@
-// Package pgtext is how strings and moments of the port are kept in PostgreSQL, which takes no zero byte and no long key.
+// Package pgtext encodes strings and times of the port for PostgreSQL, which accepts no zero byte and no
+// long key.
 //
-// It owns the escapes and the shortening of keys. It makes no statement.
+// It owns the escapes and the shortening of keys. It has no statements.
 package pgtext

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// PostgreSQL's text is UTF-8 without zero bytes, and a row of an index has at most 2,704 bytes. The port promises neither of its
-// strings. So they are escaped, which changes none that anybody sends, and shortened where they are part of a key.
+// PostgreSQL's text is UTF-8 without zero bytes, and a row of an index has at most 2,704 bytes. The port
+// allows other strings. So they are escaped, which changes no usual string, and shortened in keys.
 
 // mark is the control character (SUB) that begins an escape: it is followed by two hexadecimal digits for a byte, or by cut.
 const (
@@ -19,7 +19,7 @@ const (
 	cut  = "\x1a~"
 )
 
-// MaxKey is up to how many bytes a string is a key itself. Four of them fit into an index.
+// MaxKey is the longest string, in bytes, that is a key itself. Four of them fit into an index.
 const MaxKey = 500
 
 // Text escapes a string.
@@ -40,7 +40,7 @@ func Text(s string) string {
 	return b.String()
 }
 
-// Plain is the way back.
+// Plain reverses Text.
 func Plain(s string) string {
 	if strings.IndexByte(s, mark) < 0 {
 		return s
@@ -52,13 +52,13 @@ func Plain(s string) string {
 		if !found || len(after) < 2 {
 			return b.String()
 		}
-		raw, _ := hex.DecodeString(after[:2]) // text wrote two digits
+		raw, _ := hex.DecodeString(after[:2]) // Text wrote two digits
 		b.Write(raw)
 		s = after[2:]
 	}
 }
 
-// Key escapes a string that is part of a key: if it is long, its beginning and its hash.
+// Key escapes a string that is part of a key. A long one becomes its beginning and its hash.
 func Key(s string) string {
 	t := Text(s)
 	if len(t) <= MaxKey {
@@ -72,7 +72,7 @@ func Key(s string) string {
 	return head + cut + hex.EncodeToString(sum[:])
 }
 
-// Whole gives in full what key shortened; nil if it did not.
+// Whole returns the full text of a key that Key shortens; nil for others.
 func Whole(s string) *string {
 	if t := Text(s); len(t) > MaxKey {
 		return &t
@@ -80,7 +80,7 @@ func Whole(s string) *string {
 	return nil
 }
 
-// Wholes is whole for the parts of a key together.
+// Wholes is Whole for the parts of a key together.
 func Wholes(parts ...string) []string {
 	long := false
 	for i, p := range parts {
@@ -115,7 +115,7 @@ func Texts(list []string) []string {
 	return out
 }
 
-// Plains is the way back.
+// Plains reverses Texts.
 func Plains(list []string) []string {
 	for i, s := range list {
 		list[i] = Plain(s)
@@ -126,7 +126,7 @@ func Plains(list []string) []string {
 	return list
 }
 
-// Nanos is a moment as a number; nil is none. Those that have no such number, three centuries off, become the nearest that has.
+// Nanos returns a time as a number; nil for the zero time. A time beyond three centuries becomes the nearest that fits.
 func Nanos(t time.Time) *int64 {
 	if t.IsZero() {
 		return nil
@@ -141,7 +141,7 @@ func Nanos(t time.Time) *int64 {
 	return &n
 }
 
-// Moment is the way back from Nanos.
+// Moment reverses Nanos.
 func Moment(n *int64) time.Time {
 	if n == nil {
 		return time.Time{}

@@ -1,5 +1,5 @@
-// Package postgrestest gives tests databases of their own, on the server that a variable names. It owns no server: .ci/postgres
-// starts one.
+// Package postgrestest creates databases for tests, on the server that a variable names. .ci/postgres
+// starts such a server.
 package postgrestest
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Variable is the DSN, as a URL, of a server on which databases may be made. Without it the tests skip.
+// Variable names the variable with the DSN, as a URL, of a server for the databases. Without it the tests are skipped.
 const Variable = "SCIMBRIDGE_TEST_POSTGRES"
 
-// Database makes an empty database, which goes with the test, and gives its DSN.
+// Database creates an empty database, which is dropped after the test, and returns its DSN.
 func Database(t testing.TB) (dsn string) {
 	t.Helper()
 	base := os.Getenv(Variable)
@@ -33,15 +33,15 @@ func Database(t testing.TB) (dsn string) {
 	return u.String()
 }
 
-// Run runs statements that no store would.
+// Run runs statements outside of a store.
 func Run(t testing.TB, dsn string, statements ...string) {
 	t.Helper()
-	ctx := context.Background() // that of the test is over when it cleans up
+	ctx := context.Background() // the context of the test has ended when it cleans up
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
-	defer func() { _ = conn.Close(ctx) }() // nothing is left on it
+	defer func() { _ = conn.Close(ctx) }() // all statements have ended
 	for _, s := range statements {
 		if _, err := conn.Exec(ctx, s); err != nil {
 			t.Fatalf("%s: %v", s, err)

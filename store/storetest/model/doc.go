@@ -1,6 +1,7 @@
-// Package model holds a store to a model of it in maps: random changes are applied to both, and everything is compared.
+// Package model compares a store with a model in maps: it applies random changes to both and compares all
+// contents.
 //
-// It owns the model. The comparisons that it shares with the contract are in storetest.
+// It owns the model. Comparisons that the contract needs too are in package storetest.
 //
 //	model.go     the run, the maps and the comparison
 //	modelops.go  changes of the directory, and the choice of the next change

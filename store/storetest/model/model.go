@@ -18,11 +18,11 @@ import (
 // seedVariable overrides the seed of Run, to repeat a run that failed.
 const seedVariable = "SCIMBRIDGE_SEED"
 
-// modelRounds is how many Updates one run makes; each is of a few changes.
+// modelRounds is the number of Updates in a run, each with a few changes.
 const modelRounds = 250
 
-// Run applies random changes to a store and to plain maps and compares everything, again and again. open opens
-// the same store each time: it is closed and reopened now and then. The seed is printed when the test fails.
+// Run applies random changes to a store and to plain maps and compares all contents, again and again. open
+// opens the same store each time, because Run sometimes closes and reopens it. A failure prints the seed.
 func Run(t *testing.T, open func() (store.Store, error), seed uint64) {
 	if v := os.Getenv(seedVariable); v != "" {
 		n, err := strconv.ParseUint(v, 10, 64)
@@ -37,7 +37,7 @@ func Run(t *testing.T, open func() (store.Store, error), seed uint64) {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // the last one; again does no harm
+	t.Cleanup(func() { _ = s.Close() }) // it may be closed already
 	base := newModel()
 	for round := range modelRounds {
 		if t.Failed() {
@@ -86,7 +86,7 @@ func Run(t *testing.T, open func() (store.Store, error), seed uint64) {
 
 func modelBackends() []string { return []string{"vt", "lg"} }
 
-// named is one of few, so that changes meet.
+// named returns one of few names, so that changes collide.
 func named(r *rand.Rand, prefix string, n int) string { return prefix + strconv.Itoa(r.IntN(n)) }
 
 type markID struct {
@@ -151,7 +151,7 @@ func (m *model) dir(idp string) *modelDir {
 	return m.dirs[idp]
 }
 
-// compare says where the store differs.
+// compare reports the differences of the store.
 func (m *model) compare(t *testing.T, tx store.Tx) error {
 	t.Helper()
 	for idp, md := range m.dirs {
@@ -161,7 +161,7 @@ func (m *model) compare(t *testing.T, tx store.Tx) error {
 	}
 	for _, idp := range tx.IdPs() {
 		if m.dirs[idp] == nil {
-			t.Errorf("directory %s came from nowhere", idp)
+			t.Errorf("the model has no directory %s", idp)
 		}
 	}
 	for _, b := range modelBackends() {

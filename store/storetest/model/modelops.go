@@ -13,7 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
-// op makes one change to both, and fails if the store answers otherwise than the model.
+// op makes one change to both. An error is a different answer of the store.
 type op func(tx store.Tx, m *model) error
 
 func differs(what string, got, want any) error {
@@ -23,7 +23,7 @@ func differs(what string, got, want any) error {
 	return fmt.Errorf("%s: got %v, want %v", what, got, want)
 }
 
-// expect wants the error to be the sentinel, or none.
+// expect checks that the error is the sentinel, or nil.
 func expect(what string, err, want error) error {
 	if want == nil || err == nil {
 		return differs(what, err, want)
@@ -50,7 +50,7 @@ func randomOp(r *rand.Rand) op {
 
 func idp(r *rand.Rand) string { return named(r, "idp", 2) }
 
-// folded draws names that differ in letter case only.
+// folded returns a random name; some differ in letter case only.
 func folded(r *rand.Rand, prefix string, n int) string {
 	s := named(r, prefix, n)
 	if r.IntN(2) == 0 {
@@ -111,7 +111,7 @@ func opPutGroup(r *rand.Rand) op {
 	}
 }
 
-// missing is what the store says of something that the model has or has not.
+// missing returns the expected error: ErrNotFound unless the model has the object.
 func missing(there bool) error {
 	if there {
 		return nil
@@ -152,7 +152,7 @@ func opDeleteGroup(r *rand.Rand) op {
 	}
 }
 
-// someValue is a user's id, a group's, or a stranger's.
+// someValue returns the id of a user or a group, or another value.
 func someValue(r *rand.Rand) string {
 	switch r.IntN(8) {
 	case 0:

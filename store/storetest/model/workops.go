@@ -13,7 +13,7 @@ import (
 func someMark(r *rand.Rand) markID {
 	id := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}
 	switch r.IntN(6) {
-	case 0: // everybody
+	case 0: // every account of the target
 	case 1:
 		if id.subject.Account = named(r, "a", 4); r.IntN(3) == 0 {
 			id.subject.Account = store.TargetSettings
@@ -29,7 +29,7 @@ func opTouch(r *rand.Rand) op {
 	return func(tx store.Tx, m *model) error { return touch(tx, m, id, when, by) }
 }
 
-// someOrigin is now and then none.
+// someOrigin returns a random Origin, sometimes zero.
 func someOrigin(r *rand.Rand) store.Origin {
 	if r.IntN(3) == 0 {
 		return store.Origin{}
@@ -233,7 +233,7 @@ func opForget(r *rand.Rand) op {
 	}
 }
 
-// refersTo says whether a mark does.
+// refersTo reports whether a mark refers to the event.
 func (m *model) refersTo(event uint64) bool {
 	for id := range m.marks {
 		if id.subject.Event == event {
@@ -243,7 +243,7 @@ func (m *model) refersTo(event uint64) bool {
 	return false
 }
 
-// oldestReference is the mark that keeps events from being forgotten.
+// oldestReference returns the oldest event that a mark refers to.
 func (m *model) oldestReference() (oldest markID, there bool) {
 	for id, mark := range m.marks {
 		if id.subject.Event != 0 && (!there || mark.Seq < m.marks[oldest].Seq) {
@@ -253,7 +253,7 @@ func (m *model) oldestReference() (oldest markID, there bool) {
 	return oldest, there
 }
 
-// opTouchEvent marks the users of an event that is still there.
+// opTouchEvent marks the users of an existing event.
 func opTouchEvent(r *rand.Rand) op {
 	id, when, which, by := markID{backend: modelBackends()[r.IntN(2)], target: named(r, "t", 3)}, storetest.At(r.Int64N(1000)), r.IntN(1<<20), someOrigin(r)
 	return func(tx store.Tx, m *model) error {
@@ -286,7 +286,7 @@ func opRecord(r *rand.Rand) op {
 	}
 }
 
-// opHeldOffboarding is seen in the sizes of the holds.
+// opHeldOffboarding changes a held off-boarding, which counts in the sizes of the holds.
 func opHeldOffboarding(r *rand.Rand) op {
 	h := store.HeldOffboarding{Backend: modelBackends()[r.IntN(2)], Account: named(r, "a", 4), Target: named(r, "t", 3), ID: named(r, "hold", 3),
 		Why: named(r, "why", 2), Approved: r.IntN(3) == 0}
