@@ -21,8 +21,9 @@ func WhyHeld(why string) string { return cmp.Or(holdWords[why], why) }
 // blockWords puts those reasons of a block into words that are about one person; useless has the rest.
 var blockWords = map[string]string{
 	noAccount: "the person has no account there", "rejected": "the vendor refuses this person or this role", "forbidden": "the credential may not do this on this target",
-	noAddress:   "the person has no account there, and the value that would name one is no e-mail address",
-	"not_shown": "the vendor counts more people than it shows, and not this one",
+	noAddress:                   "the person has no account there, and the value that would name one is no e-mail address",
+	"not_shown":                 "the vendor counts more people than it shows, and not this one",
+	"account_managed_elsewhere": "the account is provisioned from elsewhere, and the vendor refuses to change it",
 }
 
 // WhyBlocked puts the reason of a block into words; "" for one that has none.
