@@ -31,8 +31,8 @@ type Examiner interface {
 
 // Partial is what there is to know about a listing, of what, that is not whole.
 func Partial(what string) Finding {
-	return Finding{Level: Note, What: what + " counts or names more people than it shows this credential: not all of them can be seen, and who is not shown is no evidence: drift is not seen, and nobody is asked for an account",
-		Remedy: "try again, for people may have come and gone meanwhile; if it stays so, use the credential of an administrator who may see everybody, or ask the vendor whom it counts"}
+	return Finding{Level: Note, What: what + " counts or names more people than it shows this credential: not all of them can be seen, so an account that is not shown may exist: drift is not seen, and no account is requested",
+		Remedy: "try again, for people may have come and gone meanwhile; if it stays so, use the credential of an administrator who may see all users, or ask the vendor which users it counts"}
 }
 
 // Refused puts a failed read into words; remedies name what to do by its kind.

@@ -40,7 +40,7 @@ func (c *Client) Examine(ctx context.Context, targets []string) []backend.Findin
 	}
 	out := []backend.Finding{{Level: backend.Fine, What: fmt.Sprintf("the credential sees %d roles and %d people", len(roles), len(users))}}
 	if emails == 0 {
-		out = append(out, backend.Finding{Level: backend.Problem, What: "it sees nobody's e-mail address", Remedy: remedies[backend.Unauthorized]})
+		out = append(out, backend.Finding{Level: backend.Problem, What: "it sees no e-mail address of any user", Remedy: remedies[backend.Unauthorized]})
 	}
 	if !whole && len(users) > 0 {
 		out = append(out, backend.Partial("the list of people"))
@@ -65,13 +65,13 @@ func (r role) examine(id string, there bool) backend.Finding {
 	}
 	switch {
 	case !there:
-		return backend.Finding{Level: backend.Problem, What: "there is no role " + name, Remedy: "mend `target`: it is the role's id, as in the address of its page, not its name"}
+		return backend.Finding{Level: backend.Problem, What: "there is no role " + name, Remedy: "correct `target`: it is the role's id, as in the address of its page, not its name"}
 	case r.refusal() == "super_admin":
 		return backend.Finding{Level: backend.Problem, What: "role " + name + " is a super-admin's: the bridge does not touch it", Remedy: "map another role"}
 	case r.refusal() != "":
 		return backend.Finding{Level: backend.Problem, What: "role " + name + " is provisioned from elsewhere, and the API refuses to change it", Remedy: "map another role, or end the other provisioning"}
 	case r.Locked:
-		return backend.Finding{Level: backend.Problem, What: "role " + name + " is locked, and the bridge gives it to nobody", Remedy: "unlock the role in Risk Cloud, or map another"}
+		return backend.Finding{Level: backend.Problem, What: "role " + name + " is locked, and the bridge gives it to no user", Remedy: "unlock the role in Risk Cloud, or map another"}
 	case !r.shows():
 		return backend.Finding{Level: backend.Note, What: "role " + name + " does not show who has it", Remedy: "nothing: where the list of people does not show it either, drift is not seen, and `authoritative` cannot work"}
 	}

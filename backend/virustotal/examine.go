@@ -30,7 +30,7 @@ func (c *Client) Examine(ctx context.Context, groups []string) []backend.Finding
 func (c *Client) examine(ctx context.Context, group string) []backend.Finding {
 	remedies := map[backend.ErrorKind]string{
 		backend.Unauthorized: "use the API key of an administrator of this group; a key is shown to its owner at virustotal.com under API key",
-		backend.Missing:      "mend `target`: it is the group's id, as in the address of its page, not its name",
+		backend.Missing:      "correct `target`: it is the group's id, as in the address of its page, not its name",
 		backend.Throttled:    "the key's quota is used up: wait, lower `rate_limit`, or ask the vendor for more",
 		backend.Transient:    "see whether this machine reaches the vendor: proxy, firewall, name resolution",
 	}
@@ -56,7 +56,7 @@ func (c *Client) examine(ctx context.Context, group string) []backend.Finding {
 	case people == 0 && partial:
 		return []backend.Finding{backend.Partial("group " + group)}
 	case people == 0:
-		return []backend.Finding{{Level: backend.Note, What: "group " + group + " has nobody in it", Remedy: "people must be members before they get roles: `on_missing_user: invite` asks them"}}
+		return []backend.Finding{{Level: backend.Note, What: "group " + group + " has no members", Remedy: "people must be members before they get roles: `on_missing_user: invite` asks them"}}
 	case emails == 0:
 		return []backend.Finding{{Level: backend.Problem, What: fmt.Sprintf("group %s: the key does not see the e-mail addresses of its %d people", group, people), Remedy: remedies[backend.Unauthorized]}}
 	}
@@ -80,5 +80,5 @@ func (c *Client) examineRoles(ctx context.Context, group string, partial bool) (
 	case o.Only != "":
 		return append(out, backend.Finding{Level: backend.Note, What: "group " + group + " shows its administrators and no other roles", Remedy: "nothing: drift of the others is not seen"})
 	}
-	return append(out, backend.Finding{Level: backend.Note, What: "group " + group + " shows nobody's roles", Remedy: "nothing: drift is not seen, and nobody is known to be the last administrator"})
+	return append(out, backend.Finding{Level: backend.Note, What: "group " + group + " shows no roles", Remedy: "nothing: drift is not seen, and no account is known to be the last administrator"})
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// useless are the reasons for which a whole target is blocked, in words: nobody gets anything there before somebody acts.
+// useless are the reasons for which a whole target is blocked, in words: no user gets anything there before an operator acts.
 var useless = map[string]string{
 	noTarget: "the vendor has no such group or role", tooManyTargets: "the names of groups create more targets than max_targets allows", "super_admin": "it is a super-admin's, and the bridge does not touch it",
-	"managed_elsewhere": "it is provisioned from elsewhere, and the vendor refuses to change it", "locked": "it is locked at the vendor, and given to nobody",
+	"managed_elsewhere": "it is provisioned from elsewhere, and the vendor refuses to change it", "locked": "it is locked at the vendor, and no user gets it",
 }
 
 // review is what the directory makes of the rules of a backend.
@@ -28,7 +28,7 @@ type review struct {
 }
 
 // review says in words which rules give nothing as the directory is now, and which are about a target that the vendor does not have or
-// lets nobody touch: what `check`, which sees a file alone, cannot know.
+// lets no client touch: what `check`, which sees a file alone, cannot know.
 func (w *Worker) review(tx store.Tx) ([]string, error) {
 	r := &review{w, tx, map[string]bool{}, map[int][]string{}, map[int]map[string]bool{}, map[string][]string{}}
 	for _, idp := range tx.IdPs() {

@@ -8,8 +8,8 @@ import (
 
 // holdWords puts the reasons of a hold into words.
 var holdWords = map[string]string{
-	plan.Protected: "the person is under protect", plan.OwnAccount: "it is the account of the credential", plan.LastAdmin: "nobody else would be left to administer the target",
-	plan.EmptiesRole: "the role would be taken from everybody who has it", plan.Removals: "more people than max_removals allows",
+	plan.Protected: "the person is under protect", plan.OwnAccount: "it is the account of the credential", plan.LastAdmin: "no other administrator of the target would be left",
+	plan.EmptiesRole: "the role would be revoked from all users who have it", plan.Removals: "more people than max_removals allows",
 	plan.ChangedValue: "the user came to this account by a changed value, so it may be another person's; what is held is the end of the membership or account",
 	plan.Offboardings: "more people than max_offboardings allows", whyPin: "the name is bound to another group",
 	noTarget: "the vendor has no such target, and no rule names it any more",
