@@ -101,7 +101,7 @@ func TestAutoprovisionedUsersAreNotChanged(t *testing.T) {
 	srv := httptest.NewServer(sim)
 	defer srv.Close()
 	_, err := newClient(t, srv.URL).Apply(t.Context(), backend.Delta{Target: "r1", Changes: []backend.Change{{Account: backend.Account{ID: id}, Op: backend.Add, Roles: []string{riskcloud.Member}}}})
-	if e, ok := err.(*backend.Error); !ok || e.Code != "managed_elsewhere" || len(sim.Calls()) != 0 { //nolint:errorlint // the type itself is the contract
+	if e, ok := err.(*backend.Error); !ok || e.Code != "account_managed_elsewhere" || len(sim.Calls()) != 0 { //nolint:errorlint // the type itself is the contract
 		t.Errorf("%v, with %d updates sent", err, len(sim.Calls()))
 	}
 }

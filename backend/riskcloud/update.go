@@ -65,7 +65,7 @@ func (c *Client) Apply(ctx context.Context, d backend.Delta) ([]backend.Outcome,
 		case !there:
 			return nil, refused("unknown_user")
 		case u.Autoprovisioned:
-			return nil, refused("managed_elsewhere")
+			return nil, refused("account_managed_elsewhere")
 		}
 		ref := userRef{Status: u.Status, ID: ch.Account.ID}
 		if ch.Op == backend.Add {

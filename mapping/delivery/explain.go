@@ -21,7 +21,7 @@ type Why struct {
 	UserID   string     `json:"id"`
 	Active   bool       `json:"active"`
 	Groups   []string   `json:"groups"`
-	Account  string     `json:"account,omitempty"` // at the backend; "" if it is not known
+	Account  string     `json:"account,omitempty"` // at the backend; "" if unknown
 	LookedUp time.Time  `json:"looked_up,omitzero"`
 	Grants   []WhyGrant `json:"grants"`
 	// Condition is how the backend is, unless that is ok: the caller fills it in.
@@ -246,7 +246,7 @@ func (w *Worker) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) erro
 			return err
 		}
 	case known:
-		g.State = "unknown"
+		g.State = "unknown: the vendor has not confirmed it"
 	case g.Wanted && w.mode() == Observe:
 		g.State = "does not have it through the bridge, and does not get it: the mode of the backend is observe"
 		if w.standby.Load() && w.Mode != Observe {

@@ -63,7 +63,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 // readAfter looks at a target after a refusal; what cannot be read says nothing. The error is that there is no such target, or that
 // another user leaves.
 func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) (seen backend.Observation, err error) {
-	if failure.Code == "managed_elsewhere" || failure.Code == "super_admin" || s.settings() {
+	if conclusive(failure) || s.settings() {
 		return backend.Observation{}, nil
 	}
 	look := func(ctx context.Context) (err error) {
@@ -82,6 +82,11 @@ func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) 
 		return backend.Observation{}, nil
 	}
 	return seen, nil
+}
+
+// conclusive reports whether a refusal says all about what was refused: a read of the target adds nothing.
+func conclusive(failure *backend.Error) bool {
+	return slices.Contains([]string{"managed_elsewhere", "account_managed_elsewhere", "super_admin"}, failure.Code)
 }
 
 // settings says whether a step is about the target's own settings alone, of which a reading of people says nothing.
@@ -154,7 +159,7 @@ func reasonOf(e *backend.Error) string {
 		return "forbidden"
 	}
 	switch e.Code {
-	case "managed_elsewhere", "super_admin", "locked", "not_shown":
+	case "managed_elsewhere", "account_managed_elsewhere", "super_admin", "locked", "not_shown":
 		return e.Code
 	}
 	return "rejected"

@@ -14,7 +14,7 @@ import (
 // useless are the reasons for which a whole target is blocked, in words: no user gets anything there before an operator acts.
 var useless = map[string]string{
 	noTarget: "the vendor has no such group or role", tooManyTargets: "the names of groups create more targets than max_targets allows", "super_admin": "it is a super-admin's, and the bridge does not touch it",
-	"managed_elsewhere": "it is provisioned from elsewhere, and the vendor refuses to change it", "locked": "it is locked at the vendor, and given to no user",
+	"managed_elsewhere": "it is provisioned from elsewhere, and the vendor refuses to change it", "locked": "it is locked at the vendor, and no user gets it",
 }
 
 // review is what the directory makes of the rules of a backend.

@@ -94,7 +94,7 @@ func TestHoldsByCommand(t *testing.T) {
 				t.Errorf("%d %s", code, out)
 			}
 			code, out := s.command("hold", "list")
-			if code != 0 || !strings.Contains(out, "taken from everybody") || !strings.Contains(out, "and 40 more") ||
+			if code != 0 || !strings.Contains(out, "revoked from all users") || !strings.Contains(out, "and 40 more") ||
 				!strings.Contains(out, "would revoke:\n  member from p00@example.com\n  member from p01@example.com\n") {
 				t.Errorf("%d %s", code, out)
 			}

@@ -66,3 +66,27 @@ func TestUnmetRules(t *testing.T) {
 		t.Errorf("%v %s", err, out)
 	}
 }
+
+// TestAccountManagedElsewhere: a user whose account is provisioned by another system says nothing
+// about the role: plan and doctor name the user's block and no rule.
+func TestAccountManagedElsewhere(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.fixConsole()
+	s.start()
+	for _, p := range []string{"ada@example.com", "bob@example.com"} {
+		s.person(p)
+	}
+	s.rc.Autoprovision(s.vendorID["ada@example.com"][1])
+	s.group("risk-approver", s.user("ada@example.com"), s.user("bob@example.com"))
+	s.eventually("the other user gets it", map[string]string{"bob@example.com": "approver"})
+	want := "blocked: account_managed_elsewhere (the account is provisioned from elsewhere, and the vendor refuses to change it); tried again at"
+	s.until("the user is blocked", func() bool {
+		_, out := s.command("explain", "ada@example.com", "approver")
+		return strings.Contains(out, want)
+	})
+	for _, command := range []string{"plan", "doctor"} {
+		if _, out := s.command(command); strings.Contains(out, "target approver") {
+			t.Errorf("%s: %s", command, out)
+		}
+	}
+}

@@ -124,7 +124,7 @@ var (
 
 // reasons lists the reasons that exist from the start at 0, so that an alert on them always has
 // data.
-var reasons = []string{"no_account", "no_address", "rejected", "managed_elsewhere", "super_admin", "locked", "no_target", "too_many_targets", "forbidden", "not_shown"}
+var reasons = []string{"no_account", "no_address", "rejected", "managed_elsewhere", "account_managed_elsewhere", "super_admin", "locked", "no_target", "too_many_targets", "forbidden", "not_shown"}
 
 func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- pendingDesc
