@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"marks", testMarks},
 		{"origins of marks", testOrigins},
 		{"ledger", testLedger},
+		{"ledger in pages", testEntriesAfter},
 		{"accounts", testAccounts},
 		{"events", testEvents},
 		{"seals", testSeals},
