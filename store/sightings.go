@@ -7,6 +7,9 @@ type Comparison struct {
 	Backend string
 	Target  string
 	At      time.Time
+	// Settled is the moment of which the comparison shows everything: what was revoked after it may
+	// still be in the sightings.
+	Settled time.Time
 	// Shows names the one role of which the vendor shows who has it: AnyRole if it shows all, "" if it
 	// shows none.
 	Shows string
@@ -17,11 +20,11 @@ const AnyRole = "*"
 
 // Table implements Record.
 func (*Comparison) Table() Table {
-	return Table{"comparisons", []string{"backend", "target", "at", "shows"}, 2, false}
+	return Table{"comparisons", []string{"backend", "target", "at", "settled", "shows"}, 2, false}
 }
 
 // Fields implements Record.
-func (r *Comparison) Fields() []any { return []any{&r.Backend, &r.Target, &r.At, &r.Shows} }
+func (r *Comparison) Fields() []any { return []any{&r.Backend, &r.Target, &r.At, &r.Settled, &r.Shows} }
 
 // Sighting is a grant that the last comparison saw at the vendor and that was not in the ledger: a
 // foreign grant, unless an operator disowned it.

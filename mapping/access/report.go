@@ -28,8 +28,9 @@ type report struct {
 	shown    map[[2]string]bool // unmanaged grants of the target that are written
 	rows     int
 
-	hidden, never []string  // targets of which no role is shown, or that were never compared
-	oldest        time.Time // comparison
+	// Targets of which no role is shown, of which one is, and that were never compared.
+	hidden, single, never []string
+	oldest                time.Time // comparison
 }
 
 // Report writes the rows that a query selects, and returns what the reader must know of them. The
@@ -91,8 +92,8 @@ func (r *report) load(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if first.IsZero() || c.At.Before(first) {
-				first = c.At
+			if first.IsZero() || c.Settled.Before(first) {
+				first = c.Settled
 			}
 		}
 		r.trail.endedAfter = first.UnixNano()
@@ -147,13 +148,18 @@ func (r *report) isUser(row Row) bool {
 func (r *report) compared(t *target) {
 	r.shown = map[[2]string]bool{}
 	name := r.src.Backends[t.backend].Name + ": " + t.name
-	switch c := t.comparison; {
+	c := t.comparison
+	switch {
 	case c.At.IsZero():
 		r.never = append(r.never, name)
 		return
 	case c.Shows == "":
 		r.hidden = append(r.hidden, name)
-	case r.oldest.IsZero() || c.At.Before(r.oldest):
+		return
+	case c.Shows != store.AnyRole:
+		r.single = append(r.single, name+" ("+c.Shows+")")
+	}
+	if r.oldest.IsZero() || c.At.Before(r.oldest) {
 		r.oldest = c.At
 	}
 }
@@ -168,6 +174,9 @@ func (r *report) notes() (out []string) {
 	}
 	if len(r.hidden) > 0 {
 		out = append(out, "the vendor does not show who has which role, so unmanaged roles there are not known: "+some(r.hidden))
+	}
+	if len(r.single) > 0 {
+		out = append(out, "the vendor shows only of one role who has it, so other unmanaged roles there are not known: "+some(r.single))
 	}
 	if r.trail.forgotten {
 		out = append(out, "the audit trail begins at "+r.trail.begins.UTC().Format(time.RFC3339)+": the requests of older grants are not known")

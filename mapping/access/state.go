@@ -124,7 +124,8 @@ func (t *target) withoutEntry(r *Row, w *wanted, m mark) {
 // seen fills in a grant at the vendor that is not in the ledger.
 func (t *target) seen(r *Row, s store.Sighting) {
 	r.State, r.Has, r.Reason, r.Since = Unmanaged, Yes, Foreign, s.Since.UTC()
-	if t.disowned[[2]string{s.Account, s.Role}] {
+	key, known := t.trail.lookUp(r.Backend, r.Target, s.Account, s.Role)
+	if _, given := t.trail.given[key]; known && given || t.disowned[[2]string{s.Account, s.Role}] {
 		t.gaveUp(r)
 	}
 	r.Confirmed, r.ConfirmedBy = t.comparison.At.UTC(), ByComparison

@@ -59,7 +59,7 @@ func (r *report) open(ctx context.Context, b int, name string) (*target, error) 
 	}
 	for id, s := range t.sightings { // of before a call of ours took it away
 		key, known := r.trail.lookUp(backend, name, s.Account, s.Role)
-		if at, ended := r.trail.ended[key]; known && ended && at > t.comparison.At.UnixNano() && !t.disowned[id] {
+		if at, ended := r.trail.ended[key]; known && ended && at > t.comparison.Settled.UnixNano() && !t.disowned[id] {
 			delete(t.sightings, id)
 		}
 	}

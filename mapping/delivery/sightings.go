@@ -37,7 +37,7 @@ func (w *Worker) recordComparison(ctx context.Context, target string, seen backe
 			shows = store.AnyRole
 		}
 		err = w.Store.Update(ctx, func(tx store.Tx) error {
-			return store.Put(tx, store.Comparison{Backend: w.Name, Target: target, At: now, Shows: shows})
+			return store.Put(tx, store.Comparison{Backend: w.Name, Target: target, At: now, Settled: now.Add(-w.Straggler), Shows: shows})
 		})
 	}
 	if err != nil {
@@ -57,7 +57,7 @@ func eachRecord(tx store.Tx, all []store.Sighting, do func(store.Tx, store.Sight
 }
 
 // sightings compares what is seen with the ledger and with the sightings before. A listing may still
-// show what a call of ours took away a moment ago: what it shows of such an account is not new.
+// show what a call of ours took away a moment ago: Comparison.Settled says from when on.
 func (w *Worker) sightings(tx store.Tx, target string, seen backend.Observation, now time.Time) (fresh, gone []store.Sighting, err error) {
 	ours := map[string]map[string]bool{}
 	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
@@ -85,11 +85,35 @@ func (w *Worker) sightings(tx store.Tx, target string, seen backend.Observation,
 	}
 	for _, account := range slices.Sorted(maps.Keys(seen.Holders)) {
 		for _, role := range seen.Holders[account] {
-			if known := before[foreignGrant{target, account, role}]; known || !there(account, role) || w.mayLag(target, account) {
+			if known := before[foreignGrant{target, account, role}]; known || !there(account, role) {
 				continue
 			}
 			fresh = append(fresh, store.Sighting{Backend: w.Name, Target: target, Account: account, Role: role, Key: seen.Members[account].Key, Since: now})
 		}
 	}
-	return fresh, gone, nil
+	return fresh, gone, w.nameSightings(tx, target, fresh)
+}
+
+// nameSightings adds the values that find the accounts, where the vendor does not show them with the
+// roles.
+func (w *Worker) nameSightings(tx store.Tx, target string, all []store.Sighting) error {
+	if !slices.ContainsFunc(all, func(s store.Sighting) bool { return s.Key == "" }) {
+		return nil
+	}
+	keys := map[string]string{}
+	for _, s := range all {
+		keys[s.Account] = s.Key
+	}
+	for c, err := range tx.Accounts(w.Name).CachedOn(w.listing(target)) {
+		if err != nil {
+			return err
+		}
+		if key, wanted := keys[c.ID]; wanted && key == "" {
+			keys[c.ID] = c.Key
+		}
+	}
+	for i := range all {
+		all[i].Key = keys[all[i].Account]
+	}
+	return nil
 }

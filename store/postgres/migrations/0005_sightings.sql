@@ -4,6 +4,7 @@ CREATE TABLE comparisons (
 	backend text COLLATE "C" NOT NULL,
 	target text COLLATE "C" NOT NULL,
 	at int8,
+	settled int8,
 	shows text NOT NULL,
 	whole text[],
 	PRIMARY KEY (backend, target)
