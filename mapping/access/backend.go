@@ -96,7 +96,8 @@ func (l *ledger) ofUsers() error {
 	err := l.src.Store.View(l.ctx, func(tx store.Tx) error {
 		clear(found)
 		of := tx.Ledger(l.name)
-		for _, account := range slices.Sorted(maps.Keys(l.people.accounts[l.backend])) {
+		for _, number := range slices.Sorted(maps.Keys(l.people.first[l.backend])) {
+			account := l.people.names.text(number)
 			targets, err := of.TargetsOf(account)
 			if err != nil {
 				return err

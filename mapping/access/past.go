@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -55,7 +56,7 @@ func (r *report) keys() []grantKey {
 	}
 	text := r.names.text
 	slices.SortFunc(keys, func(a, b grantKey) int {
-		return cmp.Or(cmp.Compare(text(a.backend), text(b.backend)), cmp.Compare(text(a.target), text(b.target)),
+		return cmp.Or(cmp.Compare(r.trail.places.text(a.place), r.trail.places.text(b.place)),
 			cmp.Compare(text(a.account), text(b.account)), cmp.Compare(text(a.role), text(b.role)))
 	})
 	return keys
@@ -63,23 +64,26 @@ func (r *report) keys() []grantKey {
 
 // stood returns the row of a grant at the moment.
 func (r *report) stood(key grantKey, g grantPast, disowned bool) Row {
-	text := r.names.text
+	text, t := r.names.text, r.trail
+	backend, target, _ := strings.Cut(t.places.text(key.place), "\x00")
+	of := t.accounts[[2]uint32{r.names.number(backend), key.account}]
 	row := Row{
-		IdP: text(g.idp), UserID: text(g.user), Account: text(key.account), Backend: text(key.backend), Target: text(key.target), Role: text(key.role),
-		State: Granted, Has: Yes, Hold: text(g.hold), Since: instant(g.since), From: r.trail.causesOf(g.causes), Request: text(g.request), RequestedBy: text(g.by),
+		IdP: text(of.idp), UserID: text(of.user), Account: text(key.account), Backend: backend, Target: target, Role: text(key.role),
+		State: Granted, Has: Yes, Since: instant(g.since), From: t.causesOf(g.causes),
 	}
-	row.User = cmp.Or(text(r.trail.users[[2]uint32{g.idp, g.user}]), text(g.key), row.Account)
-	row.confirm(g.confirmed, g.confirmedBy())
+	row.User = cmp.Or(text(t.users[[2]uint32{of.idp, of.user}]), text(of.key), row.Account)
+	t.asked(&row, g)
+	t.confirmed(&row, g)
 	switch {
 	case disowned:
 		row.State, row.Reason = Unmanaged, Disowned
-	case g.hold != 0:
-		row.State, row.Change = Held, ToRevoke
-	case g.missing:
+	case g.is(isHeld):
+		row.State, row.Change, row.Hold = Held, ToRevoke, text(t.holds[key])
+	case g.is(isMissing):
 		row.State, row.Has = InDoubt, Dark
-	case g.foreign:
+	case g.is(isForeign):
 		row.State, row.Change, row.Reason = Pending, ToRevoke, Foreign
-	case g.adopted:
+	case g.is(wasAdopted):
 		row.State = Adopted
 	}
 	return row
@@ -124,7 +128,10 @@ func (r *report) stoodBefore(backend string, e *store.Entry) {
 	}
 	key := r.trail.key(backend, e.Target, e.Account, e.Role)
 	if _, known := r.trail.grants[key]; !known {
-		r.trail.grants[key] = grantPast{since: e.Since.UnixNano(), key: r.names.number(e.Key), adopted: e.Adopted}
+		g := grantPast{since: e.Since.UnixNano()}
+		g.set(wasAdopted, e.Adopted)
+		r.trail.grants[key] = g
+		r.trail.about(&store.Event{Backend: backend, Account: e.Account, Name: e.Key})
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 // userID names a user of an identity provider.
 type userID struct{ idp, id string }
 
-// link is the account of a user at one backend.
+// link is the account of a user at one backend, as a number; 0: none is known.
 type link struct {
-	account string
+	account uint32
 	valid   bool // the value that found it is still the user's
 }
 
@@ -24,9 +24,6 @@ type person struct {
 	userID
 	name   string
 	active bool
-	links  []link  // by backend
-	groups []int32 // with a rule
-	passes []bool  // by condition; nil: there are none
 }
 
 // gift is what a rule makes of a group.
@@ -46,26 +43,91 @@ type group struct {
 	members       []int32
 }
 
-// people are the users of a report, with their groups and accounts.
+// people are the users of a report, with their groups and accounts. There may be a hundred thousand
+// users and a million memberships: what is known of each lies in arrays.
 type people struct {
 	src        *Source
+	names      *interner
 	list       []person
 	index      map[userID]int32
 	groups     []group
 	groupIndex map[userID]int32
-	accounts   []map[string][]int32 // by backend: account -> users
 	targets    []map[string][]int32 // by backend: target -> groups that give something there
 	chosen     map[userID]bool      // by loadUser
-	conditions map[int]int          // index of a rule -> condition
+
+	links [][]link             // by backend and user
+	first []map[uint32]int32   // by backend: account -> its user
+	more  []map[uint32][]int32 // the other users of accounts that are shared
+
+	memberships []int32  // groups, user by user
+	ends        []uint32 // by user: where their memberships end
+
+	conditions map[int]int // index of a rule -> condition
 	tests      []func(store.User) bool
+	passes     [][]bool // by condition and user
 }
 
-func newPeople(src *Source) *people {
-	p := &people{src: src, index: map[userID]int32{}, groupIndex: map[userID]int32{}, chosen: map[userID]bool{}, conditions: map[int]int{}}
+func newPeople(src *Source, names *interner) *people {
+	p := &people{src: src, names: names, index: map[userID]int32{}, groupIndex: map[userID]int32{}, chosen: map[userID]bool{}, conditions: map[int]int{}}
 	for range src.Backends {
-		p.accounts, p.targets = append(p.accounts, map[string][]int32{}), append(p.targets, map[string][]int32{})
+		p.targets, p.links = append(p.targets, map[string][]int32{}), append(p.links, nil)
+		p.first, p.more = append(p.first, map[uint32]int32{}), append(p.more, map[uint32][]int32{})
 	}
 	return p
+}
+
+// usersOf lists the users who are an account.
+func (p *people) usersOf(b int, account string) []int32 {
+	number, known := p.names.find(account)
+	if !known {
+		return nil
+	}
+	n, there := p.first[b][number]
+	if !there {
+		return nil
+	}
+	return append([]int32{n}, p.more[b][number]...)
+}
+
+// bind notes that a user is an account.
+func (p *people) bind(b int, n int32, account string, valid bool) {
+	number := p.names.number(account)
+	p.links[b][n] = link{number, valid}
+	if _, shared := p.first[b][number]; shared {
+		p.more[b][number] = append(p.more[b][number], n)
+	} else {
+		p.first[b][number] = n
+	}
+}
+
+// groupsOf lists the groups of a user.
+func (p *people) groupsOf(n int32) []int32 {
+	from := uint32(0)
+	if n > 0 {
+		from = p.ends[n-1]
+	}
+	return p.memberships[from:p.ends[n]]
+}
+
+// indexMemberships puts the members of the groups in the order of the users.
+func (p *people) indexMemberships() {
+	counts := make([]uint32, len(p.list)+1)
+	for _, g := range p.groups {
+		for _, n := range g.members {
+			counts[n+1]++
+		}
+	}
+	for i := range p.list {
+		counts[i+1] += counts[i]
+	}
+	p.memberships = make([]int32, counts[len(p.list)])
+	for i, g := range p.groups {
+		for _, n := range g.members {
+			p.memberships[counts[n]] = int32(i)
+			counts[n]++
+		}
+	}
+	p.ends = counts[:len(p.list)] // each is now where the next begins
 }
 
 // loadAll reads every user, and the members of every group that a rule is about.
@@ -107,10 +169,11 @@ func (p *people) loadAll(ctx context.Context) error {
 	}
 	p.addGone(links)
 	for i := range p.groups {
-		if err := p.loadMembers(ctx, int32(i)); err != nil {
+		if err := p.loadMembers(ctx, &p.groups[i]); err != nil {
 			return fmt.Errorf("reading members: %w", err)
 		}
 	}
+	p.indexMemberships()
 	return nil
 }
 
@@ -211,22 +274,30 @@ func (p *people) loadUsers(ctx context.Context, idp string, links []map[userID]s
 
 // add adds a user with the links to their accounts, by backend.
 func (p *people) add(idp string, u store.User, of []store.Link) int32 {
-	n := int32(len(p.list))
-	who := person{userID: userID{idp, u.ID}, name: u.UserName, active: u.Active, links: make([]link, len(of))}
+	n := p.addPerson(person{userID{idp, u.ID}, u.UserName, u.Active})
 	for b, l := range of {
-		if l.Account == "" {
-			continue
-		}
-		who.links[b] = link{l.Account, valueOf(u, p.src.Backends[b].Match) == l.Key}
-		p.accounts[b][l.Account] = append(p.accounts[b][l.Account], n)
-	}
-	if len(p.tests) > 0 {
-		who.passes = make([]bool, len(p.tests))
-		for i, test := range p.tests {
-			who.passes[i] = test(u)
+		if l.Account != "" {
+			p.bind(b, n, l.Account, valueOf(u, p.src.Backends[b].Match) == l.Key)
 		}
 	}
+	for i, test := range p.tests {
+		for len(p.passes) <= i {
+			p.passes = append(p.passes, nil)
+		}
+		for int32(len(p.passes[i])) < n { // users of before the condition was known
+			p.passes[i] = append(p.passes[i], false)
+		}
+		p.passes[i] = append(p.passes[i], test(u))
+	}
+	return n
+}
+
+func (p *people) addPerson(who person) int32 {
+	n := int32(len(p.list))
 	p.list, p.index[who.userID] = append(p.list, who), n
+	for b := range p.links {
+		p.links[b] = append(p.links[b], link{})
+	}
 	return n
 }
 
@@ -236,19 +307,15 @@ func (p *people) addGone(links []map[userID]store.Link) {
 		for id, l := range links[b] {
 			n, known := p.index[id]
 			if !known {
-				n = int32(len(p.list))
-				p.list = append(p.list, person{userID: id, name: l.Key, links: make([]link, len(links))})
-				p.index[id] = n
+				n = p.addPerson(person{userID: id, name: l.Key})
 			}
-			p.list[n].links[b] = link{account: l.Account}
-			p.accounts[b][l.Account] = append(p.accounts[b][l.Account], n)
+			p.bind(b, n, l.Account, false)
 		}
 	}
 }
 
 // loadMembers reads the members of a group.
-func (p *people) loadMembers(ctx context.Context, n int32) error {
-	g := &p.groups[n]
+func (p *people) loadMembers(ctx context.Context, g *group) error {
 	err := p.src.Store.View(ctx, func(tx store.Tx) error {
 		g.members = g.members[:0]
 		for m, err := range tx.Directory(g.idp).Members(g.id) {
@@ -263,9 +330,6 @@ func (p *people) loadMembers(ctx context.Context, n int32) error {
 	})
 	if errors.Is(err, store.ErrNotFound) { // deleted meanwhile
 		err = nil
-	}
-	for _, user := range g.members {
-		p.list[user].groups = append(p.list[user].groups, n)
 	}
 	return err
 }
@@ -291,14 +355,13 @@ type wanted struct {
 
 // desired lists what a user should have on a target, in the order of the groups.
 func (p *people) desired(n int32, b int, target string) (out []wanted) {
-	who := &p.list[n]
-	if !who.active {
+	if !p.list[n].active {
 		return nil
 	}
-	for _, i := range who.groups {
+	for _, i := range p.groupsOf(n) {
 		g := &p.groups[i]
 		for _, gift := range g.gifts {
-			if gift.backend != b || gift.target != target || gift.condition >= 0 && !who.passes[gift.condition] {
+			if gift.backend != b || gift.target != target || gift.condition >= 0 && !p.passes[gift.condition][n] {
 				continue
 			}
 			for _, role := range gift.roles {

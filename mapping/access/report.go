@@ -36,7 +36,8 @@ type report struct {
 // Report writes the rows that a query selects, and returns what the reader must know of them. The
 // error is an *UnknownError if a name of the query is not known; nothing was written then.
 func (s *Source) Report(ctx context.Context, q Query, emit func(Row) error) (notes []string, err error) {
-	r := &report{src: s, query: q, emit: emit, names: newInterner(), people: newPeople(s)}
+	r := &report{src: s, query: q, emit: emit, names: newInterner()}
+	r.people = newPeople(s, r.names)
 	if err := r.checkNames(ctx); err != nil {
 		return nil, err
 	}
@@ -107,7 +108,10 @@ func (r *report) load(ctx context.Context) error {
 
 // newTrail returns a trail that takes in what the query is about.
 func (r *report) newTrail() *trail {
-	t := &trail{names: r.names, grants: map[grantKey]grantPast{}, given: map[grantKey]grantPast{}, ended: map[grantKey]int64{}, later: map[grantKey]bool{}}
+	t := &trail{
+		names: r.names, places: newInterner(), askers: newInterner(), accounts: map[[2]uint32]accountPast{}, holds: map[grantKey]uint32{},
+		grants: map[grantKey]grantPast{}, given: map[grantKey]grantPast{}, ended: map[grantKey]int64{}, later: map[grantKey]bool{},
+	}
 	t.want = func(e *store.Event) bool {
 		if r.query.Backend != "" && e.Backend != r.query.Backend || !r.query.about(e.Target, e.Role) {
 			return false
@@ -116,7 +120,7 @@ func (r *report) newTrail() *trail {
 			return true
 		}
 		b := r.people.backend(e.Backend)
-		return b >= 0 && len(r.people.accounts[b][e.Account]) > 0
+		return b >= 0 && len(r.people.usersOf(b, e.Account)) > 0
 	}
 	return t
 }

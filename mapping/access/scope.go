@@ -13,7 +13,7 @@ import (
 // with one of them. It reports whether there is one.
 func (p *people) loadUser(ctx context.Context, name string) (found bool, err error) {
 	err = p.src.Store.View(ctx, func(tx store.Tx) error {
-		*p, found = *newPeople(p.src), false
+		*p, found = *newPeople(p.src, p.names), false
 		rules := p.src.Rules(tx)
 		for _, idp := range tx.IdPs() {
 			users, err := findUsers(tx.Directory(idp), name)
@@ -33,6 +33,7 @@ func (p *people) loadUser(ctx context.Context, name string) (found bool, err err
 		return false, fmt.Errorf("reading a user: %w", err)
 	}
 	p.conditionsOf()
+	p.indexMemberships()
 	return found, nil
 }
 
@@ -106,7 +107,6 @@ func (p *people) addWithGroups(tx store.Tx, rules *mapping.Rules, idp string, u 
 		}
 	}
 	n := p.add(idp, u, links) // after its groups: their rules have the conditions
-	p.list[n].groups = groups
 	for _, g := range groups {
 		p.groups[g].members = append(p.groups[g].members, n)
 	}

@@ -75,24 +75,17 @@ func (t *target) history(r *Row, e *store.Entry) {
 		r.Since = instant(g.since)
 	}
 	if known {
-		r.Request, r.RequestedBy = t.names.text(g.request), t.names.text(g.by)
+		t.trail.asked(r, g)
 		if len(r.From) == 0 {
 			r.From = t.trail.causesOf(g.causes)
 		}
-		r.confirm(g.confirmed, g.confirmedBy())
+		t.trail.confirmed(r, g)
 	}
 	if e.Note == "ok" && e.Wanted && e.Sent.After(r.Confirmed) {
-		r.confirm(e.Sent.UnixNano(), ByAnswer)
+		r.Confirmed, r.ConfirmedBy = e.Sent.UTC(), ByAnswer
 	}
 	if e.State == store.Present && e.Missed == 0 && t.shows(e.Role) && t.comparison.At.After(r.Confirmed) && t.comparison.At.After(e.Sent) {
 		r.Confirmed, r.ConfirmedBy = t.comparison.At.UTC(), ByComparison
-	}
-}
-
-// confirm fills in what confirmed the grant last; 0: nothing is known to have done so.
-func (r *Row) confirm(nanos int64, by string) {
-	if nanos != 0 {
-		r.Confirmed, r.ConfirmedBy = instant(nanos), by
 	}
 }
 
@@ -139,10 +132,10 @@ func (t *target) gaveUp(r *Row) {
 	if !known || !there {
 		return
 	}
-	r.Since, r.Request, r.RequestedBy = instant(g.since), t.names.text(g.request), t.names.text(g.by)
-	r.From = t.trail.causesOf(g.causes)
-	r.confirm(g.confirmed, g.confirmedBy())
-	if name := t.names.text(g.key); r.User == r.Account && name != "" {
+	r.Since, r.From = instant(g.since), t.trail.causesOf(g.causes)
+	t.trail.asked(r, g)
+	t.trail.confirmed(r, g)
+	if name := t.names.text(t.trail.accounts[[2]uint32{t.names.number(r.Backend), key.account}].key); r.User == r.Account && name != "" {
 		r.User = name
 	}
 }

@@ -111,10 +111,10 @@ func (t *target) markOf(n int32, account string) mark {
 
 // account writes the rows of the entries of one account, and of what its users should have besides.
 func (t *target) account(id string, entries []store.Entry) error {
-	users := t.people.accounts[t.backend][id]
+	users := t.people.usersOf(t.backend, id)
 	given := make([][]wanted, len(users))
 	for i, n := range users {
-		if t.people.list[n].links[t.backend].valid {
+		if t.people.links[t.backend][n].valid {
 			t.visited[n] = t.serial
 			given[i] = t.people.desired(n, t.backend, t.name)
 		}
@@ -183,15 +183,15 @@ func (t *target) ofUser(e *store.Entry, n int32, w *wanted) Row {
 
 // wanted writes what a user should have and the ledger does not know.
 func (t *target) wanted(n int32, w *wanted) error {
-	l := t.people.list[n].links[t.backend]
-	if !l.valid {
-		l.account = ""
+	account := ""
+	if l := t.people.links[t.backend][n]; l.valid {
+		account = t.names.text(l.account)
 	}
-	r := t.row(n, l.account, w.role)
+	r := t.row(n, account, w.role)
 	r.From = w.from
-	t.withoutEntry(&r, w, t.markOf(n, l.account))
+	t.withoutEntry(&r, w, t.markOf(n, account))
 	if r.State == Unmanaged {
-		t.shown[[2]string{l.account, w.role}] = true
+		t.shown[[2]string{account, w.role}] = true
 	}
 	return t.write(r)
 }
@@ -250,7 +250,7 @@ func (t *target) unmanaged() error {
 
 // foreign returns a row for each user of the account, or one without a user.
 func (t *target) foreign(s store.Sighting, seen bool) (rows []Row) {
-	users := t.people.accounts[t.backend][s.Account]
+	users := t.people.usersOf(t.backend, s.Account)
 	if len(users) == 0 {
 		users = []int32{-1}
 	}

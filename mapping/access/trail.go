@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -12,31 +13,56 @@ import (
 // pageSize is how many rows of the store one transaction reads.
 const pageSize = 2000
 
-// grantKey names a grant by the numbers of its parts.
-type grantKey struct{ backend, target, account, role uint32 }
+// grantKey names a grant by the numbers of its parts. The place is the backend and the target.
+type grantKey struct{ place, account, role uint32 }
 
-// grantPast is what the audit trail says of a grant. Strings are numbers.
+// grantPast is what the audit trail says of a grant. Strings are numbers. There may be millions.
 type grantPast struct {
-	since, confirmed int64  // in nanoseconds; 0: not known
-	request, by      uint32 // of the event that began it
-	causes           uint32
-	key              uint32 // the value that found the account
-	idp, user        uint32 // if the account has one user
-	hold             uint32
-	adopted          bool
-	readBack         bool // the confirmation
-	missing          bool // the vendor did not show it
-	foreign          bool // taken over, to be revoked
+	since     int64  // in nanoseconds; 0: not known
+	confirmed uint32 // seconds after since
+	request   uint32 // of the event that began it
+	causes    uint32
+	by        uint16 // who asked
+	flags     flag
 }
+
+// flag says more of a grant.
+type flag uint8
+
+const (
+	wasAdopted flag = 1 << iota
+	wasRead         // a reading confirmed it last
+	isMissing       // the vendor did not show it
+	isForeign       // taken over, to be revoked
+	isHeld
+)
+
+func (g *grantPast) is(f flag) bool { return g.flags&f != 0 }
+
+// set sets or clears a flag.
+func (g *grantPast) set(f flag, on bool) {
+	if g.flags &^= f; on {
+		g.flags |= f
+	}
+}
+
+// accountPast is what the trail says of an account: the value that found it, and its user, if it has
+// one.
+type accountPast struct{ key, idp, user uint32 }
 
 // trail is the audit trail up to a moment, as far as it is about grants.
 type trail struct {
 	names  *interner
+	places *interner // "backend\x00target"
+	askers *interner
 	grants map[grantKey]grantPast
 	given  map[grantKey]grantPast // disowned
 	ended  map[grantKey]int64     // revoked after endedAfter
 	later  map[grantKey]bool      // with an event after the moment: see foretell
-	users  map[[2]uint32]uint32   // identity provider, id -> userName; nil: not wanted
+	holds  map[grantKey]uint32
+	// By the backend of a place, and account.
+	accounts map[[2]uint32]accountPast
+	users    map[[2]uint32]uint32 // identity provider, id -> userName; nil: not wanted
 
 	endedAfter int64
 	want       func(*store.Event) bool // an event about a grant
@@ -99,7 +125,8 @@ func (t *trail) foretell(e *store.Event) {
 	}
 	switch t.later[key] = true; e.Type {
 	case "revoke", "disown", "hold", "hold.reject", "drift.missing":
-		t.grants[key] = grantPast{key: t.names.number(e.Name), idp: t.names.number(e.IdP), user: t.names.number(e.Subject)}
+		t.grants[key] = grantPast{}
+		t.about(e)
 	}
 }
 
@@ -127,40 +154,41 @@ func (t *trail) apply(e *store.Event) {
 	case "revoke":
 		t.end(key, e.At)
 	case "disown", "hold.reject":
-		g := t.grants[key]
-		g.hold = 0
-		t.given[key] = g
+		t.given[key] = t.grants[key]
 		t.end(key, e.At)
 	case "drift.missing":
-		t.change(key, func(g *grantPast) { g.missing = true })
+		t.change(key, isMissing, true)
 	case "hold":
 		id, _, _ := strings.Cut(e.Detail, " ")
-		t.change(key, func(g *grantPast) { g.hold = t.names.number(id) })
+		t.change(key, isHeld, true)
+		t.holds[key] = t.names.number(id)
 	case "hold.approve":
 		if strings.HasSuffix(e.Detail, " no_target") { // it went with its target
 			t.end(key, e.At)
 			return
 		}
-		t.change(key, func(g *grantPast) { g.hold = 0 })
+		t.change(key, isHeld, false)
 	}
 }
 
 func (t *trail) key(backend, target, account, role string) grantKey {
-	return grantKey{t.names.number(backend), t.names.number(target), t.names.number(account), t.names.number(role)}
+	return grantKey{t.places.number(backend + "\x00" + target), t.names.number(account), t.names.number(role)}
 }
 
 // begin takes in that a grant is there. If it was before, it goes on: another call confirms it.
 func (t *trail) begin(key grantKey, e *store.Event) {
 	g, stands := t.grants[key]
-	if !stands || g.foreign {
-		g = grantPast{
-			since: e.At.UnixNano(), request: t.names.number(e.Request), by: t.names.number(e.Initiator), key: t.names.number(e.Name),
-			causes: t.names.number(strings.Join(e.Causes, "\x00")), adopted: e.Type == "adopt", foreign: e.Type == "takeover",
-			idp: t.names.number(e.IdP), user: t.names.number(e.Subject),
-		}
+	if !stands || g.is(isForeign) {
+		g = grantPast{since: e.At.UnixNano(), request: t.names.number(e.Request), by: uint16(min(t.askers.number(e.Initiator), math.MaxUint16)),
+			causes: t.names.number(strings.Join(e.Causes, "\x00"))}
+		g.set(wasAdopted, e.Type == "adopt")
+		g.set(isForeign, e.Type == "takeover")
 	}
-	g.confirmed, g.readBack, g.missing, g.hold = e.At.UnixNano(), byReading(e.Evidence), false, 0
+	g.confirmed = uint32(max(0, e.At.Sub(instant(g.since))/time.Second))
+	g.set(wasRead, byReading(e.Evidence))
+	g.set(isMissing|isHeld, false)
 	t.grants[key] = g
+	t.about(e)
 	delete(t.given, key)
 }
 
@@ -169,12 +197,25 @@ func byReading(evidence string) bool {
 	return evidence == "read" || strings.HasSuffix(evidence, "read back") || strings.HasSuffix(evidence, "read_back")
 }
 
-// confirmedBy says what confirmed a grant last.
-func (g grantPast) confirmedBy() string {
-	if g.readBack {
-		return ByReading
+// about takes in what an event says of an account.
+func (t *trail) about(e *store.Event) {
+	t.accounts[[2]uint32{t.names.number(e.Backend), t.names.number(e.Account)}] = accountPast{t.names.number(e.Name), t.names.number(e.IdP), t.names.number(e.Subject)}
+}
+
+// confirmed fills in what confirmed a grant last.
+func (t *trail) confirmed(r *Row, g grantPast) {
+	if g.since == 0 {
+		return
 	}
-	return ByAnswer
+	r.Confirmed, r.ConfirmedBy = instant(g.since).Add(time.Duration(g.confirmed)*time.Second), ByAnswer
+	if g.is(wasRead) {
+		r.ConfirmedBy = ByReading
+	}
+}
+
+// asked fills in since when a grant stands and who asked for it.
+func (t *trail) asked(r *Row, g grantPast) {
+	r.Request, r.RequestedBy = t.names.text(g.request), t.askers.text(uint32(g.by))
 }
 
 func (t *trail) end(key grantKey, at time.Time) {
@@ -184,9 +225,9 @@ func (t *trail) end(key grantKey, at time.Time) {
 	}
 }
 
-func (t *trail) change(key grantKey, f func(*grantPast)) {
+func (t *trail) change(key grantKey, f flag, on bool) {
 	g := t.grants[key]
-	f(&g)
+	g.set(f, on)
 	t.grants[key] = g
 }
 
@@ -200,14 +241,14 @@ func (t *trail) past(backend, target, account, role string) (g grantPast, known 
 }
 
 func (t *trail) lookUp(backend, target, account, role string) (key grantKey, known bool) {
-	parts := [4]string{backend, target, account, role}
-	var numbers [4]uint32
-	for i, p := range parts {
-		if numbers[i], known = t.names.find(p); !known {
-			return key, false
-		}
+	if key.place, known = t.places.find(backend + "\x00" + target); !known {
+		return key, false
 	}
-	return grantKey{numbers[0], numbers[1], numbers[2], numbers[3]}, true
+	if key.account, known = t.names.find(account); !known {
+		return key, false
+	}
+	key.role, known = t.names.find(role)
+	return key, known
 }
 
 // causesOf reads the causes of an event: "okta/VT Admins (rule in line 12)".
