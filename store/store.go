@@ -323,7 +323,10 @@ type HoldSize struct {
 type Ledger interface {
 	Entry(target, account, role string) (Entry, error)
 	Entries(target, account string) iter.Seq2[Entry, error] // "" means any; account needs target
-	TargetsOf(account string) ([]string, error)             // targets with an entry of the account
+	// EntriesAfter lists all entries in their order, beginning after the place of an entry, whether it
+	// is there or not; nil: from the first. A long report reads a page in each transaction.
+	EntriesAfter(last *Entry) iter.Seq2[Entry, error]
+	TargetsOf(account string) ([]string, error) // targets with an entry of the account
 	PutEntry(e Entry) error
 	DeleteEntry(target, account, role string) error
 	NextAttempt() (uint64, error)

@@ -25,6 +25,7 @@ const (
 func Tables() []Record {
 	return []Record{
 		new(Command),
+		new(Comparison),
 		new(Condition),
 		new(Credential),
 		new(Disowned),
@@ -39,6 +40,7 @@ func Tables() []Record {
 		new(Removal),
 		new(Retained),
 		new(ShownHold),
+		new(Sighting),
 	}
 }
 

@@ -144,6 +144,9 @@ func (w *Worker) compare(ctx context.Context, target string) error {
 		return fmt.Errorf("comparing a target: %w", err)
 	}
 	w.sighted(target, strangers)
+	if err := w.recordComparison(ctx, target, seen); err != nil {
+		return err
+	}
 	if again {
 		wait := secondLook
 		if w.ResyncEvery > 0 {

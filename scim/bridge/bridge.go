@@ -129,7 +129,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
-		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless,
+		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless, Access: b.access(),
 		Ignored: &b.ignored, Omitted: &b.omissions, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
 			return delivery.GroupGrants(tx, b.rules.Load(), idp, g)
 		}}

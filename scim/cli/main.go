@@ -78,7 +78,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root.AddCommand(
 		serveCommand(&configFile, stderr, now), checkCommand(&configFile, stdout, stderr), demoCommand(stdout, stderr),
 		tokenCommand(stdout), versionCommand(stdout), holdCommand(&configFile, stdout), groupCommand(&configFile, stdout), statusCommand(&configFile, stdout),
-		planCommand(&configFile, stdout), explainCommand(&configFile, stdout), reloadCommand(&configFile, stdout),
+		planCommand(&configFile, stdout), explainCommand(&configFile, stdout), accessCommand(&configFile, stdout), reloadCommand(&configFile, stdout),
 		doctorCommand(&configFile, stdout), backupCommand(&configFile, stdout), restoreCommand(&configFile, stdout), resumeCommand(&configFile, stdout),
 		exportCommand(&configFile, stdout), importCommand(&configFile, os.Stdin, stdout), migrateCommand(&configFile, stdout), auditCommand(&configFile, stdout), measureCommand(&configFile, stdout, stderr),
 		actionCommand(&configFile, stdout, "resync", "Compare the backends with the ledger now", "compare with what is there"),

@@ -28,6 +28,7 @@ func (c *Console) api() http.Handler {
 	mux.HandleFunc("POST /api/reload", c.reload)
 	mux.HandleFunc("GET /api/explain", c.explain)
 	mux.HandleFunc("GET /api/group", c.group)
+	mux.HandleFunc("GET /api/access", c.access)
 	mux.HandleFunc("GET /api/backup", c.stream("application/octet-stream", copyTime, func() writeFunc { return c.Backup }))
 	mux.HandleFunc("GET /api/export", c.stream("application/jsonl", copyTime, func() writeFunc { return c.Export }))
 	mux.HandleFunc("GET /api/audit", c.auditExport)

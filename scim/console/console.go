@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/access"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
@@ -55,6 +56,7 @@ type Console struct {
 	Omitted  *Omissions
 	// Grants lists what the rules in force grant to members of a group; may be nil.
 	Grants func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant
+	Access *access.Source // what a report of access is read from
 	// Plan computes the calls under a proposed file, or under the rules in force if proposed is
 	// nil; errors name the file. Reload reads the configuration again. Their errors are for the
 	// operator.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/scimbridge/scimbridge/mapping/access"
 )
 
 type writeFunc func(ctx context.Context, to io.Writer) error
@@ -62,11 +64,15 @@ func (c *Console) stream(contentType string, most time.Duration, what func() wri
 			to.end = to.now().Add(most)
 		}
 		err := what()(r.Context(), to)
+		var unknown *access.UnknownError
 		switch {
 		case err == nil:
 			return
 		case errors.Is(err, errors.ErrUnsupported) && !to.written:
 			refuse(w, http.StatusNotImplemented, err.Error())
+			return
+		case errors.As(err, &unknown) && !to.written:
+			refuse(w, http.StatusNotFound, unknown.Error())
 			return
 		case c.BrokeOff != nil:
 			c.BrokeOff(r.URL.Path, err)

@@ -91,6 +91,37 @@ func (l *ledger) Entries(target, account string) iter.Seq2[store.Entry, error] {
 	}
 }
 
+// EntriesAfter implements store.Ledger.
+func (l *ledger) EntriesAfter(from *store.Entry) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		b, err := l.backend(l.name)
+		if err != nil {
+			yield(store.Entry{}, fmt.Errorf("ledger entries: %w", err))
+		}
+		if err != nil || b == 0 {
+			return
+		}
+		list := pages(func(last *entryID, limit int) ([]entryID, error) {
+			after := entryID{}
+			switch {
+			case last != nil:
+				after = *last
+			case from != nil:
+				after = entryID{target: pgtext.Key(from.Target), account: pgtext.Key(from.Account), role: pgtext.Key(from.Role)}
+			}
+			return query(l.tx, scanEntry, entriesOfAll, b, after.target, after.account, after.role, last == nil && from == nil, limit)
+		})
+		for e, err := range list {
+			if err != nil {
+				err = fmt.Errorf("ledger entries: %w", err)
+			}
+			if !yield(e.Entry, err) {
+				return
+			}
+		}
+	}
+}
+
 // A page begins after an entry; the first begins after the empty strings.
 const (
 	entriesOfAccount = `SELECT ` + entryColumns + ` FROM entries WHERE backend = $1 AND target = $2 AND account = $3 AND role >= $4 AND (role > $4 OR $5) ORDER BY role LIMIT $6`

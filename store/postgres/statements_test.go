@@ -221,7 +221,7 @@ func hotWork(tx store.Tx) error {
 	if _, err := a.Cached("t7", "k"); !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("cached: %w", err)
 	}
-	return errors.Join(err, err2, err3, err4, err5, err6, drained(w.Marks("t1")), drained(w.Marks("")), drained(l.Entries("t7", "a17")), drained(l.Entries("t7", "")), drained(l.Entries("", "")),
+	return errors.Join(err, err2, err3, err4, err5, err6, drained(w.Marks("t1")), drained(w.Marks("")), drained(l.Entries("t7", "a17")), drained(l.Entries("t7", "")), drained(l.Entries("", "")), drained(l.EntriesAfter(nil)),
 		drained(a.Links()), drained(e.Since(1000)), drained(e.Unsealed()), drained(e.Seals(1000)))
 }
 

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"marks that are ready", testReady},
 		{"origins of marks", testOrigins},
 		{"ledger", testLedger},
+		{"ledger in pages", testEntriesAfter},
 		{"accounts", testAccounts},
 		{"events", testEvents},
 		{"seals", testSeals},

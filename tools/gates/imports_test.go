@@ -35,7 +35,7 @@ var floors = [][]string{
 	{"scim/legible", "scim/canary"},
 	{"mapping/desk"},
 	{"mapping/delivery"},
-	{"mapping/plan", "mapping/lead", "mapping/pin"},
+	{"mapping/plan", "mapping/lead", "mapping/pin", "mapping/access"},
 	{"mapping"},
 	{"backend/virustotal", "backend/riskcloud", "backend/rest", "backend/backendtest"},
 	{"backend/simulation", "backend/examine"},

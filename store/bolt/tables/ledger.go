@@ -98,6 +98,22 @@ func (l *ledger) Entries(target, account string) iter.Seq2[store.Entry, error] {
 	}
 }
 
+// EntriesAfter implements store.Ledger.
+func (l *ledger) EntriesAfter(last *store.Entry) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		var after []byte
+		if last != nil {
+			after = codec.MakeKey(last.Target, last.Account, last.Role)
+		}
+		for k, v := range l.Tx.Walk(l.Bucket(ledgerEntries), after, 0, false) {
+			e, err := DecodeEntry(k, v)
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 func (l *ledger) TargetsOf(account string) ([]string, error) {
 	var targets []string
 	for _, v := range l.Tx.Scan(l.Bucket(ledgerAccounts), codec.MakeKey(account), 0) {

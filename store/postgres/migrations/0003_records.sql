@@ -23,15 +23,6 @@ CREATE TABLE offboarded (
 	PRIMARY KEY (backend, listing, account)
 ) WITH (fillfactor = 80);
 
-CREATE TABLE endings (
-	backend text COLLATE "C" NOT NULL,
-	listing text COLLATE "C" NOT NULL,
-	account text COLLATE "C" NOT NULL,
-	at int8,
-	whole text[],
-	PRIMARY KEY (backend, listing, account)
-) WITH (fillfactor = 80);
-
 CREATE TABLE retained (
 	backend text COLLATE "C" NOT NULL,
 	account text COLLATE "C" NOT NULL,

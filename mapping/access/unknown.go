@@ -1,0 +1,212 @@
+package access
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// UnknownError is a query about a name that is not known.
+type UnknownError struct {
+	What    string   // "user", "role", "target", "backend" or "identity provider"
+	Name    string   // as the query has it
+	Nearest []string // the known names that are nearest, at most three
+}
+
+// Error implements error.
+func (e *UnknownError) Error() string {
+	text := fmt.Sprintf("there is no %s %.64q", e.What, e.Name)
+	if len(e.Nearest) > 0 {
+		text += "; the nearest: " + strings.Join(e.Nearest, ", ")
+	}
+	return text
+}
+
+// checkNames refuses a backend or an identity provider that does not exist.
+func (r *report) checkNames(ctx context.Context) error {
+	if q := r.query.Backend; q != "" && r.people.backend(q) < 0 {
+		var names nearest
+		for _, b := range r.src.Backends {
+			names.add(q, b.Name)
+		}
+		return &UnknownError{"backend", q, names.list(true)}
+	}
+	q := r.query.IdP
+	if q == "" || slices.Contains(r.src.IdPs, q) {
+		return nil
+	}
+	var idps []string
+	err := r.src.Store.View(ctx, func(tx store.Tx) error {
+		idps = tx.IdPs()
+		return nil
+	})
+	if err != nil || slices.Contains(idps, q) {
+		return err
+	}
+	var names nearest
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(idps, r.src.IdPs)))) {
+		names.add(q, name)
+	}
+	return &UnknownError{"identity provider", q, names.list(true)}
+}
+
+// explainNothing refuses a report without rows if it was about a name that is not known.
+func (r *report) explainNothing(ctx context.Context) error {
+	if r.query.User != "" && len(r.people.chosen) == 0 {
+		return r.unknownUser(ctx)
+	}
+	if r.query.Role == "" && r.query.Target == "" {
+		return nil
+	}
+	targets, roles, err := r.known(ctx)
+	if err != nil {
+		return err
+	}
+	if q := r.query.Target; q != "" && !targets[q] {
+		return unknown("target", q, targets)
+	}
+	if q := r.query.Role; q != "" && !targets[q] && !contains(roles, q) {
+		maps.Copy(roles, targets)
+		return unknown("role", q, roles)
+	}
+	return nil
+}
+
+func contains(all map[string]bool, name string) bool {
+	for known := range all {
+		if store.Fold(known) == store.Fold(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func unknown(what, name string, all map[string]bool) error {
+	var names nearest
+	for _, known := range slices.Sorted(maps.Keys(all)) {
+		names.add(name, known)
+	}
+	return &UnknownError{what, name, names.list(true)}
+}
+
+// unknownUser returns the error of a user that nothing knows.
+func (r *report) unknownUser(ctx context.Context) error {
+	var names nearest
+	err := r.src.Store.View(ctx, func(tx store.Tx) error {
+		names = nearest{}
+		for _, idp := range tx.IdPs() {
+			for u, err := range tx.Directory(idp).Users(store.From{By: store.ByUserName}) {
+				if err != nil {
+					return err
+				}
+				names.add(r.query.User, u.UserName)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return &UnknownError{"user", r.query.User, names.list(false)}
+}
+
+// known collects the targets and roles of the rules, the ledgers and the comparisons.
+func (r *report) known(ctx context.Context) (targets, roles map[string]bool, err error) {
+	targets, roles = map[string]bool{}, map[string]bool{}
+	err = r.src.Store.View(ctx, func(tx store.Tx) error {
+		rules := r.src.Rules(tx)
+		for _, b := range r.src.Backends {
+			for _, t := range rules.FixedTargets(b.Name) {
+				targets[t] = true
+				for role := range rules.Roles(mapping.Target{Backend: b.Name, Target: t}) {
+					roles[role] = true
+				}
+			}
+			for e, err := range tx.Ledger(b.Name).EntriesAfter(nil) {
+				if err != nil {
+					return err
+				}
+				if targets[e.Target] = true; e.Account != store.TargetSettings {
+					roles[e.Role] = true
+				}
+			}
+			for s, err := range store.List(tx, store.Sighting{Backend: b.Name}) {
+				if err != nil {
+					return err
+				}
+				targets[s.Target], roles[s.Role] = true, true
+			}
+		}
+		for _, idp := range tx.IdPs() {
+			for g, err := range tx.Directory(idp).Groups(store.From{}) {
+				if err != nil {
+					return err
+				}
+				for _, a := range rules.Apply(idp, g) {
+					targets[a.Target.Target] = true
+					for _, role := range a.Roles {
+						roles[role] = true
+					}
+				}
+			}
+		}
+		return nil
+	})
+	return targets, roles, err
+}
+
+// nearest collects the names that are nearest to one.
+type nearest struct{ found []near }
+
+type near struct {
+	name     string
+	distance int
+}
+
+// mostNear is how many names a message has.
+const mostNear = 3
+
+func (n *nearest) add(asked, name string) {
+	one := near{name, distance(store.Fold(asked), store.Fold(name))}
+	at, _ := slices.BinarySearchFunc(n.found, one, func(a, b near) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.name, b.name))
+	})
+	n.found = slices.Insert(n.found, at, one)
+	n.found = n.found[:min(len(n.found), mostNear)]
+}
+
+// list returns the names. Of a short list all are of use, however different they are.
+func (n *nearest) list(short bool) (out []string) {
+	for _, one := range n.found {
+		if short || one.distance <= max(3, len(one.name)/3) {
+			out = append(out, one.name)
+		}
+	}
+	return out
+}
+
+// distance counts the characters by which two texts differ (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

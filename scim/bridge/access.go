@@ -1,0 +1,24 @@
+package bridge
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/access"
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// access returns what a report of access is read from.
+func (b *Bridge) access() *access.Source {
+	s := &access.Source{
+		Store: b.store, IdPs: slices.Sorted(maps.Keys(b.Config.IdentityProviders)),
+		Rules: func(tx store.Tx) *mapping.Rules { return delivery.BoundRules(tx, b.rules.Load()) },
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
+		c := b.Config.Backends[name]
+		s.Backends = append(s.Backends, access.Backend{Name: name, Match: c.Match, Mode: c.Mode})
+	}
+	return s
+}
