@@ -84,7 +84,7 @@ func (v *validation) unowned(c *Config) {
 		}
 	}
 	switch {
-	case len(lines) > MaxProblems:
+	case len(lines) > maxProblems:
 		v.warn(first, "is missing, also in %d more rules: %s can give these roles; name the one that may", len(lines)-1, providers)
 	case len(lines) > 1:
 		v.warn(first, "is missing, also in the rules on lines %s: %s can give these roles; name the one that may", strings.Join(lines[1:], ", "), providers)

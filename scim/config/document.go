@@ -15,8 +15,8 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 )
 
-// MaxProblems is how many problems of one file are reported: the rest mostly follows from them.
-const MaxProblems = 100
+// maxProblems bounds the reported problems of a file: more mostly follow from the first ones.
+const maxProblems = 100
 
 // decode reads a file over the defaults. Mistakes in values are problems of the validation. A file that
 // is not a document of keys is an *Error.

@@ -153,7 +153,7 @@ func TestManyProblems(t *testing.T) {
 		t.Errorf("%d warnings, %v", len(warnings), err)
 	}
 	var wrong *Error
-	if _, _, err = Parse("file", []byte(strings.Repeat("a: 1\n", 1)+"mappings:\n"+strings.Repeat("  - {nonsense: 1}\n", 10_000)), kinds()); !errors.As(err, &wrong) || len(wrong.Problems) != MaxProblems+1 {
+	if _, _, err = Parse("file", []byte(strings.Repeat("a: 1\n", 1)+"mappings:\n"+strings.Repeat("  - {nonsense: 1}\n", 10_000)), kinds()); !errors.As(err, &wrong) || len(wrong.Problems) != maxProblems+1 {
 		t.Errorf("%v", err)
 	}
 }

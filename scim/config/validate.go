@@ -52,8 +52,8 @@ func (v *validation) err(file string) error {
 			reported[p.text], e.Problems = true, append(e.Problems, p.text)
 		}
 	}
-	if more := len(e.Problems) - MaxProblems; more > 0 {
-		e.Problems = append(e.Problems[:MaxProblems], fmt.Sprintf("… and %d more after %s", more, strings.SplitN(e.Problems[MaxProblems-1], ":", 2)[0]))
+	if more := len(e.Problems) - maxProblems; more > 0 {
+		e.Problems = append(e.Problems[:maxProblems], fmt.Sprintf("… and %d more after %s", more, strings.SplitN(e.Problems[maxProblems-1], ":", 2)[0]))
 	}
 	return e
 }

@@ -2,7 +2,7 @@
 // evaluates filters over resources.
 //
 // The syntax tree is the one of github.com/scim2/filter-parser. The parser is ours, because it must
-// read any input in bounded time and space: at most [MaxLength] bytes and [MaxDepth] levels of
+// read any input in bounded time and space: at most [maxLength] bytes and [MaxDepth] levels of
 // parentheses and brackets. It accepts the whole grammar of the RFC and, beyond it,
 //
 //   - emails[type eq "work"].value eq "x" (lines E04 and E05 of the wire corpus), which becomes the

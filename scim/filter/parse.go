@@ -9,8 +9,8 @@ import (
 
 // Limits of a filter or a path.
 const (
-	// MaxLength is the longest filter or path in bytes.
-	MaxLength = 4096
+	// maxLength is the longest filter or path in bytes.
+	maxLength = 4096
 	// MaxDepth is how deep parentheses and brackets may nest.
 	MaxDepth = 16
 )
@@ -55,8 +55,8 @@ func ParsePath(s string) (fp.Path, error) {
 
 // checkLimits checks the length and the encoding of s; the parser counts how deep it nests.
 func checkLimits(s string) error {
-	if len(s) > MaxLength {
-		return errorf("the filter has %d bytes, more than the %d that are allowed", len(s), MaxLength)
+	if len(s) > maxLength {
+		return errorf("the filter has %d bytes, more than the %d that are allowed", len(s), maxLength)
 	}
 	if !utf8.ValidString(s) {
 		return errorf("the filter is not valid UTF-8")

@@ -91,7 +91,7 @@ func TestParseRefuses(t *testing.T) {
 		`a..b pr`, `a.b.c pr`, `1a pr`, `urn::a pr`, `:a pr`, `urn: pr`, `a prand b pr`, "a eq \"\xff\"",
 		strings.Repeat("(", MaxDepth+1) + "a pr" + strings.Repeat(")", MaxDepth+1),
 		strings.Repeat("(", 4000),
-		`a eq "` + strings.Repeat("x", MaxLength) + `"`,
+		`a eq "` + strings.Repeat("x", maxLength) + `"`,
 	} {
 		e, err := Parse(in)
 		var parseErr *Error
@@ -107,7 +107,7 @@ func TestParseAtTheLimits(t *testing.T) {
 	for _, in := range []string{
 		strings.Repeat("(", MaxDepth) + "a pr" + strings.Repeat(")", MaxDepth),
 		strings.Repeat("not(", MaxDepth) + "a pr" + strings.Repeat(")", MaxDepth),
-		`a eq "` + strings.Repeat("x", MaxLength-7) + `"`,
+		`a eq "` + strings.Repeat("x", maxLength-7) + `"`,
 	} {
 		if _, err := Parse(in); err != nil {
 			t.Errorf("Parse(%.40q…): %v", in, err)
@@ -141,7 +141,7 @@ func TestParsePath(t *testing.T) {
 			t.Errorf("ParsePath(%q) = %s, want %s", tt.in, got, tt.want)
 		}
 	}
-	for _, in := range []string{``, `a b`, `members[`, `members[]`, `members[value eq "x"`, `a[b pr].`, `a[b pr].c.d`, `a[b pr]c`, `[a pr]`, `a eq "x"`, `.a`, strings.Repeat("a", MaxLength+1)} {
+	for _, in := range []string{``, `a b`, `members[`, `members[]`, `members[value eq "x"`, `a[b pr].`, `a[b pr].c.d`, `a[b pr]c`, `[a pr]`, `a eq "x"`, `.a`, strings.Repeat("a", maxLength+1)} {
 		if _, err := ParsePath(in); err == nil {
 			t.Errorf("ParsePath(%.40q) succeeds", in)
 		}

@@ -9,7 +9,7 @@ import (
 const maxValues = 10_000
 
 // Values reads [name eq a or name eq b or …], of which a request may have thousands, or one with
-// thousands of values: such a list may be longer than [MaxLength], and no tree is made of it. ok is
+// thousands of values: such a list may be longer than [maxLength], and no tree is made of it. ok is
 // false for any other text. The error is an *[Error].
 func Values(s, name string) (values []string, ok bool, err error) {
 	if s == "" || s[0] != '[' || !utf8.ValidString(s) {

@@ -35,7 +35,7 @@ func FuzzValues(f *testing.F) {
 		got, ok, err := Values(s, "value")
 		path, parseErr := ParsePath("members" + s)
 		switch {
-		case err != nil && parseErr == nil, ok && parseErr != nil && len(s) <= MaxLength-len("members"):
+		case err != nil && parseErr == nil, ok && parseErr != nil && len(s) <= maxLength-len("members"):
 			t.Fatalf("%q: %v, %v", s, err, parseErr)
 		case !ok || parseErr != nil:
 			return

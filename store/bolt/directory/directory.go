@@ -185,7 +185,7 @@ func (d *Directory) create(k kind, n codec.Number) (uint64, error) {
 	if err := d.Tx.Put(b, codec.SeqKey(order), n.Key()); err != nil {
 		return 0, err
 	}
-	if err := d.label(n, k.label); err != nil {
+	if err := namesOf(d).label(n, k.label); err != nil {
 		return 0, err
 	}
 	return order, d.addCount(k.counter, 1)
@@ -199,7 +199,7 @@ func (d *Directory) forget(k kind, n codec.Number, order uint64) error {
 	if err := d.Tx.Del(d.Bucket(k.order), codec.SeqKey(order)); err != nil {
 		return err
 	}
-	if err := d.label(n, codec.NameOfNothing); err != nil {
+	if err := namesOf(d).label(n, codec.NameOfNothing); err != nil {
 		return err
 	}
 	return d.addCount(k.counter, -1)

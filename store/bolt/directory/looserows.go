@@ -63,15 +63,15 @@ func (d *Directory) Loosen(g codec.Number, members []codec.Number) error {
 		if len(open) == before {
 			continue
 		}
-		if err := d.putBlocks(dirLoose, [][]byte{key}, []codec.Block{l}); err != nil {
+		if err := membershipsOf(d).putBlocks(dirLoose, [][]byte{key}, []codec.Block{l}); err != nil {
 			return err
 		}
 	}
-	return d.back(g, open, true)
+	return membershipsOf(d).back(g, open, true)
 }
 
 // loosenAll makes all members of a group loose.
-func (d *Directory) loosenAll(g codec.Number) error {
+func (d memberships) loosenAll(g codec.Number) error {
 	for k, v := range d.Tx.Scan(d.Bucket(dirMembers), g.Key(), 0) {
 		key := slices.Clone(k)
 		b, err := codec.OpenBlock(key, v)
@@ -131,10 +131,10 @@ func (d *Directory) Tighten(part int, keep func(g codec.Number) bool) (more bool
 			rows = append(rows, candidate{Number: m})
 			left.Clear(m)
 		}
-		if err := d.back(g, rows, false); err != nil {
+		if err := membershipsOf(d).back(g, rows, false); err != nil {
 			return false, err
 		}
-		if err := d.putBlocks(dirLoose, [][]byte{key}, []codec.Block{left}); err != nil {
+		if err := membershipsOf(d).putBlocks(dirLoose, [][]byte{key}, []codec.Block{left}); err != nil {
 			return false, err
 		}
 		part -= len(rows)

@@ -8,9 +8,14 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
 )
 
+// memberships changes the blocks of a directory.
+type memberships struct{ *Directory }
+
+func membershipsOf(d *Directory) memberships { return memberships{d} }
+
 // forth changes the blocks of a group. It returns the candidates that changed, and those of them whose rows
 // in member.of must change too, both in order of their numbers. A loose row already fits a new membership.
-func (d *Directory) forth(g codec.Number, all []candidate, there, late bool) (done, rows []candidate, err error) {
+func (d memberships) forth(g codec.Number, all []candidate, there, late bool) (done, rows []candidate, err error) {
 	done = all[:0]
 	loose := d.Loose()
 	for len(all) > 0 {
@@ -61,7 +66,7 @@ func (d *Directory) forth(g codec.Number, all []candidate, there, late bool) (do
 
 // back changes the blocks of the members. It reads all before it writes the first, because a write
 // invalidates the cursor.
-func (d *Directory) back(g codec.Number, members []candidate, there bool) error {
+func (d memberships) back(g codec.Number, members []candidate, there bool) error {
 	if len(members) == 0 {
 		return nil
 	}
@@ -87,7 +92,7 @@ func (d *Directory) back(g codec.Number, members []candidate, there bool) error 
 }
 
 // putBlocks stores blocks, and removes empty ones.
-func (d *Directory) putBlocks(bucket string, keys [][]byte, blocks []codec.Block) error {
+func (d memberships) putBlocks(bucket string, keys [][]byte, blocks []codec.Block) error {
 	b, err := d.Make(bucket)
 	if err != nil {
 		return err
@@ -108,7 +113,7 @@ func (d *Directory) putBlocks(bucket string, keys [][]byte, blocks []codec.Block
 }
 
 // leaveAll removes the member from all its groups.
-func (d *Directory) leaveAll(m codec.Number) error {
+func (d memberships) leaveAll(m codec.Number) error {
 	var groups []codec.Number
 	for g, err := range d.groupsOf(m) {
 		if err != nil {
@@ -135,7 +140,7 @@ func (d *Directory) leaveAll(m codec.Number) error {
 }
 
 // empty removes all members of the group.
-func (d *Directory) empty(g codec.Number) error {
+func (d memberships) empty(g codec.Number) error {
 	size, err := d.size(g)
 	if err != nil {
 		return err

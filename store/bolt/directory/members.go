@@ -27,7 +27,7 @@ func (d *Directory) group(id string) (codec.Number, error) {
 	return n, nil
 }
 
-func (d *Directory) size(group codec.Number) (int, error) {
+func (d memberships) size(group codec.Number) (int, error) {
 	key := group.Key()
 	record := d.Get(dirSizes, key)
 	if record == nil {
@@ -40,7 +40,7 @@ func (d *Directory) size(group codec.Number) (int, error) {
 	return int(n), nil
 }
 
-func (d *Directory) setSize(group codec.Number, size int) error {
+func (d memberships) setSize(group codec.Number, size int) error {
 	key := group.Key()
 	if size == 0 {
 		return d.Tx.Del(d.Bucket(dirSizes), key)
@@ -64,7 +64,7 @@ func (d *Directory) AddMembers(group string, values ...string) ([]string, error)
 			return nil, fmt.Errorf("add members: value of %d bytes, over %d", len(v), maxValue)
 		}
 	}
-	numbers, noted := d.foresee(group, values, true)
+	numbers, noted := membershipsOf(d).foresee(group, values, true)
 	if noted {
 		return values, nil
 	}
@@ -73,7 +73,7 @@ func (d *Directory) AddMembers(group string, values ...string) ([]string, error)
 			return nil, fmt.Errorf("add members: %w", err)
 		}
 	}
-	return d.change(g, values, candidates(numbers), true, false)
+	return membershipsOf(d).change(g, values, candidates(numbers), true, false)
 }
 
 // RemoveMembers implements store.Directory.
@@ -83,7 +83,7 @@ func (d *Directory) RemoveMembers(group string, values ...string) ([]string, err
 	if err != nil {
 		return nil, fmt.Errorf("remove members: %w", err)
 	}
-	numbers, noted := d.foresee(group, values, false)
+	numbers, noted := membershipsOf(d).foresee(group, values, false)
 	if noted {
 		return values, nil
 	}
@@ -96,7 +96,7 @@ func (d *Directory) RemoveMembers(group string, values ...string) ([]string, err
 			}
 		}
 	}
-	return d.change(g, values, candidates(numbers), false, prepared || len(values) > d.Tx.Part)
+	return membershipsOf(d).change(g, values, candidates(numbers), false, prepared || len(values) > d.Tx.Part)
 }
 
 // candidate is a value with its number and its place in the arguments.
@@ -119,7 +119,7 @@ func candidates(numbers []codec.Number) []candidate {
 // change adds or removes memberships and updates the size of the group. It works in the order of the members'
 // numbers, in which their blocks are adjacent. Rows whose removal is postponed become loose: see
 // looserows.go.
-func (d *Directory) change(g codec.Number, values []string, all []candidate, there, late bool) ([]string, error) {
+func (d memberships) change(g codec.Number, values []string, all []candidate, there, late bool) ([]string, error) {
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.at, b.at)) })
 	done, rows, err := d.forth(g, all, there, late)
 	if err != nil || len(done) == 0 {
@@ -142,7 +142,7 @@ func (d *Directory) change(g codec.Number, values []string, all []candidate, the
 }
 
 // grow changes the count of a group's members.
-func (d *Directory) grow(g codec.Number, by int) error {
+func (d memberships) grow(g codec.Number, by int) error {
 	size, err := d.size(g)
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func (d *Directory) grow(g codec.Number, by int) error {
 }
 
 // groupsOf yields the numbers of the groups of a member, without loose rows.
-func (d *Directory) groupsOf(m codec.Number) iter.Seq2[codec.Number, error] {
+func (d memberships) groupsOf(m codec.Number) iter.Seq2[codec.Number, error] {
 	return func(yield func(codec.Number, error) bool) {
 		loose := d.Loose()
 		for g, err := range d.linked(dirMemberOf, m) {
@@ -194,7 +194,7 @@ func (d *Directory) Members(group string) iter.Seq2[store.Member, error] {
 			yield(store.Member{}, fmt.Errorf("members: %w", err))
 			return
 		}
-		names := d.names()
+		names := namesOf(d).names()
 		var list []store.Member
 		for k, v := range d.Tx.Scan(d.Bucket(dirMembers), g.Key(), 0) {
 			b, err := codec.OpenBlock(k, v)
@@ -236,7 +236,7 @@ func (d *Directory) MemberCount(group string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("member count: %w", err)
 	}
-	return d.size(g)
+	return membershipsOf(d).size(g)
 }
 
 // GroupsOf implements store.Directory.
@@ -250,7 +250,7 @@ func (d *Directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 		if !ok {
 			return
 		}
-		for g, err := range d.groupsOf(m) {
+		for g, err := range membershipsOf(d).groupsOf(m) {
 			var r Row[store.Group]
 			if err == nil {
 				if r, err = read(d, groups(), g); kv.IsMissing(err) {
@@ -268,7 +268,7 @@ func (d *Directory) GroupsOf(member string) iter.Seq2[store.Group, error] {
 }
 
 // foresee calls Ask for a change of the directory. Outside of a job no change is prepared.
-func (d *Directory) foresee(group string, values []string, add bool) (numbers []codec.Number, noted bool) {
+func (d memberships) foresee(group string, values []string, add bool) (numbers []codec.Number, noted bool) {
 	if d.Tx.Plan == nil {
 		return nil, false
 	}
@@ -276,7 +276,7 @@ func (d *Directory) foresee(group string, values []string, add bool) (numbers []
 }
 
 // linked yields the numbers in the blocks of owner, in order. The blocks may be changed meanwhile.
-func (d *Directory) linked(bucket string, owner codec.Number) iter.Seq2[codec.Number, error] {
+func (d memberships) linked(bucket string, owner codec.Number) iter.Seq2[codec.Number, error] {
 	return func(yield func(codec.Number, error) bool) {
 		for k, v := range d.Tx.Scan(d.Bucket(bucket), owner.Key(), 0) {
 			b, err := codec.OpenBlock(k, v)

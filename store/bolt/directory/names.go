@@ -31,7 +31,7 @@ func (d *Directory) Intern(id string) (codec.Number, error) {
 	if ok || err != nil {
 		return n, err
 	}
-	all, err := d.internNew([]string{id})
+	all, err := namesOf(d).internNew([]string{id})
 	if err != nil {
 		return 0, err
 	}
@@ -67,7 +67,7 @@ func (d *Directory) InternAll(ids []string) ([]codec.Number, error) {
 	if len(fresh) == 0 {
 		return numbers, nil
 	}
-	made, err := d.internNew(fresh)
+	made, err := namesOf(d).internNew(fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -79,9 +79,14 @@ func (d *Directory) InternAll(ids []string) ([]codec.Number, error) {
 	return numbers, nil
 }
 
+// nameTable stores the names of numbers.
+type nameTable struct{ *Directory }
+
+func namesOf(d *Directory) nameTable { return nameTable{d} }
+
 // internNew numbers ids that have no number, in their order. It stores them in the order of their keys:
 // bbolt splits a page only at the commit, and until then each new key moves all larger keys of its page.
-func (d *Directory) internNew(ids []string) ([]codec.Number, error) {
+func (d nameTable) internNew(ids []string) ([]codec.Number, error) {
 	names, err := d.Make(dirNames)
 	if err != nil {
 		return nil, err
@@ -120,7 +125,7 @@ func (d *Directory) internNew(ids []string) ([]codec.Number, error) {
 }
 
 // addNames writes the names of new consecutive numbers, block by block.
-func (d *Directory) addNames(first codec.Number, ids []string) error {
+func (d nameTable) addNames(first codec.Number, ids []string) error {
 	for len(ids) > 0 {
 		row, at := first.Place()
 		key := row.Key()
@@ -145,7 +150,7 @@ func (d *Directory) addNames(first codec.Number, ids []string) error {
 }
 
 // rename changes the block of the name of a number.
-func (d *Directory) rename(n codec.Number, do func(s *codec.NameBlock, at int) error) error {
+func (d nameTable) rename(n codec.Number, do func(s *codec.NameBlock, at int) error) error {
 	row, at := n.Place()
 	key := row.Key()
 	var s codec.NameBlock
@@ -159,7 +164,7 @@ func (d *Directory) rename(n codec.Number, do func(s *codec.NameBlock, at int) e
 }
 
 // label stores the kind of the owner with a name.
-func (d *Directory) label(n codec.Number, is byte) error {
+func (d nameTable) label(n codec.Number, is byte) error {
 	return d.rename(n, func(s *codec.NameBlock, at int) error {
 		if at >= s.N {
 			return missingName(n)
@@ -171,7 +176,7 @@ func (d *Directory) label(n codec.Number, is byte) error {
 
 // Name returns the id of a number.
 func (d *Directory) Name(n codec.Number) (string, error) {
-	r := d.names()
+	r := namesOf(d).names()
 	e, err := r.of(n)
 	return string(e.Id), err
 }
@@ -188,7 +193,7 @@ type nameReader struct {
 	codec.NameBlock
 }
 
-func (d *Directory) names() nameReader {
+func (d nameTable) names() nameReader {
 	return nameReader{rows: kv.SeekCursor{Tx: d.Tx, Bucket: d.Bucket(dirNames), Width: codec.NumberSize}}
 }
 

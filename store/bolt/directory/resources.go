@@ -158,15 +158,17 @@ func (d *Directory) PutUser(u store.User) error { return put(d, users(), u) }
 func (d *Directory) PutGroup(g store.Group) error { return put(d, groups(), g) }
 
 // DeleteUser implements store.Directory.
-func (d *Directory) DeleteUser(id string) error { return remove(d, users(), id, d.leaveAll) }
+func (d *Directory) DeleteUser(id string) error {
+	return remove(d, users(), id, membershipsOf(d).leaveAll)
+}
 
 // DeleteGroup implements store.Directory.
 func (d *Directory) DeleteGroup(id string) error {
 	return remove(d, groups(), id, func(n codec.Number) error {
-		if err := d.empty(n); err != nil {
+		if err := membershipsOf(d).empty(n); err != nil {
 			return err
 		}
-		return d.leaveAll(n)
+		return membershipsOf(d).leaveAll(n)
 	})
 }
 

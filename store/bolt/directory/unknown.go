@@ -53,7 +53,7 @@ func (d *Directory) countUnknown() (map[codec.Number]int, error) {
 			if s.Names[at].Is != codec.NameOfNothing {
 				continue
 			}
-			for g, err := range d.groupsOf(first + codec.Number(at)) {
+			for g, err := range membershipsOf(d).groupsOf(first + codec.Number(at)) {
 				if err != nil {
 					return nil, err
 				}
