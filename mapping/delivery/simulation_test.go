@@ -59,7 +59,7 @@ func TestSimulation(t *testing.T) {
 		}
 		seeds = n
 	} else if os.Getenv("SCIMBRIDGE_LONG") != "" {
-		seeds = 1000
+		seeds = 500
 	}
 	if v := os.Getenv(simSeed); v != "" {
 		n, err := strconv.ParseUint(v, 10, 64)

@@ -23,7 +23,7 @@ func faults(t *testing.T) int {
 		return n
 	}
 	if os.Getenv("SCIMBRIDGE_LONG") != "" {
-		return 40
+		return 25
 	}
 	return 7
 }

@@ -68,7 +68,7 @@ func kills(t *testing.T) int {
 		return n/len(profiles) + 1
 	}
 	if os.Getenv("SCIMBRIDGE_LONG") != "" {
-		return 200/len(profiles) + 1
+		return 120/len(profiles) + 1
 	}
 	return 5
 }

@@ -4,20 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestRulesOfTheGuide puts the rules that docs/mapping/rules.md shows into config.example.yaml: check takes every line of them.
-func TestRulesOfTheGuide(t *testing.T) {
-	readme, err := os.ReadFile("../../docs/mapping/rules.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?s)```yaml\n(mappings:.*?)```").FindSubmatch(readme)
-	if block == nil {
-		t.Fatal("docs/mapping/rules.md shows no rules")
-	}
+// TestGuideRules puts the rules of the guide and of the recipes into config.example.yaml: check
+// accepts every line of them.
+func TestGuideRules(t *testing.T) {
 	example, err := os.ReadFile("../../config.example.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -26,21 +20,63 @@ func TestRulesOfTheGuide(t *testing.T) {
 	if !found {
 		t.Fatal("config.example.yaml has no mappings")
 	}
+	// Some rules name a second identity provider.
+	second := "identity_providers:\n  entra: {tokens: [\"sha256:" + strings.Repeat("0", 64) + "\"]}"
+	for page, c := range map[string]struct {
+		blocks int
+		head   string
+		warned []string // what the page itself warns of; it shows no other dangerous rule
+	}{
+		"guide.md":   {2, head, []string{"replace", "authoritative"}},
+		"recipes.md": {10, strings.Replace(head, "identity_providers:", second, 1), []string{"replace", "authoritative", "identity_provider"}},
+	} {
+		text, err := os.ReadFile("../../docs/mapping/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := regexp.MustCompile("(?s)```yaml\n(mappings:.*?)```").FindAllSubmatch(text, -1)
+		if len(blocks) != c.blocks {
+			t.Fatalf("%s: %d blocks of rules, want %d", page, len(blocks), c.blocks)
+		}
+		for i, block := range blocks {
+			rules := string(block[1])
+			loaded, warnings, err := load(t, c.head+"\n"+rules)
+			if err != nil {
+				t.Fatalf("%s: block %d: %v", page, i+1, err)
+			}
+			if n := strings.Count(rules, "\n  - "); len(loaded.Mappings) != n {
+				t.Errorf("%s: block %d: %d rules of %d", page, i+1, len(loaded.Mappings), n)
+			}
+			for _, w := range warnings {
+				if !slices.ContainsFunc(c.warned, func(word string) bool { return strings.Contains(w, word) }) {
+					t.Errorf("%s: block %d: %s", page, i+1, w)
+				}
+			}
+		}
+	}
+}
+
+// load writes a configuration to a file and loads it.
+func load(t *testing.T, text string) (*Config, []string, error) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(path, []byte(head+"\n"+string(block[1])), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := Load(path, kinds())
+	return Load(path, kinds())
+}
+
+// TestReadmeConfiguration loads the first configuration of README.md without a warning.
+func TestReadmeConfiguration(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(block[1]), "\n  - "); len(c.Mappings) != n {
-		t.Errorf("%d rules of %d", len(c.Mappings), n)
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(readme)
+	if block == nil {
+		t.Fatal("README.md shows no configuration")
 	}
-	// The page says itself that replace and authoritative deserve a warning; it shows no other dangerous rule.
-	for _, w := range warnings {
-		if !strings.Contains(w, "replace") && !strings.Contains(w, "authoritative") {
-			t.Error(w)
-		}
+	if _, warnings, err := load(t, string(block[1])); err != nil || len(warnings) > 0 {
+		t.Errorf("%v %v", warnings, err)
 	}
 }
