@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -39,10 +40,11 @@ func writePlanCSV(w io.Writer, plan []delivery.Preview) error {
 	return nil
 }
 
-// plainCell returns a cell that a spreadsheet does not take for a formula: an apostrophe precedes one
-// that begins like one.
+// plainCell returns a cell that a spreadsheet takes for text: an apostrophe precedes one that begins
+// like a formula, with or without blanks and quotes before that.
 func plainCell(s string) string {
-	if begin := strings.TrimLeft(s, " \u00a0"); begin != "" && strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", []rune(begin)[0]) {
+	begin := strings.TrimLeft(s, " \u00a0\u3000\ufeff'\"\t\r\n")
+	if first, _ := utf8.DecodeRuneInString(begin); begin != "" && strings.ContainsRune("=+-@|%＝＋－＠\\", first) {
 		return "'" + s
 	}
 	return s
