@@ -185,6 +185,9 @@ func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (
 				return err
 			}
 		}
+		if err := s.previewBeyond(tx, beyond, &out); err != nil {
+			return err
+		}
 		if out.Rules, err = s.review(tx); err != nil {
 			return err
 		}

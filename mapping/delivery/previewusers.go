@@ -275,3 +275,39 @@ func (r planReasons) lostBy(l store.Link, role string) ([]string, error) {
 	}
 	return out, nil
 }
+
+// previewBeyond names the users that are blocked on targets beyond max_targets.
+func (w *Worker) previewBeyond(tx store.Tx, beyond map[string]bool, out *Preview) error {
+	if len(beyond) == 0 {
+		return nil
+	}
+	waits := map[store.Subject]map[string]store.Mark{}
+	for m, err := range tx.Work(w.Name).Marks("") {
+		if err != nil {
+			return err
+		}
+		if !beyond[m.Target] || m.State != store.Blocked || m.Subject.User == "" {
+			continue
+		}
+		if waits[m.Subject] == nil {
+			waits[m.Subject] = map[string]store.Mark{}
+		}
+		waits[m.Subject][m.Target] = m
+	}
+	for s, marks := range waits {
+		user, groups, err := userAndGroups(tx, s)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, g := range w.rules(tx).Desired(s.IdP, user, groups) {
+			if m, is := marks[g.Target.Target]; is && g.Target.Backend == w.Name {
+				out.Users = append(out.Users, PlannedGrant{Target: m.Target, Person: w.key(user), Role: g.Role, Action: Grant,
+					State: IsBlocked, Reason: m.Reason, Until: m.NotBefore, Why: from(g)})
+			}
+		}
+	}
+	return nil
+}
