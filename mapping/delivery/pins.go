@@ -371,6 +371,8 @@ func (w *Worker) previewPins(tx store.Tx, out *Preview) error {
 			for _, target := range slices.Sorted(maps.Keys(gives)) {
 				for _, role := range gives[target] {
 					out.Held = append(out.Held, PreviewHold{Target: target, Why: whyPin, Role: role, Group: g.DisplayName, Members: n})
+					out.Users = append(out.Users, PlannedGrant{Target: target, Role: role, Action: Grant, State: IsHeld, Reason: whyPin,
+						Why: []string{fmt.Sprintf("group %s with %d member(s)", g.DisplayName, n)}})
 				}
 			}
 		}

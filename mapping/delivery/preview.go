@@ -11,19 +11,25 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// Preview is what a worker would do: the calls in their order, what would be held, and who would have to be looked up first.
+// Preview is what a worker would do: the calls in their order, what would be held, and which users
+// must be looked up first.
 type Preview struct {
 	Backend string        `json:"backend"`
+	Mode    Mode          `json:"mode"`
 	Calls   []PreviewCall `json:"calls"`
 	Held    []PreviewHold `json:"held"`
-	// Unknown lists the users who should have something and whose account at the backend is not known yet.
+	// Unknown lists users who should have something and whose account is not known yet.
 	Unknown []string `json:"unknown"`
-	// LookUps says what they would get if they are found.
+	// LookUps says what they would get if an account is found.
 	LookUps []PreviewLookUp `json:"look_ups"`
-	// Oldest is when the backend last said who the least recently seen of these people is; zero if nothing rests on that.
+	// Oldest is when the least recently seen of these accounts was looked up; zero if nothing rests on that.
 	Oldest time.Time `json:"oldest_lookup,omitzero"`
 	Notes  []string  `json:"notes,omitempty"` // what the plan does not say
 	Rules  []string  `json:"rules,omitempty"` // what is wrong with rules, as the directory and the vendor are now
+	// Users names what becomes of each role of each account, and why, in every mode; Totals counts it.
+	Users  []PlannedGrant `json:"users"`
+	Totals []PlannedTotal `json:"totals"`
+	InSync *SyncPlan      `json:"in_sync,omitempty"` // if the mode is another
 
 	removed map[[2]string]bool // target, account: it loses everything there
 	ended   map[string]bool    // accounts that end
@@ -56,12 +62,15 @@ type PreviewChange struct {
 	Roles   []string `json:"roles"`
 }
 
-// PreviewLookUp is what a user would get whose account is not known yet. Waits: they were looked for, for that, and not found.
+// PreviewLookUp is what a user without a known account would get. Waits: it is blocked, for Reason and
+// until it is tried again.
 type PreviewLookUp struct {
-	Target string   `json:"target"`
-	Person string   `json:"person"`
-	Roles  []string `json:"roles"`
-	Waits  bool     `json:"waits,omitempty"`
+	Target string    `json:"target"`
+	Person string    `json:"person"`
+	Roles  []string  `json:"roles"`
+	Waits  bool      `json:"waits,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
 }
 
 // Something says whether anything would be done, held, or begun with a look-up.
@@ -85,17 +94,35 @@ type PreviewHold struct {
 // Preview computes what would be done under some rules, nil for those in force. It makes no call and changes nothing; whether
 // a removal is that of the last admin only the vendor can tell. It may be called from any goroutine.
 func (w *Worker) Preview(ctx context.Context, rules *mapping.Rules) (Preview, error) {
+	return w.PreviewMode(ctx, rules, w.Mode)
+}
+
+// PreviewMode is Preview in a mode that may be another than that of the backend. In every mode it names
+// what sync would do.
+func (w *Worker) PreviewMode(ctx context.Context, rules *mapping.Rules, mode Mode) (Preview, error) {
 	if rules == nil {
 		rules = w.Rules()
 	}
-	out, err := w.preview(ctx, rules, w.Mode)
-	if err != nil || w.Mode == Sync {
+	out, err := w.preview(ctx, rules, mode)
+	if err != nil {
 		return out, err
 	}
-	under, err := w.preview(ctx, rules, Sync)
-	out.Notes = append(out.Notes, fmt.Sprintf("the mode of the backend is %s: %s. Under sync there would be %s", w.Mode,
-		map[Mode]string{Observe: "nothing is changed there", AddOnly: "nothing is taken away there"}[w.Mode], under.Summary()))
-	return out, err
+	is := "is"
+	if mode != w.Mode {
+		is = "would be"
+		out.Notes = append(out.Notes, fmt.Sprintf("this is the plan for the proposed mode %s: the mode is %s until a restart", mode, w.Mode))
+	}
+	if mode != Sync {
+		under, err := w.preview(ctx, rules, Sync)
+		if err != nil {
+			return out, err
+		}
+		out.Notes = append(out.Notes, fmt.Sprintf("the mode of the backend %s %s: %s. Under sync there would be %s", is, mode,
+			map[Mode]string{Observe: "nothing is changed there", AddOnly: "nothing is taken away there"}[mode], under.Summary()))
+		out.Users, out.InSync = inMode(under.Users, out.Users), &SyncPlan{Calls: under.Calls, Held: under.Held}
+	}
+	out.Totals = total(out.Users)
+	return out, nil
 }
 
 // Summary is a plan in a line: how many calls, and what becomes of how many people.
@@ -113,7 +140,12 @@ func (p Preview) Summary() string {
 		}
 	}
 	out := fmt.Sprintf("%d call(s): %d removed, %d added, %d replaced, %d held, %d to be looked up", len(p.Calls), ops["remove"], ops["add"], ops["replace"], len(p.Held), len(p.Unknown))
-	for _, op := range []string{"off-boarded", "invited"} {
+	for _, g := range p.Users {
+		if g.State == IsBlocked && g.Account != "" {
+			ops["blocked"]++
+		}
+	}
+	for _, op := range []string{"off-boarded", "invited", "blocked"} {
 		if ops[op] > 0 {
 			out += fmt.Sprintf(", %d %s", ops[op], op)
 		}
@@ -125,12 +157,13 @@ func (p Preview) Summary() string {
 func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (Preview, error) {
 	s := w.under(rules)
 	s.Mode, s.before = mode, w.Rules()
-	out := Preview{Backend: w.Name, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}, LookUps: []PreviewLookUp{}}
+	out := Preview{Backend: w.Name, Mode: mode, Users: []PlannedGrant{}, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}, LookUps: []PreviewLookUp{}}
 	if w.standby.Load() {
 		out.Notes = append(out.Notes, "the store was put back from a copy: what the vendor took or was given since is not in this plan, and a resync after `scimbridge resume` repairs it")
 	}
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		out.Calls, out.Held, out.Unknown, out.LookUps, out.Oldest = out.Calls[:0], out.Held[:0], out.Unknown[:0], out.LookUps[:0], time.Time{}
+		out.Users = out.Users[:0]
 		out.removed, out.ended, out.invited = map[[2]string]bool{}, map[string]bool{}, map[string]bool{}
 		targets, err := s.targets(tx)
 		if err != nil {
@@ -152,6 +185,9 @@ func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (
 				return err
 			}
 		}
+		if err := s.previewBeyond(tx, beyond, &out); err != nil {
+			return err
+		}
 		if out.Rules, err = s.review(tx); err != nil {
 			return err
 		}
@@ -170,6 +206,7 @@ func (w *Worker) preview(ctx context.Context, rules *mapping.Rules, mode Mode) (
 
 // sort puts people in the order of their names; the calls stay in theirs.
 func (p *Preview) sort() {
+	sortGrants(p.Users)
 	slices.Sort(p.Unknown)
 	p.Unknown = slices.Compact(p.Unknown)
 	slices.SortStableFunc(p.LookUps, func(a, b PreviewLookUp) int {

@@ -36,7 +36,12 @@ func (w *Worker) previewTarget(tx store.Tx, target string, leaving []store.Mark,
 		}
 		v.account(e.Account)
 	}
-	hopes, err := w.previewPeople(tx, target, v, out)
+	blocked := map[string]store.Mark{}
+	if !swept { // a sweep tries everything again
+		blocked = w.notTried(leaving)
+	}
+	reasons := planReasons{worker: w, tx: tx, target: target, users: map[string][]store.Subject{}, heldBy: map[string]string{}}
+	hopes, err := reasons.people(v, swept, out)
 	if err != nil {
 		return err
 	}
@@ -61,25 +66,48 @@ func (w *Worker) previewTarget(tx store.Tx, target string, leaving []store.Mark,
 	if err != nil {
 		return err
 	}
-	heldBy := map[string]string{} // the hold of a membership -> why
 	for _, h := range ends {
-		heldBy[h.ID] = h.why()
+		reasons.heldBy[h.ID] = h.why()
 	}
-	for _, part := range asVisited(s, leaving, swept) {
+	for i, part := range asVisited(s, leaving, swept, blocked) {
 		p := w.planner().Plan(part, w.now())
+		if err := reasons.take(out, p, v, blocked); err != nil {
+			return err
+		}
+		if i == blockedPart { // nothing of it is sent
+			p.Calls = nil
+		}
 		s.Ledger.After(part, p, w.now())
 		for _, c := range p.Calls {
 			if c.Offboard.ID != "" {
 				s.Leavers.Gone[c.Offboard.ID] = true
 			}
 		}
-		out.take(target, p, v, heldBy)
+		out.take(target, p, v, reasons.heldBy)
 	}
 	return nil
 }
 
-// complete adds to a snapshot what it cannot have: what is wanted by users that only the cache knows, and
-// what the plans of other targets do before.
+// notTried returns the accounts of a target that are blocked and not tried now, each with the mark that
+// is tried first.
+func (w *Worker) notTried(marks []store.Mark) map[string]store.Mark {
+	out, tried := map[string]store.Mark{}, map[string]bool{}
+	for _, m := range marks {
+		id := m.Subject.Account
+		switch first, known := out[id]; {
+		case m.State == store.Held:
+		case m.State != store.Blocked || !m.NotBefore.After(w.now()):
+			tried[id] = true
+		case !known || m.NotBefore.Before(first.NotBefore):
+			out[id] = m
+		}
+	}
+	maps.DeleteFunc(out, func(id string, _ store.Mark) bool { return tried[id] })
+	return out
+}
+
+// complete adds to a snapshot what it cannot have: what is wanted by users that only the cache knows, and what
+// the plans of other targets do before.
 func (p *Preview) complete(s plan.Snapshot, oneListing bool, hopes map[string]map[string]plan.Wish) {
 	for id, a := range s.Accounts {
 		for role, wish := range a.Want {
@@ -105,12 +133,16 @@ func (p *Preview) complete(s plan.Snapshot, oneListing bool, hopes map[string]ma
 
 func isUrgent(m store.Mark) bool { return m.Urgent && m.State == store.Pending }
 
+// blockedPart is the index of the accounts that are not visited now in what asVisited returns.
+const blockedPart = 3
+
 // asVisited splits a snapshot as the worker visits it: accounts that are off-boarded before all others,
-// and those that only wait for an operator last: they are visited when the whole target is.
-func asVisited(s plan.Snapshot, marks []store.Mark, swept bool) []plan.Snapshot {
-	first, rest, held := s, s, s
-	first.Missing, held.Missing = nil, nil
-	first.Accounts, rest.Accounts, held.Accounts = map[string]plan.Account{}, map[string]plan.Account{}, map[string]plan.Account{}
+// then those that only wait for an operator: they are visited when the whole target is. The last part is
+// blocked.
+func asVisited(s plan.Snapshot, marks []store.Mark, swept bool, blocked map[string]store.Mark) []plan.Snapshot {
+	first, rest, held, later := s, s, s, s
+	first.Missing, held.Missing, later.Missing = nil, nil, nil
+	first.Accounts, rest.Accounts, held.Accounts, later.Accounts = map[string]plan.Account{}, map[string]plan.Account{}, map[string]plan.Account{}, map[string]plan.Account{}
 	urgent := map[string]bool{}
 	for _, m := range marks {
 		urgent[m.Subject.Account] = urgent[m.Subject.Account] || isUrgent(m)
@@ -125,9 +157,13 @@ func asVisited(s plan.Snapshot, marks []store.Mark, swept bool) []plan.Snapshot 
 			held.Accounts[id] = a
 		default:
 			rest.Accounts[id] = a
+			if _, is := blocked[id]; is {
+				delete(rest.Accounts, id)
+				later.Accounts[id] = a
+			}
 		}
 	}
-	return []plan.Snapshot{first, rest, held}
+	return []plan.Snapshot{first, rest, held, later}
 }
 
 // previewLeaving lists, by target, what waits for accounts: an off-boarded one may have nothing in the
@@ -190,34 +226,44 @@ func (p *Preview) take(target string, planned plan.Plan, v *visitWork, heldBy ma
 	}
 }
 
-// previewLookUp notes what a user would get who must be looked up. What the rules in force give already,
-// and what waits for an account, is nothing new.
-func (w *Worker) previewLookUp(tx store.Tx, target string, s store.Subject, key string, hopes []mapping.Grant, out *Preview) error {
+// lookUp notes what a user would get who must be looked up first. What the rules in force give
+// already and what is blocked is not new.
+func (r planReasons) lookUp(s store.Subject, key string, hopes []mapping.Grant, out *Preview) error {
+	w, tx := r.worker, r.tx
 	user, groups, err := userAndGroups(tx, s)
 	if err != nil {
 		return err
 	}
-	m, err := tx.Work(w.Name).Mark(target, s)
+	m, err := tx.Work(w.Name).Mark(r.target, s)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	l := PreviewLookUp{Target: target, Person: key, Waits: err == nil && m.State == store.Blocked}
+	l := PreviewLookUp{Target: r.target, Person: key, Waits: err == nil && m.State == store.Blocked}
 	now := bind(tx, w.before).Desired(s.IdP, user, groups)
 	for _, g := range hopes {
 		l.Roles = append(l.Roles, g.Role)
 		l.Waits = l.Waits && slices.ContainsFunc(now, func(n mapping.Grant) bool { return n.Target == g.Target && n.Role == g.Role })
 	}
+	state := LookUpFirst
+	if l.Waits {
+		state, l.Reason, l.Until = IsBlocked, m.Reason, m.NotBefore
+	}
 	slices.Sort(l.Roles)
 	out.LookUps = append(out.LookUps, l)
+	for _, g := range hopes {
+		out.Users = append(out.Users, PlannedGrant{Target: r.target, Person: key, Role: g.Role, Action: Grant, State: state, Reason: l.Reason,
+			Until: l.Until, Why: from(g)})
+	}
 	return nil
 }
 
-// previewPeople finds the accounts of all users who should have something on the target, by what is
+// people finds the accounts of all users who should have something on the target, by what is
 // known of them, and returns what they want, by account and role.
-func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Preview) (map[string]map[string]plan.Wish, error) {
+func (r planReasons) people(v *visitWork, swept bool, out *Preview) (map[string]map[string]plan.Wish, error) {
+	w, tx, target, t := r.worker, r.tx, r.target, r.at()
 	hopes := map[string]map[string]plan.Wish{}
-	t := mapping.Target{Backend: w.Name, Target: target}
-	err := w.eachMember(tx, func(idp string, g store.Group) bool { return slices.Contains(w.inForce().Targets(idp, g), t) }, func(s store.Subject) error {
+	of := func(idp string, g store.Group) bool { return slices.Contains(w.inForce().Targets(idp, g), t) }
+	err := w.eachMember(tx, of, func(s store.Subject) error {
 		user, groups, err := userAndGroups(tx, s)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -237,24 +283,17 @@ func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Pr
 		key := w.key(user)
 		c, err := tx.Accounts(w.Name).Cached(w.listing(target), key)
 		if errors.Is(err, store.ErrNotFound) {
-			listed, err := w.listed(tx, w.listing(target))
-			if err != nil {
+			if err := w.previewMissing(tx, target, s, key, v, swept); err != nil {
 				return err
 			}
-			if !listed.IsZero() { // a complete listing did not show it
-				link, err := tx.Accounts(w.Name).Link(s.IdP, s.User)
-				if err != nil && !errors.Is(err, store.ErrNotFound) {
-					return err
-				}
-				v.missing = append(v.missing, &person{key: key, link: link})
-			}
 			out.Unknown = append(out.Unknown, key)
-			return w.previewLookUp(tx, target, s, key, wants, out)
+			return r.lookUp(s, key, wants, out)
 		}
 		if err != nil {
 			return err
 		}
 		out.Oldest = earlier(out.Oldest, c.Seen)
+		r.users[c.ID] = append(r.users[c.ID], s)
 		if v.account(c.ID).Key = key; hopes[c.ID] == nil {
 			hopes[c.ID] = map[string]plan.Wish{}
 		}
@@ -264,4 +303,26 @@ func (w *Worker) previewPeople(tx store.Tx, target string, v *visitWork, out *Pr
 		return nil
 	})
 	return hopes, err
+}
+
+// previewMissing notes a user of whom a complete listing shows no account, unless the user is blocked
+// and not looked up now.
+func (w *Worker) previewMissing(tx store.Tx, target string, s store.Subject, key string, v *visitWork, swept bool) error {
+	listed, err := w.listed(tx, w.listing(target))
+	if err != nil || listed.IsZero() {
+		return err
+	}
+	m, err := tx.Work(w.Name).Mark(target, s)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil && !swept && m.State == store.Blocked && m.NotBefore.After(w.now()) {
+		return nil
+	}
+	link, err := tx.Accounts(w.Name).Link(s.IdP, s.User)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	v.missing = append(v.missing, &person{key: key, link: link})
+	return nil
 }

@@ -156,6 +156,17 @@ func TestMissingTargets(t *testing.T) {
 		w.pass(time.Minute)
 		w.expect("a/a1=R b/a1=R")
 		w.expectCounts("pending 0, blocked 2, held 0")
+		if plan, err = w.worker.Preview(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		named := []string{}
+		for _, g := range plan.Users {
+			named = append(named, fmt.Sprint(g.Person, " ", g.Target, " ", g.State, " ", g.Reason))
+		}
+		want := "u1@example.com c blocked too_many_targets, u1@example.com d blocked too_many_targets"
+		if got := strings.Join(named, ", "); got != want || plan.Something() {
+			t.Errorf("%s; want %s", got, want)
+		}
 		w.remap(mapping.Rule{Match: `Team (?P<id>.*)`, Backend: "vt", Target: "${id}", Roles: []string{"R"}, MaxTargets: 4})
 		w.restart()
 		w.pass(time.Minute)

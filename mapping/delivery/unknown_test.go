@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -27,20 +28,24 @@ func TestPlanOfUsersWithUnknownAccounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprint(p.LookUps, p.Something())
+		var out []string
+		for _, l := range p.LookUps {
+			out = append(out, fmt.Sprint(l.Target, " ", l.Person, " ", l.Roles, " ", cmp.Or(l.Reason, "new"), " ", !l.Until.IsZero()))
+		}
+		return fmt.Sprint(out, p.Something())
 	}
-	if got := plan("SCAN"); got != "[{acme ada@example.com [SCAN] false}] true" {
+	if got := plan("SCAN"); got != "[acme ada@example.com [SCAN] new false] true" {
 		t.Errorf("not looked for yet: %s", got)
 	}
 	w.pass(time.Minute)
 	w.expectCounts("pending 0, blocked 1, held 0")
-	if got := plan("SCAN"); got != "[{acme ada@example.com [SCAN] true}] false" {
+	if got := plan("SCAN"); got != "[acme ada@example.com [SCAN] no_account true] false" {
 		t.Errorf("without an account: %s", got)
 	}
-	if got := plan("SCAN", "ADMIN"); got != "[{acme ada@example.com [ADMIN SCAN] false}] true" {
+	if got := plan("SCAN", "ADMIN"); got != "[acme ada@example.com [ADMIN SCAN] new false] true" {
 		t.Errorf("more than before: %s", got)
 	}
-	if got := plan("ADMIN"); got != "[{acme ada@example.com [ADMIN] false}] true" {
+	if got := plan("ADMIN"); got != "[acme ada@example.com [ADMIN] new false] true" {
 		t.Errorf("something else: %s", got)
 	}
 }

@@ -35,7 +35,7 @@ type engine interface {
 	Nudge()
 	RulesChanged()
 	Standby(on bool)
-	Preview(ctx context.Context, rules *mapping.Rules) (delivery.Preview, error)
+	PreviewMode(ctx context.Context, rules *mapping.Rules, mode delivery.Mode) (delivery.Preview, error)
 }
 
 // replicas is what a bridge knows of the replicas that share its store.

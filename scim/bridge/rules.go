@@ -16,9 +16,11 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// plan returns what would be done under the rules in force, or under those of a proposed file.
+// plan returns what would be done under the rules in force, or under the rules and modes of a proposed
+// file.
 func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error) {
 	var rules *mapping.Rules
+	var modes map[string]string
 	if len(proposed) > 0 || file != "" {
 		file = cmp.Or(file, "the proposed file")
 		if !bytes.Contains(proposed, []byte("mappings:")) {
@@ -28,15 +30,19 @@ func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]deli
 		if rules, err = b.Config.Propose(file, proposed); err != nil {
 			return nil, err
 		}
+		if modes, err = b.Config.ProposedModes(file, proposed); err != nil {
+			return nil, err
+		}
 	}
-	return previews(ctx, b.workers, rules)
+	return b.previews(ctx, rules, modes)
 }
 
-// previews plans every backend under rules; nil: those in force.
-func previews(ctx context.Context, workers map[string]engine, rules *mapping.Rules) ([]delivery.Preview, error) {
+// previews plans every backend under rules and modes. Without rules they are those in force; without a
+// mode it is that of the backend.
+func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules, modes map[string]string) ([]delivery.Preview, error) {
 	out := []delivery.Preview{}
-	for _, name := range slices.Sorted(maps.Keys(workers)) {
-		p, err := workers[name].Preview(ctx, rules)
+	for _, name := range slices.Sorted(maps.Keys(b.workers)) {
+		p, err := b.workers[name].PreviewMode(ctx, rules, delivery.Mode(cmp.Or(modes[name], b.Config.Backends[name].Mode)))
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +82,7 @@ func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 
 // takeRules takes rules into force. An error is one of the store and leaves the previous rules.
 func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte) ([]delivery.Preview, error) {
-	plan, err := previews(ctx, b.workers, rules)
+	plan, err := b.previews(ctx, rules, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package bridge_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -89,4 +91,69 @@ func TestAccountManagedElsewhere(t *testing.T) {
 			t.Errorf("%s: %s", command, out)
 		}
 	}
+}
+
+// TestPlanNamesUsersOfEachMode: from observe to sync, plan says which user would get and lose which
+// role, and why, before the mode lets it happen; with --proposed also under another mode.
+func TestPlanNamesUsersOfEachMode(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.fixConsole()
+	s.start()
+	s.person("ada@example.com")
+	s.person("eve@example.com")
+	ada := s.user("ada@example.com")
+	group := s.group("VT Admins", ada)
+	s.group("team-1", s.user("eve@example.com"))
+	s.eventually("granted", map[string]string{"ada@example.com": "acme GROUP_ADMIN", "eve@example.com": "acme INTELLIGENCE"})
+	s.stop()
+	s.edit("canary-key-of-the-tests, mode: sync", "canary-key-of-the-tests, mode: add_only")
+	s.start()
+	s.patch("/Groups/"+group, `{"op":"remove","path":"members[value eq \"`+ada+`\"]"}`)
+	s.group("VT Owners", s.user("new@example.com"))
+	const revoke = "     remove  ada@example.com: USER_ROLE_GROUP_ADMIN"
+	var out string
+	s.until("the plan names the revocation", func() bool {
+		_, out = s.command("plan")
+		return strings.Contains(out, revoke+"  [not sent in add_only]\n               in no group that gives it\n") &&
+			strings.Contains(out, "new@example.com: has no account yet, and waits for one, on acme: add USER_ROLE_GROUP_ADMIN, USER_ROLE_INTELLIGENCE; looked up again at 20")
+	})
+	if !strings.Contains(out, "  in total: grant 2 for 1 user(s), blocked; revoke 1 for 1 user(s), not sent in add_only\n") {
+		t.Error(out)
+	}
+	s.edit("canary-key-of-the-tests, mode: add_only", "canary-key-of-the-tests, mode: sync")
+	code, out := s.command("plan", "--proposed", s.path, "--exit-code")
+	if code != 3 || !strings.Contains(out, "vt: 1 call(s): 1 removed") || !strings.Contains(out, revoke+"\n") || !strings.Contains(out, "the proposed mode sync: the mode is add_only until a restart") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.edit("canary-key-of-the-tests, mode: sync", "canary-key-of-the-tests, mode: syncs")
+	if code, out = s.command("plan", "--proposed", s.path); code != 1 || !strings.Contains(out, `"syncs" is not one of observe, add_only, sync`) {
+		t.Errorf("%d %s", code, out)
+	}
+	dir := t.TempDir()
+	code, out = s.command("plan", "--out", filepath.Join(dir, "plan.csv"))
+	report, err := os.ReadFile(filepath.Join(dir, "plan.csv"))
+	if code != 0 || err != nil || !strings.Contains(out, "plan.csv: 3 role(s) of users") ||
+		!strings.Contains(string(report), "backend,mode,target,person,account,role,action,state,reason,why,until\n") ||
+		!strings.Contains(string(report), "vt,add_only,acme,ada@example.com,"+s.vendorID["ada@example.com"][0]+",USER_ROLE_GROUP_ADMIN,revoke,not_in_mode,,in no group that gives it,\n") ||
+		!strings.Contains(string(report), `vt,add_only,acme,new@example.com,,USER_ROLE_INTELLIGENCE,grant,blocked,no_account,"group VT Owners, by the rule on line 13",20`) {
+		t.Errorf("%d %s %v: %s", code, out, err, report)
+	}
+	if code, out = s.command("plan", "--out", filepath.Join(dir, "plan.csv")); code != 1 || !strings.Contains(out, "is there already") {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
+// TestPlanOfATargetThatIsMissing: a user is blocked by the target there, not by a missing account.
+func TestPlanOfATargetThatIsMissing(t *testing.T) {
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}")
+	s.fixConsole()
+	s.edit(`{match: 'team-\d+', backend: vt, target: acme,`, `{match: 'team-\d+', backend: vt, target: nowhere,`)
+	s.start()
+	s.person("ada@example.com")
+	s.group("team-1", s.user("ada@example.com"))
+	s.until("the plan names the block", func() bool {
+		_, out := s.command("plan")
+		return strings.Contains(out, "  blocked on nowhere: ada@example.com: add USER_ROLE_INTELLIGENCE: the vendor has no such group or role (no_target); tried again at 20") &&
+			!strings.Contains(out, "no account")
+	})
 }

@@ -25,8 +25,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-// maxAnswer bounds the size of an answer: a plan of a million changes.
-const maxAnswer = 256 << 20
+// maxAnswer bounds the size of an answer: a plan of a million changes, each with its reason.
+const maxAnswer = 512 << 20
 
 // operatorClient calls the operator API of the running server that the configuration names.
 type operatorClient struct {

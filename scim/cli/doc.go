@@ -14,6 +14,8 @@
 //	check.go    check
 //	status.go   status
 //	plan.go     plan
+//	plantext.go a plan in words
+//	plancsv.go  a plan for a spreadsheet
 //	reload.go   reload
 //	explain.go  explain
 //	action.go   resync, retry, resume

@@ -10,6 +10,13 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
+// mode checks the mode of a backend.
+func (v *validation) mode(name, mode string) {
+	if allowed := []string{"observe", "add_only", "sync"}; !slices.Contains(allowed, mode) {
+		v.bad([]string{"backends", name, "mode"}, "%q is not one of %s", legible.Clip(mode), strings.Join(allowed, ", "))
+	}
+}
+
 func (v *validation) backend(name string, c *Backend) {
 	path := []string{"backends", name}
 	at := func(key ...string) []string { return append(slices.Clone(path), key...) }
@@ -24,7 +31,7 @@ func (v *validation) backend(name string, c *Backend) {
 	if c.Mode == "" {
 		v.bad(at("mode"), "is missing: say what may happen there, one of observe, add_only, sync")
 	} else {
-		oneOf("mode", c.Mode, "observe", "add_only", "sync")
+		v.mode(name, c.Mode)
 	}
 	oneOf("kind", c.Kind, slices.Sorted(maps.Keys(v.kinds))...)
 	oneOf("match", c.Match, "email", "userName", "externalId")

@@ -149,6 +149,22 @@ func (c *Config) Propose(file string, data []byte) (*mapping.Rules, error) {
 	return rules, nil
 }
 
+// ProposedModes returns the mode that another file gives to each backend of c, if it gives one.
+func (c *Config) ProposedModes(file string, data []byte) (map[string]string, error) {
+	proposed, v, err := decode(file, data, c.Kinds)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for name, b := range proposed.Backends {
+		if _, known := c.Backends[name]; known && b != nil && b.Mode != "" {
+			v.mode(name, b.Mode)
+			out[name] = b.Mode
+		}
+	}
+	return out, v.err(file)
+}
+
 // lineOf returns the line that a warning or a recommendation begins with.
 func lineOf(s string) (line int) {
 	_, _ = fmt.Sscanf(s, "line %d:", &line) // 0 if it names none

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+)
+
+// TestPlanCSV: a name that an identity provider chose is no formula in a spreadsheet.
+func TestPlanCSV(t *testing.T) {
+	var out strings.Builder
+	plan := []delivery.Preview{{Backend: "vt", Mode: delivery.Observe, Users: []delivery.PlannedGrant{{Target: "acme", Person: `=HYPERLINK("http://x")`,
+		Role: "R", Action: delivery.Grant, State: delivery.NotInMode, Why: []string{"@group, by the rule on line 3", "b"}}}}}
+	if err := writePlanCSV(&out, plan); err != nil {
+		t.Fatal(err)
+	}
+	want := "backend,mode,target,person,account,role,action,state,reason,why,until\n" +
+		`vt,observe,acme,"'=HYPERLINK(""http://x"")",,R,grant,not_in_mode,,"'@group, by the rule on line 3; b",` + "\n"
+	if out.String() != want {
+		t.Errorf("%s\nwant\n%s", &out, want)
+	}
+}
+
+// TestPlainCell: only cells that begin like a formula are changed.
+func TestPlainCell(t *testing.T) {
+	for cell, want := range map[string]string{"": "", "ada@example.com": "ada@example.com", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x",
+		"\t=1": "'\t=1", "'=1": "''=1", "\u00a0=1": "'\u00a0=1", "it's": "it's", "  =1": "'  =1", "＝1": "'＝1"} {
+		if got := plainCell(cell); got != want {
+			t.Errorf("%q: %q, want %q", cell, got, want)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/legible"
+)
+
+// writePlanCSV writes a line for each role of each user in a plan.
+func writePlanCSV(w io.Writer, plan []delivery.Preview) error {
+	plan, err := legible.Value(plan)
+	if err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
+	out := csv.NewWriter(w)
+	_ = out.Write([]string{"backend", "mode", "target", "person", "account", "role", "action", "state", "reason", "why", "until"}) // Flush keeps the error
+	for _, p := range plan {
+		for _, g := range p.Users {
+			until := ""
+			if !g.Until.IsZero() {
+				until = g.Until.UTC().Format(time.RFC3339)
+			}
+			row := []string{p.Backend, string(p.Mode), g.Target, g.Person, g.Account, g.Role, string(g.Action), string(g.State), g.Reason, strings.Join(g.Why, "; "), until}
+			for i, cell := range row {
+				row[i] = plainCell(cell)
+			}
+			_ = out.Write(row)
+		}
+	}
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return fmt.Errorf("writing the plan: %w", err)
+	}
+	return nil
+}
+
+// plainCell returns a cell that a spreadsheet takes for text: an apostrophe precedes one that begins
+// like a formula, with or without blanks and quotes before that.
+func plainCell(s string) string {
+	begin := strings.TrimLeft(s, " \u00a0\u3000\ufeff'\"\t\r\n")
+	if first, _ := utf8.DecodeRuneInString(begin); begin != "" && strings.ContainsRune("=+-@|%＝＋－＠\\", first) {
+		return "'" + s
+	}
+	return s
+}
