@@ -57,8 +57,9 @@ func (l *ledger) all() error {
 	if l.query.Target != "" {
 		last = &store.Entry{Target: l.query.Target}
 	}
+	page := make([]store.Entry, 0, pageSize)
 	for more := true; more; {
-		page := make([]store.Entry, 0, pageSize)
+		l.memory.bound()
 		err := l.src.Store.View(l.ctx, func(tx store.Tx) error {
 			page, more = page[:0], false
 			for e, err := range tx.Ledger(l.name).EntriesAfter(last) {
@@ -84,7 +85,8 @@ func (l *ledger) all() error {
 			}
 		}
 		if len(page) > 0 {
-			last = &page[len(page)-1]
+			end := page[len(page)-1]
+			last = &end
 		}
 	}
 	return nil

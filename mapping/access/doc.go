@@ -17,5 +17,7 @@
 //	trail.go      the audit trail, replayed up to a moment
 //	past.go       the report of a moment in the past
 //	intern.go     strings as numbers
+//	memory.go     the bound of what a page after page leaves behind
+//	encode.go     a row as JSON
 //	unknown.go    names that are not known, and those that are near
 package access

@@ -135,9 +135,6 @@ func (t *target) gaveUp(r *Row) {
 	r.Since, r.From = instant(g.since), t.trail.causesOf(g.causes)
 	t.trail.asked(r, g)
 	t.trail.confirmed(r, g)
-	if name := t.names.text(t.trail.accounts[[2]uint32{t.names.number(r.Backend), key.account}].key); r.User == r.Account && name != "" {
-		r.User = name
-	}
 }
 
 // about reports whether a query is about a role of a target.
