@@ -29,6 +29,7 @@ func Tables() []Record {
 		new(Condition),
 		new(Credential),
 		new(Disowned),
+		new(ForeignGrant),
 		new(HeldOffboarding),
 		new(Invitation),
 		new(Listing),
@@ -39,7 +40,6 @@ func Tables() []Record {
 		new(Removal),
 		new(Retained),
 		new(ShownHold),
-		new(Sighting),
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package access reports who has which role, now or at a moment in the past.
 //
-// It joins the ledger with the directory, the rules in force, the marks, the sightings of the last
+// It joins the ledger with the directory, the rules in force, the marks, the foreign grants of the last
 // comparison with the vendor, and the audit trail. It reads pages, each in a transaction of its own,
 // and hands rows on between them: a client that stops reading holds no transaction. It keeps a
 // compact form of users, memberships and grants in memory, and never a resource. It changes nothing.

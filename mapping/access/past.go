@@ -142,7 +142,7 @@ func (r *report) foreignThen(ctx context.Context) error {
 	var rows []Row
 	err := r.src.Store.View(ctx, func(tx store.Tx) error {
 		rows = nil
-		for s, err := range store.List(tx, store.Sighting{}) {
+		for s, err := range store.List(tx, store.ForeignGrant{}) {
 			if err != nil {
 				return err
 			}
@@ -158,7 +158,7 @@ func (r *report) foreignThen(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("reading sightings: %w", err)
+		return fmt.Errorf("reading foreign grants: %w", err)
 	}
 	for _, row := range rows {
 		if r.query.Backend != "" && row.Backend != r.query.Backend {

@@ -67,6 +67,7 @@ type trail struct {
 	lastBackend, lastTarget string // see place
 	lastPlace               uint32
 
+	seq        uint64 // of the last event that was read
 	endedAfter int64
 	want       func(*store.Event) bool // an event about a grant
 	memory     *memory
@@ -75,19 +76,19 @@ type trail struct {
 	restored   time.Time // when a copy became the store
 }
 
-// read replays the events up to a moment; zero: all.
+// read replays the events up to a moment; zero: all. Another read goes on where this one ended.
 func (t *trail) read(ctx context.Context, s store.Store, until time.Time) error {
-	seq, done, page := uint64(0), false, make([]store.Event, 0, pageSize)
+	done, page := false, make([]store.Event, 0, pageSize)
 	for !done {
 		err := s.View(ctx, func(tx store.Tx) error {
 			page = page[:0]
-			if seq == 0 {
+			if t.seq == 0 {
 				anchor, err := tx.Events().Anchor()
 				if t.forgotten = anchor.Place > 0; err != nil {
 					return err
 				}
 			}
-			for e, err := range tx.Events().Since(seq) {
+			for e, err := range tx.Events().Since(t.seq) {
 				if err != nil {
 					return err
 				}
@@ -103,7 +104,7 @@ func (t *trail) read(ctx context.Context, s store.Store, until time.Time) error 
 		done = len(page) < pageSize
 		t.memory.bound()
 		for i := range page {
-			if seq = page[i].Seq; t.begins.IsZero() {
+			if t.seq = page[i].Seq; t.begins.IsZero() {
 				t.begins = page[i].At
 			}
 			if until.IsZero() || !page[i].At.After(until) {
