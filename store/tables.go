@@ -30,6 +30,7 @@ func Tables() []Record {
 		new(Credential),
 		new(Disowned),
 		new(Ending),
+		new(ForeignGrant),
 		new(HeldOffboarding),
 		new(Invitation),
 		new(Listing),
@@ -40,7 +41,6 @@ func Tables() []Record {
 		new(Removal),
 		new(Retained),
 		new(ShownHold),
-		new(Sighting),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -57,8 +58,9 @@ func (l *ledger) all() error {
 	if l.query.Target != "" {
 		last = &store.Entry{Target: l.query.Target}
 	}
+	page := make([]store.Entry, 0, pageSize)
 	for more := true; more; {
-		page := make([]store.Entry, 0, pageSize)
+		l.memory.bound()
 		err := l.src.Store.View(l.ctx, func(tx store.Tx) error {
 			page, more = page[:0], false
 			for e, err := range tx.Ledger(l.name).EntriesAfter(last) {
@@ -78,13 +80,17 @@ func (l *ledger) all() error {
 		if err != nil {
 			return fmt.Errorf("reading the ledger: %w", err)
 		}
+		if err := l.catchUp(page); err != nil {
+			return err
+		}
 		for _, e := range page {
 			if err := l.next(e); err != nil {
 				return err
 			}
 		}
 		if len(page) > 0 {
-			last = &page[len(page)-1]
+			end := page[len(page)-1]
+			last = &end
 		}
 	}
 	return nil
@@ -117,6 +123,9 @@ func (l *ledger) ofUsers() error {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
 	for _, target := range slices.Sorted(maps.Keys(found)) {
+		if err := l.catchUp(found[target]); err != nil {
+			return err
+		}
 		for _, e := range found[target] {
 			if l.query.Target != "" && target != l.query.Target {
 				continue
@@ -127,6 +136,18 @@ func (l *ledger) ofUsers() error {
 		}
 	}
 	return nil
+}
+
+// catchUp reads the trail on if it does not know a grant that was made since it was read.
+func (l *ledger) catchUp(page []store.Entry) error {
+	unknown := slices.ContainsFunc(page, func(e store.Entry) bool {
+		_, known := l.trail.past(l.name, e.Target, e.Account, e.Role)
+		return !known && e.State == store.Present && e.Account != store.TargetSettings
+	})
+	if !unknown {
+		return nil
+	}
+	return l.trail.read(l.ctx, l.src.Store, time.Time{})
 }
 
 // next takes the next entry in.

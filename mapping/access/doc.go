@@ -1,6 +1,6 @@
 // Package access reports who has which role, now or at a moment in the past.
 //
-// It joins the ledger with the directory, the rules in force, the marks, the sightings of the last
+// It joins the ledger with the directory, the rules in force, the marks, the foreign grants of the last
 // comparison with the vendor, and the audit trail. It reads pages, each in a transaction of its own,
 // and hands rows on between them: a client that stops reading holds no transaction. It keeps a
 // compact form of users, memberships and grants in memory, and never a resource. It changes nothing.
@@ -17,5 +17,7 @@
 //	trail.go      the audit trail, replayed up to a moment
 //	past.go       the report of a moment in the past
 //	intern.go     strings as numbers
+//	memory.go     the bound of what a page after page leaves behind
+//	encode.go     a row as JSON
 //	unknown.go    names that are not known, and those that are near
 package access

@@ -1,5 +1,10 @@
 package access
 
+import (
+	"cmp"
+	"slices"
+)
+
 // interner keeps each string once and numbers it. The number of "" is 0.
 type interner struct {
 	numbers map[string]uint32
@@ -22,6 +27,20 @@ func (in *interner) number(s string) uint32 {
 func (in *interner) find(s string) (n uint32, known bool) {
 	n, known = in.numbers[s]
 	return n, known
+}
+
+// ranks returns the place of each string among all in their order, by number.
+func (in *interner) ranks() []uint32 {
+	order := make([]uint32, len(in.all))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(in.all[a], in.all[b]) })
+	ranks := make([]uint32, len(in.all))
+	for place, n := range order {
+		ranks[n] = uint32(place)
+	}
+	return ranks
 }
 
 func (in *interner) text(n uint32) string { return in.all[n] }

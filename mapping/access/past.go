@@ -28,7 +28,10 @@ func (r *report) past(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
-	for _, key := range r.keys() {
+	for i, key := range r.keys() {
+		if i%pageSize == 0 {
+			r.memory.bound()
+		}
 		g, stands := r.trail.grants[key]
 		if !stands {
 			g = r.trail.given[key]
@@ -54,10 +57,9 @@ func (r *report) keys() []grantKey {
 			keys = append(keys, key)
 		}
 	}
-	text := r.names.text
+	places, names := r.trail.places.ranks(), r.names.ranks()
 	slices.SortFunc(keys, func(a, b grantKey) int {
-		return cmp.Or(cmp.Compare(r.trail.places.text(a.place), r.trail.places.text(b.place)),
-			cmp.Compare(text(a.account), text(b.account)), cmp.Compare(text(a.role), text(b.role)))
+		return cmp.Or(cmp.Compare(places[a.place], places[b.place]), cmp.Compare(names[a.account], names[b.account]), cmp.Compare(names[a.role], names[b.role]))
 	})
 	return keys
 }
@@ -140,7 +142,7 @@ func (r *report) foreignThen(ctx context.Context) error {
 	var rows []Row
 	err := r.src.Store.View(ctx, func(tx store.Tx) error {
 		rows = nil
-		for s, err := range store.List(tx, store.Sighting{}) {
+		for s, err := range store.List(tx, store.ForeignGrant{}) {
 			if err != nil {
 				return err
 			}
@@ -156,7 +158,7 @@ func (r *report) foreignThen(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("reading sightings: %w", err)
+		return fmt.Errorf("reading foreign grants: %w", err)
 	}
 	for _, row := range rows {
 		if r.query.Backend != "" && row.Backend != r.query.Backend {

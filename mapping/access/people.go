@@ -48,6 +48,7 @@ type group struct {
 type people struct {
 	src        *Source
 	names      *interner
+	memory     *memory
 	list       []person
 	index      map[userID]int32
 	groups     []group
@@ -67,8 +68,8 @@ type people struct {
 	passes     [][]bool // by condition and user
 }
 
-func newPeople(src *Source, names *interner) *people {
-	p := &people{src: src, names: names, index: map[userID]int32{}, groupIndex: map[userID]int32{}, chosen: map[userID]bool{}, conditions: map[int]int{}}
+func newPeople(src *Source, names *interner, m *memory) *people {
+	p := &people{src: src, names: names, memory: m, index: map[userID]int32{}, groupIndex: map[userID]int32{}, chosen: map[userID]bool{}, conditions: map[int]int{}}
 	for range src.Backends {
 		p.targets, p.links = append(p.targets, map[string][]int32{}), append(p.links, nil)
 		p.first, p.more = append(p.first, map[uint32]int32{}), append(p.more, map[uint32][]int32{})
@@ -234,9 +235,8 @@ func (p *people) backend(name string) int {
 
 // loadUsers reads the users of a directory.
 func (p *people) loadUsers(ctx context.Context, idp string, links []map[userID]store.Link) error {
-	after := uint64(0)
+	after, users := uint64(0), make([]store.User, 0, pageSize)
 	for {
-		users := make([]store.User, 0, pageSize)
 		err := p.src.Store.View(ctx, func(tx store.Tx) error {
 			users = users[:0]
 			d := tx.Directory(idp)
@@ -258,6 +258,7 @@ func (p *people) loadUsers(ctx context.Context, idp string, links []map[userID]s
 		if err != nil {
 			return err
 		}
+		p.memory.bound()
 		for _, u := range users {
 			of := make([]store.Link, len(links))
 			for b := range links {

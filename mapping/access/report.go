@@ -18,6 +18,7 @@ type report struct {
 	query  Query
 	emit   func(Row) error
 	names  *interner
+	memory *memory
 	trail  *trail
 	people *people
 	rules  *mapping.Rules // for what paused rules keep
@@ -36,8 +37,8 @@ type report struct {
 // Report writes the rows that a query selects, and returns what the reader must know of them. The
 // error is an *UnknownError if a name of the query is not known; nothing was written then.
 func (s *Source) Report(ctx context.Context, q Query, emit func(Row) error) (notes []string, err error) {
-	r := &report{src: s, query: q, emit: emit, names: newInterner()}
-	r.people = newPeople(s, r.names)
+	r := &report{src: s, query: q, emit: emit, names: newInterner(), memory: &memory{}}
+	r.people = newPeople(s, r.names, r.memory)
 	if err := r.checkNames(ctx); err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func (r *report) load(ctx context.Context) error {
 // newTrail returns a trail that takes in what the query is about.
 func (r *report) newTrail() *trail {
 	t := &trail{
-		names: r.names, places: newInterner(), askers: newInterner(), accounts: map[[2]uint32]accountPast{}, holds: map[grantKey]uint32{},
+		names: r.names, memory: r.memory, places: newInterner(), askers: newInterner(), accounts: map[[2]uint32]accountPast{}, holds: map[grantKey]uint32{},
 		grants: map[grantKey]grantPast{}, given: map[grantKey]grantPast{}, ended: map[grantKey]int64{}, later: map[grantKey]bool{},
 	}
 	t.want = func(e *store.Event) bool {

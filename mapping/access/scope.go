@@ -13,7 +13,7 @@ import (
 // with one of them. It reports whether there is one.
 func (p *people) loadUser(ctx context.Context, name string) (found bool, err error) {
 	err = p.src.Store.View(ctx, func(tx store.Tx) error {
-		*p, found = *newPeople(p.src, p.names), false
+		*p, found = *newPeople(p.src, p.names, p.memory), false
 		rules := p.src.Rules(tx)
 		for _, idp := range tx.IdPs() {
 			users, err := findUsers(tx.Directory(idp), name)

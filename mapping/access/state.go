@@ -97,10 +97,10 @@ func (t *target) shows(role string) bool {
 // withoutEntry fills in how a grant stands that a group gives and that is not in the ledger.
 func (t *target) withoutEntry(r *Row, w *wanted, m mark) {
 	r.Has, r.Change, r.Request, r.RequestedBy = No, ToGrant, m.request, m.by
-	sighting, sighted := t.sightings[[2]string{r.Account, r.Role}]
+	grant, seen := t.outside[[2]string{r.Account, r.Role}]
 	switch {
-	case sighted && r.Account != "":
-		t.seen(r, sighting)
+	case seen && r.Account != "":
+		t.seen(r, grant)
 		r.Change = ToAdopt
 	case w.held:
 		r.State, r.Reason = Held, Pin
@@ -115,7 +115,7 @@ func (t *target) withoutEntry(r *Row, w *wanted, m mark) {
 }
 
 // seen fills in a grant at the vendor that is not in the ledger.
-func (t *target) seen(r *Row, s store.Sighting) {
+func (t *target) seen(r *Row, s store.ForeignGrant) {
 	r.State, r.Has, r.Reason, r.Since = Unmanaged, Yes, Foreign, s.Since.UTC()
 	key, known := t.trail.lookUp(r.Backend, r.Target, s.Account, s.Role)
 	if _, given := t.trail.given[key]; known && given || t.disowned[[2]string{s.Account, s.Role}] {
@@ -135,9 +135,6 @@ func (t *target) gaveUp(r *Row) {
 	r.Since, r.From = instant(g.since), t.trail.causesOf(g.causes)
 	t.trail.asked(r, g)
 	t.trail.confirmed(r, g)
-	if name := t.names.text(t.trail.accounts[[2]uint32{t.names.number(r.Backend), key.account}].key); r.User == r.Account && name != "" {
-		r.User = name
-	}
 }
 
 // about reports whether a query is about a role of a target.

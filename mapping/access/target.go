@@ -18,19 +18,19 @@ type target struct {
 	byAccount  map[string]mark
 	everyone   mark // of the target itself
 	disowned   map[[2]string]bool
-	sightings  map[[2]string]store.Sighting // account, role
+	outside    map[[2]string]store.ForeignGrant // account, role
 	comparison store.Comparison
 	serial     uint32 // see report.visited
 }
 
-// open reads marks, sightings and the last comparison of a target.
+// open reads marks, foreign grants and the last comparison of a target.
 func (r *report) open(ctx context.Context, b int, name string) (*target, error) {
 	r.serial++
 	t := &target{report: r, backend: b, name: name, serial: r.serial}
 	backend := r.src.Backends[b].Name
 	err := r.src.Store.View(ctx, func(tx store.Tx) (err error) {
 		t.byUser, t.byAccount, t.everyone = map[int32]mark{}, map[string]mark{}, mark{}
-		t.disowned, t.sightings = map[[2]string]bool{}, map[[2]string]store.Sighting{}
+		t.disowned, t.outside = map[[2]string]bool{}, map[[2]string]store.ForeignGrant{}
 		for m, err := range tx.Work(backend).Marks(name) {
 			if err == nil {
 				err = t.add(tx, m)
@@ -45,11 +45,11 @@ func (r *report) open(ctx context.Context, b int, name string) (*target, error) 
 			}
 			t.disowned[[2]string{d.Account, d.Role}] = true
 		}
-		for s, err := range store.List(tx, store.Sighting{Backend: backend, Target: name}) {
+		for s, err := range store.List(tx, store.ForeignGrant{Backend: backend, Target: name}) {
 			if err != nil {
 				return err
 			}
-			t.sightings[[2]string{s.Account, s.Role}] = s
+			t.outside[[2]string{s.Account, s.Role}] = s
 		}
 		t.comparison, _, err = store.Get(tx, store.Comparison{Backend: backend, Target: name})
 		return err
@@ -57,10 +57,10 @@ func (r *report) open(ctx context.Context, b int, name string) (*target, error) 
 	if err != nil {
 		return nil, fmt.Errorf("reading the work on a target: %w", err)
 	}
-	for id, s := range t.sightings { // of before a call of ours took it away
+	for id, s := range t.outside { // of before a call of ours took it away
 		key, known := r.trail.lookUp(backend, name, s.Account, s.Role)
 		if at, ended := r.trail.ended[key]; known && ended && at > t.comparison.Settled.UnixNano() && !t.disowned[id] {
-			delete(t.sightings, id)
+			delete(t.outside, id)
 		}
 	}
 	r.compared(t)
@@ -124,7 +124,7 @@ func (t *target) account(id string, entries []store.Entry) error {
 		if err := t.entry(e, users, given); err != nil {
 			return err
 		}
-		delete(t.sightings, [2]string{id, e.Role})
+		delete(t.outside, [2]string{id, e.Role})
 		delete(t.disowned, [2]string{id, e.Role})
 	}
 	for i, n := range users {
@@ -227,14 +227,14 @@ func (t *target) close() error {
 // unmanaged writes the grants at the vendor that are not the bridge's.
 func (t *target) unmanaged() error {
 	var rows []Row
-	for id, s := range t.sightings {
+	for id, s := range t.outside {
 		if !t.shown[id] {
 			rows = append(rows, t.foreign(s, true)...)
 		}
 	}
 	for id := range t.disowned {
-		if _, seen := t.sightings[id]; !seen {
-			rows = append(rows, t.foreign(store.Sighting{Account: id[0], Role: id[1]}, false)...)
+		if _, seen := t.outside[id]; !seen {
+			rows = append(rows, t.foreign(store.ForeignGrant{Account: id[0], Role: id[1]}, false)...)
 		}
 	}
 	slices.SortFunc(rows, func(a, b Row) int {
@@ -249,7 +249,7 @@ func (t *target) unmanaged() error {
 }
 
 // foreign returns a row for each user of the account, or one without a user.
-func (t *target) foreign(s store.Sighting, seen bool) (rows []Row) {
+func (t *target) foreign(s store.ForeignGrant, seen bool) (rows []Row) {
 	users := t.people.usersOf(t.backend, s.Account)
 	if len(users) == 0 {
 		users = []int32{-1}

@@ -64,27 +64,31 @@ type trail struct {
 	accounts map[[2]uint32]accountPast
 	users    map[[2]uint32]uint32 // identity provider, id -> userName; nil: not wanted
 
+	lastBackend, lastTarget string // see place
+	lastPlace               uint32
+
+	seq        uint64 // of the last event that was read
 	endedAfter int64
 	want       func(*store.Event) bool // an event about a grant
-	begins     time.Time               // of the first event that is kept
-	forgotten  bool                    // events before it are kept no longer
-	restored   time.Time               // when a copy became the store
+	memory     *memory
+	begins     time.Time // of the first event that is kept
+	forgotten  bool      // events before it are kept no longer
+	restored   time.Time // when a copy became the store
 }
 
-// read replays the events up to a moment; zero: all.
+// read replays the events up to a moment; zero: all. Another read goes on where this one ended.
 func (t *trail) read(ctx context.Context, s store.Store, until time.Time) error {
-	seq, done := uint64(0), false
+	done, page := false, make([]store.Event, 0, pageSize)
 	for !done {
-		page := make([]store.Event, 0, pageSize)
 		err := s.View(ctx, func(tx store.Tx) error {
 			page = page[:0]
-			if seq == 0 {
+			if t.seq == 0 {
 				anchor, err := tx.Events().Anchor()
 				if t.forgotten = anchor.Place > 0; err != nil {
 					return err
 				}
 			}
-			for e, err := range tx.Events().Since(seq) {
+			for e, err := range tx.Events().Since(t.seq) {
 				if err != nil {
 					return err
 				}
@@ -98,8 +102,9 @@ func (t *trail) read(ctx context.Context, s store.Store, until time.Time) error 
 			return err
 		}
 		done = len(page) < pageSize
+		t.memory.bound()
 		for i := range page {
-			if seq = page[i].Seq; t.begins.IsZero() {
+			if t.seq = page[i].Seq; t.begins.IsZero() {
 				t.begins = page[i].At
 			}
 			if until.IsZero() || !page[i].At.After(until) {
@@ -172,7 +177,15 @@ func (t *trail) apply(e *store.Event) {
 }
 
 func (t *trail) key(backend, target, account, role string) grantKey {
-	return grantKey{t.places.number(backend + "\x00" + target), t.names.number(account), t.names.number(role)}
+	return grantKey{t.place(backend, target), t.names.number(account), t.names.number(role)}
+}
+
+// place numbers a backend and a target. Most events name the one that the event before named.
+func (t *trail) place(backend, target string) uint32 {
+	if backend != t.lastBackend || target != t.lastTarget || t.lastPlace == 0 {
+		t.lastBackend, t.lastTarget, t.lastPlace = backend, target, t.places.number(backend+"\x00"+target)
+	}
+	return t.lastPlace
 }
 
 // begin takes in that a grant is there. If it was before, it goes on: another call confirms it.
@@ -180,7 +193,7 @@ func (t *trail) begin(key grantKey, e *store.Event) {
 	g, stands := t.grants[key]
 	if !stands || g.is(isForeign) {
 		g = grantPast{since: e.At.UnixNano(), request: t.names.number(e.Request), by: uint16(min(t.askers.number(e.Initiator), math.MaxUint16)),
-			causes: t.names.number(strings.Join(e.Causes, "\x00"))}
+			causes: t.names.number(join(e.Causes))}
 		g.set(wasAdopted, e.Type == "adopt")
 		g.set(isForeign, e.Type == "takeover")
 	}
@@ -192,13 +205,24 @@ func (t *trail) begin(key grantKey, e *store.Event) {
 	delete(t.given, key)
 }
 
+// join is one text of the causes of an event.
+func join(causes []string) string {
+	if len(causes) == 1 {
+		return causes[0]
+	}
+	return strings.Join(causes, "\x00")
+}
+
 // byReading reports whether a reading confirmed a grant, rather than the answer to a call.
 func byReading(evidence string) bool {
 	return evidence == "read" || strings.HasSuffix(evidence, "read back") || strings.HasSuffix(evidence, "read_back")
 }
 
-// about takes in what an event says of an account.
+// about takes in what an event says of an account, for a report of the past.
 func (t *trail) about(e *store.Event) {
+	if t.users == nil {
+		return
+	}
 	t.accounts[[2]uint32{t.names.number(e.Backend), t.names.number(e.Account)}] = accountPast{t.names.number(e.Name), t.names.number(e.IdP), t.names.number(e.Subject)}
 }
 
@@ -241,9 +265,7 @@ func (t *trail) past(backend, target, account, role string) (g grantPast, known 
 }
 
 func (t *trail) lookUp(backend, target, account, role string) (key grantKey, known bool) {
-	if key.place, known = t.places.find(backend + "\x00" + target); !known {
-		return key, false
-	}
+	key.place = t.place(backend, target)
 	if key.account, known = t.names.find(account); !known {
 		return key, false
 	}

@@ -136,7 +136,7 @@ func (r *report) known(ctx context.Context) (targets, roles map[string]bool, err
 					roles[e.Role] = true
 				}
 			}
-			for s, err := range store.List(tx, store.Sighting{Backend: b.Name}) {
+			for s, err := range store.List(tx, store.ForeignGrant{Backend: b.Name}) {
 				if err != nil {
 					return err
 				}

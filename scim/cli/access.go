@@ -64,7 +64,7 @@ func accessCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		case asCSV:
 			out, notes = newCSV(stdout), c.ErrOrStderr()
 		case asJSON:
-			out, notes = jsonRows{stdout}, c.ErrOrStderr()
+			out, notes = jsonRows{bufio.NewWriterSize(stdout, 1<<16)}, c.ErrOrStderr()
 		}
 		return readAccess(c, *configFile, q, out, notes)
 	}
@@ -83,7 +83,7 @@ func accessCommand(configFile *string, stdout io.Writer) *cobra.Command {
 
 // rowWriter prints rows.
 type rowWriter interface {
-	row(raw []byte, r *access.Row) error
+	row(line []byte) error
 	end(rows int) error
 }
 
@@ -107,11 +107,7 @@ func readAccess(c *cobra.Command, configFile string, q access.Query, out rowWrit
 			return fmt.Errorf("reading the server's answer, which broke off: %w", err)
 		}
 		if bytes.HasPrefix(raw, []byte(`{"user":`)) {
-			var r access.Row
-			if err := json.Unmarshal(raw, &r); err != nil {
-				return fmt.Errorf("reading the server's answer: %w", err)
-			}
-			if err := out.row(raw, &r); err != nil {
+			if err := out.row(raw); err != nil {
 				return err
 			}
 			continue
@@ -136,12 +132,20 @@ func readAccess(c *cobra.Command, configFile string, q access.Query, out rowWrit
 	}
 }
 
-// jsonRows passes rows on as they come.
-type jsonRows struct{ to io.Writer }
+// readRow reads a row of the server's answer.
+func readRow(line []byte) (r access.Row, err error) {
+	if err := json.Unmarshal(line, &r); err != nil {
+		return r, fmt.Errorf("reading the server's answer: %w", err)
+	}
+	return r, nil
+}
 
-func (j jsonRows) row(raw []byte, _ *access.Row) error {
-	_, err := j.to.Write(raw)
+// jsonRows passes rows on as they come.
+type jsonRows struct{ to *bufio.Writer }
+
+func (j jsonRows) row(line []byte) error {
+	_, err := j.to.Write(line)
 	return err
 }
 
-func (jsonRows) end(int) error { return nil }
+func (j jsonRows) end(int) error { return j.to.Flush() }

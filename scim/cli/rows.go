@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/scimbridge/scimbridge/mapping/access"
@@ -23,26 +24,28 @@ func newCSV(w io.Writer) *csvRows { return &csvRows{to: csv.NewWriter(w)} }
 var csvColumns = []string{"user", "identity_provider", "id", "account", "backend", "target", "role", "state", "has", "change", "reason", "hold",
 	"since", "why", "request", "requested_by", "confirmed", "confirmed_by"}
 
-func (c *csvRows) row(_ []byte, r *access.Row) error {
+func (c *csvRows) row(line []byte) error {
+	r, err := readRow(line)
+	if err != nil {
+		return err
+	}
 	if err := c.begin(); err != nil {
 		return err
 	}
 	cells := []string{r.User, r.IdP, r.UserID, r.Account, r.Backend, r.Target, r.Role, r.State, r.Has, r.Change, r.Reason, r.Hold,
-		csvMoment(r), why(r), r.Request, r.RequestedBy, "", r.ConfirmedBy}
-	if !r.Confirmed.IsZero() {
-		cells[16] = moment(r.Confirmed)
-	}
+		csvMoment(r.Since), why(r.From), r.Request, r.RequestedBy, csvMoment(r.Confirmed), r.ConfirmedBy}
 	for i := range cells {
 		cells[i] = harmless(cells[i])
 	}
 	return c.to.Write(cells)
 }
 
-func csvMoment(r *access.Row) string {
-	if r.Since.IsZero() {
+// csvMoment returns a time, or an empty cell.
+func csvMoment(at time.Time) string {
+	if at.IsZero() {
 		return ""
 	}
-	return moment(r.Since)
+	return moment(at)
 }
 
 func (c *csvRows) begin() error {
@@ -76,9 +79,9 @@ func harmless(s string) string {
 }
 
 // why names the groups that give a role, and the rules.
-func why(r *access.Row) string {
-	all := make([]string, 0, len(r.From))
-	for _, c := range r.From {
+func why(from []access.Cause) string {
+	all := make([]string, 0, len(from))
+	for _, c := range from {
 		text := c.IdP + "/" + c.Group
 		if c.Line > 0 {
 			text += fmt.Sprintf(" (line %d)", c.Line)
@@ -102,10 +105,14 @@ const measuredRows = 200
 var tableColumns = []string{"USER", "ACCOUNT", "BACKEND", "TARGET", "ROLE", "STATE", "SINCE", "WHY", "REQUEST", "CONFIRMED"}
 
 func newTable(w io.Writer) *tableRows {
-	return &tableRows{to: bufio.NewWriter(w), first: [][]string{tableColumns}}
+	return &tableRows{to: bufio.NewWriterSize(w, 1<<16), first: [][]string{tableColumns}}
 }
 
-func (t *tableRows) row(_ []byte, r *access.Row) error {
+func (t *tableRows) row(line []byte) error {
+	r, err := readRow(line)
+	if err != nil {
+		return err
+	}
 	confirmed := moment(r.Confirmed)
 	if r.ConfirmedBy != "" {
 		confirmed += " " + r.ConfirmedBy
@@ -114,7 +121,7 @@ func (t *tableRows) row(_ []byte, r *access.Row) error {
 	if request == "" {
 		request = r.RequestedBy
 	}
-	cells := []string{r.User, r.Account, r.Backend, r.Target, r.Role, stateWords(r), moment(r.Since), why(r), request, confirmed}
+	cells := []string{r.User, r.Account, r.Backend, r.Target, r.Role, stateWords(&r), moment(r.Since), why(r.From), request, confirmed}
 	for i, cell := range cells {
 		if cells[i] = legible.Text(cell); cell == "" {
 			cells[i] = "-"

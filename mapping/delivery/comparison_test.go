@@ -10,13 +10,13 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// sighted returns the sightings that the store has, and what the comparison of the target shows.
-func (w *world) sighted() string {
+// outside returns the foreign grants that the store has, and what the comparison of the target shows.
+func (w *world) outside() string {
 	w.t.Helper()
 	var out []string
 	err := w.store.View(context.Background(), func(tx store.Tx) error {
 		out = nil
-		for s, err := range store.List(tx, store.Sighting{Backend: "vt"}) {
+		for s, err := range store.List(tx, store.ForeignGrant{Backend: "vt"}) {
 			if err != nil {
 				return err
 			}
@@ -32,12 +32,12 @@ func (w *world) sighted() string {
 	return strings.Join(out, " ")
 }
 
-// TestSightings records foreign grants, of any role, while comparisons see them.
-func TestSightings(t *testing.T) {
+// TestRecordComparison records foreign grants, of any role, while comparisons see them.
+func TestRecordComparison(t *testing.T) {
 	w, _ := drifting(t, admins)
 	check := func(step, want string) {
 		t.Helper()
-		if got := w.sighted(); got != want {
+		if got := w.outside(); got != want {
 			t.Errorf("%s: %q, want %q", step, got, want)
 		}
 	}

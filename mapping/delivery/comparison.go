@@ -20,16 +20,16 @@ func BoundRules(tx store.Tx, rules *mapping.Rules) *mapping.Rules { return bind(
 // different from the comparison before, in parts.
 func (w *Worker) recordComparison(ctx context.Context, target string, seen backend.Observation) error {
 	now := w.now()
-	var fresh, gone []store.Sighting
+	var fresh, gone []store.ForeignGrant
 	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
-		fresh, gone, err = w.sightings(tx, target, seen, now)
+		fresh, gone, err = w.outsideLedger(tx, target, seen, now)
 		return err
 	})
 	if err == nil {
-		err = inParts(ctx, w.Store, gone, func(tx store.Tx, part []store.Sighting) error { return eachRecord(tx, part, store.Delete) })
+		err = inParts(ctx, w.Store, gone, func(tx store.Tx, part []store.ForeignGrant) error { return eachRecord(tx, part, store.Delete) })
 	}
 	if err == nil {
-		err = inParts(ctx, w.Store, fresh, func(tx store.Tx, part []store.Sighting) error { return eachRecord(tx, part, store.Put) })
+		err = inParts(ctx, w.Store, fresh, func(tx store.Tx, part []store.ForeignGrant) error { return eachRecord(tx, part, store.Put) })
 	}
 	if err == nil {
 		shows := seen.Only
@@ -47,7 +47,7 @@ func (w *Worker) recordComparison(ctx context.Context, target string, seen backe
 }
 
 // eachRecord writes or deletes records.
-func eachRecord(tx store.Tx, all []store.Sighting, do func(store.Tx, store.Sighting) error) error {
+func eachRecord(tx store.Tx, all []store.ForeignGrant, do func(store.Tx, store.ForeignGrant) error) error {
 	for _, s := range all {
 		if err := do(tx, s); err != nil {
 			return err
@@ -56,9 +56,9 @@ func eachRecord(tx store.Tx, all []store.Sighting, do func(store.Tx, store.Sight
 	return nil
 }
 
-// sightings compares what is seen with the ledger and with the sightings before. A listing may still
+// outsideLedger compares what is seen with the ledger and with what the comparison before saw. A listing may still
 // show what a call of ours took away a moment ago: Comparison.Settled says from when on.
-func (w *Worker) sightings(tx store.Tx, target string, seen backend.Observation, now time.Time) (fresh, gone []store.Sighting, err error) {
+func (w *Worker) outsideLedger(tx store.Tx, target string, seen backend.Observation, now time.Time) (fresh, gone []store.ForeignGrant, err error) {
 	ours := map[string]map[string]bool{}
 	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
 		if err != nil {
@@ -73,7 +73,7 @@ func (w *Worker) sightings(tx store.Tx, target string, seen backend.Observation,
 		return !ours[account][role] && slices.Contains(seen.Holders[account], role)
 	}
 	before := map[foreignGrant]bool{}
-	for s, err := range store.List(tx, store.Sighting{Backend: w.Name, Target: target}) {
+	for s, err := range store.List(tx, store.ForeignGrant{Backend: w.Name, Target: target}) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -88,16 +88,16 @@ func (w *Worker) sightings(tx store.Tx, target string, seen backend.Observation,
 			if known := before[foreignGrant{target, account, role}]; known || !there(account, role) {
 				continue
 			}
-			fresh = append(fresh, store.Sighting{Backend: w.Name, Target: target, Account: account, Role: role, Key: seen.Members[account].Key, Since: now})
+			fresh = append(fresh, store.ForeignGrant{Backend: w.Name, Target: target, Account: account, Role: role, Key: seen.Members[account].Key, Since: now})
 		}
 	}
-	return fresh, gone, w.nameSightings(tx, target, fresh)
+	return fresh, gone, w.nameForeign(tx, target, fresh)
 }
 
-// nameSightings adds the values that find the accounts, where the vendor does not show them with the
+// nameForeign adds the values that find the accounts, where the vendor does not show them with the
 // roles.
-func (w *Worker) nameSightings(tx store.Tx, target string, all []store.Sighting) error {
-	if !slices.ContainsFunc(all, func(s store.Sighting) bool { return s.Key == "" }) {
+func (w *Worker) nameForeign(tx store.Tx, target string, all []store.ForeignGrant) error {
+	if !slices.ContainsFunc(all, func(s store.ForeignGrant) bool { return s.Key == "" }) {
 		return nil
 	}
 	keys := map[string]string{}

@@ -10,7 +10,7 @@ CREATE TABLE comparisons (
 	PRIMARY KEY (backend, target)
 ) WITH (fillfactor = 80);
 
-CREATE TABLE sightings (
+CREATE TABLE foreign_grants (
 	backend text COLLATE "C" NOT NULL,
 	target text COLLATE "C" NOT NULL,
 	account text COLLATE "C" NOT NULL,

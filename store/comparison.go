@@ -8,7 +8,7 @@ type Comparison struct {
 	Target  string
 	At      time.Time
 	// Settled is the moment of which the comparison shows everything: what was revoked after it may
-	// still be in the sightings.
+	// still be in the foreign grants.
 	Settled time.Time
 	// Shows names the one role of which the vendor shows who has it: AnyRole if it shows all, "" if it
 	// shows none.
@@ -26,9 +26,9 @@ func (*Comparison) Table() Table {
 // Fields implements Record.
 func (r *Comparison) Fields() []any { return []any{&r.Backend, &r.Target, &r.At, &r.Settled, &r.Shows} }
 
-// Sighting is a grant that the last comparison saw at the vendor and that was not in the ledger: a
+// ForeignGrant is a grant that the last comparison saw at the vendor and that was not in the ledger: a
 // foreign grant, unless an operator disowned it.
-type Sighting struct {
+type ForeignGrant struct {
 	Backend string
 	Target  string
 	Account string
@@ -38,11 +38,11 @@ type Sighting struct {
 }
 
 // Table implements Record.
-func (*Sighting) Table() Table {
-	return Table{"sightings", []string{"backend", "target", "account", "role", "key", "since"}, 4, false}
+func (*ForeignGrant) Table() Table {
+	return Table{"foreign_grants", []string{"backend", "target", "account", "role", "key", "since"}, 4, false}
 }
 
 // Fields implements Record.
-func (r *Sighting) Fields() []any {
+func (r *ForeignGrant) Fields() []any {
 	return []any{&r.Backend, &r.Target, &r.Account, &r.Role, &r.Key, &r.Since}
 }
