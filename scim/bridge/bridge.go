@@ -61,6 +61,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		}
 	}()
 	b.errs = make(chan error, 8)
+	if err := b.bind(); err != nil {
+		return err
+	}
 	s := b.given
 	if s == nil {
 		if s, err = OpenStore(ctx, b.Config.Store); err != nil {
@@ -143,9 +146,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if b.replicas != nil {
 		c.Shared, c.Self = b.replicas.shared, b.replicas.self.ID
 	}
-	if b.console, err = b.listen("console", b.Config.Console.Listen, nil, nil, c.Handler()); err != nil {
-		return err
-	}
+	b.accept("console", b.console, nil, nil, c.Handler())
 	b.follow()
 	return nil
 }

@@ -40,8 +40,8 @@ func (b *Bridge) serve(h http.Handler) error {
 		}
 		cert = c.Config()
 	}
-	b.scim, err = b.listen("server", b.Config.Server.Listen, d, cert, d.Handler(h))
-	return err
+	b.accept("server", b.scim, d, cert, d.Handler(h))
+	return nil
 }
 
 // newIngress returns the guard of server.listen that the configuration, which was checked, describes.
@@ -94,13 +94,34 @@ func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int
 	return 0, 0
 }
 
-// listen serves on an address. The timeouts keep slow clients from holding connections; identity
-// providers give up after 60 s themselves.
-func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Config, h http.Handler) (net.Listener, error) {
+// bind opens both listeners before anything else exists, so that a port in use costs nothing.
+// Connections wait until accept.
+func (b *Bridge) bind() (err error) {
+	if b.scim, err = b.open("server", b.Config.Server.Listen); err != nil {
+		return err
+	}
+	b.console, err = b.open("console", b.Config.Console.Listen)
+	return err
+}
+
+// open opens a listener, which Stop closes if no server has closed it before.
+func (b *Bridge) open(name, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s.listen: %w", name, err)
 	}
+	b.onStop(name+".listen", func(context.Context) error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return l, nil
+}
+
+// accept serves on a listener. The timeouts keep slow clients from holding connections; identity
+// providers give up after 60 s themselves.
+func (b *Bridge) accept(name string, l net.Listener, d *ingress.Ingress, cert *tls.Config, h http.Handler) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 55 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: maxHeader,
 		DisableGeneralOptionsHandler: true, // or OPTIONS * would be answered without a credential
@@ -112,6 +133,7 @@ func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Conf
 		accepting, srv.ConnContext = d.Listener(l), d.ConnContext
 	}
 	go func() {
+		var err error
 		if cert != nil {
 			err = srv.ServeTLS(accepting, "", "")
 		} else {
@@ -127,5 +149,4 @@ func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Conf
 		}
 		return nil
 	})
-	return l, nil
 }
