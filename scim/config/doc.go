@@ -22,6 +22,7 @@
 //	jwt.go        tokens that an identity provider signs
 //	oauth.go      clients of the token endpoint
 //	backends.go   vendor connections
+//	paths.go      relative paths start at the folder of the file
 //	stated.go     what a file must say itself
 //	mappings.go   rules and their grants
 //	conflicts.go  rules that contradict each other or never match
