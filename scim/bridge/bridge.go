@@ -133,7 +133,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
 		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless,
-		Ignored: &b.ignored, Omitted: &b.omissions, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
+		Ignored: &b.ignored, Omitted: &b.omissions, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
 			return delivery.GroupGrants(tx, b.rules.Load(), idp, g)
 		}}
 	for _, n := range names {

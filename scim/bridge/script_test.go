@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			held = s
 		},
 		"release": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(held.Close()) },
-		"expand":  expandFile, "until": untilPrinted, "send": sendSCIM, "occupy": occupyAddress,
+		"expand":  expandFile, "until": untilPrinted, "send": sendSCIM, "occupy": occupyAddress, "certificate": makeCertificate,
 	}})
 }
 

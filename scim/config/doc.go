@@ -18,6 +18,8 @@
 //	sections.go   fingerprints of the parts of a file, for the audit trail
 //	validate.go   the list of problems, and where they stand
 //	network.go    who may connect
+//	exposure.go   what is fine for a trial on one machine only
+//	tls.go        the files of the server's certificate
 //	providers.go  identity providers and their tokens
 //	jwt.go        tokens that an identity provider signs
 //	oauth.go      clients of the token endpoint
