@@ -95,28 +95,25 @@ func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int
 }
 
 // bind opens both listeners before anything else exists, so that a port in use costs nothing.
-// Connections wait until accept.
-func (b *Bridge) bind() (err error) {
-	if b.scim, err = b.open("server", b.Config.Server.Listen); err != nil {
-		return err
-	}
-	b.console, err = b.open("console", b.Config.Console.Listen)
-	return err
-}
-
-// open opens a listener, which Stop closes if no server has closed it before.
-func (b *Bridge) open(name, address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%s.listen: %w", name, err)
-	}
-	b.onStop(name+".listen", func(context.Context) error {
-		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-			return err
+// Connections wait until accept. Stop closes a listener that no server has closed before.
+func (b *Bridge) bind() error {
+	for _, l := range []struct {
+		name, address string
+		into          *net.Listener
+	}{{"server", b.Config.Server.Listen, &b.scim}, {"console", b.Config.Console.Listen, &b.console}} {
+		opened, err := net.Listen("tcp", l.address)
+		if err != nil {
+			return fmt.Errorf("%s.listen: %w", l.name, err)
 		}
-		return nil
-	})
-	return l, nil
+		*l.into = opened
+		b.onStop(l.name+".listen", func(context.Context) error {
+			if err := opened.Close(); !errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	return nil
 }
 
 // accept serves on a listener. The timeouts keep slow clients from holding connections; identity

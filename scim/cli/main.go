@@ -78,7 +78,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root.PersistentFlags().StringVar(&configFile, "config", "config.yaml", "configuration file")
 	root.AddCommand(
 		serveCommand(&configFile, stderr, now), checkCommand(&configFile, stdout, stderr), demoCommand(stdout, stderr),
-		tokenCommand(stdout), versionCommand(stdout), holdCommand(&configFile, stdout), groupCommand(&configFile, stdout), statusCommand(&configFile, stdout),
+		tokenCommand(stdout), versionCommand(stdout), configCommand(stdout), holdCommand(&configFile, stdout), groupCommand(&configFile, stdout), statusCommand(&configFile, stdout),
 		planCommand(&configFile, stdout), explainCommand(&configFile, stdout), reloadCommand(&configFile, stdout),
 		doctorCommand(&configFile, stdout), backupCommand(&configFile, stdout), restoreCommand(&configFile, stdout), resumeCommand(&configFile, stdout),
 		exportCommand(&configFile, stdout), importCommand(&configFile, os.Stdin, stdout), migrateCommand(&configFile, stdout), auditCommand(&configFile, stdout), measureCommand(&configFile, stdout, stderr),
