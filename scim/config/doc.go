@@ -18,6 +18,7 @@
 //	sections.go   fingerprints of the parts of a file, for the audit trail
 //	validate.go   the list of problems, and where they stand
 //	network.go    who may connect
+//	effective.go  a configuration with its defaults, without secrets
 //	schema.go     the JSON Schema of a file, generated into schema.json by a test
 //	exposure.go   what is fine for a trial on one machine only
 //	tls.go        the files of the server's certificate

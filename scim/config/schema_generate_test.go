@@ -72,7 +72,7 @@ func (g generator) form(v reflect.Value, path string) object {
 		}
 		return object{"type": []string{"string", "number", "null"}}
 	case Names:
-		return object{"type": []string{"string", "number", "array", "null"}, "items": text()}
+		return object{"type": []string{"string", "number", "array", "null"}, "items": anyText()}
 	case Duration:
 		const unit = `([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)`
 		return withDefault(object{"type": []string{"string", "integer", "null"}, "pattern": `^\+?(0|(` + unit + `)+)$`, "maximum": 0, "minimum": 0}, one.String(), one != 0)
@@ -95,7 +95,7 @@ func (g generator) form(v reflect.Value, path string) object {
 	case reflect.Map:
 		entry := reflect.New(v.Type().Elem()).Elem()
 		if entry.Kind() == reflect.String {
-			return object{"type": "object", "additionalProperties": text()}
+			return object{"type": "object", "additionalProperties": anyText()}
 		}
 		form := g.form(entry, path)
 		g.refine(path+".*", form)
@@ -109,14 +109,14 @@ func (g generator) form(v reflect.Value, path string) object {
 	case reflect.Int:
 		return withDefault(object{"type": "integer"}, v.Int(), v.Int() != 0)
 	case reflect.String:
-		return withDefault(text(), v.String(), v.String() != "")
+		return withDefault(anyText(), v.String(), v.String() != "")
 	}
 	g.t.Fatalf("%s: no schema of a %s", path, v.Type())
 	return nil
 }
 
-// text is a text, which the decoder also reads from a number or from true and false.
-func text() object { return object{"type": []string{"string", "number", "boolean", "null"}} }
+// anyText is a text, which the decoder also reads from a number or from true and false.
+func anyText() object { return object{"type": []string{"string", "number", "boolean", "null"}} }
 
 func withDefault(o object, value any, given bool) object {
 	if given {
