@@ -20,11 +20,11 @@ func (c TLS) exposures(now time.Time) (out []exposure) {
 	warn := func(key, format string, args ...any) {
 		out = append(out, exposure{path: at(key), text: fmt.Sprintf(format, args...)})
 	}
-	cert, certErr := os.ReadFile(c.CertFile)
+	cert, certErr := ReadAtMost(c.CertFile, MaxSize)
 	if certErr != nil {
 		refuse("cert_file", certErr.Error())
 	}
-	key, keyErr := os.ReadFile(c.KeyFile)
+	key, keyErr := ReadAtMost(c.KeyFile, MaxSize)
 	if keyErr != nil {
 		refuse("key_file", keyErr.Error())
 	}
