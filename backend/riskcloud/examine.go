@@ -53,6 +53,9 @@ func (c *Client) Examine(ctx context.Context, targets []string) []examine.Findin
 	for _, t := range targets {
 		r, there := byID[t]
 		f := r.examine(t, there)
+		if meant := similar(roles, t); !there && meant != "" {
+			f.Remedy = "did you mean " + meant + "? " + f.Remedy
+		}
 		f.Target = t
 		out = append(out, f)
 	}

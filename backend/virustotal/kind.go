@@ -42,13 +42,28 @@ func validateGrant(g backend.Grant) (out []backend.Mistake) {
 		out = append(out, backend.Mistake{Key: "authoritative", Text: "is refused: VirusTotal does not show the holders of a role"})
 	}
 	for _, r := range g.Roles {
-		switch {
-		case !rolePattern.MatchString(r):
-			out = append(out, backend.Mistake{Key: "roles", Text: fmt.Sprintf("%.64q does not look like USER_ROLE_…", r)})
-		case !strings.Contains(r, "${") && !slices.Contains(documentedRoles, r):
-			out = append(out, backend.Mistake{Key: "roles", Warning: true,
-				Text: fmt.Sprintf("%.64q is not one of the roles that VirusTotal documents; check the spelling", r)})
+		if m, wrong := validateRole(r); wrong {
+			out = append(out, m)
 		}
 	}
 	return out
+}
+
+// validateRole refuses a role that is misspelled. A role that resembles no documented one may belong
+// to the licence, and causes a warning.
+func validateRole(role string) (m backend.Mistake, wrong bool) {
+	if rolePattern.MatchString(role) && (strings.Contains(role, "${") || slices.Contains(documentedRoles, role)) {
+		return m, false
+	}
+	meant := backend.Nearest(role, documentedRoles, 2)
+	if meant == "" {
+		meant = backend.Nearest("USER_ROLE_"+role, documentedRoles, 2)
+	}
+	switch {
+	case meant != "":
+		return backend.Mistake{Key: "roles", Text: fmt.Sprintf("%.64q is not a role of VirusTotal; did you mean %q?", role, meant)}, true
+	case !rolePattern.MatchString(role):
+		return backend.Mistake{Key: "roles", Text: fmt.Sprintf("%.64q does not look like USER_ROLE_…; documented are %s", role, strings.Join(documentedRoles, ", "))}, true
+	}
+	return backend.Mistake{Key: "roles", Warning: true, Text: fmt.Sprintf("%.64q is not one of the roles that VirusTotal documents; mind the spelling", role)}, true
 }

@@ -61,6 +61,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		}
 	}()
 	b.errs = make(chan error, 8)
+	if err := b.bind(); err != nil {
+		return err
+	}
 	s := b.given
 	if s == nil {
 		if s, err = OpenStore(ctx, b.Config.Store); err != nil {
@@ -130,7 +133,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
 		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless, Access: b.access(),
-		Ignored: &b.ignored, Omitted: &b.omissions, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
+		Ignored: &b.ignored, Omitted: &b.omissions, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
 			return delivery.GroupGrants(tx, b.rules.Load(), idp, g)
 		}}
 	for _, n := range names {
@@ -143,9 +146,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if b.replicas != nil {
 		c.Shared, c.Self = b.replicas.shared, b.replicas.self.ID
 	}
-	if b.console, err = b.listen("console", b.Config.Console.Listen, nil, nil, c.Handler()); err != nil {
-		return err
-	}
+	b.accept("console", b.console, nil, nil, c.Handler())
 	b.follow()
 	return nil
 }

@@ -40,8 +40,8 @@ func (b *Bridge) serve(h http.Handler) error {
 		}
 		cert = c.Config()
 	}
-	b.scim, err = b.listen("server", b.Config.Server.Listen, d, cert, d.Handler(h))
-	return err
+	b.accept("server", b.scim, d, cert, d.Handler(h))
+	return nil
 }
 
 // newIngress returns the guard of server.listen that the configuration, which was checked, describes.
@@ -94,13 +94,31 @@ func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int
 	return 0, 0
 }
 
-// listen serves on an address. The timeouts keep slow clients from holding connections; identity
-// providers give up after 60 s themselves.
-func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Config, h http.Handler) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%s.listen: %w", name, err)
+// bind opens both listeners before anything else exists, so that a port in use costs nothing.
+// Connections wait until accept. Stop closes a listener that no server has closed before.
+func (b *Bridge) bind() error {
+	for _, l := range []struct {
+		name, address string
+		into          *net.Listener
+	}{{"server", b.Config.Server.Listen, &b.scim}, {"console", b.Config.Console.Listen, &b.console}} {
+		opened, err := new(net.ListenConfig).Listen(context.Background(), "tcp", l.address)
+		if err != nil {
+			return fmt.Errorf("%s.listen: %w", l.name, err)
+		}
+		*l.into = opened
+		b.onStop(l.name+".listen", func(context.Context) error {
+			if err := opened.Close(); !errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			return nil
+		})
 	}
+	return nil
+}
+
+// accept serves on a listener. The timeouts keep slow clients from holding connections; identity
+// providers give up after 60 s themselves.
+func (b *Bridge) accept(name string, l net.Listener, d *ingress.Ingress, cert *tls.Config, h http.Handler) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 55 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: maxHeader,
 		DisableGeneralOptionsHandler: true, // or OPTIONS * would be answered without a credential
@@ -112,6 +130,7 @@ func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Conf
 		accepting, srv.ConnContext = d.Listener(l), d.ConnContext
 	}
 	go func() {
+		var err error
 		if cert != nil {
 			err = srv.ServeTLS(accepting, "", "")
 		} else {
@@ -127,5 +146,4 @@ func (b *Bridge) listen(name, address string, d *ingress.Ingress, cert *tls.Conf
 		}
 		return nil
 	})
-	return l, nil
 }

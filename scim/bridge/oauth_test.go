@@ -29,7 +29,7 @@ const (
 	tenantID = "ce5f061f-abe6-4e40-9615-301f87bcb7f0"
 	appID    = "b5ba7a93-4452-4522-aeb4-a2b5da870c16"
 	objectID = "d2f8ee76-c549-45b8-a143-f5b640669704"
-	hashed   = "0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec" // of example-token-for-trying-out-only
+	hashed   = "bf178c068e486db30b287d3b99a875cdeff27f1b74661e096c85aed161f9fa3d" // of trusted-token-of-the-tests
 )
 
 // signer signs assertions with its own key set.
@@ -252,7 +252,7 @@ func TestSigningKeys(t *testing.T) {
 		if status, _ := s.send(got.Token, "GET", "/Users", ""); status != 401 {
 			t.Errorf("%s: a token from before: %d", back, status)
 		}
-		if status, got := s.askToken("grant_type=client_credentials&client_id=job&client_secret=example-token-for-trying-out-only"); status != 200 || got.Token == "" {
+		if status, got := s.askToken("grant_type=client_credentials&client_id=job&client_secret=trusted-token-of-the-tests"); status != 200 || got.Token == "" {
 			t.Errorf("%s: %d %+v", back, status, got)
 		}
 	}

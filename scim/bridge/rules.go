@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -23,9 +22,6 @@ func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]deli
 	var modes map[string]string
 	if len(proposed) > 0 || file != "" {
 		file = cmp.Or(file, "the proposed file")
-		if !bytes.Contains(proposed, []byte("mappings:")) {
-			return nil, fmt.Errorf("%s has no mappings; to plan for none, write mappings: []", file)
-		}
 		var err error
 		if rules, err = b.Config.Propose(file, proposed); err != nil {
 			return nil, err

@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			held = s
 		},
 		"release": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(held.Close()) },
-		"expand":  expandFile, "until": untilPrinted, "send": sendSCIM,
+		"expand":  expandFile, "until": untilPrinted, "send": sendSCIM, "occupy": occupyAddress, "certificate": makeCertificate,
 	}})
 }
 
@@ -90,4 +90,11 @@ func sendSCIM(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(json.Unmarshal(body, &resource))
 		ts.Setenv(args[3], resource.ID)
 	}
+}
+
+// occupyAddress listens on $SCIM until the script ends.
+func occupyAddress(ts *testscript.TestScript, _ bool, _ []string) {
+	l, err := net.Listen("tcp", ts.Getenv("SCIM"))
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
 }

@@ -56,7 +56,7 @@ func newOperatorClient(file string) (*operatorClient, error) {
 		return nil, fmt.Errorf("reading the operator's key: run the command as the user of the server: %w", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the operator's key, which `scimbridge serve` makes when it starts with this configuration and from this folder: %w", err)
+		return nil, fmt.Errorf("reading the operator's key, which `scimbridge serve` makes when it starts with this configuration: %w", err)
 	}
 	key, ok := bridge.ParseOperatorKey(raw)
 	if !ok {

@@ -10,8 +10,11 @@
 //	client.go   the client of a running server's operator API
 //	fetch.go    files that a running server sends
 //	log.go      the log of serve, which never waits for its reader
+//	logformat.go  the form of the log: text or JSON
+//	suggest.go  the command that is meant
 //	serve.go    serve
 //	check.go    check
+//	config.go   config schema
 //	status.go   status
 //	plan.go     plan
 //	plantext.go a plan in words

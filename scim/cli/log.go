@@ -20,7 +20,8 @@ const lastLines = 500 * time.Millisecond
 // spool is a writer that never waits: a goroutine writes what it gets. Beyond maxSpool, lines are
 // dropped and counted.
 type spool struct {
-	to io.Writer
+	to   io.Writer
+	text bool // the lines are text, not JSON
 
 	mu       sync.Mutex
 	waiting  bytes.Buffer
@@ -32,7 +33,7 @@ type spool struct {
 }
 
 func newSpool(to io.Writer) *spool {
-	s := &spool{to: to, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &spool{to: to, text: isTerminal(to), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go s.run()
 	return s
 }
@@ -92,7 +93,7 @@ func (s *spool) take() (text []byte, closed bool) {
 	s.waiting = bytes.Buffer{}
 	if n := s.dropped - s.reported; n > 0 && len(text) > 0 {
 		s.reported = s.dropped
-		text = fmt.Appendf(text, `{"level":"WARN","msg":"log lines were dropped: the reader is too slow","dropped":%d}`+"\n", n)
+		text = append(text, droppedLine(s.text, n)...)
 	}
 	return text, s.closed
 }
@@ -131,12 +132,13 @@ func writeBriefly(w io.Writer, text string) {
 	}
 }
 
-// logger writes JSON lines at a level, without waiting for the reader of w.
+// logger writes lines at a level, without waiting for the reader of w: text on a terminal, JSON
+// otherwise.
 func logger(w io.Writer, level string) (*slog.Logger, *spool, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, nil, fmt.Errorf("--log-level %q is not one of debug, info, warn, error", legible.Clip(level))
 	}
 	s := newSpool(w)
-	return slog.New(slog.NewJSONHandler(legible.NewWriter(s), &slog.HandlerOptions{Level: l})), s, nil
+	return slog.New(logHandler(legible.NewWriter(s), s.text, l)), s, nil
 }

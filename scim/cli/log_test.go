@@ -53,3 +53,13 @@ func TestLogLines(t *testing.T) {
 		}
 	}
 }
+
+func TestDroppedLine(t *testing.T) {
+	if got := droppedLine(true, 3); got != "level=WARN msg=\"log lines were dropped: the reader is too slow\" dropped=3\n" {
+		t.Error(got)
+	}
+	var line struct{ Dropped int }
+	if err := json.Unmarshal([]byte(droppedLine(false, 3)), &line); err != nil || line.Dropped != 3 {
+		t.Error(err, line)
+	}
+}

@@ -68,16 +68,17 @@ func exitFor(err error) int {
 func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root := &cobra.Command{
 		Use: "scimbridge", Short: "SCIM 2.0 in, VirusTotal and LogicGate Risk Cloud roles out",
-		SilenceErrors: true, SilenceUsage: true, Args: noArgs,
+		SilenceErrors: true, SilenceUsage: true, Args: noArgs, Version: version(),
 		Example: "  scimbridge demo\n  scimbridge check --config config.yaml\n  scimbridge serve --config config.yaml",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetVersionTemplate("scimbridge {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	var configFile string
 	root.PersistentFlags().StringVar(&configFile, "config", "config.yaml", "configuration file")
 	root.AddCommand(
 		serveCommand(&configFile, stderr, now), checkCommand(&configFile, stdout, stderr), demoCommand(stdout, stderr),
-		tokenCommand(stdout), versionCommand(stdout), holdCommand(&configFile, stdout), groupCommand(&configFile, stdout), statusCommand(&configFile, stdout),
+		tokenCommand(stdout), versionCommand(stdout), configCommand(stdout), holdCommand(&configFile, stdout), groupCommand(&configFile, stdout), statusCommand(&configFile, stdout),
 		planCommand(&configFile, stdout), explainCommand(&configFile, stdout), accessCommand(&configFile, stdout), reloadCommand(&configFile, stdout),
 		doctorCommand(&configFile, stdout), backupCommand(&configFile, stdout), restoreCommand(&configFile, stdout), resumeCommand(&configFile, stdout),
 		exportCommand(&configFile, stdout), importCommand(&configFile, os.Stdin, stdout), migrateCommand(&configFile, stdout), auditCommand(&configFile, stdout), measureCommand(&configFile, stdout, stderr),
@@ -96,9 +97,9 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	return root
 }
 
-func noArgs(_ *cobra.Command, args []string) error {
+func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command or argument %q", legible.Clip(args[0]))}
+		return usageError{fmt.Errorf("unknown command or argument %q%s", legible.Clip(args[0]), similarCommand(c, args[0]))}
 	}
 	return nil
 }

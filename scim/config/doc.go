@@ -18,10 +18,16 @@
 //	sections.go   fingerprints of the parts of a file, for the audit trail
 //	validate.go   the list of problems, and where they stand
 //	network.go    the clients that may connect
+//	effective.go  a configuration with its defaults, without secrets
+//	schema.go     the JSON Schema of a file, generated into schema.json by a test
+//	exposure.go   what is fine for a trial on one machine only
+//	tls.go        the files of the server's certificate
 //	providers.go  identity providers and their tokens
 //	jwt.go        tokens that an identity provider signs
 //	oauth.go      clients of the token endpoint
 //	backends.go   vendor connections
+//	paths.go      relative paths start at the folder of the file
+//	stated.go     what a file must say itself
 //	mappings.go   rules and their grants
 //	conflicts.go  rules that contradict each other or never match
 //	store.go      where the state is kept

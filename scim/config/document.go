@@ -41,6 +41,7 @@ func decode(file string, data []byte, kinds map[string]backend.Kind) (*Config, *
 		return nil, nil, &Error{file, []string{fmt.Sprintf("line %d: anchors and aliases make it too large", read.outermost.Line)}}
 	}
 	v.problems = read.problems
+	c.resolvePaths(file)
 	return c, v, nil
 }
 

@@ -48,7 +48,7 @@ func TestGuideRules(t *testing.T) {
 				t.Errorf("%s: block %d: %d rules of %d", page, i+1, len(loaded.Mappings), n)
 			}
 			for _, w := range warnings {
-				if !slices.ContainsFunc(c.warned, func(word string) bool { return strings.Contains(w, word) }) {
+				if !slices.ContainsFunc(c.warned, func(word string) bool { return strings.Contains(w, word) }) && !trial(w) {
 					t.Errorf("%s: block %d: %s", page, i+1, w)
 				}
 			}
@@ -66,7 +66,14 @@ func load(t *testing.T, text string) (*Config, []string, error) {
 	return Load(path, kinds())
 }
 
-// TestReadmeConfiguration loads the first configuration of README.md without a warning.
+// trial reports whether a warning says that a configuration is for a trial: it names a simulated
+// vendor or the example token.
+func trial(warning string) bool {
+	return strings.Contains(warning, "url: is simulated") || strings.Contains(warning, "is the published example token; ")
+}
+
+// TestReadmeConfiguration loads the first configuration of README.md with no warning besides those
+// of a trial.
 func TestReadmeConfiguration(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -76,7 +83,8 @@ func TestReadmeConfiguration(t *testing.T) {
 	if block == nil {
 		t.Fatal("README.md shows no configuration")
 	}
-	if _, warnings, err := load(t, string(block[1])); err != nil || len(warnings) > 0 {
+	_, warnings, err := load(t, string(block[1]))
+	if err != nil || slices.ContainsFunc(warnings, func(w string) bool { return !trial(w) }) {
 		t.Errorf("%v %v", warnings, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 )
 
 func (v *validation) mappings(c *Config) {
+	v.stated()
 	for i, m := range c.Mappings {
 		rule := []string{"mappings", strconv.Itoa(i)}
 		grants, paths := m.grants()

@@ -14,7 +14,7 @@ func TestPutWithoutMembersKey(t *testing.T) {
 		"true": "is not one of keep, clear", "[keep]": "line 2: identity_providers.okta.put_without_members: is a list, should be a text",
 	} {
 		path := filepath.Join(t.TempDir(), "config.yaml")
-		text := "identity_providers:\n  okta: {tokens: ['sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec'], put_without_members: " + value + "}\nmappings: []\n"
+		text := "identity_providers:\n  okta: {tokens: ['sha256:bf178c068e486db30b287d3b99a875cdeff27f1b74661e096c85aed161f9fa3d'], put_without_members: " + value + "}\nmappings: []\n"
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

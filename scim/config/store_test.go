@@ -23,7 +23,7 @@ func TestStore(t *testing.T) {
 		"{driver: postgres, dsn: 'host=localhost,db2 dbname=x sslmode=verify-full'}": "",
 	} {
 		path := filepath.Join(t.TempDir(), "config.yaml")
-		if err := os.WriteFile(path, []byte("store: "+store+"\nidentity_providers: {okta: {tokens: ['sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec']}}\n"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte("store: "+store+"\nidentity_providers: {okta: {tokens: ['sha256:bf178c068e486db30b287d3b99a875cdeff27f1b74661e096c85aed161f9fa3d']}}\nmappings: []\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, warnings, err := Load(path, kinds())

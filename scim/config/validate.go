@@ -123,6 +123,7 @@ func (v *validation) check(c *Config) {
 		v.backend(name, c.Backends[name])
 	}
 	v.mappings(c)
+	v.exposed(c)
 }
 
 func (v *validation) listeners(c *Config) {

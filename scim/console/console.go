@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -54,6 +55,7 @@ type Console struct {
 	Traffic  *Traffic // nil: not recorded
 	Ignored  *Ignored
 	Omitted  *Omissions
+	Exposed  func() []string // what the configuration exposes, as "key: text"; nil: nothing
 	// Grants lists what the rules in force grant to members of a group; may be nil.
 	Grants func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant
 	Access *access.Source // what a report of access is read from
@@ -108,6 +110,14 @@ type backendState struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// exposed returns what the configuration exposes.
+func (c *Console) exposed() []string {
+	if c.Exposed == nil {
+		return nil
+	}
+	return c.Exposed()
+}
+
 // ready answers 200 once SCIM requests can be stored durably. A backend that is down appears in the
 // body and never changes the status, because requests are accepted anyway.
 func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +127,12 @@ func (c *Console) ready(w http.ResponseWriter, r *http.Request) {
 		Store    string                  `json:"store"`
 		Backends map[string]backendState `json:"backends"`
 		Replicas []ReplicaStatus         `json:"replicas,omitempty"`
-	}{"ok", map[string]backendState{}, nil}
+		Exposed  []string                `json:"exposed,omitempty"`
+	}{"ok", map[string]backendState{}, nil, nil}
+	for _, warning := range c.exposed() {
+		key, _, _ := strings.Cut(warning, ": ") // the client has shown no credential
+		body.Exposed = append(body.Exposed, key)
+	}
 	for _, b := range c.Backends {
 		state, reason := b.Engine.Health()
 		if state != delivery.Following { // the replica that delivers is in the body anyway

@@ -18,6 +18,9 @@ type Status struct {
 	Refused           int64            `json:"refused_last_hour"` // requests without a valid credential
 	Backends          []BackendStatus  `json:"backends"`
 	Replicas          []ReplicaStatus  `json:"replicas,omitempty"`
+	// Exposed lists what the configuration exposes: a copied example, an open listener, a simulated
+	// vendor, a certificate that expires soon.
+	Exposed []string `json:"exposed,omitempty"`
 }
 
 // ProviderStatus is one directory.
@@ -70,7 +73,7 @@ func (b BackendStatus) NeedsOperator() bool {
 }
 
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
-	s := Status{Version: c.Version, Store: "ok", IdentityProviders: []ProviderStatus{}, Backends: []BackendStatus{}}
+	s := Status{Version: c.Version, Store: "ok", IdentityProviders: []ProviderStatus{}, Backends: []BackendStatus{}, Exposed: c.exposed()}
 	now := c.now()
 	err := c.Store.View(r.Context(), func(tx store.Tx) error {
 		s.IdentityProviders, s.Backends = s.IdentityProviders[:0], s.Backends[:0]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/examine"
@@ -77,12 +78,20 @@ func (d *examination) load() error {
 	}
 	d.config = c
 	for _, problem := range absent {
-		d.say("configuration", bad(problem, "give it to `scimbridge serve`, which does not start without it, and to the doctor"))
+		d.say("configuration", bad(problem, remedyFor(problem)))
 	}
 	for _, w := range slices.Concat(warnings, c.Recommendations()) {
 		d.say("configuration", examine.Finding{Level: examine.Note, What: w})
 	}
 	return nil
+}
+
+// remedyFor returns what to do about a secret or a certificate that cannot be used here.
+func remedyFor(problem string) string {
+	if strings.Contains(problem, ": server.tls.") {
+		return "see that cert_file and key_file are there, can be read by this user and belong together; `scimbridge serve` does not start before"
+	}
+	return "give it to `scimbridge serve`, which does not start without it, and to the doctor"
 }
 
 // untried returns the finding about a part that needs a secret that cannot be read.

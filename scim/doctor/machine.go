@@ -56,9 +56,7 @@ func (d *examination) machine(ctx context.Context) {
 		d.say("store", diskOf(d.config.Store.Path)...)
 	}
 	d.say("store", keyOf(d.config.Store.OperatorKeyFile())...)
-	if cert := d.config.Server.TLS; cert.CertFile != "" {
-		d.say("server.tls", certificateOf(cert, time.Now()))
-	}
+	d.say("server.tls", certificateOf(d.config.Server.TLS, time.Now())...)
 	found := running(ctx, d.config)
 	d.say("server", found)
 	if found.Level == examine.Fine {
@@ -105,17 +103,17 @@ func keyOf(path string) []examine.Finding {
 	return nil
 }
 
-// certificateOf returns a finding about the server's certificate.
-func certificateOf(c config.TLS, now time.Time) examine.Finding {
+// certificateOf returns a finding about the server's certificate. Files that cannot be used, and an
+// end that is near, are warnings of the configuration.
+func certificateOf(c config.TLS, now time.Time) []examine.Finding {
 	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 	if err != nil {
-		return bad("the certificate cannot be read: "+err.Error(), "check that cert_file and key_file belong together")
+		return nil
 	}
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		return bad("the certificate cannot be read: "+err.Error(), "make a new one")
+	if found := lasts("the certificate", pair.Leaf, now); found.Level != examine.Note {
+		return []examine.Finding{found}
 	}
-	return lasts("the certificate", leaf, now)
+	return nil
 }
 
 func lasts(what string, leaf *x509.Certificate, now time.Time) examine.Finding {

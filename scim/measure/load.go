@@ -21,7 +21,7 @@ import (
 	"sync"
 	"time"
 
-	"go.yaml.in/yaml/v2"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -92,6 +92,7 @@ func (m *Scale) config(hash string) (string, error) {
 	data, err := yaml.Marshal(map[string]any{
 		"server": map[string]any{"listen": "127.0.0.1:0", "limits": limits}, "console": map[string]string{"listen": "127.0.0.1:0"}, "store": storeConfig,
 		"identity_providers": map[string]any{measuredIdP: map[string]any{"tokens": []string{hash}, "rate_limit": unlimited}},
+		"mappings":           []any{},
 	})
 	if err != nil {
 		return "", err

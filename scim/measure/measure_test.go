@@ -9,7 +9,7 @@ import (
 // What is measured is the server, and not the limits that it has for everybody else.
 func TestMeasuredLimits(t *testing.T) {
 	m := Scale{Dir: t.TempDir(), Store: config.Store{Driver: config.DriverBolt, Path: "scale.db"}, Clients: 500}
-	file, err := m.config("sha256:0cfe1b99945bd71f47e48b7f7b2eca23a47ad0531b453bdd990d1d97337f31ec")
+	file, err := m.config("sha256:bf178c068e486db30b287d3b99a875cdeff27f1b74661e096c85aed161f9fa3d")
 	if err != nil {
 		t.Fatal(err)
 	}
