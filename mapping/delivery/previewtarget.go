@@ -305,7 +305,7 @@ func (r planReasons) people(v *visitWork, swept bool, out *Preview) (map[string]
 	return hopes, err
 }
 
-// previewMissing notes a user of whom a complete listing shows no account, unless the user is blocked
+// previewMissing notes a user without an account in a complete listing, unless the user is blocked
 // and not looked up now.
 func (w *Worker) previewMissing(tx store.Tx, target string, s store.Subject, key string, v *visitWork, swept bool) error {
 	listed, err := w.listed(tx, w.listing(target))

@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// access returns what a report of access is read from.
-func (b *Bridge) access() *access.Source {
+// reportSource returns what a report of access is read from.
+func reportSource(b *Bridge) *access.Source {
 	s := &access.Source{
 		Store: b.store, IdPs: slices.Sorted(maps.Keys(b.Config.IdentityProviders)),
 		Rules: func(tx store.Tx) *mapping.Rules { return delivery.BoundRules(tx, b.rules.Load()) },

@@ -76,7 +76,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	b.startSealer()
-	rules, data, err := b.startRules()
+	rules, data, err := startRules(b)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
-		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless, Access: b.access(),
+		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless, Access: reportSource(b),
 		Ignored: &b.ignored, Omitted: &b.omissions, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
 			return delivery.GroupGrants(tx, b.rules.Load(), idp, g)
 		}}
@@ -152,7 +152,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 }
 
 // startRules compiles the rules, with their lines if there is a file.
-func (b *Bridge) startRules() (*mapping.Rules, []byte, error) {
+func startRules(b *Bridge) (*mapping.Rules, []byte, error) {
 	if b.Path != "" {
 		return b.readRules()
 	}

@@ -21,13 +21,3 @@ func TestPlanCSV(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", &out, want)
 	}
 }
-
-// TestPlainCell: only cells that begin like a formula are changed.
-func TestPlainCell(t *testing.T) {
-	for cell, want := range map[string]string{"": "", "ada@example.com": "ada@example.com", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x",
-		"\t=1": "'\t=1", "'=1": "''=1", "\u00a0=1": "'\u00a0=1", "it's": "it's", "  =1": "'  =1", "＝1": "'＝1"} {
-		if got := plainCell(cell); got != want {
-			t.Errorf("%q: %q, want %q", cell, got, want)
-		}
-	}
-}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -28,7 +27,7 @@ func writePlanCSV(w io.Writer, plan []delivery.Preview) error {
 			}
 			row := []string{p.Backend, string(p.Mode), g.Target, g.Person, g.Account, g.Role, string(g.Action), string(g.State), g.Reason, strings.Join(g.Why, "; "), until}
 			for i, cell := range row {
-				row[i] = plainCell(cell)
+				row[i] = legible.Cell(cell)
 			}
 			_ = out.Write(row)
 		}
@@ -38,14 +37,4 @@ func writePlanCSV(w io.Writer, plan []delivery.Preview) error {
 		return fmt.Errorf("writing the plan: %w", err)
 	}
 	return nil
-}
-
-// plainCell returns a cell that a spreadsheet takes for text: an apostrophe precedes one that begins
-// like a formula, with or without blanks and quotes before that.
-func plainCell(s string) string {
-	begin := strings.TrimLeft(s, " \u00a0\u3000\ufeff'\"\t\r\n")
-	if first, _ := utf8.DecodeRuneInString(begin); begin != "" && strings.ContainsRune("=+-@|%＝＋－＠\\", first) {
-		return "'" + s
-	}
-	return s
 }

@@ -35,7 +35,7 @@ func (c *csvRows) row(line []byte) error {
 	cells := []string{r.User, r.IdP, r.UserID, r.Account, r.Backend, r.Target, r.Role, r.State, r.Has, r.Change, r.Reason, r.Hold,
 		csvMoment(r.Since), why(r.From), r.Request, r.RequestedBy, csvMoment(r.Confirmed), r.ConfirmedBy}
 	for i := range cells {
-		cells[i] = harmless(cells[i])
+		cells[i] = legible.Cell(cells[i])
 	}
 	return c.to.Write(cells)
 }
@@ -62,20 +62,6 @@ func (c *csvRows) end(int) error {
 	}
 	c.to.Flush()
 	return c.to.Error()
-}
-
-// harmless returns a cell that a spreadsheet takes for text. One that would begin a formula gets an
-// apostrophe in front, and so does one that begins with blanks before that.
-func harmless(s string) string {
-	s = legible.Text(s)
-	begins := strings.TrimLeft(s, " \u00a0\u3000\ufeff'\"")
-	if begins == "" {
-		return s
-	}
-	if first, _ := utf8.DecodeRuneInString(begins); strings.ContainsRune("=+-@|%＝＋－＠\\", first) {
-		return "'" + s
-	}
-	return s
 }
 
 // why names the groups that give a role, and the rules.

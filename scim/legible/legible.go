@@ -31,6 +31,17 @@ func Unsafe(r rune) bool {
 // Text returns s with every unsafe character written as its number.
 func Text(s string) string { return escape(s, func(rune) bool { return false }) }
 
+// Cell is Text for a cell of a spreadsheet, which takes it for text and never for a formula: an
+// apostrophe precedes one that begins like a formula, with or without blanks and quotes before that.
+func Cell(s string) string {
+	s = Text(s)
+	begin := strings.TrimLeft(s, " \u00a0\u3000\ufeff'\"")
+	if first, _ := utf8.DecodeRuneInString(begin); begin != "" && strings.ContainsRune("=+-@|%＝＋－＠\\", first) {
+		return "'" + s
+	}
+	return s
+}
+
 // Lines is Text for a text of several lines, with tabs.
 func Lines(s string) string { return escape(s, layout) }
 

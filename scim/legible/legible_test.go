@@ -50,3 +50,13 @@ func TestWriter(t *testing.T) {
 		t.Errorf("JSON is another value: %q %v", back, err)
 	}
 }
+
+// TestCell: only cells that begin like a formula are changed.
+func TestCell(t *testing.T) {
+	for cell, want := range map[string]string{"": "", "ada@example.com": "ada@example.com", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x",
+		"\t=1": `'\u0009=1`, "'=1": "''=1", "\u00a0=1": "'\u00a0=1", "it's": "it's", "  =1": "'  =1", "＝1": "'＝1"} {
+		if got := legible.Cell(cell); got != want {
+			t.Errorf("%q: %q, want %q", cell, got, want)
+		}
+	}
+}
