@@ -65,5 +65,5 @@ func validateRole(role string) (m backend.Mistake, wrong bool) {
 	case !rolePattern.MatchString(role):
 		return backend.Mistake{Key: "roles", Text: fmt.Sprintf("%.64q does not look like USER_ROLE_…; documented are %s", role, strings.Join(documentedRoles, ", "))}, true
 	}
-	return backend.Mistake{Key: "roles", Warning: true, Text: fmt.Sprintf("%.64q is not one of the roles that VirusTotal documents; mind the spelling", role)}, true
+	return backend.Mistake{Key: "roles", Warning: true, Text: fmt.Sprintf("%.64q is not one of the roles that VirusTotal documents; check the spelling", role)}, true
 }

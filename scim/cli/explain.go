@@ -84,7 +84,7 @@ func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
 		}
 	}
 	if !found {
-		fmt.Fprintln(w, "\nNo group that was pushed, and no role that the bridge gave, is about that: mind the spelling of the role or target; without one, everything is shown.")
+		fmt.Fprintln(w, "\nNo group that was pushed, and no role that the bridge gave, is about that: check the spelling of the role or target; without one, everything is shown.")
 	}
 	return nil
 }
