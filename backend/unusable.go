@@ -23,7 +23,7 @@ type Unusable struct {
 type pausedList struct {
 	until time.Time
 	tries int
-	err   *Error
+	err   Error
 }
 
 // Read reads a list, unless it is paused.
@@ -31,8 +31,8 @@ func (u *Unusable) Read(name string, now func() time.Time, read func() error) er
 	u.mu.Lock()
 	was := u.lists[name]
 	u.mu.Unlock()
-	if was.err != nil && now().Before(was.until) {
-		again := *was.err
+	if was.tries > 0 && now().Before(was.until) {
+		again := was.err // a copy: the caller may add to what it gets
 		again.Unsent = true
 		return &again
 	}
@@ -51,6 +51,6 @@ func (u *Unusable) Read(name string, now func() time.Time, read func() error) er
 	if u.lists == nil {
 		u.lists = map[string]pausedList{}
 	}
-	u.lists[name] = pausedList{now().Add(min(pause, longestPause)), was.tries + 1, e}
+	u.lists[name] = pausedList{now().Add(min(pause, longestPause)), was.tries + 1, *e}
 	return err
 }
