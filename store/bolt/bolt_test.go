@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/storetest"
 	"github.com/scimbridge/scimbridge/store/storetest/model"
+	"github.com/scimbridge/scimbridge/store/storetest/reread"
 )
 
 func mustOpen(t testing.TB, path string) *Store {
@@ -38,6 +39,10 @@ func TestContract(t *testing.T) {
 }
 
 func isClosed(err error) bool { return errors.Is(err, store.ErrClosed) }
+
+func TestReread(t *testing.T) {
+	reread.Run(t, mustOpen(t, filepath.Join(t.TempDir(), "store.db")))
+}
 
 func TestModel(t *testing.T) {
 	for seed := range uint64(4) {

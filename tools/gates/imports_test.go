@@ -40,7 +40,7 @@ var floors = [][]string{
 	{"backend/virustotal", "backend/riskcloud", "backend/rest", "backend/backendtest"},
 	{"backend/simulation", "backend/examine"},
 	{"backend"},
-	{"store/storetest/model"},
+	{"store/storetest/model", "store/storetest/reread"},
 	{"store/bolt", "store/postgres", "store/archive", "store/audit", "store/storetest"},
 	{"store/oldsettings"},
 	{"store"},
