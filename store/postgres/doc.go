@@ -1,11 +1,18 @@
 // Package postgres is the store in a PostgreSQL database, which several replicas may have open at once.
 //
-// It owns the tables and their migrations, the isolation and repetition of transactions, leases, and the
-// refusal of a server that would lose answered changes. It does not own the contents: versions, times, ids
+// It owns the tables and the statements on them. It does not own the contents: versions, times, ids
 // and the meaning of marks and entries are the callers'. It has no clock (leases use the database's) and
-// logs nothing.
+// logs nothing. The packages below it, each without knowledge of this one:
 //
-// The tables (migrations/ has them in full):
+//	schema    the steps from an empty database to the tables
+//	pgtx      a server that keeps what it answers; transactions, their repetition and their commit
+//	turns     the Updates of one resource, one after another
+//	recall    rows that a transaction has read, and rows that it reads together
+//	leases    leases, the fence of an Update, and replicas
+//	trail     events and their seals
+//	pgtext    strings and times as the database can hold them
+//
+// The tables (schema/migrations/ has them in full):
 //
 //	identity_providers, backends     their names, as numbers
 //	names                            every id and member value as a number that never changes, and whether a user or group has it
@@ -16,7 +23,7 @@
 //	events, unsealed, seals, anchor  the audit trail, its events without a place in the chain, and the chain
 //	settings                         small values by name
 //	invitations, pins, …             the typed tables of the port, by their names there
-//	tallies, blocked_users           numbers of metrics and status, kept by triggers; see migrations/0004_tallies.sql
+//	tallies, blocked_users           numbers of metrics and status, kept by triggers; see schema/migrations/0004_tallies.sql
 //	leases, replicas                 the replica that delivers to a backend, and the replicas that are alive
 //	turn                             empty; see below
 //	schema_version                   the migrations that were applied
@@ -36,6 +43,11 @@
 //	store.ErrUnknown  the answer to the commit was lost, or the primary stopped waiting for its standby:
 //	                  all or nothing was changed, and a caller that tries again must expect both
 //	store.ErrFenced   no change: the lease is lost
+//
+// A transaction avoids waits for the server. It reads no row twice: it sees one moment, and its own changes
+// drop or replace what it has read (kept.go). The rows of users whose marks one list had are read together.
+// A write whose answer has no effect on the function is sent with the next statement that is read, or
+// before the commit. docs/performance.md has the numbers.
 //
 // Numbers are assigned in one order and committed in another. So a mark is settled by the number that was
 // read, never up to a number. Places in the order of creation and numbers of events may appear below ones

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
+	"github.com/scimbridge/scimbridge/store/postgres/schema"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -43,30 +44,6 @@ func database(t *testing.T, dsn string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimPrefix(u.Path, "/")
-}
-
-// TestServersThatAreRefused checks that each refusal names its reason.
-func TestServersThatAreRefused(t *testing.T) {
-	good := server{version: "PostgreSQL 15.1 on x86_64", number: 150001, encoding: "UTF8", commit: "on", sync: "on", fullPages: "on"}
-	if err := good.unfit(); err != nil {
-		t.Errorf("a good one: %v", err)
-	}
-	for want, change := range map[string]func(*server){
-		"standby":                 func(s *server) { s.recovering = true },
-		"synchronous_commit=off":  func(s *server) { s.commit = "off" },
-		"fsync=off":               func(s *server) { s.sync = "off" },
-		"full_page_writes=off":    func(s *server) { s.fullPages = "off" },
-		"is PostgreSQL 13":        func(s *server) { s.number = 130014 },
-		"is not PostgreSQL":       func(s *server) { s.version = "CockroachDB CCL v25.1" },
-		"the encoding SQL_ASCII":  func(s *server) { s.encoding = "SQL_ASCII" },
-		"PostgreSQL 15.12-YB-202": func(s *server) { s.version = "PostgreSQL 15.12-YB-2025.2.3.0" },
-	} {
-		bad := good
-		change(&bad)
-		if err := bad.unfit(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", want, err)
-		}
-	}
 }
 
 // TestAServerThatDoesNotSync checks that such a server is refused by Open, and by an open store after a fail-over.
@@ -105,52 +82,6 @@ func TestANewerSchema(t *testing.T) {
 	}
 }
 
-// TestAReplicaThatFoundNoTablesAndWaited migrates while another replica creates the tables: it must see them after its wait.
-func TestAReplicaThatFoundNoTablesAndWaited(t *testing.T) {
-	dsn := postgrestest.Database(t)
-	pools := make([]*pgxpool.Pool, 2)
-	for i := range pools {
-		var err error
-		if pools[i], err = connect(t.Context(), dsn, Options{}); err != nil {
-			t.Fatal(err)
-		}
-		defer pools[i].Close()
-	}
-	steps := []string{`CREATE TABLE small (a int)`} // about a large table the server notifies its connections by itself
-	waited := make(chan error, 1)
-	err := pgx.BeginFunc(t.Context(), pools[0], func(first pgx.Tx) error {
-		if _, err := first.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
-			return err
-		}
-		go func() {
-			from, to, err := migrate(context.Background(), pools[1], steps)
-			if err == nil && (from != len(steps) || to != from) {
-				err = fmt.Errorf("from %d to %d", from, to)
-			}
-			waited <- err
-		}()
-		for waits := false; !waits; {
-			select {
-			case err := <-waited:
-				return fmt.Errorf("it did not wait: %w", err)
-			default:
-			}
-			if err := first.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-				AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&waits); err != nil {
-				return err
-			}
-		}
-		_, err := bring(t.Context(), first, steps)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-waited; err != nil {
-		t.Error(err)
-	}
-}
-
 // TestMigrations starts several replicas at once: one creates the tables. A failing step leaves no changes.
 func TestMigrations(t *testing.T) {
 	dsn := postgrestest.Database(t)
@@ -172,16 +103,16 @@ func TestMigrations(t *testing.T) {
 		t.Errorf("%d made the tables", first.Load())
 	}
 	s := mustOpen(t, dsn, Options{})
-	now := len(migrations())
-	steps := append(migrations(), `CREATE TABLE one_more (a int)`, `CREATE TABLE wrong (`)
-	from, to, err := migrate(t.Context(), s.pool, steps)
+	now := len(schema.Steps())
+	steps := append(schema.Steps(), `CREATE TABLE one_more (a int)`, `CREATE TABLE wrong (`)
+	from, to, err := schema.Migrate(t.Context(), s.db.Pool, steps, convertSettings)
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprint("step ", now+2)) || from != to {
 		t.Errorf("from %d to %d: %v", from, to, err)
 	}
 	if there, known, err := Versions(t.Context(), dsn); err != nil || there != known {
 		t.Errorf("version %d of %d: %v", there, known, err)
 	}
-	if from, to, err := migrate(t.Context(), s.pool, steps[:now+1]); err != nil || from != now || to != now+1 {
+	if from, to, err := schema.Migrate(t.Context(), s.db.Pool, steps[:now+1], convertSettings); err != nil || from != now || to != now+1 {
 		t.Errorf("from %d to %d: %v", from, to, err)
 	}
 	mustUpdate(t, s, set("a store of the version before goes on"))
@@ -231,15 +162,16 @@ func TestAConnectionThatIsLost(t *testing.T) {
 
 // TestAStoppedWriter checks that the server ends the transaction of a stopped process, so that others go on.
 func TestAStoppedWriter(t *testing.T) {
-	dsn := postgrestest.Database(t)
-	s := mustOpen(t, dsn, Options{})
+	dsn, l := postgrestest.Database(t), &listener{}
+	s := mustOpen(t, dsn, Options{Tracer: l})
+	begin := l.during(func() { mustUpdate(t, s, set("other")) })[0].sql
 	ctx := context.Background()
 	stopped, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = stopped.Close(ctx) }()
-	for _, sql := range []string{withOthers, `INSERT INTO settings (name, value) VALUES ('n', '')`} {
+	for _, sql := range []string{begin, `INSERT INTO settings (name, value) VALUES ('n', '')`} {
 		if _, err := stopped.Exec(ctx, sql); err != nil {
 			t.Fatal(err)
 		}
@@ -383,17 +315,17 @@ func TestSessionsThatForget(t *testing.T) {
 		dsn := postgrestest.Database(t)
 		return func() store.Shared {
 			s := mustOpen(t, dsn, Options{})
-			c := s.pool.Config()
+			c := s.db.Pool.Config()
 			c.AfterRelease = func(conn *pgx.Conn) bool {
 				_, err := conn.Exec(context.Background(), "DISCARD ALL")
 				return err == nil
 			}
-			s.pool.Close()
+			s.db.Pool.Close()
 			pool, err := pgxpool.NewWithConfig(context.Background(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.pool = pool
+			s.db.Pool = pool
 			return s
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 	"github.com/scimbridge/scimbridge/store/storetest"
 	"github.com/scimbridge/scimbridge/store/storetest/model"
+	"github.com/scimbridge/scimbridge/store/storetest/reread"
 )
 
 func mustOpen(t testing.TB, dsn string, o Options) *Store {
@@ -27,6 +28,11 @@ func mustOpen(t testing.TB, dsn string, o Options) *Store {
 
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return mustOpen(t, postgrestest.Database(t), Options{}) })
+}
+
+// TestReread checks what a transaction keeps of its reads.
+func TestReread(t *testing.T) {
+	reread.Run(t, mustOpen(t, postgrestest.Database(t), Options{}))
 }
 
 func TestModel(t *testing.T) {

@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +17,11 @@ import (
 const (
 	readyMarks = `SELECT ` + markColumns + ` FROM marks WHERE backend = $1 AND target = $2 AND state < 2 AND urgent = $3
 		AND coalesce(not_before, 0) <= $4 AND (coalesce(not_before, 0), seq) > ($5, $6) ORDER BY coalesce(not_before, 0), seq LIMIT $7`
+	// firstReady has the first pages of both parts, the urgent marks and the others.
+	firstReady = `(SELECT ` + markColumns + ` FROM marks WHERE backend = $1 AND target = $2 AND state < 2 AND urgent
+			AND coalesce(not_before, 0) <= $3 ORDER BY coalesce(not_before, 0), seq LIMIT $4)
+		UNION ALL (SELECT ` + markColumns + ` FROM marks WHERE backend = $1 AND target = $2 AND state < 2 AND NOT urgent
+			AND coalesce(not_before, 0) <= $3 ORDER BY coalesce(not_before, 0), seq LIMIT $4)`
 	// waitingMarks jumps from target to target.
 	waitingMarks = `WITH RECURSIVE targets AS (
 			(SELECT target, whole FROM marks WHERE backend = $1 AND state < 2 ORDER BY target LIMIT 1)
@@ -39,38 +46,53 @@ const (
 		ORDER BY targets.target`
 )
 
-// Ready implements store.Work.
+// Ready implements store.Work. Its marks are worked on next, so what they are about is read together.
 func (w *work) Ready(target string, at time.Time, urgent bool) iter.Seq2[store.Mark, error] {
 	return func(yield func(store.Mark, error) bool) {
-		b, err := w.backend(w.name)
-		if err != nil {
-			yield(store.Mark{}, fmt.Errorf("marks that are ready: %w", err))
+		var first map[bool][]markID
+		page := func(b int32, is bool, last *markID, limit int) (marks []markID, err error) {
+			switch {
+			case last == nil && first != nil:
+				return first[is], nil
+			case last == nil && !urgent:
+				marks, err = query(w.tx, scanMark, firstReady, b, pgtext.Key(target), dueTime(at), limit)
+				first = byUrgency(marks)
+				w.expect(w.name, marks)
+				return first[is], err
+			}
+			due, seq := int64(math.MinInt64), int64(0)
+			if last != nil {
+				due, seq = dueTime(last.NotBefore), int64(last.Seq)
+			}
+			marks, err = query(w.tx, scanMark, readyMarks, b, pgtext.Key(target), is, dueTime(at), due, seq, limit)
+			w.expect(w.name, marks)
+			return marks, err
 		}
-		if err != nil || b == 0 {
-			return
-		}
-		parts := []bool{true, false}
-		if urgent {
-			parts = parts[:1]
-		}
-		for _, part := range parts {
-			list := pages(func(last *markID, limit int) ([]markID, error) {
-				due, seq := int64(math.MinInt64), int64(0)
-				if last != nil {
-					due, seq = dueTime(last.NotBefore), int64(last.Seq)
-				}
-				return query(w.tx, scanMark, readyMarks, b, pgtext.Key(target), part, dueTime(at), due, seq, limit)
-			})
-			for m, err := range list {
-				if err != nil {
-					err = fmt.Errorf("marks that are ready: %w", err)
-				}
-				if !yield(m.Mark, err) || err != nil {
+		for _, is := range []bool{true, false} {
+			if urgent && !is {
+				return
+			}
+			for m, err := range paged("marks that are ready", w.number, markID.value, func(b int32, last *markID, limit int) ([]markID, error) { return page(b, is, last, limit) }) {
+				if !yield(m, err) || err != nil {
 					return
 				}
 			}
 		}
 	}
+}
+
+// byUrgency returns the urgent marks and the others, each as they are due.
+func byUrgency(marks []markID) map[bool][]markID {
+	out := map[bool][]markID{}
+	for _, m := range marks {
+		out[m.Urgent] = append(out[m.Urgent], m)
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b markID) int {
+			return cmp.Or(cmp.Compare(dueTime(a.NotBefore), dueTime(b.NotBefore)), cmp.Compare(a.Seq, b.Seq))
+		})
+	}
+	return out
 }
 
 // dueTime is a moment as it is compared with not_before; 0 is at once.
@@ -94,7 +116,7 @@ func scanWaiting(r pgx.CollectableRow) (w store.Waiting, err error) {
 // Waiting implements store.Work.
 func (w *work) Waiting(at time.Time, most int) iter.Seq2[store.Waiting, error] {
 	return func(yield func(store.Waiting, error) bool) {
-		b, err := w.backend(w.name)
+		b, err := w.number()
 		var list []store.Waiting
 		if err == nil && b != 0 {
 			list, err = query(w.tx, scanWaiting, waitingMarks, b, dueTime(at), most)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"fmt"
 	"iter"
+	"reflect"
 	"strings"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtx"
+	"github.com/scimbridge/scimbridge/store/postgres/recall"
 )
 
 // records are the typed tables. A column of a table in the port has the same name here.
@@ -81,17 +84,98 @@ func selection(t store.Table) string {
 	return `SELECT ` + strings.Join(t.Columns, ", ") + `, whole FROM ` + t.Name + ` WHERE `
 }
 
-func (rs records) Read(r store.Record) (bool, error) {
+// recordID finds a record among those that the transaction has read.
+func recordID(r store.Record) recall.Key {
 	t := r.Table()
-	_, found, err := one(rs.tx, scanRecord(func() store.Record { return r }), selection(t)+where(t.Columns[:t.Key]), recordKey(r, t.Key)...)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", t.Name, err)
+	return recall.Key{t.Name, "", fmt.Sprintf("%q", recordKey(r, t.Key))}
+}
+
+// contents returns the values of a record, and refill puts them into another.
+func contents(r store.Record) (out []any) {
+	for _, f := range r.Fields() {
+		out = append(out, reflect.ValueOf(f).Elem().Interface())
 	}
-	return found, nil
+	return out
+}
+
+func refill(r store.Record, values []any) {
+	for i, f := range r.Fields() {
+		reflect.ValueOf(f).Elem().Set(reflect.ValueOf(values[i]))
+	}
+}
+
+func (rs records) Read(r store.Record) (bool, error) {
+	values, err := rs.read(r)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", r.Table().Name, err)
+	}
+	if values != nil {
+		refill(r, values)
+	}
+	return values != nil, nil
+}
+
+// read returns the values of a record; nil without one.
+func (rs records) read(r store.Record) ([]any, error) {
+	t, id := r.Table(), recordID(r)
+	if few(r) && !rs.Writes() {
+		if err := rs.readAll(r); err != nil {
+			return nil, err
+		}
+		if rs.complete[t.Name] {
+			return rs.few[id], nil
+		}
+	}
+	values, read := rs.records[id]
+	if read {
+		return values, nil
+	}
+	row, found, err := one(rs.tx, scanRecord(func() store.Record { return fresh(r) }), selection(t)+where(t.Columns[:t.Key]), recordKey(r, t.Key)...)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		values = contents(row.Record)
+	}
+	rs.records.Put(id, values)
+	return values, nil
+}
+
+// fresh returns an empty record of the same table.
+func fresh(r store.Record) store.Record {
+	empty, _ := reflect.New(reflect.TypeOf(r).Elem()).Interface().(store.Record)
+	return empty
+}
+
+// few reports whether a table has few records, of which a transaction may read several.
+func few(r store.Record) bool {
+	_, is := r.(*store.Command)
+	return is
+}
+
+// maxFew bounds the records of a table that are read at once.
+const maxFew = 100
+
+// readAll reads all records of a table, if they are few.
+func (rs records) readAll(r store.Record) error {
+	t := r.Table()
+	if _, tried := rs.complete[t.Name]; tried {
+		return nil
+	}
+	rows, err := query(rs.tx, scanRecord(func() store.Record { return fresh(r) }), selection(t)+`true ORDER BY `+strings.Join(t.Columns[:t.Key], ", ")+` LIMIT $1`, maxFew)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		rs.few.Put(recordID(row.Record), contents(row.Record))
+	}
+	rs.complete[t.Name] = len(rows) < maxFew
+	return nil
 }
 
 func (rs records) Write(r store.Record) error {
-	rs.write()
+	rs.MustWrite()
+	delete(rs.records, recordID(r))
 	t := r.Table()
 	args := recordKey(r, t.Key)
 	var parts, params, set []string
@@ -117,7 +201,7 @@ func (rs records) Write(r store.Record) error {
 	if len(set) > 0 {
 		conflict = `DO UPDATE SET ` + strings.Join(set, ", ")
 	}
-	_, err := rs.exec(fmt.Sprintf(`INSERT INTO %s (%s, whole) VALUES (%s, $%d) ON CONFLICT (%s) %s`, t.Name, strings.Join(t.Columns, ", "),
+	err := rs.Later(fmt.Sprintf(`INSERT INTO %s (%s, whole) VALUES (%s, $%d) ON CONFLICT (%s) %s`, t.Name, strings.Join(t.Columns, ", "),
 		strings.Join(params, ", "), len(params)+1, strings.Join(t.Columns[:t.Key], ", "), conflict), append(args, pgtext.Wholes(parts...))...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)
@@ -126,9 +210,10 @@ func (rs records) Write(r store.Record) error {
 }
 
 func (rs records) Remove(r store.Record) error {
-	rs.write()
+	rs.MustWrite()
+	delete(rs.records, recordID(r))
 	t := r.Table()
-	if _, err := rs.exec(`DELETE FROM `+t.Name+` WHERE `+where(t.Columns[:t.Key]), recordKey(r, t.Key)...); err != nil {
+	if err := rs.Later(`DELETE FROM `+t.Name+` WHERE `+where(t.Columns[:t.Key]), recordKey(r, t.Key)...); err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)
 	}
 	return nil
@@ -148,7 +233,7 @@ func prefixOf(r store.Record) int {
 func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[store.Record, error] {
 	t, prefix := like.Table(), prefixOf(like)
 	order := strings.Join(t.Columns[:t.Key], ", ")
-	list := pages(func(last *recordRow, limit int) ([]recordRow, error) {
+	return pgtx.Pages(t.Name, func(r recordRow) store.Record { return r.Record }, func(last *recordRow, limit int) ([]recordRow, error) {
 		sql, args := selection(t)+where(t.Columns[:prefix]), recordKey(like, prefix)
 		if last != nil {
 			var after []string
@@ -161,27 +246,18 @@ func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[s
 		args = append(args, limit)
 		return query(rs.tx, scanRecord(fresh), fmt.Sprintf("%s ORDER BY %s LIMIT $%d", sql, order, len(args)), args...)
 	})
-	return func(yield func(store.Record, error) bool) {
-		for r, err := range list {
-			if err != nil {
-				err = fmt.Errorf("%s: %w", t.Name, err)
-			}
-			if !yield(r.Record, err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // Sweep removes the records of each table that expired first, and merges rows of tallies.
 func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
-	rs.write()
+	rs.MustWrite()
+	rs.records = nil
 	for _, r := range store.Tables() {
 		t := r.Table()
 		if !t.Expires {
 			continue
 		}
-		n, err := rs.exec(`DELETE FROM `+t.Name+` WHERE ctid = ANY(ARRAY(SELECT ctid FROM `+t.Name+
+		n, err := rs.Exec(`DELETE FROM `+t.Name+` WHERE ctid = ANY(ARRAY(SELECT ctid FROM `+t.Name+
 			` WHERE expires <= $1 ORDER BY expires LIMIT $2))`, pgtext.Nanos(now), most-removed)
 		if err != nil {
 			return removed, fmt.Errorf("sweep %s: %w", t.Name, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
-// tally is a number that triggers keep: see migrations/0004_tallies.sql.
+// tally is a number that triggers keep: see schema/migrations/0004_tallies.sql.
 type tally struct {
 	kind string
 	key  []string
@@ -72,7 +72,7 @@ func (w *work) BlockedUsers() (all int, byReason map[string]int, err error) {
 
 // OldestPending implements store.Work.
 func (w *work) OldestPending() (time.Time, error) {
-	b, err := w.backend(w.name)
+	b, err := w.number()
 	if err != nil || b == 0 {
 		return time.Time{}, err
 	}
@@ -131,7 +131,6 @@ const mergedTallies = 50_000
 
 // mergeTallies adds up rows of the same key.
 func (t *tx) mergeTallies() error {
-	_, err := t.exec(`WITH gone AS (DELETE FROM tallies WHERE ctid = ANY(ARRAY(SELECT ctid FROM tallies LIMIT $1)) RETURNING *)
+	return t.Later(`WITH gone AS (DELETE FROM tallies WHERE ctid = ANY(ARRAY(SELECT ctid FROM tallies LIMIT $1)) RETURNING *)
 		INSERT INTO tallies SELECT backend, kind, key, sum(n) FROM gone GROUP BY backend, kind, key HAVING sum(n) <> 0`, mergedTallies)
-	return err
 }

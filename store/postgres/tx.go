@@ -1,119 +1,105 @@
 package postgres
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtx"
+	"github.com/scimbridge/scimbridge/store/postgres/trail"
 )
 
 // tx is one run of a function in a transaction.
 type tx struct {
-	ctx      context.Context
-	conn     *pgxpool.Conn
-	pg       pgx.Tx
-	store    *Store
-	writable bool
-	// err is the first failure of the database. After it no statement runs, and the transaction fails, even if
-	// the function ignores the error: one that mistakes it for "not found" would revoke.
-	err error
+	*pgtx.Tx
+	store *Store
 
 	idps, backends map[string]int32 // numbers that this transaction found or assigned; shared after the commit
+	events         *trail.Events
+	kept
 }
 
-var errOver = errors.New("the transaction is over")
-
-// write must be called first by every method that makes a change.
-func (t *tx) write() {
-	if !t.writable {
-		panic("postgres: write in a View")
-	}
+func newTx(s *Store, p *pgtx.Tx) *tx {
+	return &tx{Tx: p, store: s, events: &trail.Events{Tx: p}, idps: map[string]int32{}, backends: map[string]int32{}, kept: kept{complete: map[string]bool{}}}
 }
 
-func (t *tx) fail(err error) error {
-	if t.err == nil {
-		t.err = err
-	}
-	return t.err
-}
-
-// exec runs a statement and returns the number of rows that it affected.
-func (t *tx) exec(sql string, args ...any) (int64, error) {
-	if t.err != nil {
-		return 0, t.err
-	}
-	ctx, cancel := context.WithTimeout(t.ctx, answerWithin)
-	defer cancel()
-	tag, err := t.pg.Exec(ctx, sql, args...)
-	if err != nil {
-		return 0, t.fail(err)
-	}
-	return tag.RowsAffected(), nil
-}
-
-// query runs a statement to its end: the receiver of the rows may want to run another on the connection.
+// query and one run statements that are read.
 func query[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
-	if t.err != nil {
-		return nil, t.err
-	}
-	ctx, cancel := context.WithTimeout(t.ctx, answerWithin)
-	defer cancel()
-	rows, err := t.pg.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, t.fail(err)
-	}
-	list, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return nil, t.fail(err)
-	}
-	return list, nil
+	return pgtx.Query(t.Tx, scan, sql, args...)
 }
 
-// one is query for at most one row.
-func one[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) (row T, found bool, err error) {
-	rows, err := query(t, scan, sql, args...)
-	if err != nil || len(rows) == 0 {
-		return row, false, err
-	}
-	return rows[0], true, nil
+func one[T any](t *tx, scan pgx.RowToFunc[T], sql string, args ...any) (T, bool, error) {
+	return pgtx.One(t.Tx, scan, sql, args...)
 }
 
-// Sizes of pages: most lists that end early end soon, so each page is twice as long as the one before. The
-// first has the default page of a SCIM client, and one more.
-const (
-	firstPage = 101
-	mostPage  = 2000
-)
+// ofBackend is a part of the store that belongs to a backend.
+type ofBackend struct {
+	*tx
+	name string
+}
 
-// pages yields a list page by page. Each page is one statement that begins after the last row of the page
-// before, so the caller may run other statements and make changes meanwhile.
-func pages[T any](next func(last *T, limit int) ([]T, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var last *T
-		for limit := firstPage; ; limit = min(2*limit, mostPage) {
-			list, err := next(last, limit)
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, row := range list {
-				if !yield(row, nil) {
-					return
-				}
-			}
-			if len(list) < limit {
-				return
-			}
-			last = &list[len(list)-1]
+func (o ofBackend) number() (int32, error) { return o.backend(o.name) }
+
+// find reads one row by the number of the backend and further arguments.
+func find[T any](o ofBackend, scan pgx.RowToFunc[T], sql string, args ...any) (row T, err error) {
+	n, err := o.number()
+	found := false
+	if err == nil && n != 0 {
+		row, found, err = one(o.tx, scan, sql, append([]any{n}, args...)...)
+	}
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	return row, err
+}
+
+// change deletes or updates one row by the number of the backend and further arguments, and reports whether
+// it was there.
+func (o ofBackend) change(sql string, args ...any) (there bool, err error) {
+	o.MustWrite()
+	n, err := o.number()
+	if err != nil || n == 0 {
+		return false, err
+	}
+	rows, err := o.Exec(sql, append([]any{n}, args...)...)
+	return rows > 0, err
+}
+
+// remove is change for a row that must be there.
+func (o ofBackend) remove(sql string, args ...any) error {
+	there, err := o.change(sql, args...)
+	if err == nil && !there {
+		err = store.ErrNotFound
+	}
+	return err
+}
+
+// put writes a row by the number of the backend, which gets one, and further arguments.
+func (o ofBackend) put(sql string, args ...any) error {
+	o.MustWrite()
+	n, err := o.makeBackend(o.name)
+	if err != nil {
+		return err
+	}
+	return o.Later(sql, append([]any{n}, args...)...)
+}
+
+// paged lists rows of an identity provider or a backend by its number: none if that is 0.
+func paged[T, R any](doing string, number func() (int32, error), value func(T) R, next func(n int32, last *T, limit int) ([]T, error)) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		n, err := number()
+		if err != nil {
+			var none R
+			yield(none, fmt.Errorf("%s: %w", doing, err))
 		}
+		if err != nil || n == 0 {
+			return
+		}
+		pgtx.Pages(doing, value, func(last *T, limit int) ([]T, error) { return next(n, last, limit) })(yield)
 	}
 }
 
@@ -132,20 +118,25 @@ func (t *tx) known(mine map[string]int32, all *numbers, table, name string) (int
 	return n, err
 }
 
+// assigned is known, or the number that the name gets.
+func (t *tx) assigned(mine map[string]int32, all *numbers, table, name string) (int32, error) {
+	n, err := t.known(mine, all, table, name)
+	if n != 0 || err != nil {
+		return n, err
+	}
+	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO `+table+` (name, whole) VALUES ($1, $2) RETURNING id`, pgtext.Key(name), pgtext.Whole(name))
+	if err == nil {
+		mine[name] = n
+	}
+	return n, err
+}
+
 func (t *tx) idp(name string) (int32, error) {
 	return t.known(t.idps, &t.store.idps, "identity_providers", name)
 }
 
 func (t *tx) makeIdP(name string) (int32, error) {
-	n, err := t.idp(name)
-	if n != 0 || err != nil {
-		return n, err
-	}
-	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO identity_providers (name, whole) VALUES ($1, $2) RETURNING id`, pgtext.Key(name), pgtext.Whole(name))
-	if err == nil {
-		t.idps[name] = n
-	}
-	return n, err
+	return t.assigned(t.idps, &t.store.idps, "identity_providers", name)
 }
 
 func (t *tx) backend(name string) (int32, error) {
@@ -153,15 +144,7 @@ func (t *tx) backend(name string) (int32, error) {
 }
 
 func (t *tx) makeBackend(name string) (int32, error) {
-	n, err := t.backend(name)
-	if n != 0 || err != nil {
-		return n, err
-	}
-	n, _, err = one(t, pgx.RowTo[int32], `INSERT INTO backends (name, whole) VALUES ($1, $2) RETURNING id`, pgtext.Key(name), pgtext.Whole(name))
-	if err == nil {
-		t.backends[name] = n
-	}
-	return n, err
+	return t.assigned(t.backends, &t.store.backends, "backends", name)
 }
 
 // scanName reads a name that may be shortened.
@@ -201,18 +184,18 @@ func (t *tx) Settings() iter.Seq2[string, []byte] {
 		key, name string
 		value     []byte
 	}
-	list := pages(func(last *setting, limit int) ([]setting, error) {
+	list := pgtx.Pages("settings", func(s setting) setting { return s }, func(last *setting, limit int) ([]setting, error) {
 		after := ""
 		if last != nil {
 			after = last.key
 		}
 		return query(t, func(row pgx.CollectableRow) (s setting, err error) {
 			var whole *string
-			if err = row.Scan(&s.key, &whole, &s.value); whole != nil {
-				s.name = pgtext.Plain(*whole)
-			} else {
-				s.name = pgtext.Plain(s.key)
+			err = row.Scan(&s.key, &whole, &s.value)
+			if s.name = s.key; whole != nil {
+				s.name = *whole
 			}
+			s.name = pgtext.Plain(s.name)
 			return s, err
 		}, `SELECT name, whole, value FROM settings WHERE name > $1 OR $2 ORDER BY name LIMIT $3`, after, last == nil, limit)
 	})
@@ -226,12 +209,12 @@ func (t *tx) Settings() iter.Seq2[string, []byte] {
 }
 
 func (t *tx) SetSetting(name string, value []byte) error {
-	t.write()
+	t.MustWrite()
 	var err error
 	if value == nil {
-		_, err = t.exec(`DELETE FROM settings WHERE name = $1`, pgtext.Key(name))
+		err = t.Later(`DELETE FROM settings WHERE name = $1`, pgtext.Key(name))
 	} else {
-		_, err = t.exec(`INSERT INTO settings (name, whole, value) VALUES ($1, $2, $3)
+		err = t.Later(`INSERT INTO settings (name, whole, value) VALUES ($1, $2, $3)
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, pgtext.Key(name), pgtext.Whole(name), value)
 	}
 	if err != nil {
@@ -241,7 +224,7 @@ func (t *tx) SetSetting(name string, value []byte) error {
 }
 
 func (t *tx) Directory(idp string) store.Directory   { return &directory{t, idp} }
-func (t *tx) Work(backend string) store.Work         { return &work{t, backend} }
-func (t *tx) Ledger(backend string) store.Ledger     { return &ledger{t, backend} }
-func (t *tx) Accounts(backend string) store.Accounts { return &accounts{t, backend} }
-func (t *tx) Events() store.Events                   { return &events{t} }
+func (t *tx) Work(backend string) store.Work         { return &work{ofBackend{t, backend}} }
+func (t *tx) Ledger(backend string) store.Ledger     { return &ledger{ofBackend{t, backend}} }
+func (t *tx) Accounts(backend string) store.Accounts { return &accounts{ofBackend{t, backend}} }
+func (t *tx) Events() store.Events                   { return t.events }

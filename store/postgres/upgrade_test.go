@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtx"
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
+	"github.com/scimbridge/scimbridge/store/postgres/schema"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -25,8 +27,8 @@ CREATE INDEX ON users (nickname);`
 
 func upgrade(t testing.TB, s *Store) {
 	t.Helper()
-	steps := append(migrations(), next)
-	if _, to, err := migrate(t.Context(), s.pool, steps); err != nil || to != len(steps) {
+	steps := append(schema.Steps(), next)
+	if _, to, err := schema.Migrate(t.Context(), s.db.Pool, steps, convertSettings); err != nil || to != len(steps) {
 		t.Fatalf("to %d: %v", to, err)
 	}
 }
@@ -117,12 +119,12 @@ func TestRollingUpgrade(t *testing.T) {
 // Tables of version 2 have settings instead of typed tables, and no tallies.
 func TestUpgradeOfRecords(t *testing.T) {
 	dsn := postgrestest.Database(t)
-	pool, err := connect(t.Context(), dsn, Options{})
+	db, err := pgtx.Open(t.Context(), dsn, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
-	if _, _, err := migrate(t.Context(), pool, migrations()[:recordsVersion-1]); err != nil {
+	defer db.Close()
+	if _, _, err := schema.Migrate(t.Context(), db.Pool, schema.Steps()[:schema.RecordsVersion-1], convertSettings); err != nil {
 		t.Fatal(err)
 	}
 	postgrestest.Run(t, dsn, `INSERT INTO backends (name) VALUES ('vt')`,
@@ -169,7 +171,7 @@ func TestTalliesAreMerged(t *testing.T) {
 		})
 	}
 	rows := func() (n int) {
-		if err := s.pool.QueryRow(t.Context(), `SELECT count(*) FROM tallies`).Scan(&n); err != nil {
+		if err := s.db.Pool.QueryRow(t.Context(), `SELECT count(*) FROM tallies`).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n

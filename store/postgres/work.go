@@ -11,10 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 )
 
-type work struct {
-	*tx
-	name string
-}
+type work struct{ ofBackend }
 
 const markColumns = `target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason, origin, asked`
 
@@ -50,7 +47,7 @@ func (w *work) TouchUrgent(target string, at time.Time, by store.Origin, subject
 
 // touch marks all subjects in one statement, with numbers in their order.
 func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, subjects []store.Subject) error {
-	w.write()
+	w.MustWrite()
 	b, err := w.makeBackend(w.name)
 	if err != nil {
 		return fmt.Errorf("touch: %w", err)
@@ -83,7 +80,7 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 	if by != (store.Origin{}) {
 		origin = pgtext.Texts([]string{by.Initiator, by.Token, by.Request})
 	}
-	_, err = w.exec(`INSERT INTO marks (backend, target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason, origin, asked)
+	err = w.Later(`INSERT INTO marks (backend, target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason, origin, asked)
 		SELECT $1, $2, idp, usr, account, event, whole, nextval('mark_numbers'), $8, 0, $9, 0, NULL, '', $10::text[], $11::int8 FROM (
 			SELECT idp, usr, account, event, CASE WHEN ($7::text[])[4 * ordinal] IS NOT NULL THEN ($7::text[])[4 * ordinal - 3 : 4 * ordinal] END AS whole
 			FROM unnest($3::text[], $4::text[], $5::text[], $6::int8[]) WITH ORDINALITY AS s (idp, usr, account, event, ordinal) ORDER BY ordinal) AS subjects
@@ -96,34 +93,19 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 	return nil
 }
 
+func (m markID) value() store.Mark { return m.Mark }
+
 func (w *work) Marks(target string) iter.Seq2[store.Mark, error] {
-	return func(yield func(store.Mark, error) bool) {
-		b, err := w.backend(w.name)
-		if err != nil {
-			yield(store.Mark{}, fmt.Errorf("marks: %w", err))
+	return paged("marks", w.number, markID.value, func(b int32, last *markID, limit int) ([]markID, error) {
+		of, seq, sql := pgtext.Key(target), int64(0), marksOfAll
+		if last != nil {
+			of, seq = last.key, int64(last.Seq)
 		}
-		if err != nil || b == 0 {
-			return
+		if target != "" {
+			sql = marksOfTarget
 		}
-		list := pages(func(last *markID, limit int) ([]markID, error) {
-			of, seq := pgtext.Key(target), int64(0)
-			if last != nil {
-				of, seq = last.key, int64(last.Seq)
-			}
-			if target != "" {
-				return query(w.tx, scanMark, marksOfTarget, b, of, seq, limit)
-			}
-			return query(w.tx, scanMark, marksOfAll, b, of, seq, limit)
-		})
-		for m, err := range list {
-			if err != nil {
-				err = fmt.Errorf("marks: %w", err)
-			}
-			if !yield(m.Mark, err) {
-				return
-			}
-		}
-	}
+		return query(w.tx, scanMark, sql, b, of, seq, limit)
+	})
 }
 
 const (
@@ -133,58 +115,40 @@ const (
 )
 
 func (w *work) Mark(target string, s store.Subject) (store.Mark, error) {
-	b, err := w.backend(w.name)
-	var m markID
-	found := false
-	if err == nil && b != 0 {
-		m, found, err = one(w.tx, scanMark, `SELECT `+markColumns+` FROM marks WHERE`+ofSubject, w.subject(b, target, s)...)
-	}
-	if err == nil && !found {
-		err = store.ErrNotFound
-	}
+	m, err := find(w.ofBackend, scanMark, `SELECT `+markColumns+` FROM marks WHERE`+ofSubject, subjectKey(target, s)...)
 	if err != nil {
 		return store.Mark{}, fmt.Errorf("mark on %q: %w", target, err)
 	}
 	return m.Mark, nil
 }
 
-func (w *work) subject(backend int32, target string, s store.Subject) []any {
-	return []any{backend, pgtext.Key(target), pgtext.Key(s.IdP), pgtext.Key(s.User), pgtext.Key(s.Account), int64(s.Event)}
+func subjectKey(target string, s store.Subject) []any {
+	return []any{pgtext.Key(target), pgtext.Key(s.IdP), pgtext.Key(s.User), pgtext.Key(s.Account), int64(s.Event)}
 }
 
 func (w *work) Settle(m store.Mark) (bool, error) {
-	w.write()
-	b, err := w.backend(w.name)
-	if err != nil || b == 0 {
-		return false, err
-	}
-	n, err := w.exec(`DELETE FROM marks WHERE`+ofSubject+` AND seq = $7`, append(w.subject(b, m.Target, m.Subject), int64(m.Seq))...)
+	done, err := w.change(`DELETE FROM marks WHERE`+ofSubject+` AND seq = $7`, append(subjectKey(m.Target, m.Subject), int64(m.Seq))...)
 	if err != nil {
 		return false, fmt.Errorf("settle: %w", err)
 	}
-	return n > 0, nil
+	return done, nil
 }
 
 func (w *work) Park(m store.Mark) (bool, error) {
-	w.write()
 	if m.State > store.Held {
 		return false, fmt.Errorf("park: no state %d", m.State)
 	}
-	b, err := w.backend(w.name)
-	if err != nil || b == 0 {
-		return false, err
-	}
-	n, err := w.exec(`UPDATE marks SET state = $8, not_before = $9, reason = $10, tries = $11 WHERE`+ofSubject+` AND seq = $7`,
-		append(w.subject(b, m.Target, m.Subject), int64(m.Seq), int16(m.State), pgtext.Nanos(m.NotBefore), pgtext.Text(m.Reason), m.Tries)...)
+	done, err := w.change(`UPDATE marks SET state = $8, not_before = $9, reason = $10, tries = $11 WHERE`+ofSubject+` AND seq = $7`,
+		append(subjectKey(m.Target, m.Subject), int64(m.Seq), int16(m.State), pgtext.Nanos(m.NotBefore), pgtext.Text(m.Reason), m.Tries)...)
 	if err != nil {
 		return false, fmt.Errorf("park: %w", err)
 	}
-	return n > 0, nil
+	return done, nil
 }
 
 // Due reads the first mark that is due.
 func (w *work) Due(at time.Time) (bool, error) {
-	b, err := w.backend(w.name)
+	b, err := w.number()
 	if err != nil || b == 0 {
 		return false, err
 	}

@@ -1,4 +1,6 @@
-package postgres
+// Package leases has the leases on backends and the replicas that are alive, by the clock of the database.
+// A lease also fences the Updates of its holder.
+package leases
 
 import (
 	"context"
@@ -11,47 +13,34 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtx"
 )
 
-// fence returns ErrFenced unless the lease is held. It locks the row: no replica can take the lease before
-// the transaction is committed or undone.
-func (t *tx) fence(l store.Lease) error {
-	_, held, err := one(t, pgx.RowTo[int64], `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`, pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term))
-	if err == nil && !held {
-		err = fmt.Errorf("update under the lease of %q: %w", l.Name, store.ErrFenced)
+// Table has the leases and replicas of a database. It implements most of store.Shared.
+type Table struct{ DB *pgtx.DB }
+
+// Fence ends an Update with ErrFenced unless the lease is held. It locks the row: no replica can take the
+// lease before the transaction is committed or undone.
+func Fence(l store.Lease) *pgtx.Guard {
+	return &pgtx.Guard{
+		SQL:       `SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() FOR SHARE`,
+		Args:      []any{pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term)},
+		Otherwise: fmt.Errorf("update under the lease of %q: %w", l.Name, store.ErrFenced),
 	}
-	return err
 }
-
-// under is the store for the holder of a lease.
-type under struct {
-	*Store
-	lease store.Lease
-}
-
-// Update implements store.Store.
-func (u under) Update(ctx context.Context, fn func(tx store.Tx) error) error {
-	return u.update(ctx, &u.lease, fn)
-}
-
-// Close does nothing: it is closed with the store.
-func (u under) Close() error { return nil }
-
-// Under implements store.Shared.
-func (s *Store) Under(l store.Lease) store.Store { return under{s, l} }
 
 // beginLease begins a transaction of one statement. It sees the latest committed lease, also after waiting
 // for another transaction.
 const beginLease = `begin isolation level read committed read write; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = '5s'; set local lock_timeout = '3s'`
 
 // say runs one statement on leases or replicas, and commits it.
-func say[T any](ctx context.Context, s *Store, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+func say[T any](ctx context.Context, s Table, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	var list []T
-	err := s.once(ctx, beginLease, func(t *tx) (err error) {
-		list, err = query(t, scan, sql, args...)
+	err := s.DB.Alone(ctx, doing, beginLease, func(t *pgtx.Tx) (err error) {
+		list, err = pgtx.Query(t, scan, sql, args...)
 		return err
 	})
-	return list, s.outcome(ctx, doing, err)
+	return list, err
 }
 
 const leaseColumns = `name, owner, epoch, until, clock_timestamp()`
@@ -63,8 +52,8 @@ func scanLease(r pgx.CollectableRow) (l store.Lease, err error) {
 	return l, err
 }
 
-// Take implements store.Shared. A running transaction under the lease delays it: see fence.
-func (s *Store) Take(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, error) {
+// Take implements store.Shared. A running transaction under the lease delays it: see Fence.
+func (s Table) Take(ctx context.Context, name, owner string, ttl time.Duration) (store.Lease, error) {
 	list, err := say(ctx, s, "take lease", scanLease, `INSERT INTO leases (name, owner, epoch, until) VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
 		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = leases.epoch + 1, until = clock_timestamp() + make_interval(secs => $3)
 		WHERE leases.until <= clock_timestamp() RETURNING `+leaseColumns, pgtext.Text(name), pgtext.Text(owner), ttl.Seconds())
@@ -79,7 +68,7 @@ func (s *Store) Take(ctx context.Context, name, owner string, ttl time.Duration)
 }
 
 // Renew implements store.Shared.
-func (s *Store) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error) {
+func (s Table) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error) {
 	list, err := say(ctx, s, "renew lease", scanLease, `UPDATE leases SET until = clock_timestamp() + make_interval(secs => $4)
 		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term), ttl.Seconds())
 	if err == nil && len(list) == 0 {
@@ -92,19 +81,19 @@ func (s *Store) Renew(ctx context.Context, l store.Lease, ttl time.Duration) (st
 }
 
 // Release implements store.Shared.
-func (s *Store) Release(ctx context.Context, l store.Lease) error {
+func (s Table) Release(ctx context.Context, l store.Lease) error {
 	_, err := say(ctx, s, "release lease", scanLease, `UPDATE leases SET until = clock_timestamp()
 		WHERE name = $1 AND owner = $2 AND epoch = $3 AND until > clock_timestamp() RETURNING `+leaseColumns, pgtext.Text(l.Name), pgtext.Text(l.Owner), int64(l.Term))
 	return err
 }
 
 // Leases implements store.Shared.
-func (s *Store) Leases(ctx context.Context) ([]store.Lease, error) {
+func (s Table) Leases(ctx context.Context) ([]store.Lease, error) {
 	return say(ctx, s, "list leases", scanLease, `SELECT `+leaseColumns+` FROM leases ORDER BY name`)
 }
 
 // Announce implements store.Shared, and forgets replicas that have been silent for a day.
-func (s *Store) Announce(ctx context.Context, r store.Replica) error {
+func (s Table) Announce(ctx context.Context, r store.Replica) error {
 	_, err := say(ctx, s, "announce replica", pgx.RowTo[string], `WITH gone AS (DELETE FROM replicas WHERE seen < clock_timestamp() - interval '1 day' AND id <> $1)
 		INSERT INTO replicas (id, address, version, started, seen) VALUES ($1, $2, $3, $4, clock_timestamp())
 		ON CONFLICT (id) DO UPDATE SET address = excluded.address, version = excluded.version, started = excluded.started, seen = clock_timestamp() RETURNING id`,
@@ -113,7 +102,7 @@ func (s *Store) Announce(ctx context.Context, r store.Replica) error {
 }
 
 // Replicas implements store.Shared.
-func (s *Store) Replicas(ctx context.Context) ([]store.Replica, error) {
+func (s Table) Replicas(ctx context.Context) ([]store.Replica, error) {
 	return say(ctx, s, "list replicas", func(row pgx.CollectableRow) (r store.Replica, err error) {
 		var started *int64
 		err = row.Scan(&r.ID, &r.Address, &r.Version, &started, &r.Seen, &r.Now)

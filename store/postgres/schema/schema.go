@@ -1,4 +1,6 @@
-package postgres
+// Package schema has the steps from an empty database to the tables of this version, and takes a database
+// through them.
+package schema
 
 import (
 	"context"
@@ -10,18 +12,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scimbridge/scimbridge/store"
-	"github.com/scimbridge/scimbridge/store/oldsettings"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtx"
 )
 
 //go:embed migrations/*.sql
 var files embed.FS
 
-// migrations are the steps from an empty database to the tables of this version, in order. A released step
+// Steps returns the steps from an empty database to the tables of this version, in order. A released step
 // never changes.
 //
 // During a rolling upgrade replicas of the previous version use the tables of this one. So a step adds only
 // what they can ignore; what they need is dropped a version later.
-func migrations() []string {
+func Steps() []string {
 	names, err := fs.Glob(files, "migrations/*.sql") // sorted
 	var steps []string
 	for _, name := range names {
@@ -44,19 +46,20 @@ const migrationLock = 0x5343494d // "SCIM"
 // before, with any defaults of the database.
 const beginMigration = `begin isolation level read committed read write; set local statement_timeout = 0`
 
-// migrate runs the missing steps, all of them or none.
-func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to int, err error) {
+// Migrate runs the missing steps, all of them or none, and returns the versions before and after. After the
+// step to RecordsVersion it calls convert.
+func Migrate(ctx context.Context, pool *pgxpool.Pool, steps []string, convert func(context.Context, pgx.Tx) error) (from, to int, err error) {
 	to = len(steps)
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{BeginQuery: beginMigration}, func(tx pgx.Tx) error {
 		if from, err = version(ctx, tx); err != nil || from >= to {
 			return err
 		}
-		from, err = bring(ctx, tx, steps)
+		from, err = bring(ctx, tx, steps, convert)
 		return err
 	})
 	switch {
 	case err != nil:
-		return from, from, fmt.Errorf("bringing the tables up to date: %w", remedied(err))
+		return from, from, fmt.Errorf("bringing the tables up to date: %w", pgtx.Remedied(err))
 	case from > to:
 		return from, from, fmt.Errorf("the tables have version %d, and this scimbridge knows versions up to %d: %w: run the newer one", from, to, store.ErrNewer)
 	}
@@ -64,7 +67,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, steps []string) (from, to 
 }
 
 // bring waits for another replica that migrates, and runs the steps that are still missing.
-func bring(ctx context.Context, tx pgx.Tx, steps []string) (from int, err error) {
+func bring(ctx context.Context, tx pgx.Tx, steps []string, convert func(context.Context, pgx.Tx) error) (from int, err error) {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
 		return 0, err
 	}
@@ -80,8 +83,8 @@ func bring(ctx context.Context, tx pgx.Tx, steps []string) (from int, err error)
 		if _, err := tx.Exec(ctx, step); err != nil {
 			return from, fmt.Errorf("step %d: %w", from+i+1, err)
 		}
-		if from+i+1 == recordsVersion {
-			if err := convertSettings(ctx, tx); err != nil {
+		if from+i+1 == RecordsVersion {
+			if err := convert(ctx, tx); err != nil {
 				return from, fmt.Errorf("step %d: %w", from+i+1, err)
 			}
 		}
@@ -102,14 +105,17 @@ func version(ctx context.Context, tx pgx.Tx) (n int, err error) {
 	return n, err
 }
 
-// recordsVersion is the first version with typed tables; before, their records were settings.
-const recordsVersion = 3
-
-// convertSettings fills the typed tables from the settings.
-func convertSettings(ctx context.Context, pg pgx.Tx) error {
-	t := &tx{ctx: ctx, pg: pg, store: &Store{}, writable: true, idps: map[string]int32{}, backends: map[string]int32{}}
-	if err := oldsettings.Convert(t); err != nil {
+// Version returns the version of the tables; 0 if there are none. It changes nothing.
+func Version(ctx context.Context, pool *pgxpool.Pool) (n int, err error) {
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		n, err = version(ctx, tx)
 		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("reading the version of the tables: %w", err)
 	}
-	return t.err
+	return n, nil
 }
+
+// RecordsVersion is the first version with typed tables; before, their records were settings.
+const RecordsVersion = 3

@@ -1,4 +1,4 @@
-package postgres
+package pgtx
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// remedied adds the next step to refusals that are usual in a new installation.
-func remedied(err error) error {
+// Remedied adds the next step to refusals that are usual in a new installation.
+func Remedied(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return err

@@ -1,4 +1,4 @@
-package postgres
+package trail
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/pgtx"
 )
 
 func scanSeal(r pgx.CollectableRow) (s store.Seal, err error) {
@@ -20,8 +21,8 @@ func scanSeal(r pgx.CollectableRow) (s store.Seal, err error) {
 
 // Seal removes the events from the list of those without a seal, if they are the first and the places are
 // the next. It is one statement, because a concurrent Update that appends may conflict with it.
-func (e *events) Seal(seals ...store.Seal) error {
-	e.write()
+func (e *Events) Seal(seals ...store.Seal) error {
+	e.MustWrite()
 	if len(seals) == 0 {
 		return nil
 	}
@@ -33,7 +34,7 @@ func (e *events) Seal(seals ...store.Seal) error {
 		}
 		places[i], events[i], digests[i] = number(s.Place), number(s.Event), s.Digest[:]
 	}
-	n, err := e.exec(`WITH s AS (INSERT INTO seals (place, event, digest) SELECT v.place, v.event, v.digest FROM unnest($1::int8[], $2::int8[], $3::bytea[]) AS v (place, event, digest)
+	n, err := e.Exec(`WITH s AS (INSERT INTO seals (place, event, digest) SELECT v.place, v.event, v.digest FROM unnest($1::int8[], $2::int8[], $3::bytea[]) AS v (place, event, digest)
 			WHERE $4 = coalesce((SELECT max(place) FROM seals), (SELECT place FROM anchor), 0) + 1
 			AND $2::int8[] = ARRAY (SELECT event FROM unsealed ORDER BY event LIMIT $5) RETURNING event)
 		DELETE FROM unsealed USING s WHERE unsealed.event = s.event`, places, events, digests, number(first.Place), len(seals))
@@ -46,40 +47,34 @@ func (e *events) Seal(seals ...store.Seal) error {
 	return nil
 }
 
-func (e *events) Seals(after uint64) iter.Seq2[store.Seal, error] {
-	return func(yield func(store.Seal, error) bool) {
-		list := pages(func(last *store.Seal, limit int) ([]store.Seal, error) {
-			if last != nil {
-				after = last.Place
-			}
-			return query(e.tx, scanSeal, `SELECT place, event, digest FROM seals WHERE place > $1 ORDER BY place LIMIT $2`, number(after), limit)
-		})
-		for s, err := range list {
-			if err != nil {
-				err = fmt.Errorf("seals: %w", err)
-			}
-			if !yield(s, err) {
-				return
-			}
+// Seals lists seals by place, after one.
+func (e *Events) Seals(after uint64) iter.Seq2[store.Seal, error] {
+	return pgtx.Pages("seals", func(s store.Seal) store.Seal { return s }, func(last *store.Seal, limit int) ([]store.Seal, error) {
+		if last != nil {
+			after = last.Place
 		}
-	}
+		return pgtx.Query(e.Tx, scanSeal, `SELECT place, event, digest FROM seals WHERE place > $1 ORDER BY place LIMIT $2`, number(after), limit)
+	})
 }
 
-func (e *events) LastSeal() (store.Seal, error) {
-	s, found, err := one(e.tx, scanSeal, `SELECT place, event, digest FROM seals ORDER BY place DESC LIMIT 1`)
+// LastSeal returns the end of the chain: the anchor if no seal follows it.
+func (e *Events) LastSeal() (store.Seal, error) {
+	s, found, err := pgtx.One(e.Tx, scanSeal, `SELECT place, event, digest FROM seals ORDER BY place DESC LIMIT 1`)
 	if err == nil && !found {
 		return e.Anchor()
 	}
 	return s, err
 }
 
-func (e *events) Anchor() (store.Seal, error) {
-	s, _, err := one(e.tx, scanSeal, `SELECT place, 0::int8, digest FROM anchor`)
+// Anchor returns the last place whose event was forgotten.
+func (e *Events) Anchor() (store.Seal, error) {
+	s, _, err := pgtx.One(e.Tx, scanSeal, `SELECT place, 0::int8, digest FROM anchor`)
 	return s, err
 }
 
-func (e *events) SetAnchor(s store.Seal) error {
-	e.write()
+// SetAnchor begins the chain of a trail from another store.
+func (e *Events) SetAnchor(s store.Seal) error {
+	e.MustWrite()
 	last, err := e.LastSeal()
 	if err == nil && last != (store.Seal{}) {
 		err = store.ErrConflict
@@ -93,21 +88,21 @@ func (e *events) SetAnchor(s store.Seal) error {
 	return nil
 }
 
-func (e *events) setAnchor(s store.Seal) error {
-	_, err := e.exec(`INSERT INTO anchor (place, digest) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET place = excluded.place, digest = excluded.digest`, number(s.Place), s.Digest[:])
-	return err
+func (e *Events) setAnchor(s store.Seal) error {
+	return e.Later(`INSERT INTO anchor (place, digest) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET place = excluded.place, digest = excluded.digest`, number(s.Place), s.Digest[:])
 }
 
 // forgetPage bounds a statement of Forget.
 const forgetPage = 5000
 
-func (e *events) Forget(place uint64) (store.Seal, error) {
-	e.write()
+// Forget removes seals with their events, up to a place or an event to which a mark refers.
+func (e *Events) Forget(place uint64) (store.Seal, error) {
+	e.MustWrite()
 	anchor, err := e.Anchor()
 	if err != nil {
 		return anchor, err
 	}
-	kept, _, err := one(e.tx, pgx.RowTo[*int64], `SELECT min(s.place) FROM marks m JOIN seals s ON s.event = m.event WHERE m.event <> 0`)
+	kept, _, err := pgtx.One(e.Tx, pgx.RowTo[*int64], `SELECT min(s.place) FROM marks m JOIN seals s ON s.event = m.event WHERE m.event <> 0`)
 	if err != nil {
 		return anchor, fmt.Errorf("forget events: %w", err)
 	}
@@ -115,7 +110,7 @@ func (e *events) Forget(place uint64) (store.Seal, error) {
 		place = min(place, uint64(*kept)-1)
 	}
 	for done := false; !done; {
-		gone, err := query(e.tx, scanSeal, `DELETE FROM seals WHERE place = ANY (ARRAY (SELECT place FROM seals WHERE place <= $1 ORDER BY place LIMIT $2)) RETURNING place, event, digest`, number(place), forgetPage)
+		gone, err := pgtx.Query(e.Tx, scanSeal, `DELETE FROM seals WHERE place = ANY (ARRAY (SELECT place FROM seals WHERE place <= $1 ORDER BY place LIMIT $2)) RETURNING place, event, digest`, number(place), forgetPage)
 		if err != nil {
 			return anchor, fmt.Errorf("forget events: %w", err)
 		}
@@ -126,7 +121,7 @@ func (e *events) Forget(place uint64) (store.Seal, error) {
 				anchor = store.Seal{Place: s.Place, Digest: s.Digest}
 			}
 		}
-		if _, err := e.exec(`DELETE FROM events WHERE seq = ANY ($1::int8[])`, events); err != nil {
+		if err := e.Later(`DELETE FROM events WHERE seq = ANY ($1::int8[])`, events); err != nil {
 			return anchor, fmt.Errorf("forget events: %w", err)
 		}
 		done = len(gone) < forgetPage

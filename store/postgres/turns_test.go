@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,7 +15,7 @@ import (
 // afterwards.
 func TestUpdatesOfOneGroup(t *testing.T) {
 	s := mustOpen(t, postgrestest.Database(t), Options{})
-	s.queues.patience = time.Hour
+	s.db.Turns.Patience = time.Hour
 	fill(t, s, 40, 2)
 	mustUpdate(t, s, patch(uuid('b', 1), uuid('a', 0))) // the first of the backend
 	var runs atomic.Int64
@@ -36,8 +35,8 @@ func TestUpdatesOfOneGroup(t *testing.T) {
 	if n := runs.Load(); n != 40 {
 		t.Errorf("40 changes of one group ran %d times", n)
 	}
-	if len(s.queues.of) > 0 {
-		t.Errorf("%d queues are left", len(s.queues.of))
+	if n := s.db.Turns.Len(); n > 0 {
+		t.Errorf("%d queues are left", n)
 	}
 }
 
@@ -45,7 +44,7 @@ func TestUpdatesOfOneGroup(t *testing.T) {
 func TestAStuckUpdate(t *testing.T) {
 	s := mustOpen(t, postgrestest.Database(t), Options{})
 	fill(t, s, 2, 2)
-	s.queues.patience = time.Hour
+	s.db.Turns.Patience = time.Hour
 	stuck, goOn := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -71,13 +70,13 @@ func TestAStuckUpdate(t *testing.T) {
 	if err := set(gone, "of a client that has gone"); err == nil {
 		t.Error("a cancelled Update was run")
 	}
-	s.queues.patience = time.Millisecond
+	s.db.Turns.Patience = time.Millisecond
 	if err := set(store.About(context.Background(), "a"), "of one that is late"); err != nil {
 		t.Error(err)
 	}
 	close(goOn)
 	wg.Wait()
-	if fmt.Sprint(s.queues.of) != "map[]" {
-		t.Errorf("left: %v", s.queues.of)
+	if n := s.db.Turns.Len(); n > 0 {
+		t.Errorf("%d queues are left", n)
 	}
 }

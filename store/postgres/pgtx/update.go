@@ -1,17 +1,27 @@
-package postgres
+package pgtx
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/postgres/turns"
 )
+
+// DB is a database. Its methods may be called concurrently.
+type DB struct {
+	Pool   *pgxpool.Pool
+	Turns  turns.Turns // of Updates of one resource
+	closed atomic.Bool
+}
 
 const (
 	// tries is the most often that an Update runs its function. The last runs are alone and cannot conflict.
@@ -21,8 +31,8 @@ const (
 	lostTries = 4
 	// answerWithin bounds one statement, so that a silent server does not block a request indefinitely.
 	answerWithin = 20 * time.Second
-	// queuePatience bounds the wait for other Updates of the same resource. A change takes milliseconds.
-	queuePatience = 2 * time.Second
+	// turnPatience bounds the wait for other Updates of the same resource. A change takes milliseconds.
+	turnPatience = 2 * time.Second
 )
 
 // The beginnings of transactions. Each is one message, and its settings end with the transaction, because a
@@ -43,8 +53,8 @@ const (
 	alone      = beginUpdate + `exclusive mode` // before the snapshot: then no other transaction has uncommitted changes
 )
 
-// View implements store.Store: it sees the store as it is at one moment.
-func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
+// View runs a function that sees the database as it is at one moment.
+func (s *DB) View(ctx context.Context, fn func(t *Tx) error) error {
 	for try := 1; ; try++ {
 		err := s.view(ctx, fn)
 		var before began // only then is a repetition safe: the function has not run
@@ -66,8 +76,8 @@ func lost(err error) bool {
 	return !errors.As(err, &pg) || severity(pg) == "FATAL" || severity(pg) == "PANIC"
 }
 
-func (s *Store) view(ctx context.Context, fn func(tx store.Tx) error) error {
-	t, err := s.begin(ctx, beginView)
+func (s *DB) view(ctx context.Context, fn func(t *Tx) error) error {
+	t, err := s.begin(ctx, beginView, nil)
 	if err != nil {
 		return err
 	}
@@ -76,7 +86,6 @@ func (s *Store) view(ctx context.Context, fn func(tx store.Tx) error) error {
 	if t.err != nil {
 		return databaseError{t.err}
 	}
-	s.learn(t)
 	return err
 }
 
@@ -85,8 +94,16 @@ type databaseError struct{ error }
 
 func (e databaseError) Unwrap() error { return e.error }
 
-// begin begins a transaction. The caller must end it.
-func (s *Store) begin(ctx context.Context, how string) (*tx, error) {
+// Guard is a condition of an Update. The function runs only if the statement returns a row, which may be
+// locked until the end: otherwise the Update ends with an error.
+type Guard struct {
+	SQL       string
+	Args      []any
+	Otherwise error
+}
+
+// begin begins a transaction, and checks its guard in the same message. The caller must end it.
+func (s *DB) begin(ctx context.Context, how string, guard *Guard) (*Tx, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -95,50 +112,55 @@ func (s *Store) begin(ctx context.Context, how string) (*tx, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	conn, err := s.pool.Acquire(limited)
+	conn, err := s.Pool.Acquire(limited)
 	if err != nil {
 		return nil, databaseError{began{err}}
 	}
-	pgtx, err := conn.BeginTx(limited, pgx.TxOptions{BeginQuery: how})
+	t := &Tx{ctx: ctx, conn: conn, run: conn, writable: how != beginView}
+	if guard == nil {
+		_, err = conn.Exec(limited, how)
+	} else {
+		var tag pgconn.CommandTag // of the last statement
+		tag, err = conn.Exec(limited, how+"; "+guard.SQL, append([]any{pgx.QueryExecModeSimpleProtocol}, guard.Args...)...)
+		if err == nil && tag.RowsAffected() == 0 {
+			t.end()
+			return nil, guard.Otherwise
+		}
+	}
 	if err != nil {
-		conn.Release()
+		t.end()
 		return nil, databaseError{began{err}}
 	}
-	return &tx{ctx: ctx, conn: conn, pg: pgtx, store: s, writable: how != beginView, idps: map[string]int32{}, backends: map[string]int32{}}, nil
+	return t, nil
 }
 
 // end undoes uncommitted changes and marks the transaction as over. The pool drops a connection on which the
 // rollback fails.
-func (t *tx) end() {
+func (t *Tx) end() {
 	if t.err == nil {
 		t.err = errOver
 	}
+	defer t.conn.Release()
+	if t.over || t.conn.Conn().IsClosed() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	defer cancel()
-	_ = t.pg.Rollback(ctx) // no effect after a commit
-	t.conn.Release()
+	if _, err := t.conn.Exec(ctx, "rollback"); err != nil {
+		_ = t.conn.Conn().Close(ctx)
+	}
 }
 
-// Update implements store.Store.
-func (s *Store) Update(ctx context.Context, fn func(tx store.Tx) error) error {
-	return s.update(ctx, nil, fn)
-}
-
-func (s *Store) update(ctx context.Context, lease *store.Lease, fn func(tx store.Tx) error) error {
-	defer s.queues.wait(ctx, store.IsAbout(ctx))()
+// Update runs a function and commits its changes. It repeats the function after a conflict and after a
+// connection that was lost before the commit. Updates of one resource run one after another.
+func (s *DB) Update(ctx context.Context, resource string, guard *Guard, fn func(t *Tx) error) error {
+	defer s.Turns.Wait(ctx, resource)()
 	for try := 1; ; try++ {
 		how := withOthers
 		if try >= aloneFrom {
 			how = alone
 		}
-		err := s.once(ctx, how, func(t *tx) error {
-			if lease != nil {
-				if err := t.fence(*lease); err != nil {
-					return err
-				}
-			}
-			return fn(t)
-		})
+		err := s.once(ctx, how, guard, fn)
 		limit := 0
 		var failed databaseError
 		var unknown unknownError
@@ -153,6 +175,18 @@ func (s *Store) update(ctx context.Context, lease *store.Lease, fn func(tx store
 			return s.outcome(ctx, "update", err)
 		}
 		pause(ctx, try)
+	}
+}
+
+// Alone runs a function in a transaction that begins in its own way, once.
+func (s *DB) Alone(ctx context.Context, doing, begin string, fn func(t *Tx) error) error {
+	return s.outcome(ctx, doing, s.once(ctx, begin, nil, fn))
+}
+
+// Close waits for running transactions.
+func (s *DB) Close() {
+	if !s.closed.Swap(true) {
+		s.Pool.Close()
 	}
 }
 
@@ -182,17 +216,20 @@ func pause(ctx context.Context, try int) {
 }
 
 // once runs the function in one transaction and commits it.
-func (s *Store) once(ctx context.Context, how string, fn func(t *tx) error) error {
-	t, err := s.begin(ctx, how)
+func (s *DB) once(ctx context.Context, how string, guard *Guard, fn func(t *Tx) error) error {
+	t, err := s.begin(ctx, how, guard)
 	if err != nil {
 		return err
 	}
 	defer t.end()
 	err = fn(t)
-	if t.err != nil {
-		return databaseError{t.err}
-	}
 	if err == nil {
+		_ = t.Flush()
+	}
+	switch {
+	case t.err != nil:
+		return databaseError{t.err}
+	case err == nil:
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -201,7 +238,6 @@ func (s *Store) once(ctx context.Context, how string, fn func(t *tx) error) erro
 	if err := t.commit(); err != nil {
 		return databaseError{err}
 	}
-	s.learn(t)
 	return nil
 }
 
@@ -212,7 +248,7 @@ func (e unknownError) Unwrap() error { return e.error }
 
 // commit makes the transaction durable. It ignores the end of the caller's context, because no caller can use
 // the answer "perhaps". If the connection or the primary is lost meanwhile, the error is an unknownError.
-func (t *tx) commit() error {
+func (t *Tx) commit() error {
 	conn := t.conn.Conn()
 	if conn.IsClosed() {
 		return pgconn.ErrConnClosed
@@ -221,7 +257,14 @@ func (t *tx) commit() error {
 	defer cancel()
 	said := conn.PgConn().CustomData()
 	delete(said, warned)
-	err := t.pg.Commit(ctx)
+	t.over = true
+	tag, err := conn.Exec(ctx, "commit")
+	if err == nil && tag.String() == "ROLLBACK" {
+		err = pgx.ErrTxCommitRollback
+	}
+	if err != nil && conn.PgConn().TxStatus() != 'I' {
+		_ = conn.Close(ctx)
+	}
 	var pg *pgconn.PgError
 	switch {
 	case err == nil && said[warned] != nil:
@@ -233,7 +276,7 @@ func (t *tx) commit() error {
 }
 
 // outcome returns the error of the port for a failure.
-func (s *Store) outcome(ctx context.Context, doing string, err error) error {
+func (s *DB) outcome(ctx context.Context, doing string, err error) error {
 	var failed databaseError
 	var unknown unknownError
 	switch {
@@ -250,7 +293,7 @@ func (s *Store) outcome(ctx context.Context, doing string, err error) error {
 	case ours(failed.error):
 		return fmt.Errorf("%s: %w", doing, failed.error)
 	}
-	return fmt.Errorf("%s: %w: %w", doing, store.ErrFull, remedied(failed.error))
+	return fmt.Errorf("%s: %w: %w", doing, store.ErrFull, Remedied(failed.error))
 }
 
 // ours reports whether the server always refuses the statement: a mistake of this package, or a value that it cannot hold.
