@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,27 +88,18 @@ func vacant(ctx context.Context, s store.Shared) error {
 		}
 	}
 	return s.View(ctx, func(tx store.Tx) error {
-		empty := len(tx.IdPs())+len(tx.Backends()) == 0
+		occupied := errors.New("this database is not empty: make a new one, nothing is overwritten")
+		if len(tx.IdPs())+len(tx.Backends()) > 0 {
+			return occupied
+		}
 		for range tx.Settings() {
-			empty = false
-			break
+			return occupied
 		}
 		for _, err := range tx.Events().Since(0) {
-			if err != nil {
-				return err
-			}
-			empty = false
-			break
+			return cmp.Or(err, occupied)
 		}
 		for _, err := range store.List(tx, store.Credential{}) {
-			if err != nil {
-				return err
-			}
-			empty = false
-			break
-		}
-		if !empty {
-			return errors.New("this database is not empty: make a new one, nothing is overwritten")
+			return cmp.Or(err, occupied)
 		}
 		return nil
 	})
