@@ -83,7 +83,7 @@ type rules struct{ *mapping.Rules }
 
 func (rules) GroupNamed(store.Tx, string, store.Group, store.Group, store.Origin) error { return nil }
 func (r rules) OtherRules(tx store.Tx) []string {
-	if delivery.InForce(tx, "vt") != r.Fingerprint("vt") {
+	if !strings.HasPrefix(string(tx.Setting("mapping/vt")), r.Fingerprint("vt")+" ") { // as the bridge does
 		return []string{"vt"}
 	}
 	return nil
