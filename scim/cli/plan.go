@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -67,7 +67,7 @@ func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
 
 // print prints a plan, or writes it to a file and prints a line for each backend. A file whose name ends
 // in .json or .csv has that form unless a flag says otherwise.
-func (f planForm) print(stdout io.Writer, plan []delivery.Preview) error {
+func (f planForm) print(stdout io.Writer, plan []desk.Preview) error {
 	const footer = "Nothing was called. " + uncertain
 	switch ext := filepath.Ext(f.out); {
 	case f.json || f.csv:

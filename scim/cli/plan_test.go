@@ -4,14 +4,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 // TestPlanCSV: a name that an identity provider chose is no formula in a spreadsheet.
 func TestPlanCSV(t *testing.T) {
 	var out strings.Builder
-	plan := []delivery.Preview{{Backend: "vt", Mode: delivery.Observe, Users: []delivery.PlannedGrant{{Target: "acme", Person: `=HYPERLINK("http://x")`,
-		Role: "R", Action: delivery.Grant, State: delivery.NotInMode, Why: []string{"@group, by the rule on line 3", "b"}}}}}
+	plan := []desk.Preview{{Backend: "vt", Mode: view.Observe, Users: []desk.PlannedGrant{{Target: "acme", Person: `=HYPERLINK("http://x")`,
+		Role: "R", Action: desk.Grant, State: desk.NotInMode, Why: []string{"@group, by the rule on line 3", "b"}}}}}
 	if err := writePlanCSV(&out, plan); err != nil {
 		t.Fatal(err)
 	}

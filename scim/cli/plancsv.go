@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // writePlanCSV writes a line for each role of each user in a plan.
-func writePlanCSV(w io.Writer, plan []delivery.Preview) error {
+func writePlanCSV(w io.Writer, plan []desk.Preview) error {
 	plan, err := legible.Value(plan)
 	if err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)

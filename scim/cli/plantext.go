@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-func printPlan(w io.Writer, plan []delivery.Preview, asJSON bool, footer string) error {
+func printPlan(w io.Writer, plan []desk.Preview, asJSON bool, footer string) error {
 	if asJSON {
 		return printJSON(w, plan)
 	}
@@ -35,7 +36,7 @@ type targetCounts struct {
 }
 
 // showTargets prints a line for each target, if there are several.
-func showTargets(w io.Writer, p delivery.Preview) {
+func showTargets(w io.Writer, p desk.Preview) {
 	targets := map[string]*targetCounts{}
 	at := func(target string) *targetCounts {
 		if targets[target] == nil {
@@ -63,7 +64,7 @@ func showTargets(w io.Writer, p delivery.Preview) {
 	}
 }
 
-func showPreview(w io.Writer, p delivery.Preview) {
+func showPreview(w io.Writer, p desk.Preview) {
 	all := grantsOf(p)
 	fmt.Fprintf(w, "%s: %s\n", p.Backend, p.Summary())
 	showTargets(w, p)
@@ -86,9 +87,9 @@ func showPreview(w io.Writer, p delivery.Preview) {
 }
 
 // showTotals prints what becomes of how many users.
-func showTotals(w io.Writer, p delivery.Preview) {
-	words := map[delivery.PlannedState]string{delivery.Now: "now", delivery.IsHeld: "held", delivery.IsBlocked: "blocked",
-		delivery.LookUpFirst: "after a look-up", delivery.NotInMode: "not sent in " + string(p.Mode)}
+func showTotals(w io.Writer, p desk.Preview) {
+	words := map[desk.PlannedState]string{desk.Now: "now", desk.IsHeld: "held", desk.IsBlocked: "blocked",
+		desk.LookUpFirst: "after a look-up", desk.NotInMode: "not sent in " + string(p.Mode)}
 	var all []string
 	for _, t := range p.Totals {
 		all = append(all, fmt.Sprintf("%s %d for %d user(s), %s", strings.ReplaceAll(string(t.Action), "_", "-"), t.Grants, t.Users, words[t.State]))
@@ -100,13 +101,13 @@ func showTotals(w io.Writer, p delivery.Preview) {
 
 // grants are what a plan says of each account on each target; of its permission sets under "", of the
 // request for an account under the value that finds it.
-type grants map[[2]string][]delivery.PlannedGrant
+type grants map[[2]string][]desk.PlannedGrant
 
-func grantsOf(p delivery.Preview) grants {
+func grantsOf(p desk.Preview) grants {
 	out := grants{}
 	for _, g := range p.Users {
 		key := [2]string{g.Target, g.Account}
-		if g.Action == delivery.Invite {
+		if g.Action == desk.Invite {
 			key[1] = g.Person
 		}
 		out[key] = append(out[key], g)
@@ -115,23 +116,23 @@ func grantsOf(p delivery.Preview) grants {
 }
 
 // of returns what a call does for an account, and whether the mode sends any of it.
-func (all grants) of(target, account string, is func(delivery.PlannedGrant) bool) (found []delivery.PlannedGrant, sent bool) {
+func (all grants) of(target, account string, is func(desk.PlannedGrant) bool) (found []desk.PlannedGrant, sent bool) {
 	for _, g := range all[[2]string{target, account}] {
 		if is(g) {
 			found = append(found, g)
-			sent = sent || g.State != delivery.NotInMode
+			sent = sent || g.State != desk.NotInMode
 		}
 	}
 	return found, sent
 }
 
 // ofChange is of for a change of roles.
-func (all grants) ofChange(target string, ch delivery.PreviewChange) (found []delivery.PlannedGrant, sent bool) {
-	return all.of(target, ch.Account, func(g delivery.PlannedGrant) bool {
+func (all grants) ofChange(target string, ch desk.PreviewChange) (found []desk.PlannedGrant, sent bool) {
+	return all.of(target, ch.Account, func(g desk.PlannedGrant) bool {
 		switch g.Action {
-		case delivery.Grant:
+		case desk.Grant:
 			return ch.Op != "remove" && slices.Contains(ch.Roles, g.Role)
-		case delivery.Revoke:
+		case desk.Revoke:
 			return ch.Op == "replace" || ch.Op == "remove" && slices.Contains(ch.Roles, g.Role)
 		}
 		return false
@@ -140,9 +141,9 @@ func (all grants) ofChange(target string, ch delivery.PreviewChange) (found []de
 
 // showCalls prints calls in their order, each change with its reason. unsent follows a change that the
 // mode leaves out.
-func showCalls(w io.Writer, calls []delivery.PreviewCall, all grants, unsent string) {
+func showCalls(w io.Writer, calls []desk.PreviewCall, all grants, unsent string) {
 	for i, c := range calls {
-		show := func(found []delivery.PlannedGrant, sent bool, format string, args ...any) {
+		show := func(found []desk.PlannedGrant, sent bool, format string, args ...any) {
 			mark := unsent
 			if sent {
 				mark = ""
@@ -153,7 +154,7 @@ func showCalls(w io.Writer, calls []delivery.PreviewCall, all grants, unsent str
 			}
 		}
 		ofSet := func(op, set string) {
-			found, sent := all.of(c.Target, "", func(g delivery.PlannedGrant) bool { return g.Role == set && g.PermissionSet })
+			found, sent := all.of(c.Target, "", func(g desk.PlannedGrant) bool { return g.Role == set && g.PermissionSet })
 			show(found, sent, "%-8spermission set %s", op, set)
 		}
 		fmt.Fprintf(w, "  %d. %s\n", i+1, c.Target)
@@ -162,11 +163,11 @@ func showCalls(w io.Writer, calls []delivery.PreviewCall, all grants, unsent str
 			show(found, sent, "%-8s%s: %s", ch.Op, ch.Person, strings.Join(ch.Roles, ", "))
 		}
 		if c.Offboard != nil {
-			found, sent := all.of(c.Target, c.Offboard.Account, func(g delivery.PlannedGrant) bool { return g.Action == delivery.OffBoard })
+			found, sent := all.of(c.Target, c.Offboard.Account, func(g desk.PlannedGrant) bool { return g.Action == desk.OffBoard })
 			show(found, sent, "end the membership or account of %s", c.Offboard.Person)
 		}
 		if c.Invite != "" {
-			found, sent := all.of(c.Target, c.Invite, func(g delivery.PlannedGrant) bool { return g.Action == delivery.Invite })
+			found, sent := all.of(c.Target, c.Invite, func(g desk.PlannedGrant) bool { return g.Action == desk.Invite })
 			show(found, sent, "request an account for %s", c.Invite)
 		}
 		for _, set := range c.PermissionSetsToAdd {
@@ -179,7 +180,7 @@ func showCalls(w io.Writer, calls []delivery.PreviewCall, all grants, unsent str
 }
 
 // reasons returns a line for each reason; if there are several, each with its roles.
-func reasons(of []delivery.PlannedGrant) (lines []string) {
+func reasons(of []desk.PlannedGrant) (lines []string) {
 	roles := map[string][]string{}
 	for _, g := range of {
 		if why := strings.Join(g.Why, "; "); why != "" {
@@ -196,26 +197,26 @@ func reasons(of []delivery.PlannedGrant) (lines []string) {
 	return lines
 }
 
-func showHeld(w io.Writer, held []delivery.PreviewHold, word string) {
+func showHeld(w io.Writer, held []desk.PreviewHold, word string) {
 	for _, h := range held {
 		switch {
 		case h.Group != "":
-			fmt.Fprintf(w, "  %s on %s: %s for the %d member(s) of %s: %s\n", word, h.Target, h.Role, h.Members, h.Group, delivery.WhyHeld(h.Why))
+			fmt.Fprintf(w, "  %s on %s: %s for the %d member(s) of %s: %s\n", word, h.Target, h.Role, h.Members, h.Group, reason.Hold(h.Why))
 		case h.PermissionSet:
-			fmt.Fprintf(w, "  %s on %s: permission set %s from every user of it: %s\n", word, h.Target, h.Role, delivery.WhyHeld(h.Why))
+			fmt.Fprintf(w, "  %s on %s: permission set %s from every user of it: %s\n", word, h.Target, h.Role, reason.Hold(h.Why))
 		default:
-			fmt.Fprintf(w, "  %s on %s: %s from %s: %s\n", word, h.Target, h.Role, h.Person, delivery.WhyHeld(h.Why))
+			fmt.Fprintf(w, "  %s on %s: %s from %s: %s\n", word, h.Target, h.Role, h.Person, reason.Hold(h.Why))
 		}
 	}
 }
 
 // showBlocked prints what is blocked, until when and why, and which users must be looked up first.
-func showBlocked(w io.Writer, p delivery.Preview) {
+func showBlocked(w io.Writer, p desk.Preview) {
 	for _, g := range p.Users {
-		if g.State != delivery.IsBlocked || g.Account == "" && !g.PermissionSet {
+		if g.State != desk.IsBlocked || g.Account == "" && !g.PermissionSet {
 			continue
 		}
-		word := map[delivery.PlannedAction]string{delivery.Grant: "add ", delivery.Revoke: "remove "}[g.Action]
+		word := map[desk.PlannedAction]string{desk.Grant: "add ", desk.Revoke: "remove "}[g.Action]
 		who := g.Person
 		if g.PermissionSet {
 			who = "permission set"
@@ -227,7 +228,7 @@ func showBlocked(w io.Writer, p delivery.Preview) {
 		switch {
 		case !l.Waits:
 			fmt.Fprintf(w, "  %s: to be looked up first, then on %s: add %s\n", l.Person, l.Target, roles)
-		case l.Reason == "no_account":
+		case l.Reason == reason.NoAccount:
 			fmt.Fprintf(w, "  %s: has no account yet, and waits for one, on %s: add %s; looked up again at %s\n", l.Person, l.Target, roles, moment(l.Until))
 		default:
 			fmt.Fprintf(w, "  blocked on %s: %s: add %s: %s; tried again at %s\n", l.Target, l.Person, roles, blockReason(l.Reason), moment(l.Until))
@@ -237,7 +238,7 @@ func showBlocked(w io.Writer, p delivery.Preview) {
 
 // blockReason returns the reason of a block in words, with its code.
 func blockReason(code string) string {
-	if words := delivery.WhyBlocked(code); words != "" {
+	if words := reason.Block(code).Words; words != "" {
 		return words + " (" + code + ")"
 	}
 	return code

@@ -11,9 +11,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/reason"
+
 	"github.com/spf13/cobra"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -131,12 +132,8 @@ func showNeeds(w io.Writer, b console.BackendStatus) {
 	case "add_only":
 		note("the mode is add_only: nothing is taken away there; `scimbridge plan` says what would be")
 	}
-	for _, reason := range slices.Sorted(maps.Keys(b.Blocked)) {
-		words := delivery.WhyBlocked(reason)
-		if words != "" {
-			words = ": " + words
-		}
-		note("%d blocked: %s%s", b.Blocked[reason], reason, words)
+	for _, code := range slices.Sorted(maps.Keys(b.Blocked)) {
+		note("%d blocked: %s: %s", b.Blocked[code], code, reason.Block(code).Words)
 	}
 	for _, limit := range slices.Sorted(maps.Keys(b.OverLimit)) {
 		note("over the limit: %s on %s: what exceeds it is held", limit, strings.Join(b.OverLimit[limit], ", "))
