@@ -51,7 +51,7 @@ func showWhy(w io.Writer, whys []desk.Why, asked string) error {
 		}
 		account := "no account looked up yet"
 		if y.Account != "" {
-			account = "is " + y.Account + ", looked up " + moment(y.LookedUp)
+			account = "is " + y.Account + ", looked up " + legible.Moment(y.LookedUp)
 		}
 		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
 		if is := y.Condition; is.State != "" {
@@ -61,7 +61,7 @@ func showWhy(w io.Writer, whys []desk.Why, asked string) error {
 			}
 			fmt.Fprintf(w, "    %s\n", words)
 			if !is.Until.IsZero() {
-				fmt.Fprintf(w, "    it is not called before %s\n", moment(is.Until))
+				fmt.Fprintf(w, "    it is not called before %s\n", legible.Moment(is.Until))
 			}
 		}
 		found = found || len(y.Grants) > 0

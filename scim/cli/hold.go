@@ -18,6 +18,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 func holdCommand(configFile *string, stdout io.Writer) *cobra.Command {
@@ -142,7 +143,7 @@ func showHolds(w io.Writer, holds []desk.Hold) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tBACKEND\tTARGET\tPEOPLE\tSINCE\tWHY")
 	for _, h := range holds {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, concerned(h), moment(h.Since), reason.Hold(h.Why))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, concerned(h), legible.Moment(h.Since), reason.Hold(h.Why))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/scim/cli/planned"
 )
 
 func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
@@ -23,10 +24,11 @@ func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			if err := o.send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
 				return err // the server says whether the rules in force stay
 			}
-			if !asJSON {
-				fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
+			if asJSON {
+				return printJSON(stdout, plan)
 			}
-			return printPlan(stdout, plan, asJSON, held(plan)+uncertain)
+			fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
+			return planned.Text(stdout, plan, held(plan)+planned.Uncertain)
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c

@@ -18,6 +18,7 @@ const module = "github.com/scimbridge/scimbridge"
 var floors = [][]string{
 	{"."},
 	{"scim/cli"},
+	{"scim/cli/planned", "scim/cli/logs"},
 	{"scim/demo", "scim/doctor", "scim/measure"},
 	{"scim/bridge"},
 	{"scim/console"},

@@ -1,4 +1,4 @@
-package cli
+package planned
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ func TestPlanCSV(t *testing.T) {
 	var out strings.Builder
 	plan := []desk.Preview{{Backend: "vt", Mode: view.Observe, Users: []desk.PlannedGrant{{Target: "acme", Person: `=HYPERLINK("http://x")`,
 		Role: "R", Action: desk.Grant, State: desk.NotInMode, Why: []string{"@group, by the rule on line 3", "b"}}}}}
-	if err := writePlanCSV(&out, plan); err != nil {
+	if err := CSV(&out, plan); err != nil {
 		t.Fatal(err)
 	}
 	want := "backend,mode,target,person,account,role,action,state,reason,why,until\n" +

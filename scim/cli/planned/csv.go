@@ -1,4 +1,4 @@
-package cli
+package planned
 
 import (
 	"encoding/csv"
@@ -11,8 +11,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-// writePlanCSV writes a line for each role of each user in a plan.
-func writePlanCSV(w io.Writer, plan []desk.Preview) error {
+// CSV writes a line for each role of each user in a plan.
+func CSV(w io.Writer, plan []desk.Preview) error {
 	plan, err := legible.Value(plan)
 	if err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)

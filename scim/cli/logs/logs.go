@@ -1,4 +1,4 @@
-package cli
+package logs
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ const maxSpool = 4 << 20
 // lastLines is how long the process waits at its end for the reader of its log.
 const lastLines = 500 * time.Millisecond
 
-// spool is a writer that never waits: a goroutine writes what it gets. Beyond maxSpool, lines are
+// Spool is a writer that never waits: a goroutine writes what it gets. Beyond maxSpool, lines are
 // dropped and counted.
-type spool struct {
+type Spool struct {
 	to   io.Writer
 	text bool // the lines are text, not JSON
 
@@ -32,14 +32,14 @@ type spool struct {
 	done     chan struct{} // closed when nothing is left after close
 }
 
-func newSpool(to io.Writer) *spool {
-	s := &spool{to: to, text: isTerminal(to), wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newSpool(to io.Writer) *Spool {
+	s := &Spool{to: to, text: isTerminal(to), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go s.run()
 	return s
 }
 
 // Write takes a line, or drops it.
-func (s *spool) Write(line []byte) (int, error) {
+func (s *Spool) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.waiting.Len()+len(line) > maxSpool {
@@ -51,7 +51,7 @@ func (s *spool) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func (s *spool) signal() {
+func (s *Spool) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -59,14 +59,14 @@ func (s *spool) signal() {
 }
 
 // Dropped is how many lines were dropped or could not be written.
-func (s *spool) Dropped() float64 {
+func (s *Spool) Dropped() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return float64(s.dropped)
 }
 
-// run writes what waits until the spool is closed and empty.
-func (s *spool) run() {
+// run writes what waits until the Spool is closed and empty.
+func (s *Spool) run() {
 	defer close(s.done)
 	for {
 		<-s.wake
@@ -86,7 +86,7 @@ func (s *spool) run() {
 }
 
 // take returns what waits, with a line about lines that were dropped before.
-func (s *spool) take() (text []byte, closed bool) {
+func (s *Spool) take() (text []byte, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	text = bytes.Clone(s.waiting.Bytes())
@@ -99,7 +99,7 @@ func (s *spool) take() (text []byte, closed bool) {
 }
 
 // lost counts the lines of a text that could not be written.
-func (s *spool) lost(text []byte) {
+func (s *Spool) lost(text []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := uint64(bytes.Count(text, []byte("\n")))
@@ -108,7 +108,7 @@ func (s *spool) lost(text []byte) {
 }
 
 // Close waits briefly for the rest to be written; later lines are dropped.
-func (s *spool) Close() {
+func (s *Spool) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -119,8 +119,8 @@ func (s *spool) Close() {
 	}
 }
 
-// writeBriefly writes a text without waiting long for its reader.
-func writeBriefly(w io.Writer, text string) {
+// Briefly writes a text without waiting long for its reader.
+func Briefly(w io.Writer, text string) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
@@ -132,9 +132,9 @@ func writeBriefly(w io.Writer, text string) {
 	}
 }
 
-// logger writes lines at a level, without waiting for the reader of w: text on a terminal, JSON
+// New returns a logger that writes lines at a level, without waiting for the reader of w: text on a terminal, JSON
 // otherwise.
-func logger(w io.Writer, level string) (*slog.Logger, *spool, error) {
+func New(w io.Writer, level string) (*slog.Logger, *Spool, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, nil, fmt.Errorf("--log-level %q is not one of debug, info, warn, error", legible.Clip(level))

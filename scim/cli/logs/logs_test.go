@@ -1,4 +1,4 @@
-package cli
+package logs
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ func TestSpool(t *testing.T) {
 
 func TestLogLines(t *testing.T) {
 	var out bytes.Buffer
-	log, lines, err := logger(&out, "info")
+	log, lines, err := New(&out, "info")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,3 +63,7 @@ func TestDroppedLine(t *testing.T) {
 		t.Error(err, line)
 	}
 }
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

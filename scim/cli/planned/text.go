@@ -1,4 +1,4 @@
-package cli
+package planned
 
 import (
 	"fmt"
@@ -12,10 +12,8 @@ import (
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-func printPlan(w io.Writer, plan []desk.Preview, asJSON bool, footer string) error {
-	if asJSON {
-		return printJSON(w, plan)
-	}
+// Text prints plans for people: the calls of each, what is held and what is blocked.
+func Text(w io.Writer, plan []desk.Preview, footer string) error {
 	plan, err := legible.Value(plan)
 	if err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
@@ -27,7 +25,8 @@ func printPlan(w io.Writer, plan []desk.Preview, asJSON bool, footer string) err
 	return err
 }
 
-const uncertain = "Only the vendor knows whether a user is the last admin or already has a role."
+// Uncertain is what no plan knows.
+const Uncertain = "Only the vendor knows whether a user is the last admin or already has a role."
 
 // targetCounts is what a plan has for one target.
 type targetCounts struct {
@@ -81,7 +80,7 @@ func showPreview(w io.Writer, p desk.Preview) {
 	}
 	showBlocked(w, p)
 	if !p.Oldest.IsZero() {
-		fmt.Fprintf(w, "  who is who rests on look-ups since %s\n", moment(p.Oldest))
+		fmt.Fprintf(w, "  who is who rests on look-ups since %s\n", legible.Moment(p.Oldest))
 	}
 	fmt.Fprintln(w)
 }
@@ -221,7 +220,7 @@ func showBlocked(w io.Writer, p desk.Preview) {
 		if g.PermissionSet {
 			who = "permission set"
 		}
-		fmt.Fprintf(w, "  blocked on %s: %s: %s%s: %s; tried again at %s\n", g.Target, who, word, g.Role, blockReason(g.Reason), moment(g.Until))
+		fmt.Fprintf(w, "  blocked on %s: %s: %s%s: %s; tried again at %s\n", g.Target, who, word, g.Role, blockReason(g.Reason), legible.Moment(g.Until))
 	}
 	for _, l := range p.LookUps {
 		roles := strings.Join(l.Roles, ", ")
@@ -229,9 +228,9 @@ func showBlocked(w io.Writer, p desk.Preview) {
 		case !l.Waits:
 			fmt.Fprintf(w, "  %s: to be looked up first, then on %s: add %s\n", l.Person, l.Target, roles)
 		case l.Reason == reason.NoAccount:
-			fmt.Fprintf(w, "  %s: has no account yet, and waits for one, on %s: add %s; looked up again at %s\n", l.Person, l.Target, roles, moment(l.Until))
+			fmt.Fprintf(w, "  %s: has no account yet, and waits for one, on %s: add %s; looked up again at %s\n", l.Person, l.Target, roles, legible.Moment(l.Until))
 		default:
-			fmt.Fprintf(w, "  blocked on %s: %s: add %s: %s; tried again at %s\n", l.Target, l.Person, roles, blockReason(l.Reason), moment(l.Until))
+			fmt.Fprintf(w, "  blocked on %s: %s: add %s: %s; tried again at %s\n", l.Target, l.Person, roles, blockReason(l.Reason), legible.Moment(l.Until))
 		}
 	}
 }
