@@ -120,13 +120,15 @@ func newDelivered(t *testing.T, users int) *delivered {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.worker = (&delivery.Worker{
-		Name: "vt", Store: d.store.Under(lease), Backend: d.vendor, Rules: func() *mapping.Rules { return compiled }, Mode: delivery.Sync,
-		BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
-		CallTimeout: 30 * time.Second, Straggler: 75 * time.Second,
-		MaxRemovals: delivery.Limit{Count: 1000, Percent: 100, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 1000, Percent: 100, Window: time.Hour},
+	w := &delivery.Worker{
+		Name: "vt", Store: d.store.Under(lease), Backend: d.vendor, Rules: func() *mapping.Rules { return compiled },
+		RetryInitial: time.Second, RetryMax: 5 * time.Minute, CallTimeout: 30 * time.Second,
 		Now: now, Jitter: func() float64 { return 0 },
-	}).Init()
+	}
+	w.Mode, w.BatchSize, w.BatchWait, w.Straggler = "sync", 25, time.Second, 75*time.Second
+	w.MaxRemovals.Count, w.MaxRemovals.Percent, w.MaxRemovals.Window = 1000, 100, time.Hour
+	w.MaxOffboardings = w.MaxRemovals
+	d.worker = w.Init()
 	d.handler = (&scim.Server{
 		Store: d.store, PublicURL: "https://scim.example.com/scim/v2", Now: now, Rules: rules{compiled},
 		Auth: auth.Verifier{Credentials: []auth.Credential{{IdP: "okta", Hash: sha256.Sum256([]byte("secret"))}}},
