@@ -51,11 +51,11 @@ func keysOf(values []string) []string {
 
 const (
 	// addMembers numbers the values without a number in their order. It returns the numbers of all values,
-	// and those that became members.
-	addMembers = `WITH given AS (SELECT value, whole, ordinal FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS v (value, whole, ordinal)),
-		known AS (SELECT id, value FROM names WHERE idp = $2 AND value = ANY ($3::text[])),
-		fresh AS (INSERT INTO names (idp, value, whole) SELECT $2, value, whole FROM given
-			WHERE NOT EXISTS (SELECT FROM names WHERE idp = $2 AND names.value = given.value) ORDER BY ordinal RETURNING id, value),
+	// and those that became members. A join would compare each value with each name.
+	addMembers = `WITH given AS (SELECT value, whole, ordinal, (SELECT id FROM names WHERE idp = $2 AND names.value = v.value) AS id
+			FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS v (value, whole, ordinal)),
+		known AS (SELECT id, value FROM given WHERE id IS NOT NULL),
+		fresh AS (INSERT INTO names (idp, value, whole) SELECT $2, value, whole FROM given WHERE id IS NULL ORDER BY ordinal RETURNING id, value),
 		done AS (INSERT INTO memberships (grp, member) SELECT $1, id FROM (SELECT id FROM known UNION ALL SELECT id FROM fresh) AS m ORDER BY id
 			ON CONFLICT DO NOTHING RETURNING member),
 		counted AS (UPDATE groups SET members = members + (SELECT count(*) FROM done) WHERE id = $1 AND EXISTS (SELECT FROM done))
