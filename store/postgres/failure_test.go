@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -133,6 +134,29 @@ func TestMigrationsOfADatabaseWithDefaults(t *testing.T) {
 	}
 	wg.Wait()
 	mustUpdate(t, mustOpen(t, dsn, Options{}), set("n"))
+}
+
+// TestTheFenceOfOldStrings fences Updates of a database in which a backslash escapes, and of the usual one.
+func TestTheFenceOfOldStrings(t *testing.T) {
+	for _, standard := range []string{"on", "off"} {
+		dsn := postgrestest.Database(t)
+		postgrestest.Run(t, dsn, `ALTER DATABASE "`+database(t, dsn)+`" SET standard_conforming_strings = `+standard)
+		s := mustOpen(t, dsn, Options{})
+		lease, err := s.Take(t.Context(), `a\'b`, `own'\er`, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustUpdate(t, s.Under(lease), set("held"))
+		if err := s.Release(t.Context(), lease); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Under(lease).Update(t.Context(), set("over")); !errors.Is(err, store.ErrFenced) {
+			t.Errorf("%s: %v", standard, err)
+		}
+		if !has(t, s, "held") || has(t, s, "over") {
+			t.Errorf("%s: what is there is not what was answered", standard)
+		}
+	}
 }
 
 // TestAConnectionThatIsLost loses a connection within a function, which runs again on another.

@@ -117,21 +117,34 @@ func (s *DB) begin(ctx context.Context, how string, guard *Guard) (*Tx, error) {
 		return nil, databaseError{began{err}}
 	}
 	t := &Tx{ctx: ctx, conn: conn, run: conn, writable: how != beginView}
+	rows := int64(1)
 	if guard == nil {
 		_, err = conn.Exec(limited, how)
 	} else {
-		var tag pgconn.CommandTag // of the last statement
-		tag, err = conn.Exec(limited, how+"; "+guard.SQL, append([]any{pgx.QueryExecModeSimpleProtocol}, guard.Args...)...)
-		if err == nil && tag.RowsAffected() == 0 {
-			t.end()
-			return nil, guard.Otherwise
-		}
+		rows, err = t.beginGuarded(limited, how, guard)
+	}
+	if err == nil && rows == 0 {
+		t.end()
+		return nil, guard.Otherwise
 	}
 	if err != nil {
 		t.end()
 		return nil, databaseError{began{err}}
 	}
 	return t, nil
+}
+
+// beginGuarded begins a transaction and runs the statement of its guard. Both are one message, in which the
+// values are literals, where the server reads those as the standard says.
+func (t *Tx) beginGuarded(ctx context.Context, how string, guard *Guard) (rows int64, err error) {
+	var tag pgconn.CommandTag // of the last statement
+	server := t.conn.Conn().PgConn()
+	if server.ParameterStatus("standard_conforming_strings") == "on" && server.ParameterStatus("client_encoding") == "UTF8" {
+		tag, err = t.conn.Exec(ctx, how+"; "+guard.SQL, append([]any{pgx.QueryExecModeSimpleProtocol}, guard.Args...)...)
+	} else if _, err = t.conn.Exec(ctx, how); err == nil {
+		tag, err = t.conn.Exec(ctx, guard.SQL, guard.Args...)
+	}
+	return tag.RowsAffected(), err
 }
 
 // end undoes uncommitted changes and marks the transaction as over. The pool drops a connection on which the
