@@ -12,6 +12,7 @@
 //	                            +- Ledger(backend)    entries
 //	                            +- Accounts(backend)  links, cached accounts
 //	                            +- Events()           the audit trail
+//	                            +- Records()          the typed tables: see package record
 //
 // A method returns ErrNotFound for a resource, or a group in its arguments, that does not exist. The
 // directory of an unknown identity provider, and the work of an unknown backend, are empty.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Tallies is everything that a store counts of a backend without reading it all.
@@ -62,7 +64,7 @@ func Recount(tx Tx, backend string) (t Tallies, err error) {
 			add(e.Hold, e.Target, e.Why).Entries++
 		}
 	}
-	for h, err := range List(tx, HeldOffboarding{Backend: backend}) {
+	for h, err := range record.List(tx, record.HeldOffboarding{Backend: backend}) {
 		if err != nil {
 			return t, err
 		}

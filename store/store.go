@@ -6,6 +6,8 @@ import (
 	"errors"
 	"iter"
 	"time"
+
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Errors of a Store. Test with errors.Is.
@@ -47,7 +49,7 @@ type Tx interface {
 	Ledger(backend string) Ledger
 	Accounts(backend string) Accounts
 	Events() Events
-	Records() Records
+	Records() record.Records
 	// Setting returns a small named value, such as the fingerprint of the rules; nil if absent. Values of
 	// which there are many are in typed tables: see Records.
 	Setting(name string) []byte

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // ledger goes through the ledger of a backend, target by target and account by account.
@@ -206,13 +207,13 @@ func (l *ledger) otherTargets() ([]string, error) {
 		all[t] = true
 	}
 	err := l.src.Store.View(l.ctx, func(tx store.Tx) error {
-		for c, err := range store.List(tx, store.Comparison{Backend: l.name}) {
+		for c, err := range record.List(tx, record.Comparison{Backend: l.name}) {
 			if err != nil {
 				return err
 			}
 			all[c.Target] = true
 		}
-		for d, err := range store.List(tx, store.Disowned{Backend: l.name}) {
+		for d, err := range record.List(tx, record.Disowned{Backend: l.name}) {
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // past reports how everything stood at a moment, by the audit trail.
@@ -142,7 +143,7 @@ func (r *report) foreignThen(ctx context.Context) error {
 	var rows []Row
 	err := r.src.Store.View(ctx, func(tx store.Tx) error {
 		rows = nil
-		for s, err := range store.List(tx, store.ForeignGrant{}) {
+		for s, err := range record.List(tx, record.ForeignGrant{}) {
 			if err != nil {
 				return err
 			}

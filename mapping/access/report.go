@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // report is one report under way.
@@ -90,7 +91,7 @@ func (r *report) load(ctx context.Context) error {
 	err := r.src.Store.View(ctx, func(tx store.Tx) error {
 		r.rules = r.src.Rules(tx)
 		first := time.Time{}
-		for c, err := range store.List(tx, store.Comparison{}) {
+		for c, err := range record.List(tx, record.Comparison{}) {
 			if err != nil {
 				return err
 			}
@@ -161,7 +162,7 @@ func (r *report) compared(t *target) {
 	case c.Shows == "":
 		r.hidden = append(r.hidden, name)
 		return
-	case c.Shows != store.AnyRole:
+	case c.Shows != record.AnyRole:
 		r.single = append(r.single, name+" ("+c.Shows+")")
 	}
 	if r.oldest.IsZero() || c.At.Before(r.oldest) {

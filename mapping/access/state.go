@@ -5,6 +5,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // mark is what a report needs of a mark: why it is blocked, and who asked for it.
@@ -91,7 +92,7 @@ func (t *target) history(r *Row, e *store.Entry) {
 
 // shows reports whether the last comparison of the target tells who has a role.
 func (t *target) shows(role string) bool {
-	return t.comparison.Shows == store.AnyRole || role != "" && t.comparison.Shows == role
+	return t.comparison.Shows == record.AnyRole || role != "" && t.comparison.Shows == role
 }
 
 // withoutEntry fills in how a grant stands that a group gives and that is not in the ledger.
@@ -115,7 +116,7 @@ func (t *target) withoutEntry(r *Row, w *wanted, m mark) {
 }
 
 // seen fills in a grant at the vendor that is not in the ledger.
-func (t *target) seen(r *Row, s store.ForeignGrant) {
+func (t *target) seen(r *Row, s record.ForeignGrant) {
 	r.State, r.Has, r.Reason, r.Since = Unmanaged, Yes, Foreign, s.Since.UTC()
 	key, known := t.trail.lookUp(r.Backend, r.Target, s.Account, s.Role)
 	if _, given := t.trail.given[key]; known && given || t.disowned[[2]string{s.Account, s.Role}] {

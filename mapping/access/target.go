@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // target is one target of a report, with what is read of it before its ledger.
@@ -18,8 +19,8 @@ type target struct {
 	byAccount  map[string]mark
 	everyone   mark // of the target itself
 	disowned   map[[2]string]bool
-	outside    map[[2]string]store.ForeignGrant // account, role
-	comparison store.Comparison
+	outside    map[[2]string]record.ForeignGrant // account, role
+	comparison record.Comparison
 	serial     uint32 // see report.visited
 }
 
@@ -30,7 +31,7 @@ func (r *report) open(ctx context.Context, b int, name string) (*target, error) 
 	backend := r.src.Backends[b].Name
 	err := r.src.Store.View(ctx, func(tx store.Tx) (err error) {
 		t.byUser, t.byAccount, t.everyone = map[int32]mark{}, map[string]mark{}, mark{}
-		t.disowned, t.outside = map[[2]string]bool{}, map[[2]string]store.ForeignGrant{}
+		t.disowned, t.outside = map[[2]string]bool{}, map[[2]string]record.ForeignGrant{}
 		for m, err := range tx.Work(backend).Marks(name) {
 			if err == nil {
 				err = t.add(tx, m)
@@ -39,19 +40,19 @@ func (r *report) open(ctx context.Context, b int, name string) (*target, error) 
 				return err
 			}
 		}
-		for d, err := range store.List(tx, store.Disowned{Backend: backend, Target: name}) {
+		for d, err := range record.List(tx, record.Disowned{Backend: backend, Target: name}) {
 			if err != nil {
 				return err
 			}
 			t.disowned[[2]string{d.Account, d.Role}] = true
 		}
-		for s, err := range store.List(tx, store.ForeignGrant{Backend: backend, Target: name}) {
+		for s, err := range record.List(tx, record.ForeignGrant{Backend: backend, Target: name}) {
 			if err != nil {
 				return err
 			}
 			t.outside[[2]string{s.Account, s.Role}] = s
 		}
-		t.comparison, _, err = store.Get(tx, store.Comparison{Backend: backend, Target: name})
+		t.comparison, _, err = record.Get(tx, record.Comparison{Backend: backend, Target: name})
 		return err
 	})
 	if err != nil {
@@ -234,7 +235,7 @@ func (t *target) unmanaged() error {
 	}
 	for id := range t.disowned {
 		if _, seen := t.outside[id]; !seen {
-			rows = append(rows, t.foreign(store.ForeignGrant{Account: id[0], Role: id[1]}, false)...)
+			rows = append(rows, t.foreign(record.ForeignGrant{Account: id[0], Role: id[1]}, false)...)
 		}
 	}
 	slices.SortFunc(rows, func(a, b Row) int {
@@ -249,7 +250,7 @@ func (t *target) unmanaged() error {
 }
 
 // foreign returns a row for each user of the account, or one without a user.
-func (t *target) foreign(s store.ForeignGrant, seen bool) (rows []Row) {
+func (t *target) foreign(s record.ForeignGrant, seen bool) (rows []Row) {
 	users := t.people.usersOf(t.backend, s.Account)
 	if len(users) == 0 {
 		users = []int32{-1}

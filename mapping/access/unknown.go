@@ -10,6 +10,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // UnknownError is a query about a name that is not known.
@@ -136,7 +137,7 @@ func (r *report) known(ctx context.Context) (targets, roles map[string]bool, err
 					roles[e.Role] = true
 				}
 			}
-			for s, err := range store.List(tx, store.ForeignGrant{Backend: b.Name}) {
+			for s, err := range record.List(tx, record.ForeignGrant{Backend: b.Name}) {
 				if err != nil {
 					return err
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // LongestRetry is how far apart removals are tried at most (design, invariant 4); what else waits with them is not
@@ -251,7 +252,7 @@ func (b *Breaker) Put(tx store.Tx, c memory.Condition) error {
 	if c == b.noted {
 		return nil
 	}
-	return store.Put(tx, store.Condition{Backend: b.Name, State: c.State, Reason: c.Reason, Until: c.Until, ByVendor: c.ByVendor})
+	return record.Put(tx, record.Condition{Backend: b.Name, State: c.State, Reason: c.Reason, Until: c.Until, ByVendor: c.ByVendor})
 }
 
 // Noted says that the store knows a condition.

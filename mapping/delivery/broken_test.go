@@ -7,6 +7,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // breakDisowned restarts the worker over a store whose disowned grants cannot be read.
@@ -34,13 +35,13 @@ func (s withoutDisowned) Update(ctx context.Context, fn func(store.Tx) error) er
 
 type withoutDisownedTx struct{ store.Tx }
 
-func (tx withoutDisownedTx) Records() store.Records { return withoutDisownedRecords{tx.Tx.Records()} }
+func (tx withoutDisownedTx) Records() record.Records { return withoutDisownedRecords{tx.Tx.Records()} }
 
-type withoutDisownedRecords struct{ store.Records }
+type withoutDisownedRecords struct{ record.Records }
 
-func (r withoutDisownedRecords) Scan(like store.Record, fresh func() store.Record) iter.Seq2[store.Record, error] {
-	if _, is := like.(*store.Disowned); is {
-		return func(yield func(store.Record, error) bool) { yield(nil, errors.New("the disowned grants are broken")) }
+func (r withoutDisownedRecords) Scan(like record.Record, fresh func() record.Record) iter.Seq2[record.Record, error] {
+	if _, is := like.(*record.Disowned); is {
+		return func(yield func(record.Record, error) bool) { yield(nil, errors.New("the disowned grants are broken")) }
 	}
 	return r.Records.Scan(like, fresh)
 }

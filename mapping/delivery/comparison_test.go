@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // outside returns the foreign grants that the store has, and what the comparison of the target shows.
@@ -16,13 +17,13 @@ func (w *world) outside() string {
 	var out []string
 	err := w.store.View(context.Background(), func(tx store.Tx) error {
 		out = nil
-		for s, err := range store.List(tx, store.ForeignGrant{Backend: "vt"}) {
+		for s, err := range record.List(tx, record.ForeignGrant{Backend: "vt"}) {
 			if err != nil {
 				return err
 			}
 			out = append(out, fmt.Sprintf("%s/%s=%s", s.Target, s.Account, s.Role))
 		}
-		c, _, err := store.Get(tx, store.Comparison{Backend: "vt", Target: "acme"})
+		c, _, err := record.Get(tx, record.Comparison{Backend: "vt", Target: "acme"})
 		out = append(out, "shows "+c.Shows)
 		return err
 	})

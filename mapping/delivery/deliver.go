@@ -13,6 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // sender makes the calls of a plan and writes their outcomes.
@@ -231,7 +232,7 @@ func (w *sender) beginChange(ctx context.Context, s step) error {
 				return err
 			}
 			if want { // came back: leaving once more is another decision
-				err := errors.Join(store.Delete(tx, w.RetainedRow(a.ID)), store.Delete(tx, w.OffboardedRow(s.target, a.ID)))
+				err := errors.Join(record.Delete(tx, w.RetainedRow(a.ID)), record.Delete(tx, w.OffboardedRow(s.target, a.ID)))
 				if err != nil {
 					return err
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // recordEnds writes which memberships are held, and which holds of them are over.
@@ -33,7 +34,7 @@ func (w *recorder) recordEnds(ctx context.Context, target string, v *visitWork) 
 		if err != nil {
 			return err
 		}
-		begins = !slices.ContainsFunc(all, func(h store.HeldOffboarding) bool { return h.Why == plan.Offboardings && h.Target == target })
+		begins = !slices.ContainsFunc(all, func(h record.HeldOffboarding) bool { return h.Why == plan.Offboardings && h.Target == target })
 		for _, a := range changed {
 			if all, err = w.recordEnd(tx, target, a, all); err != nil {
 				return err
@@ -52,7 +53,7 @@ func (w *recorder) recordEnds(ctx context.Context, target string, v *visitWork) 
 
 // recordEnd writes what a plan decides about one membership, unless an operator was quicker. It returns
 // all held off-boardings with the one that begins.
-func (w *recorder) recordEnd(tx store.Tx, target string, a *account, all []store.HeldOffboarding) ([]store.HeldOffboarding, error) {
+func (w *recorder) recordEnd(tx store.Tx, target string, a *account, all []record.HeldOffboarding) ([]record.HeldOffboarding, error) {
 	held, there, err := w.HeldEndAt(tx, target, a.ID)
 	if err == nil && a.End.Forget {
 		err = w.forgetEnded(tx, target, a)
@@ -91,13 +92,13 @@ func (w *recorder) recordEnd(tx store.Tx, target string, a *account, all []store
 	if _, err := tx.Events().Append(memory.Initiated(w.EndEvent("hold", h), a.Origin)); err != nil {
 		return all, err
 	}
-	return append(all, h), store.Put(tx, h)
+	return append(all, h), record.Put(tx, h)
 }
 
 // forgetEnded drops what is known of an account that may have been ended, and lets its users be looked
 // up. If it is being ended again, that is left for later.
 func (w *recorder) forgetEnded(tx store.Tx, target string, a *account) error {
-	ending, _, err := store.Get(tx, w.EndingRow(target, a.ID))
+	ending, _, err := record.Get(tx, w.EndingRow(target, a.ID))
 	if err != nil || !ending.At.Equal(a.Membership.Attempted) {
 		return err
 	}
@@ -109,14 +110,14 @@ func (w *recorder) forgetEnded(tx store.Tx, target string, a *account) error {
 
 // endHold returns the hold of memberships that may take in more for a reason, or a new one: one that
 // was found by a changed value is decided about alone.
-func (w *recorder) endHold(tx store.Tx, target, why string, all []store.HeldOffboarding) (store.HeldOffboarding, error) {
+func (w *recorder) endHold(tx store.Tx, target, why string, all []record.HeldOffboarding) (record.HeldOffboarding, error) {
 	now, kept := w.Clock(), why
 	if why == plan.ChangedValue {
 		kept = ""
 	} else {
 		shown, err := w.Shown(tx)
 		if err != nil {
-			return store.HeldOffboarding{}, err
+			return record.HeldOffboarding{}, err
 		}
 		for _, h := range all {
 			if h.Why == why && h.Target == target && !h.Approved && memory.Within(now, h.Since, memory.HoldGrows) && !slices.Contains(shown, h.ID) {
@@ -125,7 +126,7 @@ func (w *recorder) endHold(tx store.Tx, target, why string, all []store.HeldOffb
 		}
 	}
 	n, err := tx.Ledger(w.Name).NextAttempt()
-	return store.HeldOffboarding{Backend: w.Name, ID: w.Name + "-" + strconv.FormatUint(n, 10), Target: target, Since: now, Why: kept}, err
+	return record.HeldOffboarding{Backend: w.Name, ID: w.Name + "-" + strconv.FormatUint(n, 10), Target: target, Since: now, Why: kept}, err
 }
 
 // countEnd counts the end of an account under max_offboardings, unless its off-boarding is on record
@@ -139,7 +140,7 @@ func (w *recorder) countEnd(tx store.Tx, target, id string) error {
 		return errDecided
 	}
 	sent, err := memory.SentRemovals(tx, w.Name, w.Listing(target), w.Clock())
-	if err != nil || slices.ContainsFunc(sent, func(r store.Removal) bool { return memory.ByOffboarding(r) && r.Account == id }) {
+	if err != nil || slices.ContainsFunc(sent, func(r record.Removal) bool { return memory.ByOffboarding(r) && r.Account == id }) {
 		return err
 	}
 	l, err := w.Leavers(tx, target)
@@ -149,5 +150,5 @@ func (w *recorder) countEnd(tx store.Tx, target, id string) error {
 	if len(l.Gone) >= w.MaxOffboardings.Allows(l.Users) {
 		return errDecided
 	}
-	return w.noteSent(tx, w.Listing(target), []store.Removal{{Account: id, Kind: store.RemovalByOffboarding, At: w.Clock()}})
+	return w.noteSent(tx, w.Listing(target), []record.Removal{{Account: id, Kind: record.RemovalByOffboarding, At: w.Clock()}})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/mapping/resync"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // recordHolds writes the holds that a plan begins and ends, and parks what is held.
@@ -64,15 +65,15 @@ func (w *recorder) recordKeptSets(ctx context.Context, target string, a *account
 }
 
 // writeParts writes holds in parts. What a crash leaves of very many revocations is held as well: see
-// store.PartialHold. It returns the holds that each of the accounts may have joined, by reason.
+// record.PartialHold. It returns the holds that each of the accounts may have joined, by reason.
 func (w *recorder) writeParts(ctx context.Context, target string, v *visitWork, ids []string) (joined map[string]map[string]memory.OpenHold, err error) {
-	open, partial := maps.Clone(v.Open), store.PartialHold{Backend: w.Name, Target: target}
+	open, partial := maps.Clone(v.Open), record.PartialHold{Backend: w.Name, Target: target}
 	if open == nil {
 		open = map[string]memory.OpenHold{}
 	}
 	joined = map[string]map[string]memory.OpenHold{}
 	if len(ids) > memory.Part {
-		if err := w.Store.Update(ctx, func(tx store.Tx) error { return store.Put(tx, partial) }); err != nil {
+		if err := w.Store.Update(ctx, func(tx store.Tx) error { return record.Put(tx, partial) }); err != nil {
 			return nil, err
 		}
 	}
@@ -88,7 +89,7 @@ func (w *recorder) writeParts(ctx context.Context, target string, v *visitWork, 
 			ours = maps.Clone(open)
 			maps.DeleteFunc(ours, func(_ string, h memory.OpenHold) bool { return slices.Contains(shown, h.ID) }) // meanwhile
 			if last == len(ids) {
-				if err := store.Delete(tx, partial); err != nil {
+				if err := record.Delete(tx, partial); err != nil {
 					return err
 				}
 			}

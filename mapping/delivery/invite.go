@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // beginInvitation commits that an account is requested: a crash loses an invitation rather than
@@ -28,7 +29,7 @@ func (w *sender) beginInvitation(ctx context.Context, s step) error {
 			return err
 		}
 		if old := p.Link.Account; old != "" { // what was ended begins again
-			if err := errors.Join(store.Delete(tx, w.OffboardedRow(target, old)), store.Delete(tx, w.EndingRow(target, old))); err != nil {
+			if err := errors.Join(record.Delete(tx, w.OffboardedRow(target, old)), record.Delete(tx, w.EndingRow(target, old))); err != nil {
 				return err
 			}
 		}
@@ -52,13 +53,13 @@ func (w *sender) finishInvitation(ctx context.Context, s step, failure *backend.
 		case failure == nil: // an account that was made at once is found at once
 			return tx.Work(w.Name).Touch(s.target, w.Clock(), store.Origin{}, s.invites.Mark.Subject)
 		case refused:
-			i, _, err := store.Get(tx, row)
+			i, _, err := record.Get(tx, row)
 			if err != nil {
 				return err
 			}
 			return w.PutInvitation(tx, s.target, s.invites.Key, i.At, true)
 		}
-		err := store.Delete(tx, row)
+		err := record.Delete(tx, row)
 		if !failure.Unsent && failure.Kind == backend.Transient {
 			err = w.PutInvitation(tx, s.target, s.invites.Key, w.Clock().Add(time.Hour-view.InviteAgain).UTC(), false)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // exceeded logs that a limit holds something on the target, if it held nothing there before.
@@ -31,22 +32,22 @@ func (w *recorder) overLimit(target, limit string, l view.Limit) {
 // takes something. Of what was approved it remembers only off-boardings: their end needs no other
 // decision.
 func (w *recorder) countRemovals(tx store.Tx, s step, now time.Time) error {
-	var more, ends []store.Removal
+	var more, ends []record.Removal
 	for _, c := range s.delta.Changes {
 		a := s.accounts[c.Account.ID]
-		r := store.Removal{Account: a.ID, Kind: store.RemovalOfRole, At: now, Approved: !a.Counts}
+		r := record.Removal{Account: a.ID, Kind: record.RemovalOfRole, At: now, Approved: !a.Counts}
 		if len(a.Remove) == 0 || c.Op == backend.Add || r.Approved && !(a.Offboarded && a.approved()) {
 			continue
 		}
 		if a.Offboarded {
-			r.Kind = store.RemovalByOffboarding
+			r.Kind = record.RemovalByOffboarding
 			ends = append(ends, r)
 		}
 		more = append(more, r)
 	}
 	if a := s.accounts[store.TargetSettings]; a != nil && len(s.delta.PermissionSetsToRemove) > 0 {
 		for _, id := range a.SetUsers {
-			more = append(more, store.Removal{Account: id, Kind: store.RemovalOfRole, At: now})
+			more = append(more, record.Removal{Account: id, Kind: record.RemovalOfRole, At: now})
 		}
 	}
 	if listing := w.Listing(s.target); listing != s.target && w.Offboards() {
@@ -63,19 +64,19 @@ func (a *account) approved() bool {
 }
 
 // noteSent remembers removals for as long as a limit counts them.
-func (w *recorder) noteSent(tx store.Tx, where string, more []store.Removal) error {
+func (w *recorder) noteSent(tx store.Tx, where string, more []record.Removal) error {
 	now, window := w.Clock(), max(w.MaxRemovals.Window, w.MaxOffboardings.Window)
 	for _, m := range more {
 		m.Backend, m.Target, m.At = w.Name, where, m.At.UTC().Truncate(time.Millisecond)
 		m.Expires = m.At.Add(window)
-		old, there, err := store.Get(tx, m)
+		old, there, err := record.Get(tx, m)
 		if err != nil {
 			return err
 		}
 		if there && m.Approved && now.Sub(old.At) < window { // what was counted stays so
 			continue
 		}
-		if err := store.Put(tx, m); err != nil {
+		if err := record.Put(tx, m); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // listAgain reads the listing of a target once more, before accounts are ended that may be others' by
@@ -59,7 +60,7 @@ func (w *sender) beginEnd(ctx context.Context, s step) error {
 		if err := w.countEnd(tx, target, id); err != nil {
 			return err
 		}
-		before, _, err := store.Get(tx, w.EndingRow(target, id))
+		before, _, err := record.Get(tx, w.EndingRow(target, id))
 		if err != nil {
 			return err
 		}
@@ -126,7 +127,7 @@ func (w *sender) noteEnd(tx store.Tx, target string, a *account) error {
 	}
 	ended := w.OffboardedRow(target, a.ID)
 	ended.At = now
-	if err := store.Put(tx, ended); err != nil {
+	if err := record.Put(tx, ended); err != nil {
 		return err
 	}
 	if err := w.DropEnd(tx, target, a.ID); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // settle ends what can be ended for an account: its marks go if everything was done cleanly, wait if doubt has
@@ -97,7 +98,7 @@ func (w *sender) stay(tx store.Tx, target string, m store.Mark, a *account, wait
 // holds says whether what an account is held by is still there.
 func (w *sender) holds(tx store.Tx, target string, a *account) (bool, error) {
 	ends, err := memory.HeldEndsLike(tx, w.Name, a.ID)
-	if err != nil || slices.ContainsFunc(ends, func(h store.HeldOffboarding) bool { return h.ID == a.reason && !h.Approved }) {
+	if err != nil || slices.ContainsFunc(ends, func(h record.HeldOffboarding) bool { return h.ID == a.reason && !h.Approved }) {
 		return err == nil, err
 	}
 	of := a.ID

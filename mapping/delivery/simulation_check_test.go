@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // wishes is what the rules say now.
@@ -83,7 +84,7 @@ func heldByNothing(tx store.Tx) error {
 		}
 		holds[e.Hold] = true
 	}
-	for h, err := range store.List(tx, store.HeldOffboarding{Backend: "vt"}) {
+	for h, err := range record.List(tx, record.HeldOffboarding{Backend: "vt"}) {
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // decideEnd approves the off-boardings of a hold, or leaves the accounts as they are.
@@ -26,11 +27,11 @@ func (w *Desk) decideEnd(tx store.Tx, hold Hold, by store.Origin, approved bool)
 			continue
 		}
 		if h.Approved = true; approved {
-			err = store.Put(tx, h)
+			err = record.Put(tx, h)
 		} else {
 			ended := w.OffboardedRow(h.Target, h.Account) // as far as the bridge is concerned
 			ended.Hold = h.ID
-			err = errors.Join(store.Delete(tx, h), store.Put(tx, ended))
+			err = errors.Join(record.Delete(tx, h), record.Put(tx, ended))
 		}
 		if err != nil {
 			return err
@@ -120,7 +121,7 @@ func (w *Desk) reject(tx store.Tx, e store.Entry) error {
 	if e.Why == plan.Offboardings || e.Why == plan.LastAdmin { // the membership stays with the grants
 		kept := w.RetainedRow(e.Account)
 		kept.Hold = e.Hold
-		if err := store.Put(tx, kept); err != nil {
+		if err := record.Put(tx, kept); err != nil {
 			return err
 		}
 	}

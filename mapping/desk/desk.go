@@ -7,6 +7,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Desk answers what operators ask of one backend and carries out what they decide. It keeps nothing: all is in the
@@ -22,7 +23,7 @@ type Desk struct {
 // called from any goroutine.
 func (w *Desk) Retry(ctx context.Context) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
-		if err := w.Ask(tx, store.CommandRetry); err != nil {
+		if err := w.Ask(tx, record.CommandRetry); err != nil {
 			return err
 		}
 		return w.Wake(tx, w.Clock(), func(m store.Mark) bool { return m.State == store.Blocked || m.State == store.Pending && m.Tries > 0 })
@@ -37,7 +38,7 @@ func (w *Desk) Retry(ctx context.Context) error {
 // Resync asks the worker for a comparison with the vendor, at once. It may be called from
 // any goroutine.
 func (w *Desk) Resync(ctx context.Context) error {
-	err := w.Store.Update(ctx, func(tx store.Tx) error { return w.Ask(tx, store.CommandResync) })
+	err := w.Store.Update(ctx, func(tx store.Tx) error { return w.Ask(tx, record.CommandResync) })
 	if err != nil {
 		return fmt.Errorf("asking for a comparison: %w", err)
 	}

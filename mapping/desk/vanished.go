@@ -7,6 +7,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // A target that the vendor does not show may be gone, or only out of the credential's sight: the bridge cannot tell, and goes on asking
@@ -60,7 +61,7 @@ func (w *Desk) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 // decideVanished ends what waits on a vanished target: approved, its grants count as gone with it; rejected, they are
 // disowned. The next comparison forgets what was said of the target.
 func (w *Desk) decideVanished(tx store.Tx, h Hold, by store.Origin, gone bool) error {
-	return errors.Join(w.giveUp(tx, h.Target, h.base(), by, gone), w.Ask(tx, store.CommandResync))
+	return errors.Join(w.giveUp(tx, h.Target, h.base(), by, gone), w.Ask(tx, record.CommandResync))
 }
 
 // giveUp drops everything that is known of a target and all that waits for it.

@@ -12,6 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // known returns the account that a user is by the cache; "" if the vendor has to be asked again: the cache is too old, or
@@ -63,7 +64,7 @@ func (w *Finder) learn(ctx context.Context, target string, found map[string]back
 		return nil
 	}
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
-		return store.Put(tx, store.Listing{Backend: w.Name, Listing: listing, At: now.UTC()})
+		return record.Put(tx, record.Listing{Backend: w.Name, Listing: listing, At: now.UTC()})
 	})
 	if err != nil {
 		return fmt.Errorf("noting when accounts were listed: %w", err)

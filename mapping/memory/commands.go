@@ -4,15 +4,16 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Asked reports whether a command waits for the replica that delivers.
 func (w *Memory) Asked(tx store.Tx) (bool, error) {
-	resync, err := w.IsAsked(tx, store.CommandResync)
+	resync, err := w.IsAsked(tx, record.CommandResync)
 	if err != nil || resync {
 		return resync, err
 	}
-	return w.IsAsked(tx, store.CommandRetry)
+	return w.IsAsked(tx, record.CommandRetry)
 }
 
 // Wake touches the marks that are chosen: they are looked at again.
@@ -36,12 +37,12 @@ func (w *Memory) Wake(tx store.Tx, now time.Time, chosen func(store.Mark) bool) 
 
 // Ask leaves a command in the store for the replica that delivers.
 func (w *Memory) Ask(tx store.Tx, command string) error {
-	return store.Put(tx, store.Command{Name: command, Backend: w.Name, Value: "yes"})
+	return record.Put(tx, record.Command{Name: command, Backend: w.Name, Value: "yes"})
 }
 
 // IsAsked reports whether a command waits.
 func (w *Memory) IsAsked(tx store.Tx, command string) (bool, error) {
-	_, there, err := store.Get(tx, store.Command{Name: command, Backend: w.Name})
+	_, there, err := record.Get(tx, record.Command{Name: command, Backend: w.Name})
 	return there, err
 }
 
@@ -51,5 +52,5 @@ func (w *Memory) TakeCommand(tx store.Tx, command string) (bool, error) {
 	if err != nil || !there {
 		return false, err
 	}
-	return true, store.Delete(tx, store.Command{Name: command, Backend: w.Name})
+	return true, record.Delete(tx, record.Command{Name: command, Backend: w.Name})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Condition is how a backend is doing as the replica that delivers left it in the store: for the other replicas, and for the one that delivers
@@ -18,7 +19,7 @@ type Condition struct {
 
 // ConditionOf reads it; the zero value if no replica has delivered.
 func ConditionOf(tx store.Tx, backend string) (c Condition, err error) {
-	r, _, err := store.Get(tx, store.Condition{Backend: backend})
+	r, _, err := record.Get(tx, record.Condition{Backend: backend})
 	if err != nil {
 		return c, fmt.Errorf("reading the condition of a backend: %w", err)
 	}

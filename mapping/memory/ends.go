@@ -9,17 +9,18 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // WhyEnd is why an off-boarding waits for an operator. It takes nothing away by itself, so the ledger has no entry for it.
-func WhyEnd(h store.HeldOffboarding) string { return cmp.Or(h.Why, plan.ChangedValue) }
+func WhyEnd(h record.HeldOffboarding) string { return cmp.Or(h.Why, plan.ChangedValue) }
 
 // HeldEnds lists the off-boardings that wait, and those that were approved and are not done.
-func HeldEnds(tx store.Tx, backend string) (out []store.HeldOffboarding, err error) {
+func HeldEnds(tx store.Tx, backend string) (out []record.HeldOffboarding, err error) {
 	if out, err = HeldEndsLike(tx, backend, ""); err != nil {
 		return nil, fmt.Errorf("reading held off-boardings: %w", err)
 	}
-	slices.SortStableFunc(out, func(a, b store.HeldOffboarding) int { return a.Since.Compare(b.Since) })
+	slices.SortStableFunc(out, func(a, b record.HeldOffboarding) int { return a.Since.Compare(b.Since) })
 	return out, nil
 }
 
@@ -36,12 +37,12 @@ func (w *Memory) EndsOf(tx store.Tx, account string) (targets []string, err erro
 const Membership = "(membership or account)"
 
 // EndEvent returns the event of a decision about a held off-boarding.
-func (w *Memory) EndEvent(kind string, h store.HeldOffboarding) store.Event {
+func (w *Memory) EndEvent(kind string, h record.HeldOffboarding) store.Event {
 	return store.Event{At: w.Clock(), Type: kind, Actor: "bridge", Backend: w.Name, Target: h.Target, Account: h.Account, Name: h.Key, Detail: h.ID + " " + WhyEnd(h)}
 }
 
 // WakeEnd lets what waits for an off-boarding be looked at again.
-func (w *Memory) WakeEnd(tx store.Tx, h store.HeldOffboarding, by store.Origin) error {
+func (w *Memory) WakeEnd(tx store.Tx, h record.HeldOffboarding, by store.Origin) error {
 	if err := tx.Work(w.Name).Touch(h.Target, w.Clock(), by, store.Subject{Account: h.Account}); err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (w *Memory) DropEnd(tx store.Tx, target, account string) error {
 	if err != nil || !there {
 		return err
 	}
-	return store.Delete(tx, h)
+	return record.Delete(tx, h)
 }
 
 // HoldGrows is for how long a hold takes in what is caught after it: an operator decides about what
@@ -69,7 +70,7 @@ type OpenHold struct {
 
 // Shown reads which holds were listed for an operator. They take in nothing more.
 func (w *Memory) Shown(tx store.Tx) (out []string, err error) {
-	for h, err := range store.List(tx, store.ShownHold{Backend: w.Name}) {
+	for h, err := range record.List(tx, record.ShownHold{Backend: w.Name}) {
 		if err != nil {
 			return nil, fmt.Errorf("reading which holds were listed: %w", err)
 		}
@@ -85,17 +86,17 @@ func (w *Memory) PutShown(tx store.Tx, ids []string) error {
 		return err
 	}
 	for _, id := range before {
-		err = errors.Join(err, store.Delete(tx, store.ShownHold{Backend: w.Name, ID: id}))
+		err = errors.Join(err, record.Delete(tx, record.ShownHold{Backend: w.Name, ID: id}))
 	}
 	for _, id := range ids {
-		err = errors.Join(err, store.Put(tx, store.ShownHold{Backend: w.Name, ID: id}))
+		err = errors.Join(err, record.Put(tx, record.ShownHold{Backend: w.Name, ID: id}))
 	}
 	return err
 }
 
 // HeldEndsLike lists the held off-boardings of a backend, or of one of its accounts.
-func HeldEndsLike(tx store.Tx, backend, account string) (out []store.HeldOffboarding, err error) {
-	for r, err := range store.List(tx, store.HeldOffboarding{Backend: backend, Account: account}) {
+func HeldEndsLike(tx store.Tx, backend, account string) (out []record.HeldOffboarding, err error) {
+	for r, err := range record.List(tx, record.HeldOffboarding{Backend: backend, Account: account}) {
 		if err != nil {
 			return nil, err
 		}
@@ -105,12 +106,12 @@ func HeldEndsLike(tx store.Tx, backend, account string) (out []store.HeldOffboar
 }
 
 // HeldEndAt finds the held off-boarding of an account that a target's listing has.
-func (w *Memory) HeldEndAt(tx store.Tx, target, account string) (store.HeldOffboarding, bool, error) {
+func (w *Memory) HeldEndAt(tx store.Tx, target, account string) (record.HeldOffboarding, bool, error) {
 	all, err := HeldEndsLike(tx, w.Name, account)
 	for _, h := range all {
 		if w.Listing(h.Target) == w.Listing(target) {
 			return h, true, err
 		}
 	}
-	return store.HeldOffboarding{}, false, err
+	return record.HeldOffboarding{}, false, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // NoteCalled records that the backend was called to change something.
@@ -44,7 +45,7 @@ func (w *Memory) Disowned(tx store.Tx, target string) (Grants, error) {
 
 // Disown records that a grant is no longer the bridge's to revoke.
 func (w *Memory) Disown(tx store.Tx, e store.Entry) error {
-	return store.Put(tx, store.Disowned{Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role})
+	return record.Put(tx, record.Disowned{Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role})
 }
 
 // InForce is the fingerprint of the rules by which a backend is delivered to; "" before any replica has.
@@ -86,7 +87,7 @@ func (w *Memory) Used(tx store.Tx) (out []string, err error) {
 
 // Invited reports whether the bridge asked for the account that a value finds, and was not refused.
 func (w *Memory) Invited(tx store.Tx, target, key string) (bool, error) {
-	i, there, err := store.Get(tx, w.InvitationRow(target, key))
+	i, there, err := record.Get(tx, w.InvitationRow(target, key))
 	return there && !i.Refused, err
 }
 
@@ -95,22 +96,22 @@ func (w *Memory) Invited(tx store.Tx, target, key string) (bool, error) {
 
 // Listed returns when a listing was last read to its end; zero: never.
 func (w *Memory) Listed(tx store.Tx, listing string) (time.Time, error) {
-	l, _, err := store.Get(tx, store.Listing{Backend: w.Name, Listing: listing})
+	l, _, err := record.Get(tx, record.Listing{Backend: w.Name, Listing: listing})
 	return l.At, err
 }
 
 // EndingRow is the record of a call that ends a membership, or an account, and has no outcome.
-func (w *Memory) EndingRow(target, account string) store.Ending {
-	return store.Ending{Backend: w.Name, Listing: w.Listing(target), Account: account}
+func (w *Memory) EndingRow(target, account string) record.Ending {
+	return record.Ending{Backend: w.Name, Listing: w.Listing(target), Account: account}
 }
 
 // PutEnding records when a call that ends an account was last made and had no clean answer; zero: never.
 func (w *Memory) PutEnding(tx store.Tx, target, id string, at time.Time) error {
 	row := w.EndingRow(target, id)
 	if row.At = at; at.IsZero() {
-		return store.Delete(tx, row)
+		return record.Delete(tx, row)
 	}
-	return store.Put(tx, row)
+	return record.Put(tx, row)
 }
 
 // ForgetAccount drops what is known of an account that is, or may be, ended.
@@ -118,7 +119,7 @@ func (w *Memory) ForgetAccount(tx store.Tx, target, id, key string) error {
 	if err := tx.Accounts(w.Name).DeleteCached(w.Listing(target), key); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return errors.Join(store.Delete(tx, w.InvitationRow(target, key)), store.Delete(tx, w.EndingRow(target, id)))
+	return errors.Join(record.Delete(tx, w.InvitationRow(target, key)), record.Delete(tx, w.EndingRow(target, id)))
 }
 
 // Listing names the list of people in which the users of the target are found.
@@ -133,41 +134,41 @@ func (w *Memory) Listing(target string) string {
 func (w *Memory) EndKey(target, account string) string { return w.Listing(target) + "\x00" + account }
 
 // OffboardedRow is the record of an account that was ended, or that an operator decided to keep.
-func (w *Memory) OffboardedRow(target, account string) store.Offboarded {
-	return store.Offboarded{Backend: w.Name, Listing: w.Listing(target), Account: account}
+func (w *Memory) OffboardedRow(target, account string) record.Offboarded {
+	return record.Offboarded{Backend: w.Name, Listing: w.Listing(target), Account: account}
 }
 
 // RetainedRow is the record of an account whose off-boarding an operator rejected.
-func (w *Memory) RetainedRow(account string) store.Retained {
-	return store.Retained{Backend: w.Name, Account: account}
+func (w *Memory) RetainedRow(account string) record.Retained {
+	return record.Retained{Backend: w.Name, Account: account}
 }
 
 // KeptOrEnded reports whether an account needs no off-boarding: it is over, or an operator rejected it.
 func (w *Memory) KeptOrEnded(tx store.Tx, target, account string) (bool, error) {
-	_, kept, err := store.Get(tx, w.RetainedRow(account))
+	_, kept, err := record.Get(tx, w.RetainedRow(account))
 	if err != nil || kept {
 		return kept, err
 	}
-	_, ended, err := store.Get(tx, w.OffboardedRow(target, account))
+	_, ended, err := record.Get(tx, w.OffboardedRow(target, account))
 	return ended, err
 }
 
 // InvitationRow is the record of an invitation.
-func (w *Memory) InvitationRow(target, key string) store.Invitation {
-	return store.Invitation{Backend: w.Name, Listing: w.Listing(target), Key: key}
+func (w *Memory) InvitationRow(target, key string) record.Invitation {
+	return record.Invitation{Backend: w.Name, Listing: w.Listing(target), Key: key}
 }
 
 // PutInvitation records an invitation of a moment.
 func (w *Memory) PutInvitation(tx store.Tx, target, key string, at time.Time, refused bool) error {
 	i := w.InvitationRow(target, key)
-	i.At, i.Refused, i.Expires = at, refused, at.Add(store.InvitationKept)
-	return store.Put(tx, i)
+	i.At, i.Refused, i.Expires = at, refused, at.Add(record.InvitationKept)
+	return record.Put(tx, i)
 }
 
 // disownedOn lists the disowned grants of a target.
 func (w *Memory) disownedOn(tx store.Tx, target string) (Grants, error) {
 	out := Grants{}
-	for d, err := range store.List(tx, store.Disowned{Backend: w.Name, Target: target}) {
+	for d, err := range record.List(tx, record.Disowned{Backend: w.Name, Target: target}) {
 		if err != nil {
 			return nil, err
 		}

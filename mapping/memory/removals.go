@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // SentRemovals lists the removals that a limit counts at a moment.
-func SentRemovals(tx store.Tx, name, target string, now time.Time) (out []store.Removal, err error) {
-	for r, err := range store.List(tx, store.Removal{Backend: name, Target: target}) {
+func SentRemovals(tx store.Tx, name, target string, now time.Time) (out []record.Removal, err error) {
+	for r, err := range record.List(tx, record.Removal{Backend: name, Target: target}) {
 		if err != nil {
 			return nil, fmt.Errorf("reading what was removed lately: %w", err)
 		}
@@ -22,4 +23,4 @@ func SentRemovals(tx store.Tx, name, target string, now time.Time) (out []store.
 }
 
 // ByOffboarding reports whether a removal was part of an off-boarding.
-func ByOffboarding(r store.Removal) bool { return r.Kind == store.RemovalByOffboarding }
+func ByOffboarding(r record.Removal) bool { return r.Kind == record.RemovalByOffboarding }

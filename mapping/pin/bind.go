@@ -8,6 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Bind makes the bindings of a backend that rules need which are about to be in force: names that they pin and that are bound to
@@ -72,7 +73,7 @@ func Unbind(tx store.Tx, rules *mapping.Rules, backend string) error {
 		if pinned, _ := rules.Pinned(backend, p.IdP, store.Group{DisplayName: p.Name}); pinned {
 			continue
 		}
-		if err := store.Delete(tx, pinRow(backend, p.IdP, p.Name)); err != nil {
+		if err := record.Delete(tx, pinRow(backend, p.IdP, p.Name)); err != nil {
 			return err
 		}
 	}
@@ -87,7 +88,7 @@ type Of struct {
 
 // allPins lists the bindings of a backend.
 func allPins(tx store.Tx, backend string) (out []Of, err error) {
-	for r, err := range store.List(tx, store.Pin{Backend: backend}) {
+	for r, err := range record.List(tx, record.Pin{Backend: backend}) {
 		if err != nil {
 			return nil, fmt.Errorf("reading to which group a name is bound: %w", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Binding binds a displayName, for the rules with Pin of a backend and in the directory of one identity provider, to a group. It stands in
@@ -31,12 +32,12 @@ type Stranger struct {
 }
 
 // pinRow is the record of a binding.
-func pinRow(backend, idp, name string) store.Pin {
+func pinRow(backend, idp, name string) record.Pin {
 	sum := sha256.Sum256([]byte(mapping.Name(name)))
-	return store.Pin{Backend: backend, IdP: idp, Key: hex.EncodeToString(sum[:16])}
+	return record.Pin{Backend: backend, IdP: idp, Key: hex.EncodeToString(sum[:16])}
 }
 
-func pinIn(r store.Pin) Binding {
+func pinIn(r record.Pin) Binding {
 	p := Binding{Name: r.Name, Group: r.Bound}
 	if r.Held != "" {
 		p.Held = &Stranger{Group: r.Held, ID: r.Hold, Since: r.HeldSince, Rejected: r.Rejected}
@@ -46,7 +47,7 @@ func pinIn(r store.Pin) Binding {
 
 // Read reads the binding of a name.
 func Read(tx store.Tx, backend, idp, name string) (p Binding, there bool, err error) {
-	r, there, err := store.Get(tx, pinRow(backend, idp, name))
+	r, there, err := record.Get(tx, pinRow(backend, idp, name))
 	if err != nil || !there {
 		return Binding{}, false, err
 	}
@@ -109,7 +110,7 @@ func (p Binding) Write(tx store.Tx, backend, idp string) error {
 	if r.Name, r.Bound = p.Name, p.Group; p.Held != nil {
 		r.Held, r.Hold, r.HeldSince, r.Rejected = p.Held.Group, p.Held.ID, p.Held.Since, p.Held.Rejected
 	}
-	return store.Put(tx, r)
+	return record.Put(tx, r)
 }
 
 // took decides about a group that has the name now.

@@ -13,6 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Look takes commands and plans what is to be compared with the ledger: everything every ResyncEvery, and a target again shortly
@@ -324,8 +325,8 @@ func (w *Resync) countDrift() {
 func (w *Resync) takeCommands(ctx context.Context) (resync, retry bool, err error) {
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		var err, other error
-		resync, err = w.TakeCommand(tx, store.CommandResync)
-		retry, other = w.TakeCommand(tx, store.CommandRetry)
+		resync, err = w.TakeCommand(tx, record.CommandResync)
+		retry, other = w.TakeCommand(tx, record.CommandRetry)
 		return errors.Join(err, other)
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // recordComparison stores when a target was compared, and the grants at the vendor that are not in
@@ -17,24 +18,24 @@ import (
 // different from the comparison before, in parts.
 func (w *Resync) recordComparison(ctx context.Context, target string, seen backend.Observation) error {
 	now := w.Clock()
-	var fresh, gone []store.ForeignGrant
+	var fresh, gone []record.ForeignGrant
 	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
 		fresh, gone, err = w.outsideLedger(tx, target, seen, now)
 		return err
 	})
 	if err == nil {
-		err = memory.InParts(ctx, w.Store, gone, func(tx store.Tx, part []store.ForeignGrant) error { return eachRecord(tx, part, store.Delete) })
+		err = memory.InParts(ctx, w.Store, gone, func(tx store.Tx, part []record.ForeignGrant) error { return eachRecord(tx, part, record.Delete) })
 	}
 	if err == nil {
-		err = memory.InParts(ctx, w.Store, fresh, func(tx store.Tx, part []store.ForeignGrant) error { return eachRecord(tx, part, store.Put) })
+		err = memory.InParts(ctx, w.Store, fresh, func(tx store.Tx, part []record.ForeignGrant) error { return eachRecord(tx, part, record.Put) })
 	}
 	if err == nil {
 		shows := seen.Only
 		if seen.Roles {
-			shows = store.AnyRole
+			shows = record.AnyRole
 		}
 		err = w.Store.Update(ctx, func(tx store.Tx) error {
-			return store.Put(tx, store.Comparison{Backend: w.Name, Target: target, At: now, Settled: now.Add(-w.Straggler), Shows: shows})
+			return record.Put(tx, record.Comparison{Backend: w.Name, Target: target, At: now, Settled: now.Add(-w.Straggler), Shows: shows})
 		})
 	}
 	if err != nil {
@@ -44,7 +45,7 @@ func (w *Resync) recordComparison(ctx context.Context, target string, seen backe
 }
 
 // eachRecord writes or deletes records.
-func eachRecord(tx store.Tx, all []store.ForeignGrant, do func(store.Tx, store.ForeignGrant) error) error {
+func eachRecord(tx store.Tx, all []record.ForeignGrant, do func(record.Tx, record.ForeignGrant) error) error {
 	for _, s := range all {
 		if err := do(tx, s); err != nil {
 			return err
@@ -55,7 +56,7 @@ func eachRecord(tx store.Tx, all []store.ForeignGrant, do func(store.Tx, store.F
 
 // outsideLedger compares what is seen with the ledger and with what the comparison before saw. A listing may still
 // show what a call of ours took away a moment ago: Comparison.Settled says from when on.
-func (w *Resync) outsideLedger(tx store.Tx, target string, seen backend.Observation, now time.Time) (fresh, gone []store.ForeignGrant, err error) {
+func (w *Resync) outsideLedger(tx store.Tx, target string, seen backend.Observation, now time.Time) (fresh, gone []record.ForeignGrant, err error) {
 	ours := map[string]map[string]bool{}
 	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
 		if err != nil {
@@ -70,7 +71,7 @@ func (w *Resync) outsideLedger(tx store.Tx, target string, seen backend.Observat
 		return !ours[account][role] && slices.Contains(seen.Holders[account], role)
 	}
 	before := map[memory.Grant]bool{}
-	for s, err := range store.List(tx, store.ForeignGrant{Backend: w.Name, Target: target}) {
+	for s, err := range record.List(tx, record.ForeignGrant{Backend: w.Name, Target: target}) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -85,7 +86,7 @@ func (w *Resync) outsideLedger(tx store.Tx, target string, seen backend.Observat
 			if known := before[memory.Grant{Target: target, Account: account, Role: role}]; known || !there(account, role) {
 				continue
 			}
-			fresh = append(fresh, store.ForeignGrant{Backend: w.Name, Target: target, Account: account, Role: role, Key: seen.Members[account].Key, Since: now})
+			fresh = append(fresh, record.ForeignGrant{Backend: w.Name, Target: target, Account: account, Role: role, Key: seen.Members[account].Key, Since: now})
 		}
 	}
 	return fresh, gone, w.nameForeign(tx, target, fresh)
@@ -93,8 +94,8 @@ func (w *Resync) outsideLedger(tx store.Tx, target string, seen backend.Observat
 
 // nameForeign adds the values that find the accounts, where the vendor does not show them with the
 // roles.
-func (w *Resync) nameForeign(tx store.Tx, target string, all []store.ForeignGrant) error {
-	if !slices.ContainsFunc(all, func(s store.ForeignGrant) bool { return s.Key == "" }) {
+func (w *Resync) nameForeign(tx store.Tx, target string, all []record.ForeignGrant) error {
+	if !slices.ContainsFunc(all, func(s record.ForeignGrant) bool { return s.Key == "" }) {
 		return nil
 	}
 	keys := map[string]string{}

@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // foreign goes through the grants that are seen and not in the ledger, and says of each whether it must be revoked.
@@ -111,7 +112,7 @@ func (w *Resync) stillDisowned(tx store.Tx, target string, seen backend.Observat
 		for _, role := range slices.Clone(roles) {
 			if has, tells := seen.Has(id, role); known[id][role] || tells && !has {
 				all.Drop(id, role)
-				if err := store.Delete(tx, store.Disowned{Backend: w.Name, Target: target, Account: id, Role: role}); err != nil {
+				if err := record.Delete(tx, record.Disowned{Backend: w.Name, Target: target, Account: id, Role: role}); err != nil {
 					return nil, err
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // InviteAgain is how long after an invitation a user is not invited again: the vendor may send an
@@ -30,12 +31,12 @@ func (w *View) loadMissing(tx store.Tx, target string, people []*Person) (out []
 // may have been ended, an earlier invitation was for that one.
 func (w *View) MayInvite(tx store.Tx, target string, p *Person) (bool, error) {
 	if old := p.Link.Account; old != "" {
-		ending, there, err := store.Get(tx, w.EndingRow(target, old))
+		ending, there, err := record.Get(tx, w.EndingRow(target, old))
 		if err != nil || there {
 			return !memory.Within(w.Clock(), ending.At, w.Straggler) && !w.Recent.Lag.After(w.Clock()), err
 		}
 	}
-	i, there, err := store.Get(tx, w.InvitationRow(target, p.Key))
+	i, there, err := record.Get(tx, w.InvitationRow(target, p.Key))
 	ago := w.Clock().Sub(i.At) // a clock that was set back a little leads to no second invitation
 	return !there || ago >= InviteAgain || ago < -24*time.Hour, err
 }
@@ -56,7 +57,7 @@ func (w *View) loadMemberships(tx store.Tx, target string, v *Visit) error {
 		if id == store.TargetSettings {
 			continue
 		}
-		ending, _, err := store.Get(tx, w.EndingRow(target, id))
+		ending, _, err := record.Get(tx, w.EndingRow(target, id))
 		if err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func (w *View) loadMemberships(tx store.Tx, target string, v *Visit) error {
 	}
 	for _, a := range leaving {
 		m := a.Membership
-		m.Counted = slices.ContainsFunc(sent, func(r store.Removal) bool { return memory.ByOffboarding(r) && r.Account == a.ID })
+		m.Counted = slices.ContainsFunc(sent, func(r record.Removal) bool { return memory.ByOffboarding(r) && r.Account == a.ID })
 		if err := w.loadMembership(tx, target, v, a); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Snapshot reads what a plan for the accounts of a visit is made of.
@@ -59,7 +60,7 @@ func (w *View) Summary(tx store.Tx, s plan.Snapshot) (*plan.Ledger, map[string]m
 			open[e.Why] = memory.OpenHold{ID: e.Hold, Since: e.HeldSince}
 		}
 	}
-	if _, l.Unwritten, err = store.Get(tx, store.PartialHold{Backend: w.Name, Target: target}); err != nil {
+	if _, l.Unwritten, err = record.Get(tx, record.PartialHold{Backend: w.Name, Target: target}); err != nil {
 		return nil, nil, err
 	}
 	if s.Replaces() {

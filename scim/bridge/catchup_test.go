@@ -13,6 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // refusing is a store that refuses every change for a while, or the requests to other replicas.
@@ -73,7 +74,9 @@ func TestCatchUp(t *testing.T) {
 	b := &Bridge{Config: c, Path: file, Log: slog.New(slog.NewTextHandler(io.MultiWriter(&log, t.Output()), nil)), store: s, replicas: &replicas{}}
 	ask := func(word string) {
 		t.Helper()
-		if err := opened.Update(t.Context(), func(tx store.Tx) error { return store.Put(tx, store.Command{Name: store.CommandReload, Value: word}) }); err != nil {
+		if err := opened.Update(t.Context(), func(tx store.Tx) error {
+			return record.Put(tx, record.Command{Name: record.CommandReload, Value: word})
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // events returns the events of the audit trail whose type begins so.
@@ -70,7 +71,7 @@ func TestLastUse(t *testing.T) {
 		}
 	}
 	if err := s.bridge.Store().View(context.Background(), func(tx store.Tx) error {
-		for c, err := range store.List(tx, store.Credential{IdP: "okta"}) {
+		for c, err := range record.List(tx, record.Credential{IdP: "okta"}) {
 			if err != nil || !c.LastUse.IsZero() {
 				t.Errorf("a request waits for the store: %v", err)
 			}

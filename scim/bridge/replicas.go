@@ -21,6 +21,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 const (
@@ -58,7 +59,7 @@ type replicas struct {
 
 // reloadAsked returns the last request of a replica that all read their configuration again.
 func reloadAsked(tx store.Tx) (string, error) {
-	c, _, err := store.Get(tx, store.Command{Name: store.CommandReload})
+	c, _, err := record.Get(tx, record.Command{Name: record.CommandReload})
 	return c.Value, err
 }
 
@@ -261,7 +262,9 @@ func (r *replicas) requestReload(ctx context.Context, s store.Store) error {
 		return nil
 	}
 	word := rand.Text()
-	err := s.Update(ctx, func(tx store.Tx) error { return store.Put(tx, store.Command{Name: store.CommandReload, Value: word}) })
+	err := s.Update(ctx, func(tx store.Tx) error {
+		return record.Put(tx, record.Command{Name: record.CommandReload, Value: word})
+	})
 	if err != nil {
 		return fmt.Errorf("the rules are in force here, but the other replicas could not be notified: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/archive"
 	"github.com/scimbridge/scimbridge/store/bolt"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 func importCommand(configFile *string, stdin io.Reader, stdout io.Writer) *cobra.Command {
@@ -98,7 +99,7 @@ func vacant(ctx context.Context, s store.Shared) error {
 		for _, err := range tx.Events().Since(0) {
 			return cmp.Or(err, occupied)
 		}
-		for _, err := range store.List(tx, store.Credential{}) {
+		for _, err := range record.List(tx, record.Credential{}) {
 			return cmp.Or(err, occupied)
 		}
 		return nil

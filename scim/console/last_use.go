@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // maxUses limits the recorded credentials of an identity provider: a signed token may name any
@@ -108,23 +109,23 @@ func putUses(tx store.Tx, idp string, noted map[string]time.Time) error {
 
 // putUse stores the last use of a credential. One that no configuration lists is forgotten some time after it.
 func putUse(tx store.Tx, idp, token string, at time.Time) error {
-	c, _, err := store.Get(tx, store.Credential{IdP: idp, Token: token})
+	c, _, err := record.Get(tx, record.Credential{IdP: idp, Token: token})
 	if err != nil {
 		return err
 	}
 	c.IdP, c.Token, c.LastUse = idp, token, at
 	if c.Since.IsZero() {
 		if at.IsZero() {
-			return store.Delete(tx, c)
+			return record.Delete(tx, c)
 		}
-		c.Expires = at.Add(store.UnusedCredential)
+		c.Expires = at.Add(record.UnusedCredential)
 	}
-	return store.Put(tx, c)
+	return record.Put(tx, c)
 }
 
 func lastUses(tx store.Tx, idp string) map[string]time.Time {
 	all := map[string]time.Time{}
-	for c, err := range store.List(tx, store.Credential{IdP: idp}) {
+	for c, err := range record.List(tx, record.Credential{IdP: idp}) {
 		if err != nil {
 			return map[string]time.Time{} // a record that cannot be read is as good as none
 		}

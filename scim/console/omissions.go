@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // omissionsEvery is how often PUTs that omit members are stored and logged, for each identity
@@ -37,10 +38,10 @@ type OmissionStatus struct {
 // omissionKey names the key of the configuration.
 func omissionKey(idp string) string { return "identity_providers." + idp + ".put_without_members" }
 
-func readOmitted(tx store.Tx, idp string) store.PutOmission {
-	o, _, err := store.Get(tx, store.PutOmission{IdP: idp})
+func readOmitted(tx store.Tx, idp string) record.PutOmission {
+	o, _, err := record.Get(tx, record.PutOmission{IdP: idp})
 	if err != nil {
-		o = store.PutOmission{} // a record that cannot be read is as good as none
+		o = record.PutOmission{} // a record that cannot be read is as good as none
 	}
 	o.IdP = idp
 	return o
@@ -58,9 +59,9 @@ func (o *Omissions) Put(tx store.Tx, idp string, leftOut bool, at time.Time) (co
 	if known {
 		return nil, nil
 	}
-	if record := readOmitted(tx, idp); record.Sends.IsZero() {
-		record.Sends = at
-		err = store.Put(tx, record)
+	if row := readOmitted(tx, idp); row.Sends.IsZero() {
+		row.Sends = at
+		err = record.Put(tx, row)
 	}
 	return func() { o.learn(idp) }, err
 }
@@ -75,25 +76,25 @@ func (o *Omissions) learn(idp string) {
 }
 
 func (o *Omissions) countOmission(tx store.Tx, idp string, at time.Time) (committed func(), err error) {
-	record := readOmitted(tx, idp)
-	if record.Sends.IsZero() {
+	row := readOmitted(tx, idp)
+	if row.Sends.IsZero() {
 		return nil, nil
 	}
-	if since := at.Sub(record.Last); since >= 0 && since < omissionsEvery {
+	if since := at.Sub(row.Last); since >= 0 && since < omissionsEvery {
 		return func() { o.count(idp, 1) }, nil
 	}
-	if record.First.IsZero() {
-		record.First = at
+	if row.First.IsZero() {
+		row.First = at
 	}
 	pending := o.counted(idp)
-	record.Last = at
-	record.Count += pending + 1
+	row.Last = at
+	row.Count += pending + 1
 	return func() {
 		o.count(idp, -pending)
 		if o.Warn != nil {
-			o.Warn(idp, omissionKey(idp), record.Count)
+			o.Warn(idp, omissionKey(idp), row.Count)
 		}
-	}, store.Put(tx, record)
+	}, record.Put(tx, row)
 }
 
 // count counts one PUT, and changes how far the stored count is behind.
@@ -120,9 +121,9 @@ func (o *Omissions) status(tx store.Tx, idp string) *OmissionStatus {
 	if o == nil || o.Keeps == nil || !o.Keeps(idp) {
 		return nil
 	}
-	record := readOmitted(tx, idp)
-	if record.Count == 0 {
+	row := readOmitted(tx, idp)
+	if row.Count == 0 {
 		return nil
 	}
-	return &OmissionStatus{Count: record.Count + o.counted(idp), First: record.First, Last: record.Last, Key: omissionKey(idp)}
+	return &OmissionStatus{Count: row.Count + o.counted(idp), First: row.First, Last: row.Last, Key: omissionKey(idp)}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // puts are PUTs by the clock of a test, against one store.
@@ -27,14 +28,14 @@ type countedWrites struct {
 	writes *int
 }
 
-func (c countedWrites) Records() store.Records { return countedRecords{c.Tx.Records(), c.writes} }
+func (c countedWrites) Records() record.Records { return countedRecords{c.Tx.Records(), c.writes} }
 
 type countedRecords struct {
-	store.Records
+	record.Records
 	writes *int
 }
 
-func (c countedRecords) Write(r store.Record) error {
+func (c countedRecords) Write(r record.Record) error {
 	*c.writes++
 	return c.Records.Write(r)
 }

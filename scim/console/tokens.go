@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Token is a credential of an identity provider: a token by the beginning of its hash, or a client
@@ -16,13 +17,13 @@ type Token struct {
 	Expires time.Time // zero: never
 }
 
-func (t Token) row() store.Credential { return store.Credential{IdP: t.IdP, Token: t.Token} }
+func (t Token) row() record.Credential { return record.Credential{IdP: t.IdP, Token: t.Token} }
 
 // NoteTokens stores since when each token is configured: the file does not say it.
 func (c *Console) NoteTokens(ctx context.Context, now time.Time) error {
 	err := c.Store.Update(ctx, func(tx store.Tx) error {
 		for _, t := range c.Tokens {
-			c, there, err := store.Get(tx, t.row())
+			c, there, err := record.Get(tx, t.row())
 			if err != nil {
 				return err
 			}
@@ -30,7 +31,7 @@ func (c *Console) NoteTokens(ctx context.Context, now time.Time) error {
 				continue
 			}
 			c.IdP, c.Token, c.Since, c.Expires = t.IdP, t.Token, now.UTC().Truncate(time.Second), time.Time{}
-			if err := store.Put(tx, c); err != nil {
+			if err := record.Put(tx, c); err != nil {
 				return err
 			}
 		}
@@ -48,9 +49,9 @@ func (c *Console) tokens(tx store.Tx, idp string) []TokenStatus {
 		if t.IdP != idp {
 			continue
 		}
-		c, _, err := store.Get(tx, t.row())
+		c, _, err := record.Get(tx, t.row())
 		if err != nil {
-			c = store.Credential{}
+			c = record.Credential{}
 		}
 		out = append(out, TokenStatus{t.Token, c.Since, t.Expires, uses[t.Token]})
 	}

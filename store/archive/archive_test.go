@@ -20,6 +20,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 	"github.com/scimbridge/scimbridge/store/postgres"
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
+	"github.com/scimbridge/scimbridge/store/record"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -65,7 +66,7 @@ func filled(t *testing.T) store.Store {
 			a.PutLink(store.Link{IdP: "okta", User: "gone", Key: "k", Account: "a", Seen: at}),
 			tx.Accounts("observed").PutLink(store.Link{IdP: "okta", User: "u1", Key: "k", Account: "b", Seen: at}),
 			tx.SetSetting("binary", []byte{0, 1, 255}),
-			store.Put(tx, store.Invitation{Backend: "vt", Listing: "t", Key: "a@example.com", At: time.Unix(5, 6).UTC(), Expires: time.Unix(7, 0).UTC()}), store.Put(tx, store.PutOmission{IdP: "okta", Count: 3}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")), tx.SetSetting(store.Private+"key", []byte("canary-of-a-key")))
+			record.Put(tx, record.Invitation{Backend: "vt", Listing: "t", Key: "a@example.com", At: time.Unix(5, 6).UTC(), Expires: time.Unix(7, 0).UTC()}), record.Put(tx, record.PutOmission{IdP: "okta", Count: 3}), tx.SetSetting("empty", []byte{}), tx.SetSetting("mapping/vt", []byte("x")), tx.SetSetting(store.Private+"key", []byte("canary-of-a-key")))
 		return errors.Join(errs...)
 	})
 	if err != nil {
@@ -288,11 +289,11 @@ func TestFormatBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := s.View(context.Background(), func(tx store.Tx) error {
-		kept, _, err := store.Get(tx, store.Retained{Backend: "vt", Account: "a"})
+		kept, _, err := record.Get(tx, record.Retained{Backend: "vt", Account: "a"})
 		if err != nil || kept.Hold != "vt-1" {
 			t.Errorf("an account that stays: %+v, %v", kept, err)
 		}
-		c, _, err := store.Get(tx, store.Credential{IdP: "okta", Token: "0123"})
+		c, _, err := record.Get(tx, record.Credential{IdP: "okta", Token: "0123"})
 		if want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC); c.Since != want {
 			t.Errorf("a token: %+v", c)
 		}

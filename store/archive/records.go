@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // records writes the records of the typed tables, each with its columns by name.
 func (w *writer) records(tx store.Tx) {
-	for i, like := range store.Tables() {
+	for i, like := range record.Tables() {
 		table := like.Table()
-		fresh := func() store.Record { return store.Tables()[i] }
+		fresh := func() record.Record { return record.Tables()[i] }
 		for r, err := range tx.Records().Scan(like, fresh) {
 			columns := map[string]any{}
 			if err == nil {
@@ -36,7 +37,7 @@ func (w *writer) records(tx store.Tx) {
 
 // putRecord stores the record of a line. Missing columns are empty.
 func putRecord(tx store.Tx, l line) error {
-	for _, r := range store.Tables() {
+	for _, r := range record.Tables() {
 		table := r.Table()
 		if table.Name != l.Table {
 			continue

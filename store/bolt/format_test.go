@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // moment is a time of the fixtures.
@@ -163,44 +164,44 @@ func fillSettings(tx store.Tx) error {
 func fillRecords(tx store.Tx) error {
 	const vt = "vt"
 	second := func(s int64) time.Time { return moment(s - 1600) }
-	removed := func(target, account, kind string, s int64, approved bool) *store.Removal {
-		return &store.Removal{Backend: vt, Target: target, Account: account, Kind: kind, At: moment(s), Approved: approved, Expires: moment(s).Add(24 * time.Hour)}
+	removed := func(target, account, kind string, s int64, approved bool) *record.Removal {
+		return &record.Removal{Backend: vt, Target: target, Account: account, Kind: kind, At: moment(s), Approved: approved, Expires: moment(s).Add(24 * time.Hour)}
 	}
-	invited := func(listing, key string, s int64, refused bool) *store.Invitation {
-		return &store.Invitation{Backend: vt, Listing: listing, Key: key, At: second(s), Refused: refused, Expires: second(s).Add(store.InvitationKept)}
+	invited := func(listing, key string, s int64, refused bool) *record.Invitation {
+		return &record.Invitation{Backend: vt, Listing: listing, Key: key, At: second(s), Refused: refused, Expires: second(s).Add(record.InvitationKept)}
 	}
-	for _, r := range []store.Record{
-		&store.Command{Name: store.CommandReload, Value: "17"},
-		&store.Command{Name: store.CommandResync, Backend: vt, Value: "yes"},
-		&store.Command{Name: store.CommandRetry, Backend: vt, Value: "yes"},
-		&store.Credential{IdP: "okta", Token: "0123abcd", Since: second(1), LastUse: second(3)},
-		&store.Credential{IdP: "okta", Token: "unused", Since: second(2)},
-		&store.Credential{IdP: "okta", Token: "jwt-a/b", LastUse: second(4), Expires: second(4).Add(store.UnusedCredential)},
-		&store.PutOmission{IdP: "okta", Sends: second(5), First: second(6), Last: second(7), Count: 12},
-		&store.Condition{Backend: vt, State: "paused", Reason: "throttled", Until: second(3600), ByVendor: true},
-		&store.Condition{Backend: "risk", State: "ok"},
-		&store.HeldOffboarding{Backend: vt, Account: "account-1", Target: "target-0", ID: "vt-41", Key: "user1@example.com", Since: second(8)},
-		&store.HeldOffboarding{Backend: vt, Account: "account-2", Target: "target-1", ID: "vt-42", Key: "user2@example.com", Since: second(9),
+	for _, r := range []record.Record{
+		&record.Command{Name: record.CommandReload, Value: "17"},
+		&record.Command{Name: record.CommandResync, Backend: vt, Value: "yes"},
+		&record.Command{Name: record.CommandRetry, Backend: vt, Value: "yes"},
+		&record.Credential{IdP: "okta", Token: "0123abcd", Since: second(1), LastUse: second(3)},
+		&record.Credential{IdP: "okta", Token: "unused", Since: second(2)},
+		&record.Credential{IdP: "okta", Token: "jwt-a/b", LastUse: second(4), Expires: second(4).Add(record.UnusedCredential)},
+		&record.PutOmission{IdP: "okta", Sends: second(5), First: second(6), Last: second(7), Count: 12},
+		&record.Condition{Backend: vt, State: "paused", Reason: "throttled", Until: second(3600), ByVendor: true},
+		&record.Condition{Backend: "risk", State: "ok"},
+		&record.HeldOffboarding{Backend: vt, Account: "account-1", Target: "target-0", ID: "vt-41", Key: "user1@example.com", Since: second(8)},
+		&record.HeldOffboarding{Backend: vt, Account: "account-2", Target: "target-1", ID: "vt-42", Key: "user2@example.com", Since: second(9),
 			Why: "offboardings", Approved: true},
-		&store.ShownHold{Backend: vt, ID: "vt-7"},
-		&store.ShownHold{Backend: vt, ID: "vt-41"},
-		removed("target-0", "account-1", store.RemovalOfRole, 1, false),
-		removed("target-0", "account-1", store.RemovalByOffboarding, 2, true),
-		removed("a/b", "account-3", store.RemovalOfRole, 3, false),
-		&store.Disowned{Backend: vt, Target: "target-2", Account: "account-4", Role: "role-0"},
-		&store.Disowned{Backend: vt, Target: "target-2", Account: "account-4", Role: "role-1"},
-		&store.Disowned{Backend: vt, Target: "target-2", Account: "account-5", Role: "role-0"},
-		&store.PartialHold{Backend: vt, Target: "target-1"},
-		&store.Retained{Backend: vt, Account: "account-6", Hold: "vt-5"},
-		&store.Offboarded{Backend: vt, Listing: "target-1", Account: "account-7", At: second(10)},
-		&store.Offboarded{Backend: vt, Account: "account-8", Hold: "vt-43"},
+		&record.ShownHold{Backend: vt, ID: "vt-7"},
+		&record.ShownHold{Backend: vt, ID: "vt-41"},
+		removed("target-0", "account-1", record.RemovalOfRole, 1, false),
+		removed("target-0", "account-1", record.RemovalByOffboarding, 2, true),
+		removed("a/b", "account-3", record.RemovalOfRole, 3, false),
+		&record.Disowned{Backend: vt, Target: "target-2", Account: "account-4", Role: "role-0"},
+		&record.Disowned{Backend: vt, Target: "target-2", Account: "account-4", Role: "role-1"},
+		&record.Disowned{Backend: vt, Target: "target-2", Account: "account-5", Role: "role-0"},
+		&record.PartialHold{Backend: vt, Target: "target-1"},
+		&record.Retained{Backend: vt, Account: "account-6", Hold: "vt-5"},
+		&record.Offboarded{Backend: vt, Listing: "target-1", Account: "account-7", At: second(10)},
+		&record.Offboarded{Backend: vt, Account: "account-8", Hold: "vt-43"},
 		invited("target-1", "user3@example.com", 11, false),
 		invited("", "user4@example.com", 12, true),
 		invited("target-1", "ö/x@example.com", 13, false),
-		&store.Listing{Backend: vt, Listing: "target-1", At: second(14).Add(123456789)},
-		&store.Listing{Backend: "risk", At: second(15)},
-		&store.Pin{Backend: vt, IdP: "okta", Key: "00112233445566778899aabbccddeeff", Name: "Group 1", Bound: "group-1"},
-		&store.Pin{Backend: vt, IdP: "okta", Key: "ffeeddccbbaa99887766554433221100", Name: "Group 2", Bound: "gone",
+		&record.Listing{Backend: vt, Listing: "target-1", At: second(14).Add(123456789)},
+		&record.Listing{Backend: "risk", At: second(15)},
+		&record.Pin{Backend: vt, IdP: "okta", Key: "00112233445566778899aabbccddeeff", Name: "Group 1", Bound: "group-1"},
+		&record.Pin{Backend: vt, IdP: "okta", Key: "ffeeddccbbaa99887766554433221100", Name: "Group 2", Bound: "gone",
 			Held: "group-2", Hold: "vt-44", HeldSince: second(16), Rejected: true},
 	} {
 		if err := tx.Records().Write(r); err != nil {

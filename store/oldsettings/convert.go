@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Convert moves the settings that are records into the typed tables, in one transaction.
 func Convert(tx store.Tx) error {
 	var names []string
-	var all []store.Record
-	credentials := map[[2]string]*store.Credential{}
+	var all []record.Record
+	credentials := map[[2]string]*record.Credential{}
 	for name, value := range tx.Settings() {
 		found, known, err := parse(name, value)
 		if err != nil {
@@ -22,7 +23,7 @@ func Convert(tx store.Tx) error {
 		}
 		names = append(names, name)
 		for _, r := range found {
-			if c, is := r.(*store.Credential); is {
+			if c, is := r.(*record.Credential); is {
 				merge(credentials, c)
 			} else {
 				all = append(all, r)
@@ -31,7 +32,7 @@ func Convert(tx store.Tx) error {
 	}
 	for _, c := range credentials {
 		if c.Since.IsZero() {
-			c.Expires = c.LastUse.Add(store.UnusedCredential)
+			c.Expires = c.LastUse.Add(record.UnusedCredential)
 		}
 		all = append(all, c)
 	}
@@ -48,7 +49,7 @@ func Convert(tx store.Tx) error {
 }
 
 // merge joins two settings of a credential: when it was first configured, and its last use.
-func merge(all map[[2]string]*store.Credential, c *store.Credential) {
+func merge(all map[[2]string]*record.Credential, c *record.Credential) {
 	k := [2]string{c.IdP, c.Token}
 	if all[k] == nil {
 		all[k] = c

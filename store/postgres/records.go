@@ -9,19 +9,19 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/postgres/pgtext"
 	"github.com/scimbridge/scimbridge/store/postgres/pgtx"
 	"github.com/scimbridge/scimbridge/store/postgres/recall"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // records are the typed tables. A column of a table in the port has the same name here.
 type records struct{ *tx }
 
-func (t *tx) Records() store.Records { return records{t} }
+func (t *tx) Records() record.Records { return records{t} }
 
 // recordKey returns the key of a record as in its row: the first columns.
-func recordKey(r store.Record, columns int) []any {
+func recordKey(r record.Record, columns int) []any {
 	var out []any
 	for _, f := range r.Fields()[:columns] {
 		if s, ok := f.(*string); ok {
@@ -33,12 +33,12 @@ func recordKey(r store.Record, columns int) []any {
 
 // recordRow is a record with its key as in its row.
 type recordRow struct {
-	store.Record
+	record.Record
 	key []string
 }
 
 // scanRecord fills in a record from the columns of its table and `whole`.
-func scanRecord(fresh func() store.Record) pgx.RowToFunc[recordRow] {
+func scanRecord(fresh func() record.Record) pgx.RowToFunc[recordRow] {
 	return func(c pgx.CollectableRow) (recordRow, error) {
 		out := recordRow{Record: fresh()}
 		fields, columns := out.Fields(), out.Table().Key
@@ -80,31 +80,31 @@ func where(columns []string) string {
 	return strings.Join(terms, " AND ")
 }
 
-func selection(t store.Table) string {
+func selection(t record.Table) string {
 	return `SELECT ` + strings.Join(t.Columns, ", ") + `, whole FROM ` + t.Name + ` WHERE `
 }
 
 // recordID finds a record among those that the transaction has read.
-func recordID(r store.Record) recall.Key {
+func recordID(r record.Record) recall.Key {
 	t := r.Table()
 	return recall.Key{t.Name, "", fmt.Sprintf("%q", recordKey(r, t.Key))}
 }
 
 // contents returns the values of a record, and refill puts them into another.
-func contents(r store.Record) (out []any) {
+func contents(r record.Record) (out []any) {
 	for _, f := range r.Fields() {
 		out = append(out, reflect.ValueOf(f).Elem().Interface())
 	}
 	return out
 }
 
-func refill(r store.Record, values []any) {
+func refill(r record.Record, values []any) {
 	for i, f := range r.Fields() {
 		reflect.ValueOf(f).Elem().Set(reflect.ValueOf(values[i]))
 	}
 }
 
-func (rs records) Read(r store.Record) (bool, error) {
+func (rs records) Read(r record.Record) (bool, error) {
 	values, err := rs.read(r)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", r.Table().Name, err)
@@ -116,7 +116,7 @@ func (rs records) Read(r store.Record) (bool, error) {
 }
 
 // read returns the values of a record; nil without one.
-func (rs records) read(r store.Record) ([]any, error) {
+func (rs records) read(r record.Record) ([]any, error) {
 	t, id := r.Table(), recordID(r)
 	if few(r) && !rs.Writes() {
 		if err := rs.readAll(r); err != nil {
@@ -130,7 +130,7 @@ func (rs records) read(r store.Record) ([]any, error) {
 	if read {
 		return values, nil
 	}
-	row, found, err := one(rs.tx, scanRecord(func() store.Record { return fresh(r) }), selection(t)+where(t.Columns[:t.Key]), recordKey(r, t.Key)...)
+	row, found, err := one(rs.tx, scanRecord(func() record.Record { return fresh(r) }), selection(t)+where(t.Columns[:t.Key]), recordKey(r, t.Key)...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,14 +142,14 @@ func (rs records) read(r store.Record) ([]any, error) {
 }
 
 // fresh returns an empty record of the same table.
-func fresh(r store.Record) store.Record {
-	empty, _ := reflect.New(reflect.TypeOf(r).Elem()).Interface().(store.Record)
+func fresh(r record.Record) record.Record {
+	empty, _ := reflect.New(reflect.TypeOf(r).Elem()).Interface().(record.Record)
 	return empty
 }
 
 // few reports whether a table has few records, of which a transaction may read several.
-func few(r store.Record) bool {
-	_, is := r.(*store.Command)
+func few(r record.Record) bool {
+	_, is := r.(*record.Command)
 	return is
 }
 
@@ -157,12 +157,12 @@ func few(r store.Record) bool {
 const maxFew = 100
 
 // readAll reads all records of a table, if they are few.
-func (rs records) readAll(r store.Record) error {
+func (rs records) readAll(r record.Record) error {
 	t := r.Table()
 	if _, tried := rs.complete[t.Name]; tried {
 		return nil
 	}
-	rows, err := query(rs.tx, scanRecord(func() store.Record { return fresh(r) }), selection(t)+`true ORDER BY `+strings.Join(t.Columns[:t.Key], ", ")+` LIMIT $1`, maxFew)
+	rows, err := query(rs.tx, scanRecord(func() record.Record { return fresh(r) }), selection(t)+`true ORDER BY `+strings.Join(t.Columns[:t.Key], ", ")+` LIMIT $1`, maxFew)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (rs records) readAll(r store.Record) error {
 	return nil
 }
 
-func (rs records) Write(r store.Record) error {
+func (rs records) Write(r record.Record) error {
 	rs.MustWrite()
 	delete(rs.records, recordID(r))
 	t := r.Table()
@@ -209,7 +209,7 @@ func (rs records) Write(r store.Record) error {
 	return nil
 }
 
-func (rs records) Remove(r store.Record) error {
+func (rs records) Remove(r record.Record) error {
 	rs.MustWrite()
 	delete(rs.records, recordID(r))
 	t := r.Table()
@@ -220,7 +220,7 @@ func (rs records) Remove(r store.Record) error {
 }
 
 // prefixOf counts the key columns of a record before its first empty one.
-func prefixOf(r store.Record) int {
+func prefixOf(r record.Record) int {
 	n := r.Table().Key
 	for i, f := range r.Fields()[:n] {
 		if s, ok := f.(*string); ok && *s == "" {
@@ -230,10 +230,10 @@ func prefixOf(r store.Record) int {
 	return n
 }
 
-func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[store.Record, error] {
+func (rs records) Scan(like record.Record, fresh func() record.Record) iter.Seq2[record.Record, error] {
 	t, prefix := like.Table(), prefixOf(like)
 	order := strings.Join(t.Columns[:t.Key], ", ")
-	return pgtx.Pages(t.Name, func(r recordRow) store.Record { return r.Record }, func(last *recordRow, limit int) ([]recordRow, error) {
+	return pgtx.Pages(t.Name, func(r recordRow) record.Record { return r.Record }, func(last *recordRow, limit int) ([]recordRow, error) {
 		sql, args := selection(t)+where(t.Columns[:prefix]), recordKey(like, prefix)
 		if last != nil {
 			var after []string
@@ -252,7 +252,7 @@ func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[s
 func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
 	rs.MustWrite()
 	rs.records = nil
-	for _, r := range store.Tables() {
+	for _, r := range record.Tables() {
 		t := r.Table()
 		if !t.Expires {
 			continue

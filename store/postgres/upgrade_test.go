@@ -12,6 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/postgres/pgtx"
 	"github.com/scimbridge/scimbridge/store/postgres/postgrestest"
 	"github.com/scimbridge/scimbridge/store/postgres/schema"
+	"github.com/scimbridge/scimbridge/store/record"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -138,7 +139,7 @@ func TestUpgradeOfRecords(t *testing.T) {
 	s := mustOpen(t, dsn, Options{})
 	storetest.Check(t, s)
 	err = s.View(t.Context(), func(tx store.Tx) error {
-		kept, _, err := store.Get(tx, store.Retained{Backend: "vt", Account: "a"})
+		kept, _, err := record.Get(tx, record.Retained{Backend: "vt", Account: "a"})
 		if err != nil || kept.Hold != "vt-1" {
 			t.Errorf("an account that stays: %+v, %v", kept, err)
 		}

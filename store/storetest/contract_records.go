@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // fillRecord sets every column of a record to a value of its own.
-func fillRecord(r store.Record, n int) {
+func fillRecord(r record.Record, n int) {
 	for i, f := range r.Fields() {
 		switch f := f.(type) {
 		case *string:
@@ -28,8 +29,8 @@ func fillRecord(r store.Record, n int) {
 }
 
 // keyOnly returns an empty record that has the key of another.
-func keyOnly(r store.Record) store.Record {
-	out, ok := reflect.New(reflect.TypeOf(r).Elem()).Interface().(store.Record)
+func keyOnly(r record.Record) record.Record {
+	out, ok := reflect.New(reflect.TypeOf(r).Elem()).Interface().(record.Record)
 	if !ok {
 		return nil
 	}
@@ -42,7 +43,7 @@ func keyOnly(r store.Record) store.Record {
 }
 
 // fieldString returns a text field of a record; the empty text if the field is of another type.
-func fieldString(r store.Record, i int) string {
+func fieldString(r record.Record, i int) string {
 	if s, ok := r.Fields()[i].(*string); ok {
 		return *s
 	}
@@ -51,15 +52,15 @@ func fieldString(r store.Record, i int) string {
 
 // testRecords checks every typed table with all of its columns.
 func testRecords(t *testing.T, s store.Store) {
-	for _, r := range store.Tables() {
+	for _, r := range record.Tables() {
 		t.Run(r.Table().Name, func(t *testing.T) { testTable(t, s, r) })
 	}
 }
 
-func testTable(t *testing.T, s store.Store, r store.Record) {
+func testTable(t *testing.T, s store.Store, r record.Record) {
 	const many = 5
-	fresh := func() store.Record { return keyOnly(keyOnly(r)) }
-	all := make([]store.Record, many)
+	fresh := func() record.Record { return keyOnly(keyOnly(r)) }
+	all := make([]record.Record, many)
 	update(t, s, func(tx store.Tx) error {
 		for i := range all {
 			all[i] = fresh()
@@ -70,7 +71,7 @@ func testTable(t *testing.T, s store.Store, r store.Record) {
 		}
 		return nil
 	})
-	read := func(want store.Record) {
+	read := func(want record.Record) {
 		t.Helper()
 		View(t, s, func(tx store.Tx) error {
 			got := keyOnly(want)
@@ -84,7 +85,7 @@ func testTable(t *testing.T, s store.Store, r store.Record) {
 	replaced := keyOnly(all[2])
 	update(t, s, func(tx store.Tx) error { return tx.Records().Write(replaced) }) // every other column is empty
 	read(replaced)
-	scanned := func(like store.Record) (out []store.Record) {
+	scanned := func(like record.Record) (out []record.Record) {
 		View(t, s, func(tx store.Tx) error {
 			for got, err := range tx.Records().Scan(like, fresh) {
 				if err != nil {
@@ -96,12 +97,12 @@ func testTable(t *testing.T, s store.Store, r store.Record) {
 		})
 		return out
 	}
-	Same(t, "in the order of the keys", scanned(fresh()), []store.Record{all[0], all[1], replaced, all[3], all[4]})
+	Same(t, "in the order of the keys", scanned(fresh()), []record.Record{all[0], all[1], replaced, all[3], all[4]})
 	like := fresh()
 	if first, ok := like.Fields()[0].(*string); ok {
 		*first = fieldString(all[3], 0)
 	}
-	Same(t, "with the first column of one", scanned(like), []store.Record{all[3]})
+	Same(t, "with the first column of one", scanned(like), []record.Record{all[3]})
 	update(t, s, func(tx store.Tx) error {
 		return errors.Join(tx.Records().Remove(keyOnly(all[1])), tx.Records().Remove(keyOnly(all[1])))
 	})
@@ -117,7 +118,7 @@ func testOddRecords(t *testing.T, s store.Store) {
 	odd := []string{"a\x00", "a\x00\x01", "\xff\xfe", "\x1a~", strings.Repeat("x", 1023), strings.Repeat("x", 5000), strings.Repeat("x", 5000) + "y"}
 	update(t, s, func(tx store.Tx) error {
 		for _, v := range odd {
-			if err := store.Put(tx, store.Invitation{Backend: v, Listing: "", Key: v, At: At(1), Refused: true}); err != nil {
+			if err := record.Put(tx, record.Invitation{Backend: v, Listing: "", Key: v, At: At(1), Refused: true}); err != nil {
 				return err
 			}
 		}
@@ -125,13 +126,13 @@ func testOddRecords(t *testing.T, s store.Store) {
 	})
 	View(t, s, func(tx store.Tx) error {
 		for _, v := range odd {
-			got, found, err := store.Get(tx, store.Invitation{Backend: v, Key: v})
+			got, found, err := record.Get(tx, record.Invitation{Backend: v, Key: v})
 			if err != nil {
 				return err
 			}
 			Same(t, fmt.Sprintf("found %.10q", v), found, true)
-			Same(t, "odd strings", got, store.Invitation{Backend: v, Key: v, At: At(1), Refused: true})
-			Same(t, "listed", len(List(t, store.List(tx, store.Invitation{Backend: v}))), 1)
+			Same(t, "odd strings", got, record.Invitation{Backend: v, Key: v, At: At(1), Refused: true})
+			Same(t, "listed", len(List(t, record.List(tx, record.Invitation{Backend: v}))), 1)
 		}
 		return nil
 	})
@@ -141,7 +142,7 @@ func testRecordsWhileListing(t *testing.T, s store.Store) {
 	const many = 250
 	update(t, s, func(tx store.Tx) error {
 		for i := range many {
-			if err := store.Put(tx, store.ShownHold{Backend: backend, ID: fmt.Sprintf("%04d", i)}); err != nil {
+			if err := record.Put(tx, record.ShownHold{Backend: backend, ID: fmt.Sprintf("%04d", i)}); err != nil {
 				return err
 			}
 		}
@@ -150,12 +151,12 @@ func testRecordsWhileListing(t *testing.T, s store.Store) {
 	n := 0
 	update(t, s, func(tx store.Tx) error {
 		n = 0
-		for h, err := range store.List(tx, store.ShownHold{Backend: backend}) {
+		for h, err := range record.List(tx, record.ShownHold{Backend: backend}) {
 			if err != nil {
 				return err
 			}
 			n++
-			if err := store.Delete(tx, h); err != nil {
+			if err := record.Delete(tx, h); err != nil {
 				return err
 			}
 		}
@@ -163,7 +164,7 @@ func testRecordsWhileListing(t *testing.T, s store.Store) {
 	})
 	Same(t, "listed", n, many)
 	View(t, s, func(tx store.Tx) error {
-		Same(t, "left", len(List(t, store.List(tx, store.ShownHold{}))), 0)
+		Same(t, "left", len(List(t, record.List(tx, record.ShownHold{}))), 0)
 		return nil
 	})
 }
@@ -172,15 +173,15 @@ func testSweep(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		for i := range 10 {
 			account := fmt.Sprint(i)
-			r := store.Removal{Backend: backend, Target: "t", Account: account, Kind: store.RemovalOfRole, At: At(0), Expires: At(int64(i))}
-			if err := store.Put(tx, r); err != nil {
+			r := record.Removal{Backend: backend, Target: "t", Account: account, Kind: record.RemovalOfRole, At: At(0), Expires: At(int64(i))}
+			if err := record.Put(tx, r); err != nil {
 				return err
 			}
 		}
-		later := store.Removal{Backend: backend, Target: "t", Account: "0", Kind: store.RemovalOfRole, Expires: At(100)}
-		never := store.Invitation{Backend: backend, Key: "k", At: At(0)}
-		other := store.Credential{IdP: "idp", Token: "jwt", LastUse: At(0), Expires: At(2)}
-		return errors.Join(store.Put(tx, later), store.Put(tx, never), store.Put(tx, other))
+		later := record.Removal{Backend: backend, Target: "t", Account: "0", Kind: record.RemovalOfRole, Expires: At(100)}
+		never := record.Invitation{Backend: backend, Key: "k", At: At(0)}
+		other := record.Credential{IdP: "idp", Token: "jwt", LastUse: At(0), Expires: At(2)}
+		return errors.Join(record.Put(tx, later), record.Put(tx, never), record.Put(tx, other))
 	})
 	var sizes []int
 	for range 4 {
@@ -193,13 +194,13 @@ func testSweep(t *testing.T, s store.Store) {
 	Same(t, "in parts", sizes, []int{3, 3, 0, 0})
 	View(t, s, func(tx store.Tx) error {
 		left := map[string]bool{}
-		for _, r := range List(t, store.List(tx, store.Removal{Backend: backend})) {
+		for _, r := range List(t, record.List(tx, record.Removal{Backend: backend})) {
 			left[r.Account] = true
 		}
 		Same(t, "those left", left, map[string]bool{"0": true, "6": true, "7": true, "8": true, "9": true})
-		_, there, err := store.Get(tx, store.Invitation{Backend: backend, Key: "k"})
+		_, there, err := record.Get(tx, record.Invitation{Backend: backend, Key: "k"})
 		Same(t, "one that never expires", there, true)
-		Same(t, "of another table", len(List(t, store.List(tx, store.Credential{}))), 0)
+		Same(t, "of another table", len(List(t, record.List(tx, record.Credential{}))), 0)
 		return err
 	})
 }

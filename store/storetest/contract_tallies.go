@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // blocked parks a mark as blocked.
@@ -99,11 +100,11 @@ func testHoldSizes(t *testing.T, s store.Store) {
 	put(entry("t", "a", "r1", "", ""), entry("t", "b", "r1", "", ""))
 	sizes("let go", 4, 1, store.HoldSize{ID: "h2", Target: "t", Why: "protected", Entries: 1})
 	update(t, s, func(tx store.Tx) error {
-		return errors.Join(tx.Ledger(backend).DeleteEntry("t", "a", "r2"), store.Put(tx, store.HeldOffboarding{Backend: backend, Account: "c", Target: "t", ID: "h3", Why: "w"}))
+		return errors.Join(tx.Ledger(backend).DeleteEntry("t", "a", "r2"), record.Put(tx, record.HeldOffboarding{Backend: backend, Account: "c", Target: "t", ID: "h3", Why: "w"}))
 	})
 	sizes("an off-boarding", 3, 0, store.HoldSize{ID: "h3", Target: "t", Why: "w", Offboardings: 1})
 	update(t, s, func(tx store.Tx) error {
-		return store.Put(tx, store.HeldOffboarding{Backend: backend, Account: "c", Target: "t", ID: "h3", Why: "w", Approved: true})
+		return record.Put(tx, record.HeldOffboarding{Backend: backend, Account: "c", Target: "t", ID: "h3", Why: "w", Approved: true})
 	})
 	sizes("approved", 3, 0)
 }

@@ -51,6 +51,7 @@ var floors = [][]string{
 	{"store/bolt", "store/postgres", "store/archive", "store/audit", "store/storetest"},
 	{"store/oldsettings"},
 	{"store"},
+	{"store/record"},
 	{"tools"},
 }
 

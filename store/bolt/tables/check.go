@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt/codec"
 	"github.com/scimbridge/scimbridge/store/bolt/directory"
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Check reads all tables and reports inconsistencies.
@@ -45,7 +46,7 @@ func Check(st store.Tx) error {
 // checkRecords checks that records decode, are under their keys, and are found by their expiry.
 func checkRecords(c *kv.Checker, rs records) {
 	expiring := 0
-	for _, like := range store.Tables() {
+	for _, like := range record.Tables() {
 		table := like.Table()
 		for k, v := range c.Tx.Scan(rs.bucket(table.Name), nil, 0) {
 			if err := decodeRecord(k, v, like); err != nil {

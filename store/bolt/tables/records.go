@@ -8,9 +8,9 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt/codec"
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 const (
@@ -21,10 +21,10 @@ const (
 type records struct{ tx *kv.Tx }
 
 // Records implements store.Tx.
-func (t Tx) Records() store.Records { return records{t.Tx} }
+func (t Tx) Records() record.Records { return records{t.Tx} }
 
 // recordKey returns the key of the first columns of a record.
-func recordKey(r store.Record, columns int) []byte {
+func recordKey(r record.Record, columns int) []byte {
 	var key []byte
 	for _, f := range r.Fields()[:columns] {
 		if s, ok := f.(*string); ok {
@@ -35,7 +35,7 @@ func recordKey(r store.Record, columns int) []byte {
 }
 
 // encodeRecord writes all columns, also those of the key, where a long one is shortened.
-func encodeRecord(key []byte, r store.Record) []byte {
+func encodeRecord(key []byte, r record.Record) []byte {
 	e := codec.NewRecord(128)
 	for _, f := range r.Fields() {
 		switch f := f.(type) {
@@ -53,7 +53,7 @@ func encodeRecord(key []byte, r store.Record) []byte {
 }
 
 // decodeRecord fills in a record. Columns that a later version added are zero.
-func decodeRecord(key, raw []byte, r store.Record) error {
+func decodeRecord(key, raw []byte, r record.Record) error {
 	d, err := codec.OpenRecord(key, raw)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.Table().Name, err)
@@ -106,7 +106,7 @@ func (rs records) make(table string) (*bbolt.Bucket, error) {
 	return b, nil
 }
 
-func (rs records) Read(r store.Record) (bool, error) {
+func (rs records) Read(r record.Record) (bool, error) {
 	t := r.Table()
 	key := recordKey(r, t.Key)
 	raw := kv.Get(rs.bucket(t.Name), key)
@@ -118,7 +118,7 @@ func (rs records) Read(r store.Record) (bool, error) {
 }
 
 // expiry returns when a record expires; zero: never.
-func expiry(r store.Record) time.Time {
+func expiry(r record.Record) time.Time {
 	if !r.Table().Expires {
 		return time.Time{}
 	}
@@ -156,8 +156,8 @@ func (rs records) forgetExpiry(b *bbolt.Bucket, table string, key []byte) error 
 }
 
 // emptyRecord returns a record of the table.
-func emptyRecord(table string) (store.Record, bool) {
-	for _, r := range store.Tables() {
+func emptyRecord(table string) (record.Record, bool) {
+	for _, r := range record.Tables() {
 		if r.Table().Name == table {
 			return r, true
 		}
@@ -165,7 +165,7 @@ func emptyRecord(table string) (store.Record, bool) {
 	return nil, false
 }
 
-func (rs records) Write(r store.Record) error {
+func (rs records) Write(r record.Record) error {
 	rs.tx.Write()
 	t := r.Table()
 	b, err := rs.make(t.Name)
@@ -193,13 +193,13 @@ func (rs records) Write(r store.Record) error {
 	return rs.tx.Put(b, key, encodeRecord(key, r))
 }
 
-func (rs records) Remove(r store.Record) error {
+func (rs records) Remove(r record.Record) error {
 	rs.tx.Write()
 	t := r.Table()
 	return rs.remove(t, recordKey(r, t.Key))
 }
 
-func (rs records) remove(t store.Table, key []byte) error {
+func (rs records) remove(t record.Table, key []byte) error {
 	b := rs.bucket(t.Name)
 	if kv.Get(b, key) == nil {
 		return nil
@@ -218,13 +218,13 @@ func (rs records) remove(t store.Table, key []byte) error {
 }
 
 // recountHeld counts a held off-boarding in place of the previous one under its key; either may be empty.
-func (rs records) recountHeld(b *bbolt.Bucket, key []byte, r store.Record) error {
-	after, is := r.(*store.HeldOffboarding)
+func (rs records) recountHeld(b *bbolt.Bucket, key []byte, r record.Record) error {
+	after, is := r.(*record.HeldOffboarding)
 	if !is {
 		return nil
 	}
 	if raw := kv.Get(b, key); raw != nil {
-		var before store.HeldOffboarding
+		var before record.HeldOffboarding
 		if err := decodeRecord(key, raw, &before); err != nil {
 			return err
 		}
@@ -232,14 +232,14 @@ func (rs records) recountHeld(b *bbolt.Bucket, key []byte, r store.Record) error
 			return err
 		}
 	}
-	if *after == (store.HeldOffboarding{}) {
+	if *after == (record.HeldOffboarding{}) {
 		return nil
 	}
 	return rs.tallyHeld(*after, 1)
 }
 
 // prefixOf counts the key columns of a record before its first empty one.
-func prefixOf(r store.Record) int {
+func prefixOf(r record.Record) int {
 	n := r.Table().Key
 	for i, f := range r.Fields()[:n] {
 		if s, ok := f.(*string); ok && *s == "" {
@@ -249,9 +249,9 @@ func prefixOf(r store.Record) int {
 	return n
 }
 
-func (rs records) Scan(like store.Record, fresh func() store.Record) iter.Seq2[store.Record, error] {
+func (rs records) Scan(like record.Record, fresh func() record.Record) iter.Seq2[record.Record, error] {
 	prefix := recordKey(like, prefixOf(like))
-	return func(yield func(store.Record, error) bool) {
+	return func(yield func(record.Record, error) bool) {
 		for k, v := range rs.tx.Scan(rs.bucket(like.Table().Name), prefix, 0) {
 			r := fresh()
 			err := decodeRecord(k, v, r)
@@ -269,7 +269,7 @@ func (rs records) Sweep(now time.Time, most int) (removed int, err error) {
 		if removed == most || len(k) < 8 || int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() {
 			break
 		}
-		for _, r := range store.Tables() {
+		for _, r := range record.Tables() {
 			t := r.Table()
 			key, ok := cutKey(k[8:], t.Name)
 			if !ok {

@@ -7,6 +7,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt/codec"
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // Recount computes the tallies of a file without them.
@@ -44,7 +45,7 @@ func (t Tx) Recount() error {
 			}
 		}
 	}
-	for h, err := range store.List(t, store.HeldOffboarding{}) {
+	for h, err := range record.List(t, record.HeldOffboarding{}) {
 		if err == nil {
 			err = (records{t.Tx}).tallyHeld(h, 1)
 		}

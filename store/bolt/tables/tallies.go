@@ -8,6 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt/codec"
 	"github.com/scimbridge/scimbridge/store/bolt/kv"
+	"github.com/scimbridge/scimbridge/store/record"
 )
 
 // The tallies are the numbers of metrics and status. They are updated with every change, so that reading them
@@ -208,9 +209,9 @@ func (l *ledger) tallyEntry(before, after *store.Entry) error {
 func (l *ledger) tallyHold(id, target, why string, entries, offboardings int) error {
 	key := codec.MakeKey(id, target, why)
 	h := store.HoldSize{ID: id, Target: target, Why: why}
-	if record := l.Get(ledgerHolds, key); record != nil {
+	if row := l.Get(ledgerHolds, key); row != nil {
 		var err error
-		if h, err = decodeHold(key, record); err != nil {
+		if h, err = decodeHold(key, row); err != nil {
 			return err
 		}
 	}
@@ -234,8 +235,8 @@ func (l *ledger) tallyHold(id, target, why string, entries, offboardings int) er
 	return l.Tx.Put(b, key, e.Seal(key))
 }
 
-func decodeHold(key, record []byte) (h store.HoldSize, err error) {
-	d, err := codec.OpenRecord(key, record)
+func decodeHold(key, row []byte) (h store.HoldSize, err error) {
+	d, err := codec.OpenRecord(key, row)
 	if err != nil {
 		return h, fmt.Errorf("size of a hold: %w", err)
 	}
@@ -272,7 +273,7 @@ func (l *ledger) Size() (entries, heldAccounts int, err error) {
 }
 
 // tallyHeld counts a held off-boarding, unless it is approved.
-func (rs records) tallyHeld(h store.HeldOffboarding, by int) error {
+func (rs records) tallyHeld(h record.HeldOffboarding, by int) error {
 	if h.Approved {
 		return nil
 	}

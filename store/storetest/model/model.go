@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -113,7 +114,7 @@ type model struct {
 	links    map[triple]store.Link
 	cached   map[triple]store.CachedAccount
 	settings map[string]string
-	removals map[entryID]store.Removal // by backend, target, account, kind
+	removals map[entryID]record.Removal // by backend, target, account, kind
 	events   []store.Event
 	seals    []store.Seal // of the first events
 	anchor   store.Seal
@@ -124,7 +125,7 @@ type model struct {
 func newModel() *model {
 	return &model{
 		dirs: map[string]*modelDir{}, marks: map[markID]store.Mark{}, entries: map[entryID]store.Entry{},
-		links: map[triple]store.Link{}, cached: map[triple]store.CachedAccount{}, settings: map[string]string{}, removals: map[entryID]store.Removal{},
+		links: map[triple]store.Link{}, cached: map[triple]store.CachedAccount{}, settings: map[string]string{}, removals: map[entryID]record.Removal{},
 	}
 }
 
@@ -172,8 +173,8 @@ func (m *model) compare(t *testing.T, tx store.Tx) error {
 	for k, v := range m.settings {
 		storetest.Same(t, "setting "+k, string(tx.Setting(k)), v)
 	}
-	removals := map[entryID]store.Removal{}
-	for _, r := range storetest.List(t, store.List(tx, store.Removal{})) {
+	removals := map[entryID]record.Removal{}
+	for _, r := range storetest.List(t, record.List(tx, record.Removal{})) {
 		removals[entryID{r.Backend, r.Target, r.Account, r.Kind}] = r
 	}
 	storetest.Same(t, "removals", removals, m.removals)

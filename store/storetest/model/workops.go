@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -275,35 +276,35 @@ func opSetting(r *rand.Rand) op {
 }
 
 func opRecord(r *rand.Rand) op {
-	id := entryID{modelBackends()[r.IntN(2)], named(r, "t", 3), named(r, "a", 4), []string{store.RemovalOfRole, store.RemovalByOffboarding}[r.IntN(2)]}
-	row := store.Removal{Backend: id.backend, Target: id.target, Account: id.account, Kind: id.role, At: storetest.At(r.Int64N(1000)), Approved: r.IntN(2) == 0}
+	id := entryID{modelBackends()[r.IntN(2)], named(r, "t", 3), named(r, "a", 4), []string{record.RemovalOfRole, record.RemovalByOffboarding}[r.IntN(2)]}
+	row := record.Removal{Backend: id.backend, Target: id.target, Account: id.account, Kind: id.role, At: storetest.At(r.Int64N(1000)), Approved: r.IntN(2) == 0}
 	if r.IntN(4) > 0 {
 		row.Expires = storetest.At(r.Int64N(1000))
 	}
 	return func(tx store.Tx, m *model) error {
 		m.removals[id] = row
-		return store.Put(tx, row)
+		return record.Put(tx, row)
 	}
 }
 
 // opHeldOffboarding changes a held off-boarding, which counts in the sizes of the holds.
 func opHeldOffboarding(r *rand.Rand) op {
-	h := store.HeldOffboarding{Backend: modelBackends()[r.IntN(2)], Account: named(r, "a", 4), Target: named(r, "t", 3), ID: named(r, "hold", 3),
+	h := record.HeldOffboarding{Backend: modelBackends()[r.IntN(2)], Account: named(r, "a", 4), Target: named(r, "t", 3), ID: named(r, "hold", 3),
 		Why: named(r, "why", 2), Approved: r.IntN(3) == 0}
 	gone := r.IntN(3) == 0
 	return func(tx store.Tx, _ *model) error {
 		if gone {
-			return store.Delete(tx, h)
+			return record.Delete(tx, h)
 		}
-		return store.Put(tx, h)
+		return record.Put(tx, h)
 	}
 }
 
 func opDeleteRecord(r *rand.Rand) op {
-	id := entryID{modelBackends()[r.IntN(2)], named(r, "t", 3), named(r, "a", 4), store.RemovalOfRole}
+	id := entryID{modelBackends()[r.IntN(2)], named(r, "t", 3), named(r, "a", 4), record.RemovalOfRole}
 	return func(tx store.Tx, m *model) error {
 		delete(m.removals, id)
-		return store.Delete(tx, store.Removal{Backend: id.backend, Target: id.target, Account: id.account, Kind: id.role})
+		return record.Delete(tx, record.Removal{Backend: id.backend, Target: id.target, Account: id.account, Kind: id.role})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/record"
 	"github.com/scimbridge/scimbridge/store/storetest"
 )
 
@@ -153,16 +154,16 @@ func rereadLedger(t *testing.T, tx store.Tx) error {
 }
 
 func rereadRecords(t *testing.T, tx store.Tx) error {
-	key := store.Command{Name: store.CommandRetry, Backend: backend}
-	_, there, err := store.Get(tx, key)
+	key := record.Command{Name: record.CommandRetry, Backend: backend}
+	_, there, err := record.Get(tx, key)
 	storetest.Same(t, "record before", there, false)
 	put := key
 	put.Value = "1"
-	err2 := store.Put(tx, put)
-	got, _, err3 := store.Get(tx, key)
+	err2 := record.Put(tx, put)
+	got, _, err3 := record.Get(tx, key)
 	storetest.Same(t, "record after", got, put)
-	err4 := store.Delete(tx, key)
-	_, there, err5 := store.Get(tx, key)
+	err4 := record.Delete(tx, key)
+	_, there, err5 := record.Get(tx, key)
 	storetest.Same(t, "record deleted", there, false)
 	return errors.Join(err, err2, err3, err4, err5)
 }

@@ -1,7 +1,14 @@
-package store
+// Package record has the typed tables of a store: what it keeps besides directories, marks, the ledger and
+// events. A record is a row that its key finds.
+//
+//	record.go      reading and writing records of any table
+//	tables.go      the tables
+//	comparison.go  the tables of comparisons with the vendor
+//
+// It imports no other package of the program: package store has a transaction with Records.
+package record
 
 import (
-	"context"
 	"iter"
 	"time"
 )
@@ -43,6 +50,11 @@ type recordOf[T any] interface {
 	Record
 }
 
+// Tx is a transaction of a store.
+type Tx interface {
+	Records() Records
+}
+
 // Get reads the record that has the key columns of key.
 func Get[T any, P recordOf[T]](tx Tx, key T) (row T, found bool, err error) {
 	row = key
@@ -70,20 +82,6 @@ func List[T any, P recordOf[T]](tx Tx, like T) iter.Seq2[T, error] {
 			if !yield(row, err) || err != nil {
 				return
 			}
-		}
-	}
-}
-
-// Sweep removes the expired records of a store, in transactions of at most so many.
-func Sweep(ctx context.Context, s Store, now time.Time, part int) error {
-	for {
-		removed := 0
-		err := s.Update(ctx, func(tx Tx) (err error) {
-			removed, err = tx.Records().Sweep(now, part)
-			return err
-		})
-		if err != nil || removed < part {
-			return err
 		}
 	}
 }
