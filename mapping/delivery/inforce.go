@@ -2,9 +2,13 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/scimbridge/scimbridge/mapping/view"
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/memory"
@@ -27,6 +31,7 @@ func (w *Worker) Remap(ctx context.Context) error {
 	rules, setting := w.Rules(), memory.MappingKey(w.Name)
 	w.remapped.Store(rules)
 	want := w.GoesBy(rules)
+	var kept memory.Rules
 	now := w.Clock()
 	var used []string // which the worker alone changes
 	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -39,8 +44,9 @@ func (w *Worker) Remap(ctx context.Context) error {
 		return fmt.Errorf("listing what a changed mapping concerns: %w", err)
 	}
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
-		if string(tx.Setting(setting)) == want {
-			return nil
+		var err error
+		if kept, err = w.keepRules(tx, rules); err != nil || string(tx.Setting(setting)) == want {
+			return err
 		}
 		if err := errors.Join(pin.Unbind(tx, rules, w.Name), pin.BindAll(tx, rules, w.Name, now)); err != nil {
 			return err
@@ -61,5 +67,129 @@ func (w *Worker) Remap(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("marking what a changed mapping concerns: %w", err)
 	}
+	return w.takeFormer(kept)
+}
+
+// keepRules notes in the store which rules are in force, and keeps those before until what only the change takes away
+// is decided. What an operator lets go is looked at again.
+func (w *Worker) keepRules(tx store.Tx, rules *mapping.Rules) (memory.Rules, error) {
+	kept, err := w.View.Memory.Rules(tx)
+	if err != nil {
+		return kept, err
+	}
+	held, err := w.HeldByRules(tx)
+	if err != nil {
+		return kept, err
+	}
+	print, before := rules.Fingerprint(w.Name), kept
+	if kept.Print != print {
+		raw, err := json.Marshal(rules.Of(w.Name))
+		if err != nil {
+			return kept, fmt.Errorf("keeping the rules in force: %w", err)
+		}
+		if !kept.Fresh && len(held) == 0 {
+			kept.Former = nil
+		}
+		if kept.Print != "" {
+			kept.Former, kept.Fresh = append(slices.Clone(kept.Former), kept.InForce), true
+		}
+		kept.Print, kept.InForce = print, raw
+	}
+	if len(held) > 0 && kept.Allowed == print {
+		err := w.Wake(tx, w.Clock(), func(m store.Mark) bool { return m.State == store.Held && slices.Contains(held, m.Reason) })
+		if err != nil {
+			return kept, err
+		}
+	}
+	if kept.Print == before.Print {
+		return kept, nil
+	}
+	return kept, w.PutRules(tx, kept)
+}
+
+// takeFormer goes by the rules before a change as the store has them. If they cannot be read, nothing is held by them:
+// the limits still hold much at once.
+func (w *Worker) takeFormer(kept memory.Rules) error {
+	former, err := w.FormerOf(kept)
+	if err != nil {
+		w.Log.Warn("the rules before the last change cannot be read: what the change takes away is held by the limits alone", "backend", w.Name, "error", err)
+	}
+	w.former, w.formerAt = former, w.Clock()
 	return nil
+}
+
+// formerAgain is how far apart it is looked whether everything was compared with changed rules: with nothing to do, and
+// otherwise. Until then a revocation that the former rules would not have asked for is held.
+const (
+	formerIdle  = 100 * time.Millisecond
+	formerAgain = 5 * time.Second
+)
+
+// endFormer forgets the rules before a change once everything was compared with the new ones, and what they take away
+// is decided. It returns when to look again; zero: after a decision.
+func (w *Worker) endFormer(ctx context.Context, idle bool) (again time.Time, err error) {
+	if len(w.former.Rules) == 0 || w.ModeNow() != view.Sync {
+		return again, nil
+	}
+	after := formerAgain
+	if idle {
+		after = formerIdle
+	}
+	if at := w.formerAt.Add(after); at.After(w.Clock()) {
+		if w.former.Fresh {
+			again = at
+		}
+		return again, nil
+	}
+	w.formerAt = w.Clock()
+	var fresh bool
+	var held []string
+	err = w.Store.View(ctx, func(tx store.Tx) (err error) {
+		if fresh = w.former.Fresh; fresh {
+			if fresh, err = w.comparing(tx); err != nil {
+				return err
+			}
+		}
+		held, err = w.HeldByRules(tx)
+		return err
+	})
+	over := err == nil && !fresh && len(held) == 0
+	if err == nil && (over || fresh != w.former.Fresh) {
+		err = w.decideFormer(ctx, fresh, over)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking whether a changed mapping is decided: %w", err)
+	}
+	if w.former.Fresh {
+		again = w.formerAt.Add(after)
+	}
+	return again, nil
+}
+
+// decideFormer writes how far the decision about a changed mapping is.
+func (w *Worker) decideFormer(ctx context.Context, fresh, over bool) error {
+	var kept memory.Rules
+	err := w.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if kept, err = w.View.Memory.Rules(tx); err != nil {
+			return err
+		}
+		if kept.Fresh = fresh; over {
+			kept.Former, kept.Allowed = nil, ""
+		}
+		return w.PutRules(tx, kept)
+	})
+	if err != nil {
+		return err
+	}
+	return w.takeFormer(kept)
+}
+
+// comparing reports whether something is still to be compared with the rules in force.
+func (w *Worker) comparing(tx store.Tx) (bool, error) {
+	for m, err := range tx.Work(w.Name).Marks("") {
+		if err != nil || m.State == store.Pending && (m.Subject == store.Subject{} || m.Origin.Initiator == memory.ByRules) {
+			return true, err
+		}
+	}
+	return false, nil
 }

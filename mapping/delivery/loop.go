@@ -48,7 +48,11 @@ func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.
 		return next, err
 	}
 	w.PreemptFor(targets)
-	next = memory.Earlier(memory.Earlier(next, w.Next()), w.admins.Next())
+	again, err := w.endFormer(ctx, len(targets) == 0 && !w.Any())
+	if err != nil {
+		return next, err
+	}
+	next = memory.Earlier(memory.Earlier(memory.Earlier(next, w.Next()), w.admins.Next()), again)
 	if w.launchAll(ctx, targets, rechecks, visited) {
 		again := w.Clock()
 		if visited == nil {

@@ -27,6 +27,8 @@ type Worker struct {
 	Backend backend.Backend
 	Rules   func() *mapping.Rules // the mapping that is to be in force: see inForce
 	view.Settings
+	// Where compiles the condition of a rule. Without it what a changed mapping takes away is not held.
+	Where      func(text string) (func(store.User) bool, error)
 	*view.View // made by Init
 
 	Targets      int // worked on at once; 0: eight, 1: one after the other
@@ -52,6 +54,8 @@ type Worker struct {
 	standby    atomic.Bool
 	remapAsked atomic.Bool
 	remapped   atomic.Pointer[mapping.Rules] // see inForce
+	former     view.Former                   // rules before a change: see keepRules
+	formerAt   time.Time                     // when it was looked last whether that is decided
 
 	busy bool      // something was under way when the last round ended
 	left int       // targets that are due and for which there was no room
@@ -72,7 +76,10 @@ func (w *Worker) Init() *Worker {
 	}
 	w.ahead.Store(w.Now().UnixNano() - int64(w.Steady()))
 	w.View = view.NewView(w.Name, w.Settings, w.Backend.Traits)
-	w.InForce, w.Clock, w.View.Standby = w.inForce, w.now, w.standby.Load
+	w.InForce, w.Clock, w.View.Standby, w.View.Where = w.inForce, w.now, w.standby.Load, w.Where
+	if w.Where != nil {
+		w.Former = func(store.Tx) (view.Former, error) { return w.former, nil }
+	}
 	if w.Jitter == nil {
 		w.Jitter = rand.Float64
 	}

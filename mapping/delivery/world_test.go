@@ -302,6 +302,6 @@ func inMemory(t *testing.T) string {
 // deskOf returns what answers the operators of a worker's backend.
 func deskOf(w *delivery.Worker) *desk.Desk {
 	v := view.NewView(w.Name, w.Settings, w.Backend.Traits)
-	v.InForce, v.Clock, v.Standby = w.Rules, w.Clock, w.StandsBy
+	v.InForce, v.Clock, v.Standby, v.Where = w.Rules, w.Clock, w.StandsBy, w.View.Where
 	return &desk.Desk{View: v, Store: w.Store, Nudge: w.Nudge, Log: w.Log}
 }

@@ -228,10 +228,31 @@ func (p *Preview) sort() {
 type previewer struct {
 	*Desk
 	before *mapping.Rules // that are in force indeed
+	kept   *view.Former   // what former has read
 }
 
 func (w *Desk) under(rules *mapping.Rules) *previewer {
 	v := view.NewView(w.Name, w.Settings, w.Traits)
-	v.Clock, v.InForce = w.Clock, func() *mapping.Rules { return rules }
-	return &previewer{Desk: &Desk{View: v, Store: w.Store}, before: w.InForce()}
+	p := &previewer{Desk: &Desk{View: v, Store: w.Store}, before: w.InForce()}
+	v.Clock, v.InForce, v.Where = w.Clock, func() *mapping.Rules { return rules }, w.Where
+	if w.Where != nil {
+		v.Former = p.former
+	}
+	return p
+}
+
+// former are the rules before a change: those in force, too, if others are proposed.
+func (p *previewer) former(tx store.Tx) (view.Former, error) {
+	if p.kept != nil {
+		return *p.kept, nil
+	}
+	f, err := p.FormerRules(tx)
+	if err != nil {
+		return f, err
+	}
+	if p.before.Fingerprint(p.Name) != p.InForce().Fingerprint(p.Name) {
+		f.Rules, f.Fresh, f.Allowed = append(f.Rules, p.before), true, false
+	}
+	p.kept = &f
+	return f, nil
 }

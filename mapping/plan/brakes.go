@@ -16,6 +16,7 @@ const (
 	EmptiesRole  = "empties_role"
 	Removals     = "max_removals"
 	Offboardings = "max_offboardings"
+	ChangedRules = "changed_rules" // no group of the user changed
 )
 
 // wholeTeam is from how many holders on revoking a role from all of them is held.
@@ -38,6 +39,8 @@ func (r *run) classify() {
 			case e.Approved, e.Hold == "" && !revocable(e):
 			case e.Hold != "" && !dissolves(e.Why) && !(d.Offboarded && ordinary(e.Why)):
 				d.hold(role, e.Why)
+			case r.onlyByRules(d, role):
+				d.hold(role, ChangedRules)
 			default:
 				fresh = true
 			}
@@ -57,9 +60,27 @@ func (r *run) classify() {
 	}
 }
 
+// onlyByRules reports whether a revocation waits for a decision about the changed rules: the rules before would give
+// the role to the account as its groups are now. Of rules that everything was compared with since, only what is held
+// already waits.
+func (r *run) onlyByRules(d *draft, role string) bool {
+	e := d.Owned[role]
+	switch {
+	case !d.Former[role] || d.Offboarded:
+		return false
+	case r.s.Rules.Allowed:
+		if d.allowed == nil {
+			d.allowed = map[string]bool{}
+		}
+		d.allowed[role] = true
+		return false
+	}
+	return e.Why == ChangedRules || r.s.Rules.Fresh && revocable(e)
+}
+
 // dissolves reports whether a hold ends when its reason does: any other waits for an operator.
 func dissolves(why string) bool {
-	return why == Protected || why == OwnAccount || why == LastAdmin
+	return why == Protected || why == OwnAccount || why == LastAdmin || why == ChangedRules
 }
 
 // ordinary are the reasons that hold no off-boarding: it has a limit of its own.
@@ -96,6 +117,11 @@ func (d *draft) fresh() (out []string) {
 		}
 	}
 	return out
+}
+
+// limited lists those of the fresh that a limit applies to: an operator let the others go with the rules.
+func (d *draft) limited() []string {
+	return slices.DeleteFunc(d.fresh(), func(role string) bool { return d.allowed[role] })
 }
 
 // measures reports whether the ledger of the target must be known.
@@ -136,7 +162,7 @@ func (r *run) keepTeams() {
 			continue
 		}
 		for _, d := range r.ordinary {
-			if slices.Contains(d.fresh(), role) {
+			if slices.Contains(d.limited(), role) {
 				d.hold(role, EmptiesRole)
 			}
 		}

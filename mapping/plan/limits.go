@@ -23,7 +23,7 @@ func (r *run) limits() {
 	r.limitOffboardings()
 	r.limitSets()
 	for _, d := range slices.Concat(r.ordinary, r.leaving) {
-		d.Counts = len(d.fresh()) > 0 // neither what is held, nor what was approved of the same account
+		d.Counts = len(d.limited()) > 0 // neither what is held, nor what was approved of the same account
 	}
 }
 
@@ -54,7 +54,7 @@ func (r *run) limitRemovals() {
 	l := r.MaxRemovals
 	all, planned := r.within(l.Window, false), false
 	for _, d := range r.ordinary {
-		if len(d.fresh()) > 0 {
+		if len(d.limited()) > 0 {
 			all[d.ID], planned = true, true
 		}
 	}
@@ -73,7 +73,7 @@ func (r *run) limitOffboardings() {
 	gone, allowed := r.within(l.Window, true), l.Allows(r.base(l.Window))
 	for _, d := range inOrder(r.leaving) {
 		switch {
-		case len(d.fresh()) == 0 || gone[d.ID]:
+		case len(d.limited()) == 0 || gone[d.ID]:
 		case len(gone) < allowed:
 			gone[d.ID] = true
 		default:
@@ -89,7 +89,7 @@ func inOrder(all []*draft) []*draft {
 
 // holdFresh holds everything of an account that is not held, approved or begun.
 func (d *draft) holdFresh(why string) {
-	for _, role := range d.fresh() {
+	for _, role := range d.limited() {
 		d.hold(role, why)
 	}
 }

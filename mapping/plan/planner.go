@@ -109,7 +109,8 @@ type Call struct {
 type draft struct {
 	Account
 	Decision
-	untouchable string // why the account never loses a role; "": it may
+	allowed     map[string]bool // roles that an operator let go with the rules
+	untouchable string          // why the account never loses a role; "": it may
 }
 
 // run is one plan in the making.

@@ -14,7 +14,7 @@ func (r *run) limitSets() {
 		return
 	}
 	losing, counted := maps.Clone(r.ledger.Users), 0
-	if len(r.sets.fresh()) > 0 {
+	if len(r.sets.limited()) > 0 {
 		seen, _ := r.observation()
 		counted = seen.Count
 		for id, roles := range seen.Holders {
@@ -35,7 +35,7 @@ func (r *run) limitSets() {
 	l := r.MaxRemovals
 	maps.Copy(losing, r.within(l.Window, false))
 	for _, d := range r.ordinary {
-		if len(d.fresh()) > 0 {
+		if len(d.limited()) > 0 {
 			losing[d.ID] = true
 		}
 	}

@@ -18,6 +18,7 @@ type Snapshot struct {
 	// Blind says that the vendor is not read for this plan: it goes by the ledger alone.
 	Blind bool
 
+	Rules   RulesChange
 	Missing []Missing // users without an account
 	Leavers *Leavers  // nil until a plan needs it
 
@@ -28,6 +29,12 @@ type Snapshot struct {
 	// UnverifiableUntil has refused revocations, and until when no read can tell whether they are
 	// done.
 	UnverifiableUntil map[Grant]time.Time
+}
+
+// RulesChange is a change of the rules of which not everything is decided.
+type RulesChange struct {
+	Fresh   bool // not everything was compared with the new rules yet: holds may begin
+	Allowed bool // an operator lets go what they take away
 }
 
 // Replaces reports whether an account must have exactly some roles.
@@ -49,6 +56,7 @@ type Grant struct{ Account, Role string }
 type Account struct {
 	backend.Account
 	Want   map[string]Wish        // desired grants, by role
+	Former map[string]bool        // roles that the rules before a change would give
 	Ledger map[string]store.Entry // by role
 	Users  []User                 // those that are this account
 

@@ -70,6 +70,8 @@ func Hold(code string) string {
 		return "more people than max_removals allows"
 	case plan.Offboardings:
 		return "more people than max_offboardings allows"
+	case plan.ChangedRules:
+		return "only the changed mapping takes it away: no group of the user changed"
 	case plan.ChangedValue:
 		return "the user came to this account by a changed value, so it may be another person's; what is held is the end of the membership or account"
 	case Pin:

@@ -57,7 +57,7 @@ func (w *View) Bound(tx store.Tx) *mapping.Rules { return pin.Bound(tx, w.InForc
 // known has values whose account a listing has just shown.
 func (w *View) Load(tx store.Tx, target, id string, a *Account, known map[string]string) error {
 	a.Want, a.Ledger, a.Users, a.Frozen, a.Silenced = map[string]plan.Wish{}, map[string]store.Entry{}, nil, nil, nil
-	a.Causes, a.Links = nil, nil
+	a.Causes, a.Links, a.Former = nil, nil, nil
 	for e, err := range tx.Ledger(w.Name).Entries(target, id) {
 		if err != nil {
 			return err
@@ -114,7 +114,7 @@ func (w *View) loadUser(tx store.Tx, target string, a *Account, l store.Link, kn
 		a.because(l.IdP, g)
 	}
 	a.Users = append(a.Users, u)
-	return nil
+	return w.loadFormer(tx, target, a, l.IdP, user, groups)
 }
 
 // loadMarked notes which users wait to be looked up, if a wish of the account is not sure.
@@ -153,5 +153,11 @@ func (w *View) loadSettings(tx store.Tx, target string, a *Account) error {
 	for _, set := range w.Bound(tx).PermissionSets(t, all) {
 		a.Want[set] = plan.Wish{Firm: true, Sure: true}
 	}
-	return nil
+	f, err := w.former(tx)
+	for _, rules := range f.Rules {
+		for _, set := range pin.Bound(tx, rules).PermissionSets(t, all) {
+			a.wasGiven(set)
+		}
+	}
+	return err
 }

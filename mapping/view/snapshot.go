@@ -21,6 +21,11 @@ func (w *View) Snapshot(tx store.Tx, target string, v *Visit) (plan.Snapshot, er
 			s.UnverifiableUntil[plan.Grant{Account: g.Account, Role: g.Role}] = until
 		}
 	}
+	f, err := w.former(tx)
+	if err != nil {
+		return s, err
+	}
+	s.Rules = f.RulesChange
 	var speaks func(role string) bool
 	for id, a := range v.Accounts {
 		if err := w.Load(tx, target, id, a, v.Known); err != nil {
@@ -38,7 +43,6 @@ func (w *View) Snapshot(tx store.Tx, target string, v *Visit) (plan.Snapshot, er
 	for id, a := range v.Accounts {
 		s.Accounts[id] = a.Account
 	}
-	var err error
 	s.Missing, err = w.loadMissing(tx, target, v.Missing)
 	return s, err
 }

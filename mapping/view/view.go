@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scimbridge/scimbridge/store"
+
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/memory"
@@ -46,6 +48,8 @@ type View struct {
 	InForce func() *mapping.Rules
 	Standby func() bool // nothing is changed, in every mode
 	Recent  *memory.Recent
+	Former  func(tx store.Tx) (Former, error)                // nil: what changed rules take away is not held
+	Where   func(text string) (func(store.User) bool, error) // compiles the condition of a rule
 }
 
 // NewView returns a view whose InForce and Clock are to be set.

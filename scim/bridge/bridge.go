@@ -154,7 +154,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 // startRules compiles the rules, with their lines if there is a file.
 func startRules(b *Bridge) (*mapping.Rules, []byte, error) {
 	if b.Path != "" {
-		return b.readRules()
+		return b.readRules("")
 	}
 	rules, err := b.Config.Rules()
 	return rules, nil, err

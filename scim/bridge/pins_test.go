@@ -104,7 +104,7 @@ func TestPinByReload(t *testing.T) {
 	if code, out := s.command("plan", "--proposed", s.path, "--exit-code"); code != 0 {
 		t.Errorf("%d %s", code, out)
 	}
-	if code, out := s.command("reload"); code != 0 {
+	if code, out := s.command("reload", "--allow-revocations", "1"); code != 0 {
 		t.Errorf("%d %s", code, out)
 	}
 	s.person("bob@example.com")

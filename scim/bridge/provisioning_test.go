@@ -190,6 +190,7 @@ func TestRestart(t *testing.T) {
 // A configuration that changes between two starts is applied to every user.
 func TestRestartWithOtherRules(t *testing.T) {
 	s := newSetup(t, "strict", "batch: {size: 25, wait: 50ms}")
+	s.fixConsole()
 	s.person("ada@example.com")
 	s.start()
 	s.group("VT Admins", s.user("ada@example.com"))
@@ -204,5 +205,12 @@ func TestRestartWithOtherRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.start()
-	s.eventually("after", map[string]string{"ada@example.com": "acme HUNTING"})
+	s.eventually("after", map[string]string{"ada@example.com": "acme GROUP_ADMIN, acme HUNTING"})
+	if code, out := s.command("hold", "list"); code != 0 || !strings.Contains(out, "only the changed mapping takes it away") {
+		t.Errorf("%d %s", code, out)
+	}
+	if code, out := s.command("reload", "--allow-revocations", "1"); code != 0 || !strings.Contains(out, "takes away 1 role(s), as you allowed") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.eventually("allowed", map[string]string{"ada@example.com": "acme HUNTING"})
 }

@@ -243,13 +243,13 @@ func (b *Bridge) catchUp(ctx context.Context) error {
 	if reload == b.replicas.reload {
 		return nil
 	}
-	rules, data, err := b.readRules()
+	rules, data, err := b.readRules("")
 	if err != nil {
 		b.replicas.reload = reload // until the next request: the file stays as it is
 		b.Log.Error("a reload was requested, but this replica refuses its file; the rules in force stay", "error", err)
 		return nil
 	}
-	if _, err := b.takeRules(ctx, rules, data); err != nil {
+	if _, err := b.takeRules(ctx, rules, data, console.ReloadRequest{}); err != nil {
 		return fmt.Errorf("taking the rules that another replica asked for: %w", err)
 	}
 	b.replicas.reload = reload

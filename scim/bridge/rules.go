@@ -3,11 +3,18 @@ package bridge
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
+
+	"github.com/scimbridge/scimbridge/scim/console"
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/desk"
@@ -49,46 +56,100 @@ func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules, modes map[s
 	return out, nil
 }
 
-// Reload takes all mappings of the configuration file into force, or none, and returns what they
-// change. Other replicas over the same store reload theirs.
-func (b *Bridge) Reload(ctx context.Context) ([]desk.Preview, error) {
+// Reload takes all mappings of the configuration file into force, or none, and returns what they change. A file with
+// which the server could not start is refused whole. What only the changed mapping takes away is held, unless the
+// operator lets it go. Other replicas over the same store reload theirs.
+func (b *Bridge) Reload(ctx context.Context, asked console.ReloadRequest) (console.Reloaded, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
-	rules, data, err := b.readRules()
-	var plan []desk.Preview
+	rules, data, err := b.readRules(asked.File)
+	var out console.Reloaded
 	if err == nil {
-		plan, err = b.takeRules(ctx, rules, data)
+		out, err = b.takeRules(ctx, rules, data, asked)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the rules in force stay: %w", err)
+		return out, fmt.Errorf("the rules in force stay: %w", err)
 	}
-	return plan, b.replicas.requestReload(ctx, b.store)
+	return out, b.replicas.requestReload(ctx, b.store)
 }
 
-// readRules reads the mappings of the configuration file as it is now.
-func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
+// readRules reads the configuration file as it is now. meant is the file that the operator means; "" is the server's.
+func (b *Bridge) readRules(meant string) (*mapping.Rules, []byte, error) {
 	if b.Path == "" {
 		return nil, nil, errors.New("there is no configuration file to read again")
 	}
+	if err := sameFile(meant, b.Path); err != nil {
+		return nil, nil, err
+	}
 	data, err := config.ReadFile(b.Path)
 	if err != nil {
+		return nil, nil, err
+	}
+	if _, _, err := config.Parse(b.Path, data, b.Config.Kinds); err != nil {
 		return nil, nil, err
 	}
 	rules, err := b.Config.Propose(b.Path, data)
 	return rules, data, err
 }
 
+// sameFile refuses a file that is not the one with which the server runs.
+func sameFile(meant, runs string) error {
+	if meant == "" {
+		return nil
+	}
+	path, err := filepath.Abs(runs)
+	if err != nil {
+		return fmt.Errorf("finding the configuration file: %w", err)
+	}
+	one, err := os.Stat(meant)
+	other, err2 := os.Stat(path)
+	if err == nil && err2 == nil && os.SameFile(one, other) {
+		return nil
+	}
+	return fmt.Errorf("the server runs with %s and reads that file, not %s", path, meant)
+}
+
+// fits reports whether a saved plan is what would be done now.
+func fits(saved, now []desk.Preview) bool {
+	print := func(all []desk.Preview) string {
+		type calls struct {
+			Backend string
+			Mode    view.Mode
+			Calls   []desk.PreviewCall
+			Held    []desk.PreviewHold
+		}
+		out := make([]calls, len(all))
+		for i, p := range all {
+			out[i] = calls{p.Backend, p.Mode, p.Calls, p.Held}
+		}
+		text, _ := json.Marshal(out) // of texts and numbers: cannot fail
+		return string(text)
+	}
+	return print(saved) == print(now)
+}
+
 // takeRules takes rules into force. An error is one of the store and leaves the previous rules.
-func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte) ([]desk.Preview, error) {
+func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte, asked console.ReloadRequest) (out console.Reloaded, err error) {
 	plan, err := b.previews(ctx, rules, nil)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
+	if asked.Plan != nil && !fits(asked.Plan, plan) {
+		return out, errors.New("the saved plan no longer fits what would be done now; make it again with `scimbridge plan --proposed`")
+	}
+	sum := sha256.Sum256(data)
+	out = console.Reloaded{File: b.Path, SHA256: hex.EncodeToString(sum[:]), Revocations: console.OnlyByRules(plan), Plan: plan}
+	out.Allowed = asked.Plan != nil || asked.AllowRevocations > 0 && out.Revocations <= asked.AllowRevocations
 	if err := b.bindNames(ctx, rules); err != nil {
-		return nil, err
+		return out, err
+	}
+	if out.Allowed {
+		if err := b.allowRevocations(ctx, rules); err != nil {
+			return out, err
+		}
 	}
 	if err := b.loaded(ctx, "reload", "operator", "mappings", data); err != nil {
-		return nil, err
+		return out, err
 	}
 	b.rules.Store(rules)
 	b.noteRestart(plan)
@@ -100,7 +161,23 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 		b.Log.Info("new rules are in force", "backend", p.Backend, "calls", len(p.Calls), "people", people, "held", len(p.Held), "unknown", len(p.Unknown))
 		b.workers[p.Backend].RulesChanged()
 	}
-	return plan, nil
+	return out, nil
+}
+
+// allowRevocations lets go what rules alone take away, before they are in force.
+func (b *Bridge) allowRevocations(ctx context.Context, rules *mapping.Rules) error {
+	err := b.store.Update(ctx, func(tx store.Tx) error {
+		for _, name := range slices.Sorted(maps.Keys(b.workers)) {
+			if err := b.workers[name].AllowRevocations(tx, rules.Fingerprint(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("letting go what the rules take away: %w", err)
+	}
+	return nil
 }
 
 // bindNames binds the names that rules pin before the rules are in force, so that no group can come

@@ -42,7 +42,7 @@ func TestConditionalReload(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			if code, out := s.command("reload"); code != 0 {
+			if code, out := s.command("reload", "--allow-revocations", "1"); code != 0 {
 				t.Errorf("%d %s", code, out)
 			}
 		}()

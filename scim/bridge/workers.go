@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/where"
+
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
@@ -95,7 +97,7 @@ func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metr
 	c := b.Config.Backends[name]
 	return &delivery.Worker{
 		Name: name, Store: s, Backend: client, Rules: b.rules.Load,
-		Settings:     settings(c),
+		Settings: settings(c), Where: where.Compile,
 		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
 		CallTimeout: time.Duration(c.CallTimeout), ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
 		Drift: func(kind string) { metrics.Drift(name, kind) }, Repaired: func() { metrics.Repaired(name) }, Now: b.clock(),
@@ -118,7 +120,7 @@ func settings(c *config.Backend) view.Settings {
 // newDesk returns what answers the operators of a backend.
 func newDesk(b *Bridge, name string, client backend.Backend, e engine) *desk.Desk {
 	v := view.NewView(name, settings(b.Config.Backends[name]), client.Traits)
-	v.InForce, v.Standby, v.Clock = b.rules.Load, e.StandsBy, time.Now
+	v.InForce, v.Standby, v.Clock, v.Where = b.rules.Load, e.StandsBy, time.Now, where.Compile
 	if now := b.clock(); now != nil {
 		v.Clock = now
 	}

@@ -1,9 +1,14 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
+
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 
 	"github.com/spf13/cobra"
 
@@ -13,25 +18,51 @@ import (
 
 func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
+	var asked console.ReloadRequest
+	var saved string
 	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Apply the mappings of the configuration file", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if asked.File, err = filepath.Abs(*configFile); err == nil && saved != "" {
+				asked.Plan, err = planned.Read(saved)
+			}
+			if err != nil {
+				return fmt.Errorf("the rules in force stay: %w", err)
+			}
 			o, err := newOperatorClient(*configFile)
 			if err != nil {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
 			o.client.Timeout = 0 // as for a plan
-			var plan []desk.Preview
-			if err := o.send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
+			body, err := json.Marshal(asked)
+			if err != nil {
+				return err
+			}
+			var done console.Reloaded
+			if err := o.send(c.Context(), http.MethodPost, "/api/reload", body, &done); err != nil {
 				return err // the server says whether the rules in force stay
 			}
 			if asJSON {
-				return printJSON(stdout, plan)
+				return printJSON(stdout, done)
 			}
-			fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
-			return planned.Text(stdout, plan, held(plan)+planned.Uncertain)
+			fmt.Fprintf(stdout, "The rules of the file are in force: %s, SHA-256 %s.\n%s\n", legible.Text(done.File), done.SHA256, byRules(done))
+			return planned.Text(stdout, done.Plan, held(done.Plan)+planned.Uncertain)
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().IntVar(&asked.AllowRevocations, "allow-revocations", 0, "let go what only the changed mapping takes away, if it is at most this many roles")
+	c.Flags().StringVar(&saved, "plan", "", "let go what only the changed mapping takes away, if it is this saved plan: plan --proposed FILE --out plan.json")
+	c.MarkFlagsMutuallyExclusive("allow-revocations", "plan")
 	return c
+}
+
+// byRules says what becomes of what only the changed mapping takes away; "" if that is nothing.
+func byRules(done console.Reloaded) string {
+	switch {
+	case done.Revocations == 0:
+		return ""
+	case done.Allowed:
+		return fmt.Sprintf("Only the changed mapping takes away %d role(s), as you allowed.\n", done.Revocations)
+	}
+	return fmt.Sprintf("Only the changed mapping takes away %d role(s): they are held. Decide with `scimbridge hold list`,\nlet all of them go with `scimbridge reload --allow-revocations %d`, or put the rules back.\n", done.Revocations, done.Revocations)
 }
 
 // held says what happens to the held part of a plan once it is in force.

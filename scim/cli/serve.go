@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/bridge"
@@ -51,7 +53,7 @@ func serve(ctx context.Context, b *bridge.Bridge) error {
 	defer signal.Stop(hangups)
 	go func() {
 		for range hangups {
-			if _, err := b.Reload(ctx); err != nil {
+			if _, err := b.Reload(ctx, console.ReloadRequest{}); err != nil {
 				b.Log.Error("the configuration was to be read again", "error", err)
 			}
 		}

@@ -68,10 +68,6 @@ func (c *Console) plan(w http.ResponseWriter, r *http.Request) {
 	previews(w, func() ([]desk.Preview, error) { return c.Plan(r.Context(), r.URL.Query().Get("file"), proposed) })
 }
 
-func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
-	previews(w, func() ([]desk.Preview, error) { return c.Reload(r.Context()) })
-}
-
 // withoutDeadline removes the deadline of an answer and reports whether it could.
 func withoutDeadline(w http.ResponseWriter) bool {
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {

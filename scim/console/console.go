@@ -64,7 +64,7 @@ type Console struct {
 	// nil; errors name the file. Reload reads the configuration again. Their errors are for the
 	// operator.
 	Plan   func(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error)
-	Reload func(ctx context.Context) ([]desk.Preview, error)
+	Reload func(ctx context.Context, asked ReloadRequest) (Reloaded, error)
 	// Backup and Export write the whole store as of one moment; an errors.ErrUnsupported is for the
 	// operator. Resume ends the observe-only state of a restored store.
 	Backup, Export func(ctx context.Context, to io.Writer) error

@@ -271,7 +271,7 @@ func TestOperatorAPI(t *testing.T) {
 	c.Plan = func(context.Context, string, []byte) ([]desk.Preview, error) {
 		return []desk.Preview{{Backend: "planned"}}, nil
 	}
-	c.Reload = func(context.Context) ([]desk.Preview, error) { return nil, errors.New("refused") }
+	c.Reload = func(context.Context, ReloadRequest) (Reloaded, error) { return Reloaded{}, errors.New("refused") }
 	for path, method := range paths {
 		if status, body := call(method, path, key[1:]); status != 401 || strings.Contains(body, "ada@") {
 			t.Errorf("%s %s with another key: %d %s", method, path, status, body)

@@ -47,7 +47,7 @@ func FuzzOperator(f *testing.F) {
 			}
 			return []desk.Preview{}, nil
 		},
-		Reload: func(context.Context) ([]desk.Preview, error) { return []desk.Preview{}, nil },
+		Reload: func(context.Context, ReloadRequest) (Reloaded, error) { return Reloaded{}, nil },
 		Resume: func(context.Context) (bool, error) { vt.asked = append(vt.asked, "resume"); return true, nil },
 	}
 	handler := c.Handler()

@@ -1,0 +1,63 @@
+package memory
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/scimbridge/scimbridge/mapping/plan"
+	"github.com/scimbridge/scimbridge/store"
+)
+
+// Rules are the rules of a backend as the store has them, with those before as long as what only a change of the rules
+// takes away is not decided.
+type Rules struct {
+	Print   string            `json:"print"`             // the fingerprint of those in force
+	InForce json.RawMessage   `json:"in_force"`          // a list of mapping.Rule
+	Former  []json.RawMessage `json:"former,omitempty"`  // lists of before
+	Fresh   bool              `json:"fresh,omitempty"`   // not everything was compared with those in force yet
+	Allowed string            `json:"allowed,omitempty"` // the fingerprint of rules whose revocations an operator lets go
+}
+
+func (w *Memory) rulesKey() string { return "rules/" + w.Name }
+
+// Rules reads them; zero if no worker has written any.
+func (w *Memory) Rules(tx store.Tx) (r Rules, err error) {
+	raw := tx.Setting(w.rulesKey())
+	if raw == nil {
+		return r, nil
+	}
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return r, fmt.Errorf("reading the rules of before: %w", err)
+	}
+	return r, nil
+}
+
+// PutRules writes them.
+func (w *Memory) PutRules(tx store.Tx, r Rules) error {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("writing the rules of before: %w", err)
+	}
+	return tx.SetSetting(w.rulesKey(), raw)
+}
+
+// AllowRevocations lets go what rules take away that are in force or are about to be, also what is held of it.
+func (w *Memory) AllowRevocations(tx store.Tx, print string) error {
+	r, err := w.Rules(tx)
+	if err != nil {
+		return err
+	}
+	r.Allowed = print
+	return w.PutRules(tx, r)
+}
+
+// HeldByRules lists the holds of what only a change of the rules takes away.
+func (w *Memory) HeldByRules(tx store.Tx) (ids []string, err error) {
+	all, err := tx.Ledger(w.Name).Holds()
+	for _, h := range all {
+		if h.Why == plan.ChangedRules {
+			ids = append(ids, h.ID)
+		}
+	}
+	return ids, err
+}
