@@ -7,6 +7,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/where"
 	"github.com/scimbridge/scimbridge/store"
@@ -33,7 +34,7 @@ func ruled(t *testing.T, n int, rules ...mapping.Rule) *world {
 // allow lets go what the rules of the world take away.
 func (w *world) allow() {
 	w.t.Helper()
-	w.update(func(tx store.Tx) error { return w.worker.AllowRevocations(tx, w.rules.Fingerprint("vt")) })
+	w.update(func(tx store.Tx) error { return memory.AllowRevocations(tx, "vt", w.rules.Fingerprint("vt")) })
 	w.worker.RulesChanged()
 }
 

@@ -8,11 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/view"
-
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/pin"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -73,11 +72,11 @@ func (w *Worker) Remap(ctx context.Context) error {
 // keepRules notes in the store which rules are in force, and keeps those before until what only the change takes away
 // is decided. What an operator lets go is looked at again.
 func (w *Worker) keepRules(tx store.Tx, rules *mapping.Rules) (memory.Rules, error) {
-	kept, err := w.View.Memory.Rules(tx)
+	kept, err := memory.RulesOf(tx, w.Name)
 	if err != nil {
 		return kept, err
 	}
-	held, err := w.HeldByRules(tx)
+	held, err := memory.HeldByRules(tx, w.Name)
 	if err != nil {
 		return kept, err
 	}
@@ -104,13 +103,13 @@ func (w *Worker) keepRules(tx store.Tx, rules *mapping.Rules) (memory.Rules, err
 	if kept.Print == before.Print {
 		return kept, nil
 	}
-	return kept, w.PutRules(tx, kept)
+	return kept, kept.Put(tx, w.Name)
 }
 
 // takeFormer goes by the rules before a change as the store has them. If they cannot be read, nothing is held by them:
 // the limits still hold much at once.
 func (w *Worker) takeFormer(kept memory.Rules) error {
-	former, err := w.FormerOf(kept)
+	former, err := view.FormerOf(kept, w.View.Where)
 	if err != nil {
 		w.Log.Warn("the rules before the last change cannot be read: what the change takes away is held by the limits alone", "backend", w.Name, "error", err)
 	}
@@ -150,7 +149,7 @@ func (w *Worker) endFormer(ctx context.Context, idle bool) (again time.Time, err
 				return err
 			}
 		}
-		held, err = w.HeldByRules(tx)
+		held, err = memory.HeldByRules(tx, w.Name)
 		return err
 	})
 	over := err == nil && !fresh && len(held) == 0
@@ -170,13 +169,13 @@ func (w *Worker) endFormer(ctx context.Context, idle bool) (again time.Time, err
 func (w *Worker) decideFormer(ctx context.Context, fresh, over bool) error {
 	var kept memory.Rules
 	err := w.Store.Update(ctx, func(tx store.Tx) (err error) {
-		if kept, err = w.View.Memory.Rules(tx); err != nil {
+		if kept, err = memory.RulesOf(tx, w.Name); err != nil {
 			return err
 		}
 		if kept.Fresh = fresh; over {
 			kept.Former, kept.Allowed = nil, ""
 		}
-		return w.PutRules(tx, kept)
+		return kept.Put(tx, w.Name)
 	})
 	if err != nil {
 		return err

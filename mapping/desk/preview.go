@@ -242,17 +242,17 @@ func (w *Desk) under(rules *mapping.Rules) *previewer {
 }
 
 // former are the rules before a change: those in force, too, if others are proposed.
-func (p *previewer) former(tx store.Tx) (view.Former, error) {
-	if p.kept != nil {
-		return *p.kept, nil
+func (w *previewer) former(tx store.Tx) (view.Former, error) {
+	if w.kept != nil {
+		return *w.kept, nil
 	}
-	f, err := p.FormerRules(tx)
+	f, err := w.FormerRules(tx)
 	if err != nil {
 		return f, err
 	}
-	if p.before.Fingerprint(p.Name) != p.InForce().Fingerprint(p.Name) {
-		f.Rules, f.Fresh, f.Allowed = append(f.Rules, p.before), true, false
+	if w.before.Fingerprint(w.Name) != w.InForce().Fingerprint(w.Name) {
+		f.Rules, f.Fresh, f.Allowed = append(f.Rules, w.before), true, false
 	}
-	p.kept = &f
+	w.kept = &f
 	return f, nil
 }

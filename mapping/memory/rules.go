@@ -18,11 +18,11 @@ type Rules struct {
 	Allowed string            `json:"allowed,omitempty"` // the fingerprint of rules whose revocations an operator lets go
 }
 
-func (w *Memory) rulesKey() string { return "rules/" + w.Name }
+func rulesKey(backend string) string { return "rules/" + backend }
 
-// Rules reads them; zero if no worker has written any.
-func (w *Memory) Rules(tx store.Tx) (r Rules, err error) {
-	raw := tx.Setting(w.rulesKey())
+// RulesOf reads them; zero if no worker has written any.
+func RulesOf(tx store.Tx, backend string) (r Rules, err error) {
+	raw := tx.Setting(rulesKey(backend))
 	if raw == nil {
 		return r, nil
 	}
@@ -32,28 +32,28 @@ func (w *Memory) Rules(tx store.Tx) (r Rules, err error) {
 	return r, nil
 }
 
-// PutRules writes them.
-func (w *Memory) PutRules(tx store.Tx, r Rules) error {
+// Put writes them.
+func (r Rules) Put(tx store.Tx, backend string) error {
 	raw, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("writing the rules of before: %w", err)
 	}
-	return tx.SetSetting(w.rulesKey(), raw)
+	return tx.SetSetting(rulesKey(backend), raw)
 }
 
 // AllowRevocations lets go what rules take away that are in force or are about to be, also what is held of it.
-func (w *Memory) AllowRevocations(tx store.Tx, print string) error {
-	r, err := w.Rules(tx)
+func AllowRevocations(tx store.Tx, backend, print string) error {
+	r, err := RulesOf(tx, backend)
 	if err != nil {
 		return err
 	}
 	r.Allowed = print
-	return w.PutRules(tx, r)
+	return r.Put(tx, backend)
 }
 
 // HeldByRules lists the holds of what only a change of the rules takes away.
-func (w *Memory) HeldByRules(tx store.Tx) (ids []string, err error) {
-	all, err := tx.Ledger(w.Name).Holds()
+func HeldByRules(tx store.Tx, backend string) (ids []string, err error) {
+	all, err := tx.Ledger(backend).Holds()
 	for _, h := range all {
 		if h.Why == plan.ChangedRules {
 			ids = append(ids, h.ID)

@@ -20,21 +20,21 @@ type Former struct {
 
 // FormerRules reads the rules before a change from the store. Where compiles the condition of a rule.
 func (w *View) FormerRules(tx store.Tx) (Former, error) {
-	kept, err := w.Rules(tx)
+	kept, err := memory.RulesOf(tx, w.Name)
 	if err != nil {
 		return Former{}, err
 	}
-	return w.FormerOf(kept)
+	return FormerOf(kept, w.Where)
 }
 
-// FormerOf is FormerRules of what was read.
-func (w *View) FormerOf(kept memory.Rules) (out Former, err error) {
+// FormerOf is FormerRules of what was read. The condition compiles that of a rule.
+func FormerOf(kept memory.Rules, condition func(text string) (func(store.User) bool, error)) (out Former, err error) {
 	if len(kept.Former) == 0 {
 		return out, nil
 	}
 	out.RulesChange = plan.RulesChange{Fresh: kept.Fresh, Allowed: kept.Allowed == kept.Print}
 	for _, raw := range kept.Former {
-		rules, err := w.restore(raw)
+		rules, err := restore(raw, condition)
 		if err != nil {
 			return Former{}, fmt.Errorf("reading the rules of before: %w", err)
 		}
@@ -43,8 +43,8 @@ func (w *View) FormerOf(kept memory.Rules) (out Former, err error) {
 	return out, nil
 }
 
-// restore compiles rules that the store has.
-func (w *View) restore(raw json.RawMessage) (*mapping.Rules, error) {
+// restore compiles rules that the store has, with their conditions.
+func restore(raw json.RawMessage, condition func(text string) (func(store.User) bool, error)) (*mapping.Rules, error) {
 	var rules []mapping.Rule
 	if err := json.Unmarshal(raw, &rules); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (w *View) restore(raw json.RawMessage) (*mapping.Rules, error) {
 		if rules[i].WhereText == "" {
 			continue
 		}
-		where, err := w.Where(rules[i].WhereText)
+		where, err := condition(rules[i].WhereText)
 		if err != nil {
 			return nil, err
 		}

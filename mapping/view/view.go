@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/scimbridge/scimbridge/store"
-
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/plan"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 // Limit is how many accounts may lose something on a target within a window.

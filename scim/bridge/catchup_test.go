@@ -10,9 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scimbridge/scimbridge/scim/console"
-
 	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 	"github.com/scimbridge/scimbridge/store/record"

@@ -14,13 +14,13 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/scimbridge/scimbridge/scim/console"
-
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/pin"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -144,7 +144,7 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 		return out, err
 	}
 	if out.Allowed {
-		if err := b.allowRevocations(ctx, rules); err != nil {
+		if err := allowRevocations(ctx, b, rules); err != nil {
 			return out, err
 		}
 	}
@@ -165,10 +165,10 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 }
 
 // allowRevocations lets go what rules alone take away, before they are in force.
-func (b *Bridge) allowRevocations(ctx context.Context, rules *mapping.Rules) error {
+func allowRevocations(ctx context.Context, b *Bridge, rules *mapping.Rules) error {
 	err := b.store.Update(ctx, func(tx store.Tx) error {
 		for _, name := range slices.Sorted(maps.Keys(b.workers)) {
-			if err := b.workers[name].AllowRevocations(tx, rules.Fingerprint(name)); err != nil {
+			if err := memory.AllowRevocations(tx, name, rules.Fingerprint(name)); err != nil {
 				return err
 			}
 		}

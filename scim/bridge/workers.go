@@ -6,14 +6,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scimbridge/scimbridge/scim/where"
-
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/where"
 	"github.com/scimbridge/scimbridge/store"
 )
 

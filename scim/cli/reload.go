@@ -7,13 +7,12 @@ import (
 	"net/http"
 	"path/filepath"
 
-	"github.com/scimbridge/scimbridge/scim/console"
-	"github.com/scimbridge/scimbridge/scim/legible"
-
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/cli/planned"
+	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {

@@ -9,13 +9,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/scimbridge/scimbridge/scim/console"
-
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/cli/logs"
 	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 func serveCommand(configFile *string, stderr io.Writer, now func() time.Time) *cobra.Command {
