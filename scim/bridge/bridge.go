@@ -38,6 +38,7 @@ type Bridge struct {
 	given     store.Store // in tests
 	store     store.Store
 	workers   map[string]served
+	file      fileState
 	replicas  *replicas                     // nil: no other server shares the store
 	rules     atomic.Pointer[mapping.Rules] // in force
 	printed   fingerprints
@@ -84,6 +85,8 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	b.rules.Store(rules)
+	b.file.path, b.file.kinds = b.Path, b.Config.Kinds
+	b.file.took(data)
 	if err := b.loaded(ctx, "start", "bridge", "", data); err != nil {
 		return err
 	}
@@ -93,6 +96,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	names := slices.Sorted(maps.Keys(b.Config.Backends))
 	metrics := console.NewMetrics(s, names)
 	metrics.LogDropped(b.LogDropped)
+	metrics.ConfigFile(b.file.now)
 	metrics.Providers(slices.Sorted(maps.Keys(b.Config.IdentityProviders)))
 	b.watchOmissions(metrics)
 	if err := b.startWorkers(names, metrics); err != nil {

@@ -17,6 +17,7 @@
 //	operatorkey.go  the key file of this machine's operators
 //	kinds.go        the kinds of vendors
 //	clients.go      vendor clients, and simulated vendors
+//	filestate.go    the file on disk against what runs
 //	workers.go      the delivery to each backend
 //	rules.go        plan, reload, and rules in force
 //	loaded.go       the audit event about a loaded configuration

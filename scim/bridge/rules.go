@@ -152,6 +152,7 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 		return out, err
 	}
 	b.rules.Store(rules)
+	b.file.took(data)
 	b.noteRestart(plan)
 	for _, p := range plan {
 		people := 0

@@ -90,6 +90,9 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 		fmt.Fprintf(w, "\n%d request(s) without a valid credential in the last hour\n", s.Refused)
 	}
 	soon(w, s, now)
+	if f := s.Configuration; f != nil {
+		fmt.Fprintf(w, "\nwarning: configuration: %s\n", f.Words)
+	}
 	for _, warning := range s.Exposed {
 		fmt.Fprintf(w, "\nwarning: %s\n", warning)
 	}

@@ -24,6 +24,7 @@ type Metrics struct {
 	ignored  *prometheus.CounterVec
 	omitted  *prometheus.CounterVec
 	unknown  *unknownMembers
+	file     func() FileState
 }
 
 // NewMetrics returns registered metrics, with the gauges of every backend at 0 from the start.
@@ -53,6 +54,17 @@ func NewMetrics(s store.Store, backends []string) *Metrics {
 		}
 		m.repaired.WithLabelValues(b)
 	}
+	m.file = func() FileState { return FileState{} }
+	gauge := func(name, help string, is func(FileState) bool) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			if is(m.file()) {
+				return 1
+			}
+			return 0
+		})
+	}
+	m.registry.MustRegister(gauge("scimbridge_config_file_differs", "Whether the configuration file on disk is another than what runs.", func(f FileState) bool { return f.Differs }),
+		gauge("scimbridge_config_file_invalid", "Whether the server could not start with the configuration file on disk.", func(f FileState) bool { return f.Invalid }))
 	m.registry.MustRegister(m.requests, m.calls, m.drift, m.repaired, m.delivery, m.ignored, m.omitted, m.unknown,
 		&workCollector{store: s, backends: backends},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -67,6 +79,9 @@ func (m *Metrics) LogDropped(read func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "scimbridge_log_dropped_total",
 		Help: "Lines of the log that were dropped, because its reader is too slow or gone."}, read))
 }
+
+// ConfigFile sets how the configuration file on disk is compared with what runs. It is called before Handler.
+func (m *Metrics) ConfigFile(read func() FileState) { m.file = read }
 
 // Request counts a SCIM request.
 func (m *Metrics) Request(idp, method, resource string, code int) {

@@ -22,6 +22,15 @@ type Status struct {
 	// Exposed lists what the configuration exposes: a copied example, an open listener, a simulated
 	// vendor, a certificate that expires soon.
 	Exposed []string `json:"exposed,omitempty"`
+	// Configuration is how the file on disk differs from what runs; absent: it does not.
+	Configuration *FileState `json:"configuration,omitempty"`
+}
+
+// FileState is how the configuration file on disk compares with what runs; zero: it is the same.
+type FileState struct {
+	Differs bool   `json:"differs"`
+	Invalid bool   `json:"invalid"` // a restart would fail
+	Words   string `json:"text"`
 }
 
 // ProviderStatus is one directory.
@@ -75,6 +84,9 @@ func (b BackendStatus) NeedsOperator() bool {
 
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	s := Status{Version: c.Version, Store: "ok", IdentityProviders: []ProviderStatus{}, Backends: []BackendStatus{}, Exposed: c.exposed()}
+	if file := c.Metrics.file(); file.Differs {
+		s.Configuration = &file
+	}
 	now := c.now()
 	err := c.Store.View(r.Context(), func(tx store.Tx) error {
 		s.IdentityProviders, s.Backends = s.IdentityProviders[:0], s.Backends[:0]
