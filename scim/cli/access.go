@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/access"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -89,12 +90,12 @@ type rowWriter interface {
 
 // readAccess prints the answer of the server while it arrives.
 func readAccess(c *cobra.Command, configFile string, q access.Query, out rowWriter, notes io.Writer) error {
-	o, err := newOperatorClient(configFile)
+	o, err := remote.New(configFile)
 	if err != nil {
 		return err
 	}
-	o.client.Timeout = 0 // a large directory takes a while
-	body, err := o.open(c.Context(), http.MethodGet, "/api/access?"+console.AccessQuery(q).Encode(), nil)
+	o.Patient() // a large directory takes a while
+	body, err := o.Open(c.Context(), http.MethodGet, "/api/access?"+console.AccessQuery(q).Encode(), nil)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
@@ -73,12 +74,12 @@ func verifyTrail(ctx context.Context, configFile, file, head string) (report aud
 		})
 		return report, err
 	}
-	o, err := newOperatorClient(configFile)
+	o, err := remote.New(configFile)
 	if err != nil {
 		return report, err
 	}
-	o.client.Timeout = 0 // a long trail takes a while
-	err = o.call(ctx, http.MethodGet, "/api/audit/verify?"+url.Values{"head": {head}}.Encode(), &report)
+	o.Patient() // a long trail takes a while
+	err = o.Call(ctx, http.MethodGet, "/api/audit/verify?"+url.Values{"head": {head}}.Encode(), &report)
 	return report, err
 }
 

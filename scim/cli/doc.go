@@ -1,13 +1,13 @@
 // Package cli is the program as an operator types it: one verb a file, with its flags, what it prints
 // and its exit code.
 //
-// It owns the text and the JSON of every command, and the client of the operator API. What a command
-// does is elsewhere: package bridge serves, package doctor examines, package demo plays, package
-// measure measures.
+// It owns the text and the JSON of every command. Package remote is the client of the operator API.
+// What a command does is elsewhere: package bridge serves, package doctor examines, package demo
+// plays, package measure measures.
 //
 //	main.go     Main, Run, the root command, exit codes
 //	output.go   JSON or words, times
-//	client.go   the client of a running server's operator API
+//	ask.go      a command that makes one call to a running server
 //	fetch.go    files that a running server sends
 //	log.go      the log of serve, which never waits for its reader
 //	logformat.go  the form of the log: text or JSON

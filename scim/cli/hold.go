@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
-	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 )
 
 func holdCommand(configFile *string, stdout io.Writer) *cobra.Command {
@@ -57,12 +57,12 @@ type decision struct {
 // run decides about a hold as listed. If the id says nothing about the content, run shows the hold
 // first and decides about that.
 func (d *decision) run(ctx context.Context, id string) error {
-	o, err := newOperatorClient(*d.configFile)
+	o, err := remote.New(*d.configFile)
 	if err != nil {
 		return err
 	}
 	var holds []delivery.Hold
-	if err := o.call(ctx, http.MethodGet, "/api/holds", &holds); err != nil {
+	if err := o.Call(ctx, http.MethodGet, "/api/holds", &holds); err != nil {
 		return err
 	}
 	shown := slices.IndexFunc(holds, func(h delivery.Hold) bool { return h.Is(id) && h.ID != id })
@@ -81,7 +81,7 @@ func (d *decision) run(ctx context.Context, id string) error {
 		Why      string         `json:"why"`
 		Hold     *delivery.Hold `json:"hold,omitempty"` // if the id did not say
 	}
-	if err := o.call(ctx, http.MethodPost, "/api/holds/"+url.PathEscape(id)+"/"+d.word, &answer); err != nil {
+	if err := o.Call(ctx, http.MethodPost, "/api/holds/"+url.PathEscape(id)+"/"+d.word, &answer); err != nil {
 		return d.refused(err)
 	}
 	if d.asJSON {
@@ -96,7 +96,7 @@ func (d *decision) run(ctx context.Context, id string) error {
 
 // refused shows the holds as they are now if that is why a decision was refused.
 func (d *decision) refused(err error) error {
-	var changed *changedError
+	var changed *remote.ChangedError
 	if !errors.As(err, &changed) {
 		return err
 	}
@@ -106,11 +106,6 @@ func (d *decision) refused(err error) error {
 	}
 	return errors.Join(show(), err)
 }
-
-// changedError is a refusal that carries the holds as they are now.
-type changedError struct{ console.HoldChanged }
-
-func (e *changedError) Error() string { return e.HoldChanged.Error }
 
 var decisionWords = map[string]string{
 	"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and the bridge owns them no longer",
@@ -124,7 +119,7 @@ func completeHolds(configFile *string) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
 		var holds []delivery.Hold
-		if o, err := newOperatorClient(*configFile); len(args) == 0 && err == nil && o.call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
+		if o, err := remote.New(*configFile); len(args) == 0 && err == nil && o.Call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
 			for _, h := range holds {
 				ids = append(ids, cobra.CompletionWithDesc(strings.TrimSuffix(h.ID, "."+h.Digest), h.Target+": "+delivery.WhyHeld(h.Why)))
 			}

@@ -63,3 +63,7 @@ func TestDroppedLine(t *testing.T) {
 		t.Error(err, line)
 	}
 }
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

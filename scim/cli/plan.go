@@ -11,6 +11,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -38,7 +39,7 @@ func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		if c.Flags().Changed("out") && form.out == "" {
 			return usageError{errors.New("--out needs the name of a file")}
 		}
-		o, err := newOperatorClient(*configFile)
+		o, err := remote.New(*configFile)
 		if err != nil {
 			return err
 		}

@@ -8,19 +8,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 )
 
 func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Apply the mappings of the configuration file", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o, err := newOperatorClient(*configFile)
+			o, err := remote.New(*configFile)
 			if err != nil {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
-			o.client.Timeout = 0 // as for a plan
+			o.Patient() // as for a plan
 			var plan []delivery.Preview
-			if err := o.send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
+			if err := o.Send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
 				return err // the server says whether the rules in force stay
 			}
 			if !asJSON {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -27,7 +28,7 @@ func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and pending work", Args: noArgs,
 		Example: "  scimbridge status --watch\n  scimbridge status --exit-code || echo 'action needed'"}
 	once := func(c *cobra.Command) (needed bool, err error) {
-		o, err := newOperatorClient(*configFile)
+		o, err := remote.New(*configFile)
 		if err != nil {
 			return false, err
 		}
