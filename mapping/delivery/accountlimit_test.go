@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -20,7 +21,7 @@ func TestOffboardingLimitOfAccounts(t *testing.T) {
 			w.join("okta", fmt.Sprint("u", i), "Admins")
 		}
 		w.config = func(d *delivery.Worker) {
-			d.Offboard, d.MaxRemovals, d.MaxOffboardings = true, delivery.Limit{Percent: 100, Window: time.Hour}, delivery.Limit{Count: 3, Window: 5 * time.Hour}
+			d.Offboard, d.MaxRemovals, d.MaxOffboardings = true, view.Limit{Percent: 100, Window: time.Hour}, view.Limit{Count: 3, Window: 5 * time.Hour}
 		}
 		w.restart()
 		w.pass(5 * time.Minute)
@@ -60,7 +61,7 @@ func TestOffboardingLimitOfAccounts(t *testing.T) {
 			if got := ended(w); len(got) > 0 {
 				t.Errorf("ended %q", got)
 			}
-			if err := w.worker.Approve(t.Context(), h.ID, "operator", "req"); err != nil {
+			if err := w.desk.Approve(t.Context(), h.ID, "operator", "req"); err != nil {
 				t.Fatal(err)
 			}
 			w.pass(5 * time.Minute)
@@ -85,7 +86,7 @@ func TestOffboardingLimitOfAccounts(t *testing.T) {
 			if got := ended(w); len(got) != 3 {
 				t.Errorf("ended %q, want three", got)
 			}
-			if err := w.worker.Approve(t.Context(), w.hold("max_offboardings", 5).ID, "operator", "req"); err != nil {
+			if err := w.desk.Approve(t.Context(), w.hold("max_offboardings", 5).ID, "operator", "req"); err != nil {
 				t.Fatal(err)
 			}
 			w.pass(10 * time.Minute)
@@ -97,7 +98,7 @@ func TestOffboardingLimitOfAccounts(t *testing.T) {
 		t.Run(name+" that are rejected stay", func(t *testing.T) {
 			w := begin(t, one)
 			end(w, 0, 8)
-			if err := w.worker.Reject(t.Context(), w.hold("max_offboardings", 5).ID, "operator", "req"); err != nil {
+			if err := w.desk.Reject(t.Context(), w.hold("max_offboardings", 5).ID, "operator", "req"); err != nil {
 				t.Fatal(err)
 			}
 			w.pass(24 * time.Hour)
@@ -123,7 +124,7 @@ func TestOffboardingLimitOfAccounts(t *testing.T) {
 func TestHoldOfAnotherReason(t *testing.T) {
 	w := full(t, 20)
 	w.config = func(d *delivery.Worker) {
-		d.MaxRemovals, d.MaxOffboardings = delivery.Limit{Window: time.Hour}, delivery.Limit{Window: time.Hour}
+		d.MaxRemovals, d.MaxOffboardings = view.Limit{Window: time.Hour}, view.Limit{Window: time.Hour}
 	}
 	w.restart()
 	w.leaveAll(0, 1)
@@ -138,7 +139,7 @@ func TestHoldOfAnotherReason(t *testing.T) {
 	w.pass(time.Minute)
 	id := w.hold("max_offboardings", 1).ID
 	w.update(func(tx store.Tx) error { return heldByNothing(tx) })
-	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
+	if err := w.desk.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)

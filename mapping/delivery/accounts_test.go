@@ -8,6 +8,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -37,9 +38,9 @@ func TestAnInvitationIsNotRepeated(t *testing.T) {
 }
 
 func TestNoInvitationUnlessConfigured(t *testing.T) {
-	for _, mode := range []delivery.Mode{delivery.Sync, delivery.Observe} {
+	for _, mode := range []view.Mode{view.Sync, view.Observe} {
 		w := newWorld(t, admins)
-		w.config = func(d *delivery.Worker) { d.Mode, d.Invite = mode, mode == delivery.Observe }
+		w.config = func(d *delivery.Worker) { d.Mode, d.Invite = mode, mode == view.Observe }
 		w.restart()
 		w.group("okta", "Admins")
 		w.user("okta", "new", "new@example.com", true)

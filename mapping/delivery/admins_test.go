@@ -43,7 +43,7 @@ func TestReplaceDoesNotClearTheLastAdmin(t *testing.T) {
 	w.join("okta", "u1", "Exact")
 	w.pass(time.Minute)
 	w.expect("acme/a0=ADMIN,SCAN acme/a1=SCAN")
-	if err := w.worker.Approve(t.Context(), w.hold("last_admin", 1).ID, "operator", "req"); err != nil {
+	if err := w.desk.Approve(t.Context(), w.hold("last_admin", 1).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -110,7 +110,7 @@ func TestAnAdminMadeByHandIsTheLastToBeOffboarded(t *testing.T) {
 	id := w.hold("last_admin", 1).ID
 	w.vendor.holds["acme/a1"] = map[string]bool{"ADMIN": true}
 	w.vendor.stale = map[string]bool{}
-	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
+	if err := w.desk.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Hour)

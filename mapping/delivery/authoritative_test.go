@@ -101,7 +101,7 @@ func TestARejectedHoldStaysSoUnderAuthoritative(t *testing.T) {
 		w.vendor.holds["acme/"+id] = map[string]bool{"ADMIN": true}
 	}
 	w.pass(2 * time.Hour)
-	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 20).ID, "operator", "req"); err != nil {
+	if err := w.desk.Reject(t.Context(), w.hold("max_removals", 20).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	clear(drift)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 var others = mapping.Rule{Groups: []string{"Others"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}}
@@ -35,9 +37,9 @@ func (w *world) leaveAll(from, to int) {
 }
 
 // hold expects one hold and returns it.
-func (w *world) hold(why string, grants int) delivery.Hold {
+func (w *world) hold(why string, grants int) desk.Hold {
 	w.t.Helper()
-	holds, err := w.worker.Holds(w.t.Context())
+	holds, err := w.desk.Holds(w.t.Context())
 	if err != nil || len(holds) != 1 || holds[0].Why != why || len(holds[0].Grants) != grants || holds[0].ID == "" || holds[0].Since.IsZero() {
 		w.t.Fatalf("holds %+v (%v), want one of %d for %s", holds, err, grants, why)
 	}
@@ -46,7 +48,7 @@ func (w *world) hold(why string, grants int) delivery.Hold {
 
 func (w *world) noHold() {
 	w.t.Helper()
-	if holds, err := w.worker.Holds(w.t.Context()); err != nil || len(holds) > 0 {
+	if holds, err := w.desk.Holds(w.t.Context()); err != nil || len(holds) > 0 {
 		w.t.Errorf("holds %+v (%v)", holds, err)
 	}
 }
@@ -82,11 +84,11 @@ func TestEmptyingATeamIsHeldUntilItIsApproved(t *testing.T) {
 		w.join("okta", fmt.Sprint("u", i), "Admins")
 	}
 	w.pass(time.Minute)
-	if err := w.worker.Approve(t.Context(), id, "operator", "req"); !errors.Is(err, delivery.ErrChanged) {
+	if err := w.desk.Approve(t.Context(), id, "operator", "req"); !errors.Is(err, desk.ErrChanged) {
 		t.Fatalf("approved by the id of a list with other content: %v", err)
 	}
 	id = w.hold("empties_role", 40).ID
-	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
+	if err := w.desk.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -95,7 +97,7 @@ func TestEmptyingATeamIsHeldUntilItIsApproved(t *testing.T) {
 	}
 	w.noHold()
 	w.expectCounts("pending 0, blocked 0, held 0")
-	if err := w.worker.Approve(t.Context(), id, "operator", "req"); !errors.Is(err, delivery.ErrNoHold) {
+	if err := w.desk.Approve(t.Context(), id, "operator", "req"); !errors.Is(err, desk.ErrNoHold) {
 		t.Errorf("approved once more: %v", err)
 	}
 	w.leaveAll(0, 1) // what was approved does not count
@@ -109,7 +111,7 @@ func TestRejectingDisowns(t *testing.T) {
 	w := full(t, 20)
 	w.leaveAll(0, 20)
 	w.pass(time.Minute)
-	if err := w.worker.Reject(t.Context(), w.hold("empties_role", 20).ID, "operator", "req"); err != nil {
+	if err := w.desk.Reject(t.Context(), w.hold("empties_role", 20).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(24 * time.Hour)
@@ -188,7 +190,7 @@ func TestATeamThatIsExchangedIsHeld(t *testing.T) {
 	w.join("okta", "new", "Admins")
 	w.pass(time.Minute)
 	w.expectCalls("add acme: n=ADMIN")
-	if err := w.worker.Approve(t.Context(), w.hold("empties_role", 6).ID, "operator", "req"); err != nil {
+	if err := w.desk.Approve(t.Context(), w.hold("empties_role", 6).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -214,7 +216,7 @@ func TestOffboardingHasALimitOfItsOwn(t *testing.T) {
 	if n := w.heldBy("ADMIN"); n != 30 {
 		t.Errorf("%d admins are left, want 30", n)
 	}
-	w.config = func(d *delivery.Worker) { d.MaxOffboardings = delivery.Limit{Count: 3, Window: time.Hour} }
+	w.config = func(d *delivery.Worker) { d.MaxOffboardings = view.Limit{Count: 3, Window: time.Hour} }
 	w.restart()
 	for i := 30; i < 35; i++ {
 		w.deactivate("okta", fmt.Sprint("u", i))
@@ -306,7 +308,7 @@ func TestABegunRemovalIsNotBraked(t *testing.T) {
 	w.pass(2 * time.Minute)
 	w.expect("acme/a4=ADMIN")
 	w.vendor.holds["acme/a0"]["ADMIN"] = true
-	w.config = func(d *delivery.Worker) { d.MaxRemovals = delivery.Limit{} }
+	w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{} }
 	w.restart()
 	w.noHold()
 }
@@ -317,12 +319,12 @@ func TestHoldsOfDifferentReasonsStandApart(t *testing.T) {
 	w.restart()
 	w.leaveAll(0, 20)
 	w.pass(time.Minute)
-	holds, err := w.worker.Holds(t.Context())
+	holds, err := w.desk.Holds(t.Context())
 	if err != nil || len(holds) != 2 || holds[0].ID == holds[1].ID {
 		t.Fatalf("%+v %v", holds, err)
 	}
-	i := slices.IndexFunc(holds, func(h delivery.Hold) bool { return h.Why == "max_removals" })
-	if err := w.worker.Approve(t.Context(), holds[i].ID, "operator", "req"); err != nil {
+	i := slices.IndexFunc(holds, func(h desk.Hold) bool { return h.Why == "max_removals" })
+	if err := w.desk.Approve(t.Context(), holds[i].ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -351,7 +353,7 @@ func TestPermissionSetsWaitWithThePeople(t *testing.T) {
 	id := w.hold("empties_role", 6).ID
 	w.pass(24 * time.Hour)
 	w.expectCalls()
-	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
+	if err := w.desk.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)

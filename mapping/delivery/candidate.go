@@ -3,11 +3,14 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/lead"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -18,10 +21,9 @@ const Following = "follower"
 type Clock = lead.Clock
 
 // Candidate is a backend as one of several replicas serves it. While it leads it delivers, with a worker
-// that is made for each term. The worker that it embeds never runs: it answers commands from the store,
-// whichever replica delivers. Fields are set before Run and not changed afterwards.
+// that is made for each term. Fields are set before Run and not changed afterwards.
 type Candidate struct {
-	*Worker
+	Name   string
 	Shared store.Shared
 	Owner  string                      // the id of the replica
 	Lease  time.Duration               // how long a lease lasts that is not renewed
@@ -30,7 +32,10 @@ type Candidate struct {
 	Term   func(s store.Store) *Worker // makes the worker of a term, but for Init, whose writes go to s
 	Who    func(owner string) string   // what operators know a replica by
 
+	Log *slog.Logger
+
 	once    sync.Once
+	standby atomic.Bool
 	elector *lead.Elector
 }
 
@@ -62,7 +67,7 @@ func (c *Candidate) somethingWaits(tx store.Tx) (bool, error) {
 	if err != nil || due {
 		return due, err
 	}
-	return c.asked(tx)
+	return (&memory.Memory{Name: c.Name}).Asked(tx)
 }
 
 // delivers returns the worker of the term; nil: another replica leads, or none does.
@@ -85,9 +90,12 @@ func (c *Candidate) RulesChanged() {
 	}
 }
 
+// StandsBy reports whether the backend is only observed: see Standby.
+func (c *Candidate) StandsBy() bool { return c.standby.Load() }
+
 // Standby makes the worker observe: see Worker.Standby.
 func (c *Candidate) Standby(on bool) {
-	c.Worker.Standby(on)
+	c.standby.Store(on)
 	if w := c.delivers(); w != nil {
 		w.Standby(on)
 	}
@@ -99,7 +107,7 @@ func (c *Candidate) Health() (state, reason string) {
 		return w.Health()
 	}
 	if c.standby.Load() {
-		return c.Worker.Health()
+		return onStandby()
 	}
 	l, held := c.lead().Leader()
 	if !held {

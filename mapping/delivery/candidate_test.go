@@ -247,11 +247,11 @@ func TestCommandsReachWhoDelivers(t *testing.T) {
 			f.leave("okta", fmt.Sprintf("u%d", i), "Admins")
 		}
 		f.wait(5 * time.Second)
-		holds, err := b.Holds(t.Context())
+		holds, err := b.desk.Holds(t.Context())
 		if err != nil || len(holds) != 1 || len(holds[0].Grants) != 6 {
 			t.Fatalf("held: %+v, %v", holds, err)
 		}
-		if err := b.Approve(t.Context(), holds[0].ID, "operator", "req"); err != nil {
+		if err := b.desk.Approve(t.Context(), holds[0].ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		f.wait(4 * time.Second)
@@ -266,7 +266,7 @@ func TestCommandsReachWhoDelivers(t *testing.T) {
 		f.mu.Unlock()
 		f.wait(time.Minute)
 		f.wantCalls()
-		if err := b.Resync(t.Context()); err != nil {
+		if err := b.desk.Resync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		f.wait(10 * time.Second)
@@ -285,7 +285,7 @@ func TestCommandsReachWhoDelivers(t *testing.T) {
 		f.mu.Unlock()
 		f.wait(4 * time.Second)
 		f.wantCalls()
-		if err := b.Retry(t.Context()); err != nil {
+		if err := b.desk.Retry(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		f.wait(4 * time.Second)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -102,7 +103,7 @@ func TestChangedValue(t *testing.T) {
 				w.pass(2 * time.Hour)
 				w.expect("acme/a0=ADMIN acme/a1=ADMIN acme/a2=ADMIN acme/p=ADMIN beta/p=ADMIN")
 				w.expectCalls("remove acme: p=SCAN")
-				holds, err := w.worker.Holds(t.Context())
+				holds, err := w.desk.Holds(t.Context())
 				if want := map[bool]int{false: 2, true: 1}[one]; err != nil || len(holds) != want {
 					t.Fatalf("%d holds, want %d: %+v %v", len(holds), want, holds, err)
 				}
@@ -112,11 +113,11 @@ func TestChangedValue(t *testing.T) {
 					}
 				}
 				approve := holds[0]
-				if err := w.worker.Approve(t.Context(), approve.ID, "operator", "r"); err != nil {
+				if err := w.desk.Approve(t.Context(), approve.ID, "operator", "r"); err != nil {
 					t.Fatal(err)
 				}
 				for _, h := range holds[1:] {
-					if err := w.worker.Reject(t.Context(), h.ID, "operator", "r"); err != nil {
+					if err := w.desk.Reject(t.Context(), h.ID, "operator", "r"); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -139,7 +140,7 @@ func TestChangedValue(t *testing.T) {
 		w.pass(5 * time.Minute)
 		w.expect(withPartner)
 		w.expectCounts("pending 0, blocked 0, held 0")
-		if holds, err := w.worker.Holds(t.Context()); err != nil || len(holds) > 0 {
+		if holds, err := w.desk.Holds(t.Context()); err != nil || len(holds) > 0 {
 			t.Errorf("%+v %v", holds, err)
 		}
 	})
@@ -170,7 +171,7 @@ func TestChangedValue(t *testing.T) {
 	})
 	t.Run("an account that is another user's by now is not ended", func(t *testing.T) {
 		for _, one := range []bool{false, true} {
-			w := leavers(t, 3, delivery.Sync)
+			w := leavers(t, 3, view.Sync)
 			w.vendor.one = one
 			w.pass(5 * time.Hour)
 			w.renamed(0)

@@ -4,17 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/flight"
+	"github.com/scimbridge/scimbridge/mapping/memory"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
 )
 
+// sender makes the calls of a plan and writes their outcomes.
+type sender struct {
+	*recorder
+	timeout   time.Duration       // of one call
+	delivered func(time.Duration) // from the IdP's answer to the backend's
+}
+
 // deliver makes one call: the open attempt is committed before it, the outcome after it. The error is
 // one of the store or of ctx.
-func (w *Worker) deliver(ctx context.Context, s step) error {
-	if !w.pausedUntil(s.target).IsZero() || w.untilEnded(ctx, s) || s.fenced(ctx) {
+func (w *sender) deliver(ctx context.Context, s step) error {
+	if !w.Breaker.PausedUntil(s.target).IsZero() || w.UntilEnded(ctx, s.delta) || flight.Fenced(ctx, maps.Keys(s.accounts)) {
 		return w.postpone(ctx, s)
 	}
 	if s.offboards != nil {
@@ -42,7 +53,7 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 		s.offboards.steps--
 		return w.finishEnd(ctx, s, failure)
 	case failure == nil:
-		w.succeeded(s.target)
+		w.Breaker.Succeeded(s.target)
 		w.Log.Info("delivered", "backend", w.Name, "target", s.target, "people", len(s.delta.Changes))
 		return w.confirm(ctx, s, outcomes)
 	}
@@ -51,10 +62,10 @@ func (w *Worker) deliver(ctx context.Context, s step) error {
 
 // readyToEnd claims an account whose membership ends. If its roles were not revoked cleanly, or another
 // visit ends it, the account is left for later.
-func (w *Worker) readyToEnd(s step) (release func(), ready bool) {
+func (w *sender) readyToEnd(s step) (release func(), ready bool) {
 	a := s.offboards
 	if !a.unfinished && a.park == 0 && a.Wait.IsZero() {
-		if release, ready = w.claimEnd(s.target, a.ID); ready {
+		if release, ready = w.ClaimEnd(s.target, a.ID); ready {
 			return release, true
 		}
 		a.later = true
@@ -65,7 +76,7 @@ func (w *Worker) readyToEnd(s step) (release func(), ready bool) {
 
 // refused deals with a call that changes roles and was not answered cleanly. A rejected batch is halved
 // until the offending entry stands alone.
-func (w *Worker) refused(ctx context.Context, s step, failure *backend.Error) error {
+func (w *sender) refused(ctx context.Context, s step, failure *backend.Error) error {
 	switch {
 	case isolable(failure, s):
 		if err := w.outcome(ctx, s, s.untouched(failure), false); err != nil {
@@ -81,13 +92,13 @@ func (w *Worker) refused(ctx context.Context, s step, failure *backend.Error) er
 	case failure.Kind == backend.Rejected, (s.isolated || s.settings()) && forbidden(failure):
 		return w.single(ctx, s, failure)
 	case failure.Kind == backend.Missing:
-		w.health.at(s.target, noTarget, "the backend has no such target")
-		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) })
+		w.Breaker.Say(s.target, reason.NoTarget, "the backend has no such target")
+		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(reason.NoTarget) })
 	case failure.Unsent, failure.Kind == backend.Throttled, failure.Kind == backend.Unauthorized:
-		w.failed(s.target, failure)
+		w.Breaker.Failed(s.target, failure)
 		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 	}
-	w.failed(s.target, failure)
+	w.Breaker.Failed(s.target, failure)
 	return w.doubt(ctx, s)
 }
 
@@ -103,28 +114,28 @@ func isolable(e *backend.Error, s step) bool {
 
 // call makes the call of a step. It is not cut short by the end of ctx: a graceful stop waits for the
 // answer, so that nothing is left open needlessly.
-func (w *Worker) call(ctx context.Context, s step) ([]backend.Outcome, error) {
+func (w *sender) call(ctx context.Context, s step) ([]backend.Outcome, error) {
 	lingering, cancel := w.linger(ctx)
 	defer cancel()
 	switch {
 	case s.offboards != nil:
-		return nil, w.Backend.Offboard(lingering, s.target, s.offboards.Account.Account)
+		return nil, w.Backend.Offboard(lingering, s.target, s.offboards.Account.Account.Account)
 	case s.invites != nil:
-		return nil, w.Backend.Invite(lingering, s.target, s.invites.key)
+		return nil, w.Backend.Invite(lingering, s.target, s.invites.Key)
 	}
 	return w.Backend.Apply(lingering, s.delta)
 }
 
 // linger outlasts ctx by as long as one call may take. While ctx lasts there is no deadline: each call of a client has one of its own,
 // and how many it makes to read a list is the vendor's.
-func (w *Worker) linger(ctx context.Context) (context.Context, context.CancelFunc) {
+func (w *sender) linger(ctx context.Context) (context.Context, context.CancelFunc) {
 	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.CallTimeout, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.timeout, cancel) })
 	return lingering, func() { stop(); cancel() }
 }
 
 // postpone leaves a step to the next visit.
-func (w *Worker) postpone(ctx context.Context, s step) error {
+func (w *sender) postpone(ctx context.Context, s step) error {
 	if s.leave(); s.invites != nil {
 		return w.askLater(ctx, s)
 	}
@@ -176,14 +187,11 @@ func eachRole(a *account, c backend.Change, f func(*account, string, bool) error
 	return nil
 }
 
-// spot is an account on a target.
-type spot struct{ target, account string }
-
 // errDecided: of what a call is to take away something is not the bridge's any more, because an operator decided so meanwhile.
 var errDecided = errors.New("decided meanwhile")
 
 // begin commits that an attempt has started.
-func (w *Worker) begin(ctx context.Context, s step) error {
+func (w *sender) begin(ctx context.Context, s step) error {
 	switch {
 	case s.offboards != nil:
 		return w.beginEnd(ctx, s)
@@ -194,13 +202,13 @@ func (w *Worker) begin(ctx context.Context, s step) error {
 }
 
 // beginChange commits that an attempt has started, for every grant of the call.
-func (w *Worker) beginChange(ctx context.Context, s step) error {
-	now := w.now()
+func (w *sender) beginChange(ctx context.Context, s step) error {
+	now := w.Clock()
 	for id := range s.accounts {
-		w.touched[spot{s.target, id}] = now
+		w.Recent.Touched[memory.Spot{Target: s.target, Account: id}] = now
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
-		if err := w.noteCalled(tx); err != nil {
+		if err := w.NoteCalled(tx); err != nil {
 			return err
 		}
 		ledger := tx.Ledger(w.Name)
@@ -218,12 +226,12 @@ func (w *Worker) beginChange(ctx context.Context, s step) error {
 				return errDecided
 			case errors.Is(err, store.ErrNotFound):
 				e = store.Entry{Target: s.target, Account: a.ID, Role: role, Key: a.Key, Adopted: a.There[role],
-					Borrowed: want && len(a.links) > 0 && !a.Want[role].Firm}
+					Borrowed: want && len(a.Links) > 0 && !a.Want[role].Firm}
 			case err != nil:
 				return err
 			}
 			if want { // came back: leaving once more is another decision
-				err := errors.Join(store.Delete(tx, w.retainedRow(a.ID)), store.Delete(tx, w.offboardedRow(s.target, a.ID)))
+				err := errors.Join(store.Delete(tx, w.RetainedRow(a.ID)), store.Delete(tx, w.OffboardedRow(s.target, a.ID)))
 				if err != nil {
 					return err
 				}
@@ -233,14 +241,6 @@ func (w *Worker) beginChange(ctx context.Context, s step) error {
 			return ledger.PutEntry(e)
 		})
 	})
-}
-
-// noteCalled records that the backend was called to change something.
-func (w *Worker) noteCalled(tx store.Tx) error {
-	if tx.Setting(w.called()) != nil {
-		return nil
-	}
-	return tx.SetSetting(w.called(), []byte("yes"))
 }
 
 func entry(ledger store.Ledger, target string, a *account, role string) (store.Entry, error) {
@@ -253,7 +253,7 @@ func entry(ledger store.Ledger, target string, a *account, role string) (store.E
 
 // commit writes the outcome of a call: set changes each entry of the step, then the marks of every account that
 // has nothing left to do are settled, if they still have the sequence number that was worked on.
-func (w *Worker) commit(ctx context.Context, s step, set func(tx store.Tx, e *store.Entry, role string, want bool) error, also func(*account)) error {
+func (w *sender) commit(ctx context.Context, s step, set func(tx store.Tx, e *store.Entry, role string, want bool) error, also func(*account)) error {
 	for _, a := range s.accounts {
 		a.steps--
 		if also != nil {
@@ -263,15 +263,15 @@ func (w *Worker) commit(ctx context.Context, s step, set func(tx store.Tx, e *st
 	return w.outcome(ctx, s, set, true)
 }
 
-func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *store.Entry, role string, want bool) error, settle bool) error {
+func (w *sender) outcome(ctx context.Context, s step, set func(tx store.Tx, e *store.Entry, role string, want bool) error, settle bool) error {
 	var done []store.Mark
-	c, now := w.condition(), w.now()
+	c, now := w.Breaker.Condition(), w.Clock()
 	for id := range s.accounts { // what reads may not show yet begins with the answer
-		w.touched[spot{s.target, id}] = now
+		w.Recent.Touched[memory.Spot{Target: s.target, Account: id}] = now
 	}
 	err := w.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		done = nil
-		if err := w.putCondition(tx, c); err != nil { // what the vendor said to this call holds for the next call
+		if err := w.Breaker.Put(tx, c); err != nil { // what the vendor said to this call holds for the next call
 			return err
 		}
 		ledger := tx.Ledger(w.Name)
@@ -304,13 +304,13 @@ func (w *Worker) outcome(ctx context.Context, s step, set func(tx store.Tx, e *s
 	if err != nil {
 		return fmt.Errorf("recording an outcome: %w", err)
 	}
-	w.noted = c
-	w.delivered(done)
+	w.Breaker.Noted(c)
+	w.report(done)
 	return nil
 }
 
 // confirm records a clean success. It takes back the doubt of earlier attempts only if their window has passed.
-func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome) error {
+func (w *sender) confirm(ctx context.Context, s step, outcomes []backend.Outcome) error {
 	already, touched := map[string]bool{}, map[string]bool{}
 	for id, a := range s.accounts {
 		touched[id] = a.Called
@@ -319,7 +319,7 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 	for i, o := range outcomes {
 		already[s.delta.Changes[i].Account.ID] = o == backend.Already
 	}
-	now := w.now()
+	now := w.Clock()
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		_, known := s.accounts[e.Account].Owned[role]
 		adopted := already[e.Account] && want && !known && !touched[e.Account] || want && e.Adopted && e.Since.IsZero()
@@ -329,9 +329,9 @@ func (w *Worker) confirm(ctx context.Context, s step, outcomes []backend.Outcome
 		}
 		if e.Since, e.Adopted = now, adopted; !want {
 			e.Since = time.Time{}
-			w.revoked[foreignGrant{e.Target, e.Account, role}] = now
+			w.Recent.Revoked[memory.Grant{Target: e.Target, Account: e.Account, Role: role}] = now
 		}
-		_, err := tx.Events().Append(w.event(*e, s.accounts[e.Account], want, adopted, evidence[already[e.Account]], now))
+		_, err := tx.Events().Append(w.event(*e, s.accounts[e.Account].Account, want, adopted, evidence[already[e.Account]], now))
 		return err
 	}, nil)
 }
@@ -355,8 +355,8 @@ func (s step) untouched(failure *backend.Error) func(store.Tx, *store.Entry, str
 }
 
 // doubt records that the outcome of the call is unknown, and that it may still take effect.
-func (w *Worker) doubt(ctx context.Context, s step) error {
-	until := w.now().Add(w.Straggler)
+func (w *sender) doubt(ctx context.Context, s step) error {
+	until := w.Clock().Add(w.Straggler)
 	return w.commit(ctx, s, func(_ store.Tx, e *store.Entry, _ string, want bool) error {
 		e.State, e.Doubt, e.Note = store.Unknown, until, "no_clean_answer"
 		e.MaybeGone = e.MaybeGone || !want

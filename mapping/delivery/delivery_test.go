@@ -8,6 +8,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -231,8 +232,8 @@ func TestHeldWorkIsDecidedAgainUnderOtherRules(t *testing.T) {
 }
 
 func TestModes(t *testing.T) {
-	for mode, want := range map[delivery.Mode]string{
-		delivery.Observe: "acme/a1=ADMIN", delivery.AddOnly: "acme/a0=ADMIN acme/a1=ADMIN", delivery.Sync: "acme/a0=ADMIN",
+	for mode, want := range map[view.Mode]string{
+		view.Observe: "acme/a1=ADMIN", view.AddOnly: "acme/a0=ADMIN acme/a1=ADMIN", view.Sync: "acme/a0=ADMIN",
 	} {
 		t.Run(string(mode), func(t *testing.T) {
 			w := newWorld(t, admins)

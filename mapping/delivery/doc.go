@@ -3,12 +3,11 @@
 // directory as it is at that moment, compares that with the ledger, and sends the smallest set of calls. Retries,
 // duplicates, crashes and changed rules are all the same path.
 //
-// What must be sent, and what a brake holds, is decided by package plan: the worker reads a snapshot of a
-// target, records what the plan decides and makes its calls, each after an attempt on record.
-//
-// It owns the ledger, the links between users and accounts, and what happens to a mark after it was made. It
-// does not own how a vendor is spoken to (package backend), what a group means (package mapping) or when a mark
-// is made for a request (package scim). It makes no call inside a transaction.
+// It owns the visit: which target is due is package flight's, who is which account package lookup's, what must be sent
+// and what a brake holds package plan's, from a snapshot that package view reads. The worker records what a plan decides
+// and makes its calls, each after an attempt on record. Package resync compares with the vendor, package desk answers
+// operators. How a vendor is spoken to is package backend's, what a group means package mapping's, when a mark is made
+// for a request package scim's. No call is made inside a transaction.
 //
 // A mark:
 //
@@ -48,7 +47,7 @@
 //	   ▲                              │ └──rejected──▶ (deleted: disowned)
 //	   └────────wanted again──────────┘
 //
-// A hold of a protected account, or of the last administrator, is over when its reason is: see recheck.go.
+// A hold of a protected account, or of the last administrator, is over when its reason is: see package resync.
 //
 // A resync compares the ledger with what is there: present and twice not seen is unknown, and given again.
 //
@@ -59,27 +58,17 @@
 //
 // The files, in the order in which a change passes through them:
 //
-//	worker.go         the Worker, its settings, Run and RunOnce
-//	loop.go           a round: what is due, and one visit to a target
-//	gather.go         which targets are due, in which order
-//	flight.go         visits to several targets at once; preempt.go ends listings for off-boardings
-//	read.go           marks become accounts; link.go and listing.go find the account of a user
-//	snapshot.go       what a plan is computed from; step.go turns a plan into calls
-//	deliver.go        an attempt is recorded, the call is made, its outcome recorded
-//	ends.go           ends of memberships and accounts; offboard.go decides about them, verify.go reads first
-//	invite.go         invitations
-//	split.go          a refused batch is halved; refused.go decides about one refused entry
-//	settle.go         a mark is settled, parked or passed on
-//	held.go           holds take in what a brake caught; holds.go and listed.go let an operator decide
-//	recheck.go        holds whose reason is gone; vanished.go holds of targets that are gone
-//	limits.go         what the limits have counted; targetlimit.go how many targets a rule may make
-//	authoritative.go  which rules speak for a whole role
-//	start.go          what a start finds open; inforce.go other rules; sweep.go marks for all users of a target
-//	resync.go         comparison with the vendor; foreign.go grants of others; repair.go marks that are missing
-//	pins.go           which group a name is bound to
-//	candidate.go      elections, where several replicas share a store
-//	pause.go          back-off and pauses; condition.go leaves them in the store; clock.go a clock that is set
-//	explain.go        why a user has a role or not; preview.go and previewtarget.go the plan; rulereview.go rules
-//	                  without effect; oldest.go the oldest removal; reasons.go reasons in words
-//	records.go        what the store remembers between visits; record.go attempts; trail.go the audit trail
+//	worker.go       the Worker, its settings, Run and RunOnce
+//	loop.go         a round: what is due, and one visit to a target
+//	visit.go        what a visit knows of accounts; snapshot.go plans, step.go turns a plan into calls
+//	verify.go       doubt whose window has passed is settled first
+//	record.go       what a plan decides without a call: whose a grant is; held.go and ends.go holds
+//	deliver.go      an attempt is recorded, the call is made, its outcome recorded
+//	offboard.go     ends of memberships and accounts; invite.go requests for accounts
+//	split.go        a refused batch is halved; refused.go decides about one refused entry
+//	settle.go       a mark is settled, parked or passed on
+//	limits.go       what the limits have counted; targetlimit.go how many targets a rule may make
+//	start.go        what a start finds open; inforce.go other rules; clock.go a clock that is set
+//	trail.go        the audit trail
+//	candidate.go    elections, where several replicas share a store
 package delivery

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 // Two users of two identity providers are one account: what the one is given the other does not lose.
@@ -18,7 +19,7 @@ func TestExplainKnowsTheOtherUserOfAnAccount(t *testing.T) {
 	w.pass(time.Minute)
 	state := func() string {
 		t.Helper()
-		whys, err := w.worker.Explain(t.Context(), "u0", "ADMIN")
+		whys, err := w.desk.Explain(t.Context(), "u0", "ADMIN")
 		if err != nil || len(whys) != 1 || len(whys[0].Grants) != 1 {
 			t.Fatalf("%+v, %v", whys, err)
 		}
@@ -29,7 +30,8 @@ func TestExplainKnowsTheOtherUserOfAnAccount(t *testing.T) {
 	if s := state(); !strings.Contains(s, "another user who is this account") {
 		t.Error(s)
 	}
-	w.worker.Mode = delivery.AddOnly
+	w.config = func(w *delivery.Worker) { w.Mode = view.AddOnly }
+	w.restart()
 	w.leave("entra", "e0", "Admins")
 	w.pass(time.Minute)
 	if s := state(); !strings.Contains(s, "keeps it: the mode of the backend is add_only") {
@@ -39,10 +41,10 @@ func TestExplainKnowsTheOtherUserOfAnAccount(t *testing.T) {
 
 // TestExplainPromisesWhatTheModeAllows, after a copy was put back.
 func TestExplainPromisesWhatTheModeAllows(t *testing.T) {
-	for mode, want := range map[delivery.Mode][2]string{
-		delivery.Sync:    {"is to lose it after `scimbridge resume`", "is to get it after `scimbridge resume`"},
-		delivery.AddOnly: {"keeps it: the mode of the backend is add_only", "is to get it after `scimbridge resume`"},
-		delivery.Observe: {"keeps it: the mode of the backend is observe", "does not get it: the mode of the backend is observe"},
+	for mode, want := range map[view.Mode][2]string{
+		view.Sync:    {"is to lose it after `scimbridge resume`", "is to get it after `scimbridge resume`"},
+		view.AddOnly: {"keeps it: the mode of the backend is add_only", "is to get it after `scimbridge resume`"},
+		view.Observe: {"keeps it: the mode of the backend is observe", "does not get it: the mode of the backend is observe"},
 	} {
 		w := newWorld(t, admins)
 		team(w, 2, "Admins")
@@ -54,7 +56,7 @@ func TestExplainPromisesWhatTheModeAllows(t *testing.T) {
 		w.leave("okta", "u0", "Admins")
 		w.join("okta", "u1", "Admins")
 		for i, words := range want {
-			why, err := w.worker.Explain(t.Context(), fmt.Sprint("u", i), "")
+			why, err := w.desk.Explain(t.Context(), fmt.Sprint("u", i), "")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
+
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -172,7 +174,8 @@ func TestASlowWorkerCannotClearNewerWork(t *testing.T) {
 	team(w, 1, "Admins")
 	w.join("okta", "u0", "Admins")
 	during := &interrupted{vendor: w.vendor, during: func() { w.leave("okta", "u0", "Admins") }}
-	w.worker.Backend = during
+	w.config = func(d *delivery.Worker) { d.Backend = during }
+	w.restart()
 	w.pass(10 * time.Second)
 	w.expect("")
 	w.expectCounts("pending 0, blocked 0, held 0")

@@ -14,6 +14,8 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 	"github.com/scimbridge/scimbridge/store/storetest"
@@ -58,6 +60,7 @@ type replica struct {
 	fleet  *fleet
 	name   string
 	gate   gate
+	desk   *desk.Desk
 	apply  func(context.Context) error // before a call that changes something; nil: nothing
 	cancel context.CancelFunc
 	done   chan error
@@ -95,20 +98,22 @@ func (f *fleet) start(name string) *replica {
 	clock := &delivery.Clock{}
 	make := func(s store.Store) *delivery.Worker {
 		w := &delivery.Worker{
-			Name: "vt", Store: s, Backend: caller{f.vendor, r}, Rules: func() *mapping.Rules { return f.rules }, Mode: delivery.Sync,
-			BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
-			CallTimeout: 30 * time.Second, Straggler: 75 * time.Second,
-			MaxRemovals: delivery.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Percent: 30, Window: time.Hour},
-			Now: clock.Now, Jitter: func() float64 { return 0 },
+			Name: "vt", Store: s, Backend: caller{f.vendor, r}, Rules: func() *mapping.Rules { return f.rules }, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
+			CallTimeout: 30 * time.Second,
+			Now:         clock.Now, Jitter: func() float64 { return 0 },
+			Settings: view.Settings{Mode: view.Sync, BatchSize: 25, BatchWait: time.Second,
+				Straggler: 75 * time.Second, MaxRemovals: view.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Percent: 30, Window: time.Hour}},
 		}
 		if f.config != nil {
 			f.config(w)
 		}
 		return w
 	}
-	r.Candidate = &delivery.Candidate{Worker: make(f.leases).Init(), Shared: gated{f.leases, &r.gate}, Owner: name, Lease: lease, Poll: time.Second, Clock: clock,
+	r.Candidate = &delivery.Candidate{Name: "vt", Shared: gated{f.leases, &r.gate}, Owner: name, Lease: lease, Poll: time.Second, Clock: clock,
 		Term: make, Who: func(owner string) string { return owner }}
 	r.Log = slog.New(slog.DiscardHandler)
+	r.desk = deskOf(make(f.leases).Init())
+	r.desk.Nudge, r.desk.Standby = r.Nudge, r.StandsBy
 	ctx, cancel := context.WithCancel(f.t.Context())
 	r.cancel = cancel
 	go func() { r.done <- r.Run(ctx) }()

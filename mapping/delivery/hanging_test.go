@@ -18,6 +18,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend/virustotal"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/canary"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
@@ -112,10 +113,11 @@ func newManyTargets(t *testing.T, role string, groups ...string) *manyTargets {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &delivery.Worker{Name: "vt", Store: s, Backend: client, Rules: func() *mapping.Rules { return rules }, Mode: delivery.Sync,
-		BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute, CallTimeout: 30 * time.Second, Straggler: 75 * time.Second,
-		ResyncEvery: time.Hour, MaxRemovals: delivery.Limit{Count: 10, Percent: 20, Window: time.Hour},
-		MaxOffboardings: delivery.Limit{Count: 100, Percent: 30, Window: time.Hour}, Log: canary.Log(t)}
+	w := &delivery.Worker{Name: "vt", Store: s, Backend: client, Rules: func() *mapping.Rules { return rules }, RetryInitial: time.Second, RetryMax: 5 * time.Minute, CallTimeout: 30 * time.Second,
+		ResyncEvery: time.Hour, Log: canary.Log(t),
+		Settings: view.Settings{Mode: view.Sync, BatchSize: 25, BatchWait: time.Second,
+			Straggler: 75 * time.Second, MaxRemovals: view.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Percent: 30, Window: time.Hour}},
+	}
 	m := &manyTargets{t, s, v, w.Init()}
 	m.update(func(tx store.Tx) error {
 		for i := range manyUsers {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 func TestWhatIsProtectedCannotBeApproved(t *testing.T) {
@@ -17,7 +19,7 @@ func TestWhatIsProtectedCannotBeApproved(t *testing.T) {
 	w.restart()
 	w.leaveAll(1, 2)
 	w.pass(time.Minute)
-	if err := w.worker.Approve(t.Context(), w.hold("protected", 1).ID, "operator", "req"); !errors.Is(err, delivery.ErrProtected) {
+	if err := w.desk.Approve(t.Context(), w.hold("protected", 1).ID, "operator", "req"); !errors.Is(err, desk.ErrProtected) {
 		t.Error(err)
 	}
 	w.hold("protected", 1)
@@ -31,7 +33,7 @@ func TestAnApprovalDuringAVisitStands(t *testing.T) {
 	w.vendor.holds["acme/root"] = map[string]bool{"ADMIN": true}
 	l := &hooked{vendor: w.vendor}
 	w.config = func(d *delivery.Worker) {
-		d.Backend, d.MaxOffboardings = l, delivery.Limit{Count: 1, Window: time.Hour}
+		d.Backend, d.MaxOffboardings = l, view.Limit{Count: 1, Window: time.Hour}
 	}
 	w.restart()
 	w.leaveAll(0, 5)
@@ -43,13 +45,13 @@ func TestAnApprovalDuringAVisitStands(t *testing.T) {
 	}
 	approved := false
 	l.observe = func() {
-		if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
+		if err := w.desk.Approve(t.Context(), id, "operator", "req"); err != nil {
 			t.Error(err)
 		}
 		approved = true
 	}
 	w.pass(time.Minute)
-	holds, err := w.worker.Holds(t.Context())
+	holds, err := w.desk.Holds(t.Context())
 	if err != nil || !approved || len(holds) > 0 {
 		t.Errorf("approved %v, and held again: %+v, %v", approved, holds, err)
 	}
@@ -64,7 +66,7 @@ func TestAnApprovalCountsOnce(t *testing.T) {
 		w.leaveAll(0, 20)
 		w.pass(time.Minute)
 		w.vendor.answers = []answer{{err: f}}
-		if err := w.worker.Approve(t.Context(), w.hold("empties_role", 20).ID, "operator", "req"); err != nil {
+		if err := w.desk.Approve(t.Context(), w.hold("empties_role", 20).ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.clock = w.clock.Add(time.Second)
@@ -101,7 +103,7 @@ func TestAHoldDoesNotGrowAfterItWasShown(t *testing.T) {
 	id := w.hold("max_removals", 15).ID
 	w.leaveAll(15, 29)
 	w.pass(2 * time.Minute)
-	if err := w.worker.Approve(t.Context(), id, "operator", "req"); err != nil {
+	if err := w.desk.Approve(t.Context(), id, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/canary"
 )
 
@@ -14,7 +15,12 @@ import (
 func TestAnAddressThatIsAnAccountIsNotLogged(t *testing.T) {
 	w, drift := drifting(t, admins)
 	var log bytes.Buffer
-	w.worker.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	drifts := w.config
+	w.config = func(d *delivery.Worker) {
+		drifts(d)
+		d.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	}
+	w.restart()
 	w.vendor.people["guest@example.com"] = "guest@example.com"
 	w.vendor.holds["acme/guest@example.com"] = map[string]bool{"ADMIN": true}
 	for range 3 {

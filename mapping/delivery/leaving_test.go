@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -17,7 +18,7 @@ import (
 var betas = mapping.Rule{Groups: []string{"Betas"}, Backend: "vt", Target: "beta", Roles: []string{"ADMIN"}}
 
 // leavers is a world of n admins of two targets who lose more than roles when they leave.
-func leavers(t *testing.T, n int, mode delivery.Mode) *world {
+func leavers(t *testing.T, n int, mode view.Mode) *world {
 	t.Helper()
 	w := full(t, n, betas)
 	w.config = func(d *delivery.Worker) { d.Offboard, d.Mode = true, mode }
@@ -71,7 +72,7 @@ func (w *world) expectSomehow(want ...string) {
 
 func TestALeaverWhoMustWaitKeepsNobodyWaiting(t *testing.T) {
 	for _, one := range []bool{false, true} { // one list of people for all targets: an account is ended once
-		w := leavers(t, 4, delivery.Sync)
+		w := leavers(t, 4, view.Sync)
 		w.vendor.one = one
 		w.vendor.gone["beta"] = true
 		w.deactivate("okta", "u0")
@@ -99,8 +100,8 @@ func TestALeaverWhoMustWaitKeepsNobodyWaiting(t *testing.T) {
 }
 
 func TestObservingEndsNobodyAndRests(t *testing.T) {
-	for _, mode := range []delivery.Mode{delivery.Observe, delivery.AddOnly} {
-		w := leavers(t, 2, delivery.Sync)
+	for _, mode := range []view.Mode{view.Observe, view.AddOnly} {
+		w := leavers(t, 2, view.Sync)
 		w.config = func(d *delivery.Worker) { d.Offboard, d.Mode = true, mode }
 		w.restart()
 		w.pass(time.Minute)
@@ -113,7 +114,7 @@ func TestObservingEndsNobodyAndRests(t *testing.T) {
 
 func TestARefusedEndKeepsNobodyWaiting(t *testing.T) {
 	for _, kind := range []*backend.Error{failure(backend.Rejected, 400), failure(backend.Unauthorized, 403), failure(backend.Transient, 503)} {
-		w := leavers(t, 4, delivery.Sync)
+		w := leavers(t, 4, view.Sync)
 		for range 100 {
 			w.vendor.ends = append(w.vendor.ends, kind)
 		}
@@ -134,7 +135,7 @@ func TestARefusedEndKeepsNobodyWaiting(t *testing.T) {
 }
 
 func TestTheDeletedAreEnded(t *testing.T) {
-	w := leavers(t, 4, delivery.Sync)
+	w := leavers(t, 4, view.Sync)
 	w.leave("okta", "u3", "Admins")
 	w.leave("okta", "u3", "Betas")
 	w.pass(time.Minute)

@@ -12,6 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -19,7 +20,7 @@ import (
 func limited(t *testing.T, n, allowed int) *world {
 	w := full(t, n)
 	w.config = func(d *delivery.Worker) {
-		d.MaxOffboardings = delivery.Limit{Count: allowed, Window: time.Hour}
+		d.MaxOffboardings = view.Limit{Count: allowed, Window: time.Hour}
 	}
 	w.restart()
 	w.calls()
@@ -87,7 +88,7 @@ func TestOffboardingLimit(t *testing.T) {
 	t.Run("what is approved does not count", func(t *testing.T) {
 		w := limited(t, 20, 1)
 		w.offboard(0, 4, time.Second, byFlag)
-		if err := w.worker.Approve(t.Context(), w.hold("max_offboardings", 3).ID, "operator", "req"); err != nil {
+		if err := w.desk.Approve(t.Context(), w.hold("max_offboardings", 3).ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Hour - time.Minute)
@@ -102,7 +103,7 @@ func TestOffboardingLimit(t *testing.T) {
 	})
 	t.Run("percent of those who were there", func(t *testing.T) {
 		w := full(t, 30)
-		w.config = func(d *delivery.Worker) { d.MaxOffboardings = delivery.Limit{Percent: 20, Window: time.Hour} }
+		w.config = func(d *delivery.Worker) { d.MaxOffboardings = view.Limit{Percent: 20, Window: time.Hour} }
 		w.restart()
 		w.offboard(0, 15, time.Second, byFlag)
 		if n := w.heldBy("ADMIN"); n != 24 {
@@ -125,7 +126,7 @@ func TestOffboardingLimit(t *testing.T) {
 		var log bytes.Buffer
 		w := full(t, 20)
 		w.config = func(d *delivery.Worker) {
-			d.MaxOffboardings, d.Log = delivery.Limit{Count: 2, Window: time.Hour}, slog.New(slog.NewTextHandler(&log, nil))
+			d.MaxOffboardings, d.Log = view.Limit{Count: 2, Window: time.Hour}, slog.New(slog.NewTextHandler(&log, nil))
 		}
 		w.restart()
 		w.offboard(0, 2, time.Second, byFlag)
@@ -157,7 +158,7 @@ func TestPermissionSetLimit(t *testing.T) {
 	begin := func(t *testing.T, users, allowed int) *world {
 		w := newWorld(t, admins, sets)
 		w.vendor.mixed = true
-		w.config = func(d *delivery.Worker) { d.MaxRemovals = delivery.Limit{Count: allowed, Window: time.Hour} }
+		w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Count: allowed, Window: time.Hour} }
 		w.restart()
 		team(w, users, "Admins")
 		w.names("okta", "extra", "extra-acme")
@@ -186,7 +187,7 @@ func TestPermissionSetLimit(t *testing.T) {
 			w.expectCounts("pending 0, blocked 0, held 1")
 			w.restart()
 			w.pass(2 * time.Hour)
-			if err := w.worker.Approve(t.Context(), w.hold("max_removals", 1).ID, "operator", "req"); err != nil {
+			if err := w.desk.Approve(t.Context(), w.hold("max_removals", 1).ID, "operator", "req"); err != nil {
 				t.Fatal(err)
 			}
 			w.pass(time.Minute)
@@ -220,7 +221,7 @@ func TestPermissionSetLimit(t *testing.T) {
 		w := begin(t, 3, 0)
 		w.names("okta", "extra", "Extra")
 		w.pass(time.Minute)
-		if err := w.worker.Reject(t.Context(), w.hold("max_removals", 1).ID, "operator", "req"); err != nil {
+		if err := w.desk.Reject(t.Context(), w.hold("max_removals", 1).ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.resync()
@@ -256,7 +257,7 @@ func TestPermissionSetLimit(t *testing.T) {
 		w.user("okta", "new", "new@example.com", true)
 		w.join("okta", "new", "Admins")
 		w.pass(time.Minute)
-		if err := w.worker.Approve(t.Context(), old, "operator", "req"); err == nil {
+		if err := w.desk.Approve(t.Context(), old, "operator", "req"); err == nil {
 			t.Error("approved for three, and four lose it")
 		}
 	})
@@ -274,7 +275,7 @@ func TestPermissionSetLimit(t *testing.T) {
 	t.Run("users that the vendor only counts", func(t *testing.T) {
 		w := begin(t, 1, 3)
 		w.config = func(d *delivery.Worker) {
-			d.Backend, d.MaxRemovals = &counting{w.vendor, 4}, delivery.Limit{Count: 3, Window: time.Hour}
+			d.Backend, d.MaxRemovals = &counting{w.vendor, 4}, view.Limit{Count: 3, Window: time.Hour}
 		}
 		w.restart()
 		w.names("okta", "extra", "Extra")
@@ -284,7 +285,7 @@ func TestPermissionSetLimit(t *testing.T) {
 	t.Run("a group that leaves with its users goes", func(t *testing.T) {
 		w := newWorld(t, sets)
 		w.vendor.mixed = true
-		w.config = func(d *delivery.Worker) { d.MaxRemovals = delivery.Limit{Count: 3, Window: time.Hour} }
+		w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Count: 3, Window: time.Hour} }
 		w.restart()
 		team(w, 3)
 		w.names("okta", "extra", "extra-acme")
@@ -305,7 +306,7 @@ func TestPermissionSetLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := w.worker.Preview(t.Context(), rules)
+		p, err := w.desk.Preview(t.Context(), rules)
 		if err != nil || len(p.Calls) > 0 || len(p.Held) != 1 || !p.Held[0].PermissionSet || p.Held[0].Role != "ps1" {
 			t.Errorf("%+v %v", p, err)
 		}

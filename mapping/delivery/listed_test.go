@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 // show lists the holds for an operator.
-func (w *world) show() []delivery.Hold {
+func (w *world) show() []desk.Hold {
 	w.t.Helper()
-	holds, err := w.worker.ShowHolds(w.t.Context())
+	holds, err := w.desk.ShowHolds(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -20,9 +22,9 @@ func (w *world) show() []delivery.Hold {
 }
 
 func TestListedHold(t *testing.T) {
-	held := func(t *testing.T) (*world, delivery.Hold) {
+	held := func(t *testing.T) (*world, desk.Hold) {
 		w := full(t, 60)
-		w.config = func(d *delivery.Worker) { d.MaxRemovals = delivery.Limit{Window: time.Hour} }
+		w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Window: time.Hour} }
 		w.restart()
 		w.leaveAll(0, 14)
 		w.pass(5 * time.Second)
@@ -33,15 +35,15 @@ func TestListedHold(t *testing.T) {
 		w.leaveAll(14, 20)
 		w.pass(5 * time.Second)
 		after := w.hold("max_removals", 20)
-		if err := w.worker.Approve(t.Context(), before.ID, "operator", "req"); !errors.Is(err, delivery.ErrChanged) {
+		if err := w.desk.Approve(t.Context(), before.ID, "operator", "req"); !errors.Is(err, desk.ErrChanged) {
 			t.Errorf("an approval of 14 for a hold of 20: %v", err)
 		}
-		if err := w.worker.Reject(t.Context(), before.ID, "operator", "req"); !errors.Is(err, delivery.ErrChanged) {
+		if err := w.desk.Reject(t.Context(), before.ID, "operator", "req"); !errors.Is(err, desk.ErrChanged) {
 			t.Errorf("a rejection of 14 for a hold of 20: %v", err)
 		}
 		w.pass(5 * time.Second)
 		w.hold("max_removals", 20)
-		if err := w.worker.Approve(t.Context(), after.ID, "operator", "req"); err != nil {
+		if err := w.desk.Approve(t.Context(), after.ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Minute)
@@ -60,7 +62,7 @@ func TestListedHold(t *testing.T) {
 		if len(holds) != 2 || holds[0].ID != first.ID || len(holds[1].Grants) != 30 {
 			t.Fatalf("holds %+v, want the one of 14 as it was, and one of 30", holds)
 		}
-		if err := w.worker.Approve(t.Context(), first.ID, "operator", "req"); err != nil {
+		if err := w.desk.Approve(t.Context(), first.ID, "operator", "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Minute)
@@ -85,7 +87,7 @@ func TestListedHold(t *testing.T) {
 			w.leaveAll(i, i+1)
 			w.pass(10 * time.Second)
 		}
-		holds, err := w.worker.Holds(t.Context())
+		holds, err := w.desk.Holds(t.Context())
 		if err != nil || len(holds) < 3 || len(holds[0].Grants) > 20 {
 			t.Errorf("one hold after another grows for a minute each: %d hold(s), the first of %d", len(holds), len(holds[0].Grants))
 		}
@@ -93,7 +95,7 @@ func TestListedHold(t *testing.T) {
 	t.Run("an id without content decides nothing", func(t *testing.T) {
 		w, h := held(t)
 		for _, id := range []string{h.ID[:len(h.ID)-17], h.ID[:len(h.ID)-17] + ".", h.ID[:len(h.ID)-16] + "0000000000000000"} {
-			if err := w.worker.Approve(t.Context(), id, "operator", "req"); !errors.Is(err, delivery.ErrChanged) {
+			if err := w.desk.Approve(t.Context(), id, "operator", "req"); !errors.Is(err, desk.ErrChanged) {
 				t.Errorf("%s: %v", id, err)
 			}
 		}
@@ -108,7 +110,7 @@ func TestListedHold(t *testing.T) {
 		if now := w.hold("max_removals", 14); now.ID == h.ID {
 			t.Error("the id is the same")
 		}
-		if err := w.worker.Approve(t.Context(), h.ID, "operator", "req"); !errors.Is(err, delivery.ErrChanged) {
+		if err := w.desk.Approve(t.Context(), h.ID, "operator", "req"); !errors.Is(err, desk.ErrChanged) {
 			t.Error(err)
 		}
 	})
@@ -131,10 +133,10 @@ func TestListedHoldOfAGroup(t *testing.T) {
 	for i := 1; i < 6; i++ {
 		w.join("okta", fmt.Sprint("m", i), "b")
 	}
-	if err := w.worker.Approve(t.Context(), h.ID, "operator", "req"); !errors.Is(err, delivery.ErrChanged) {
+	if err := w.desk.Approve(t.Context(), h.ID, "operator", "req"); !errors.Is(err, desk.ErrChanged) {
 		t.Errorf("an approval of a group of one decides about a group of six: %v", err)
 	}
-	if err := w.worker.Approve(t.Context(), w.show()[0].ID, "operator", "req"); err != nil {
+	if err := w.desk.Approve(t.Context(), w.show()[0].ID, "operator", "req"); err != nil {
 		t.Error(err)
 	}
 }

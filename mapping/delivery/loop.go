@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/flight"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -13,9 +15,9 @@ import (
 // round is the loop: it does what is due for the whole backend, and begins work on targets that are due while there
 // is room. It does not wait for them. Those that are visited are not visited again.
 func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.Time, err error) {
-	w.take()
-	defer w.give()
-	if err, w.failure = w.failure, nil; err != nil {
+	w.Take()
+	defer w.Give()
+	if err := w.TakeFailure(); err != nil {
 		return time.Time{}, err
 	}
 	began := w.Steady()
@@ -28,42 +30,42 @@ func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.
 			return time.Time{}, err
 		}
 	}
-	all, err := w.waits(ctx)
-	if err == nil && (all.asked || w.looksNow()) {
-		if err = w.look(ctx, all.asked); err == nil { // commands, and what a resync compares
-			all, err = w.waits(ctx)
+	all, err := w.Waits(ctx)
+	if err == nil && (all.Asked || w.LooksNow()) {
+		if err = w.Look(ctx, all.Asked); err == nil { // commands, and what a resync compares
+			all, err = w.Waits(ctx)
 		}
 	}
 	if err != nil {
 		return time.Time{}, err
 	}
-	rechecks, err := w.recheckAdmins(ctx) // holds whose reason may be gone
+	rechecks, err := w.admins.Due(ctx) // holds whose reason may be gone
 	if err != nil {
 		return time.Time{}, err
 	}
-	targets, next := w.dueOf(all)
+	targets, next := w.Due(all)
 	if targets, err = w.withinLimit(ctx, targets); err != nil {
 		return next, err
 	}
-	w.preemptFor(targets)
-	next = earlier(earlier(next, w.lookAt()), w.adminsAt())
+	w.PreemptFor(targets)
+	next = memory.Earlier(memory.Earlier(next, w.Next()), w.admins.Next())
 	if w.launchAll(ctx, targets, rechecks, visited) {
-		again := w.now()
+		again := w.Clock()
 		if visited == nil {
-			again = again.Add(slowCall)
+			again = again.Add(flight.SlowCall)
 		}
-		next = earlier(next, again)
+		next = memory.Earlier(next, again)
 	}
-	w.busy = len(w.flights) > 0
+	w.busy = w.Any()
 	if took := w.Steady() - began; took > longRound {
-		w.rest = w.now().Add(4 * took)
+		w.rest = w.Clock().Add(4 * took)
 	}
 	return next, w.noteCondition(ctx)
 }
 
 // noteCondition is tell, for which no round fails.
 func (w *Worker) noteCondition(ctx context.Context) error {
-	if err := w.tell(ctx); err != nil && ends(err) {
+	if err := w.Breaker.Tell(ctx, w.Store); err != nil && memory.Ends(err) {
 		return err
 	} else if err != nil {
 		w.Log.Warn("how the backend is doing is not noted, will be tried again", "backend", w.Name, "error", err)
@@ -72,35 +74,35 @@ func (w *Worker) noteCondition(ctx context.Context) error {
 }
 
 // launchAll begins work while there is room: off-boardings, then comparisons, then all other marks. left: there is more.
-func (w *Worker) launchAll(ctx context.Context, targets []dueTarget, rechecks []string, visited map[string]bool) (left bool) {
-	launch := func(kind string, f *flight, work func(context.Context, *flight) error) {
+func (w *Worker) launchAll(ctx context.Context, targets []flight.Target, rechecks []string, visited map[string]bool) (left bool) {
+	launch := func(kind string, f *flight.Flight, work func(context.Context, *flight.Flight) error) {
 		switch {
-		case w.flights[f.name] != nil: // when it lands there is another round
-		case visited[kind+f.name], !w.room(f):
+		case w.Under(f.Name): // when it lands there is another round
+		case visited[kind+f.Name], !w.Room(f):
 			left = true
 		default:
 			if visited != nil {
-				visited[kind+f.name] = true
+				visited[kind+f.Name] = true
 			}
-			w.launch(ctx, f, work)
+			w.Launch(ctx, f, w.InForce(), work)
 		}
 	}
 	for _, t := range targets {
-		if t.urgent {
-			launch("urgent ", &flight{dueTarget: t}, w.deliverTo)
+		if t.Urgent {
+			launch("urgent ", &flight.Flight{Target: t}, w.deliverTo)
 		}
 	}
 	for _, target := range rechecks {
-		launch("recheck ", &flight{dueTarget: dueTarget{name: target}, reads: true}, w.recheck)
+		launch("recheck ", &flight.Flight{Target: flight.Target{Name: target}, Reads: true}, w.admins.Recheck)
 	}
-	for _, target := range w.dueLooks() {
-		launch("compare ", &flight{dueTarget: dueTarget{name: target}, reads: true}, w.compareOne)
+	for _, target := range w.Looks() {
+		launch("compare ", &flight.Flight{Target: flight.Target{Name: target}, Reads: true}, w.Compare)
 	}
 	w.left = 0
 	for _, t := range targets {
-		if !t.urgent {
-			launch("", &flight{dueTarget: t}, w.deliverTo)
-			if w.flights[t.name] == nil {
+		if !t.Urgent {
+			launch("", &flight.Flight{Target: t}, w.deliverTo)
+			if !w.Under(t.Name) {
 				w.left++
 			}
 		}
@@ -109,32 +111,34 @@ func (w *Worker) launchAll(ctx context.Context, targets []dueTarget, rechecks []
 }
 
 // deliverTo is the whole algorithm for one target.
-func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
-	t := f.dueTarget
-	if !f.everywhere() {
+func (w *Worker) deliverTo(ctx context.Context, f *flight.Flight) error {
+	t := f.Target
+	if !f.Everywhere() {
 		if err := w.Backend.Ready(ctx); err != nil { // what arrives while the rate limit makes us wait joins the batch
 			return err
 		}
 	}
-	if !f.urgent && w.otherRules(f) {
+	if !f.Urgent && w.otherRules(f) {
 		return nil
 	}
-	work, err := w.read(ctx, t) // marks of the target, people resolved to accounts
-	if err == nil {
-		err = w.verify(ctx, t, work) // doubt whose window has passed
+	v, err := w.Read(ctx, t) // marks of the target, people resolved to accounts
+	if err != nil {
+		return w.setBack(ctx, t.Name, err)
 	}
+	work := visited(v)
+	err = w.verify(ctx, t, work) // doubt whose window has passed
 	var p plan.Plan
 	if err == nil {
-		p, err = w.plan(ctx, t.name, work) // desired against ledger, and the brakes
+		p, err = w.plan(ctx, t.Name, work) // desired against ledger, and the brakes
 	}
 	if err == nil {
-		err = w.record(ctx, t.name, work, p) // what is held, and what is the bridge's
+		err = w.record(ctx, t.Name, work, p) // what is held, and what is the bridge's
 	}
 	if err != nil {
-		return w.setBack(ctx, t.name, err)
+		return w.setBack(ctx, t.Name, err)
 	}
 	steps := work.steps(p.Calls)
-	if err := w.idle(ctx, t.name, work); err != nil {
+	if err := w.idle(ctx, t.Name, work); err != nil {
 		return err
 	}
 	for i, s := range steps {
@@ -153,22 +157,24 @@ func (w *Worker) deliverTo(ctx context.Context, f *flight) error {
 // backend pauses, and what is no failure of the backend ends the round.
 func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 	switch {
-	case errors.Is(err, errUrgent):
+	case errors.Is(err, flight.ErrUrgent):
 		return nil
-	case isBackend(err) && backend.KindOf(err) == backend.Missing:
+	case backend.KindOf(err) == backend.Missing:
 		return w.blockTarget(ctx, target)
-	case w.failed(target, err):
-		return w.tell(ctx)
+	case w.Breaker.Failed(target, err):
+		return w.Breaker.Tell(ctx, w.Store)
 	}
 	return err
 }
 
 // otherRules reports whether other rules are in force, or are to be, than when a flight began.
-func (w *Worker) otherRules(f *flight) bool { return w.remapAsked.Load() || w.inForce() != f.rules }
+func (w *Worker) otherRules(f *flight.Flight) bool {
+	return w.remapAsked.Load() || w.InForce() != f.Rules
+}
 
 // interrupted says whether the rest of a visit is left for the next one.
-func (w *Worker) interrupted(ctx context.Context, f *flight, s step, done int, atOnce bool) bool {
-	if f.urgent { // an off-boarding is one under any rules
+func (w *Worker) interrupted(ctx context.Context, f *flight.Flight, s step, done int, atOnce bool) bool {
+	if f.Urgent { // an off-boarding is one under any rules
 		return s.invites != nil && w.otherRules(f)
 	}
 	if w.otherRules(f) {
@@ -185,5 +191,8 @@ func (w *Worker) interrupted(ctx context.Context, f *flight, s step, done int, a
 		urgent = tx.Work(w.Name).Urgent()
 		return nil
 	})
-	return err == nil && urgent > 0 && w.waitsFor(ctx, f)
+	return err == nil && urgent > 0 && w.WaitsFor(ctx, f)
 }
+
+// visit bounds how many people of a target are worked on before the other targets have their turn.
+func (w *Worker) visit() int { return max(4*w.BatchSize, 100) }

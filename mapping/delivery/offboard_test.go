@@ -6,12 +6,13 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 func TestRejectingAnOffboardingKeepsTheMembership(t *testing.T) {
 	w := full(t, 20)
 	w.config = func(d *delivery.Worker) {
-		d.Offboard, d.MaxOffboardings = true, delivery.Limit{Window: time.Hour}
+		d.Offboard, d.MaxOffboardings = true, view.Limit{Window: time.Hour}
 	}
 	w.restart()
 	for _, u := range []string{"u0", "u1", "u2"} {
@@ -19,7 +20,7 @@ func TestRejectingAnOffboardingKeepsTheMembership(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	w.expectCalls()
-	if err := w.worker.Reject(t.Context(), w.hold("max_offboardings", 3).ID, "operator", "req"); err != nil {
+	if err := w.desk.Reject(t.Context(), w.hold("max_offboardings", 3).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(24 * time.Hour)
@@ -39,7 +40,7 @@ func TestARetryIsAlsoForThoseWhoCannotBeEndedYet(t *testing.T) {
 	w.pass(3 * time.Minute)
 	w.vendor.ends = nil
 	w.calls()
-	if err := w.worker.Retry(t.Context()); err != nil {
+	if err := w.desk.Retry(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Second)

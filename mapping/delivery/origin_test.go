@@ -99,7 +99,7 @@ func TestTheTrailNamesTheRequestAfterDoubt(t *testing.T) {
 	w.join("okta", "u1", "Admins")
 	w.pass(time.Minute)
 	w.vendor.people["u1@example.com"] = "a1"
-	if err := w.worker.Retry(t.Context()); err != nil {
+	if err := w.desk.Retry(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/pin"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -35,7 +36,7 @@ func (w *world) names(idp, id, name string) {
 				return err
 			}
 		}
-		if err := delivery.Named(tx, w.rules, "vt", idp, old, g, store.Origin{Initiator: idp, At: w.clock}); err != nil {
+		if err := pin.Named(tx, w.rules, "vt", idp, old, g, store.Origin{Initiator: idp, At: w.clock}); err != nil {
 			return err
 		}
 		for _, t := range slices.Concat(w.rules.Targets(idp, old), w.rules.Targets(idp, g)) {
@@ -67,7 +68,7 @@ func (w *world) deletes(idp, id string) {
 func (w *world) reloads(rules ...mapping.Rule) {
 	w.t.Helper()
 	w.remap(rules...)
-	if err := delivery.Bind(w.t.Context(), w.store, w.rules, "vt", w.clock); err != nil {
+	if err := pin.Bind(w.t.Context(), w.store, w.rules, "vt", w.clock); err != nil {
 		w.t.Fatal(err)
 	}
 	w.worker.RulesChanged()
@@ -76,7 +77,7 @@ func (w *world) reloads(rules ...mapping.Rule) {
 // held lists the holds of the kind `pin` as "group of provider", and their ids.
 func (w *world) strangers() (out, ids []string) {
 	w.t.Helper()
-	holds, err := w.worker.Holds(w.t.Context())
+	holds, err := w.desk.Holds(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestPin(t *testing.T) {
 				if got := strings.ReplaceAll(w.roles(), "acme/", ""); got != strings.Join(want, " ") {
 					t.Errorf("after %q: the vendor holds %q, want %q", s.do, got, want)
 				}
-				if p, err := w.worker.Preview(t.Context(), w.rules); err != nil || len(p.Calls) > 0 || len(p.Held) != strings.Count(s.held, "of") {
+				if p, err := w.desk.Preview(t.Context(), w.rules); err != nil || len(p.Calls) > 0 || len(p.Held) != strings.Count(s.held, "of") {
 					t.Errorf("after %q: planned %+v, %v", s.do, p, err)
 				}
 				if got, _ := w.strangers(); strings.Join(got, ", ") != s.held {
@@ -175,7 +176,7 @@ func TestAReplicaThatDoesNotPinEndsNoBinding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := delivery.Bind(t.Context(), w.store, theirs, "vt", w.clock); err != nil {
+	if err := pin.Bind(t.Context(), w.store, theirs, "vt", w.clock); err != nil {
 		t.Fatal(err)
 	}
 	w.names("okta", "a", "Old")
@@ -205,7 +206,7 @@ func TestPlanOfAPin(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := func() string {
-		p, err := w.worker.Preview(t.Context(), pinned)
+		p, err := w.desk.Preview(t.Context(), pinned)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,9 +245,9 @@ func (w *world) does(step string) {
 	case "delete":
 		w.deletes(f[1], f[2])
 	case "approve":
-		err = w.worker.Approve(w.t.Context(), ids[0], "operator", "req")
+		err = w.desk.Approve(w.t.Context(), ids[0], "operator", "req")
 	case "reject":
-		err = w.worker.Reject(w.t.Context(), ids[0], "operator", "req")
+		err = w.desk.Reject(w.t.Context(), ids[0], "operator", "req")
 	case "restart":
 		w.reloads(pinnedAdmins)
 		w.restart()
@@ -270,7 +271,7 @@ func TestWhatIsSaidOfAStranger(t *testing.T) {
 	w.names("okta", "a", "Old Admins")
 	w.names("okta", "b", "VT Admins")
 	w.pass(time.Minute)
-	holds, err := w.worker.Holds(t.Context())
+	holds, err := w.desk.Holds(t.Context())
 	if err != nil || len(holds) != 1 {
 		t.Fatalf("%+v %v", holds, err)
 	}
@@ -286,27 +287,27 @@ func TestWhatIsSaidOfAStranger(t *testing.T) {
 		t.Errorf("the gauge counts %d for an empty group", n)
 	}
 	w.join("okta", "m-b", "b")
-	p, err := w.worker.Preview(t.Context(), nil)
-	if err != nil || len(p.Held) != 1 || p.Held[0] != (delivery.PreviewHold{Target: "acme", Why: "pin", Role: "ADMIN", Group: "VT Admins", Members: 1}) {
+	p, err := w.desk.Preview(t.Context(), nil)
+	if err != nil || len(p.Held) != 1 || p.Held[0] != (desk.PreviewHold{Target: "acme", Why: "pin", Role: "ADMIN", Group: "VT Admins", Members: 1}) {
 		t.Errorf("%+v %v", p.Held, err)
 	}
-	why, err := w.worker.Explain(t.Context(), "b@example.com", "ADMIN")
+	why, err := w.desk.Explain(t.Context(), "b@example.com", "ADMIN")
 	if err != nil || len(why) != 1 || len(why[0].Grants) != 1 || !strings.Contains(strings.Join(why[0].Grants[0].Not, ""), "scimbridge hold approve "+strings.TrimSuffix(h.ID, "."+h.Digest)+"`") {
 		t.Errorf("%+v %v", why, err)
 	}
-	if err := w.worker.Reject(t.Context(), h.ID, "operator", "req"); err != nil {
+	if err := w.desk.Reject(t.Context(), h.ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	for _, decide := range []func() error{
-		func() error { return w.worker.Approve(t.Context(), h.ID, "operator", "req") }, func() error { return w.worker.Reject(t.Context(), h.ID, "operator", "req") }} {
-		if err := decide(); !errors.Is(err, delivery.ErrNoHold) {
+		func() error { return w.desk.Approve(t.Context(), h.ID, "operator", "req") }, func() error { return w.desk.Reject(t.Context(), h.ID, "operator", "req") }} {
+		if err := decide(); !errors.Is(err, desk.ErrNoHold) {
 			t.Errorf("decided twice: %v", err)
 		}
 	}
 	if n := w.heldByPin(); n != 0 {
 		t.Errorf("the gauge counts %d after the decision", n)
 	}
-	if p, err := w.worker.Preview(t.Context(), nil); err != nil || len(p.Held) != 0 {
+	if p, err := w.desk.Preview(t.Context(), nil); err != nil || len(p.Held) != 0 {
 		t.Errorf("%+v %v", p.Held, err)
 	}
 	var trail []string
@@ -329,7 +330,7 @@ func TestWhatIsSaidOfAStranger(t *testing.T) {
 func (w *world) heldByPin() (n int) {
 	w.t.Helper()
 	err := w.store.View(w.t.Context(), func(tx store.Tx) (err error) {
-		n, err = delivery.HeldByPin(tx, "vt")
+		n, err = pin.HeldMembers(tx, "vt")
 		return err
 	})
 	if err != nil {

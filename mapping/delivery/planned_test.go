@@ -13,6 +13,8 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -51,7 +53,7 @@ type planned struct {
 func newPlanned(t *testing.T, rnd *rand.Rand, mixed bool) *planned {
 	p := &planned{world: newWorld(t), rnd: rnd, active: map[string]bool{}, member: map[[2]string]bool{}}
 	p.vendor.mixed, p.vendor.one = mixed, mixed
-	size, limit := 1+rnd.IntN(4), delivery.Limit{Count: rnd.IntN(5), Percent: rnd.IntN(80), Window: time.Minute}
+	size, limit := 1+rnd.IntN(4), view.Limit{Count: rnd.IntN(5), Percent: rnd.IntN(80), Window: time.Minute}
 	if !mixed { // each group has members of its own
 		p.vendor.own = map[string]map[string]string{"acme": {}, "beta": {}}
 	}
@@ -129,7 +131,7 @@ func (p *planned) accept() {
 		p.vendor.on(i[0])[i[1]] = "a" + i[1][1:2]
 	}
 	p.invited = nil
-	if err := p.worker.Retry(p.t.Context()); err != nil {
+	if err := p.desk.Retry(p.t.Context()); err != nil {
 		p.t.Fatal(err)
 	}
 	p.pass(5 * time.Minute)
@@ -171,7 +173,7 @@ func (p *planned) change() {
 func (p *planned) compare() {
 	p.t.Helper()
 	p.calls()
-	plan, err := p.worker.Preview(p.t.Context(), nil)
+	plan, err := p.desk.Preview(p.t.Context(), nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -232,7 +234,7 @@ func apart(calls []string) (out []string) {
 }
 
 // describePlanned is a call as the journal of the vendor has it.
-func describePlanned(c delivery.PreviewCall) string {
+func describePlanned(c desk.PreviewCall) string {
 	switch {
 	case c.Offboard != nil:
 		return "offboard " + c.Target + ": " + c.Offboard.Account

@@ -9,6 +9,8 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 // A plan lists people by their names, not as accounts and groups happen to stand.
@@ -28,13 +30,13 @@ func TestAPlanIsSorted(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	w.expectCounts("pending 0, blocked 0, held 0")
-	plan := func(rules ...mapping.Rule) delivery.Preview {
+	plan := func(rules ...mapping.Rule) desk.Preview {
 		t.Helper()
 		compiled, err := mapping.Compile(rules)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := w.worker.Preview(t.Context(), compiled)
+		p, err := w.desk.Preview(t.Context(), compiled)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,14 +74,14 @@ func TestAPlanIsSorted(t *testing.T) {
 // What the mode does not let happen is not in a plan, which says so, and what it would be; and no user is shown as about to get it.
 func TestAPlanUnderAnotherMode(t *testing.T) {
 	rest := regexp.MustCompile(`, since \S+Z|; waiting for delivery`)
-	for mode, want := range map[delivery.Mode][]string{
-		delivery.Observe: {"0 call(s): 0 removed, 0 added, 0 replaced, 0 held, 0 to be looked up",
+	for mode, want := range map[view.Mode][]string{
+		view.Observe: {"0 call(s): 0 removed, 0 added, 0 replaced, 0 held, 0 to be looked up",
 			"the mode of the backend is observe: nothing is changed there. Under sync there would be 2 call(s): 1 removed, 1 added, 0 replaced, 0 held, 0 to be looked up",
 			"does not have it through the bridge, and does not get it: the mode of the backend is observe", "has it, and keeps it: the mode of the backend is observe"},
-		delivery.AddOnly: {"1 call(s): 0 removed, 1 added, 0 replaced, 0 held, 0 to be looked up",
+		view.AddOnly: {"1 call(s): 0 removed, 1 added, 0 replaced, 0 held, 0 to be looked up",
 			"the mode of the backend is add_only: nothing is taken away there. Under sync there would be 2 call(s): 1 removed, 1 added, 0 replaced, 0 held, 0 to be looked up",
 			"is about to get it", "has it, and keeps it: the mode of the backend is add_only"},
-		delivery.Sync: {"2 call(s): 1 removed, 1 added, 0 replaced, 0 held, 0 to be looked up", "", "is about to get it", "has it, and is about to lose it"},
+		view.Sync: {"2 call(s): 1 removed, 1 added, 0 replaced, 0 held, 0 to be looked up", "", "is about to get it", "has it, and is about to lose it"},
 	} {
 		w := newWorld(t, admins, others)
 		team(w, 2, "Admins", "Others")
@@ -90,13 +92,13 @@ func TestAPlanUnderAnotherMode(t *testing.T) {
 		w.restart()
 		w.leave("okta", "u1", "Admins")
 		w.join("okta", "u0", "Admins")
-		p, err := w.worker.Preview(t.Context(), nil)
+		p, err := w.desk.Preview(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		states := []string{}
 		for _, who := range []string{"u0", "u1"} {
-			why, err := w.worker.Explain(t.Context(), who, "ADMIN")
+			why, err := w.desk.Explain(t.Context(), who, "ADMIN")
 			if err != nil || len(why) != 1 || len(why[0].Grants) != 1 {
 				t.Fatalf("%+v %v", why, err)
 			}
@@ -130,7 +132,7 @@ func TestPlanPrintsEveryCall(t *testing.T) {
 	w.deactivate("okta", "bob")
 	w.join("okta", "eve", "Admins")
 	w.join("okta", "new", "Admins")
-	p, err := w.worker.Preview(t.Context(), nil)
+	p, err := w.desk.Preview(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

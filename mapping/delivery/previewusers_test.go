@@ -9,10 +9,12 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 // users returns a line for each grant of a plan.
-func users(p delivery.Preview) (out []string) {
+func users(p desk.Preview) (out []string) {
 	for _, g := range p.Users {
 		words := strings.Trim(fmt.Sprintf("%s %s from %s on %s: %s %s", g.Action, g.Role, g.Person, g.Target, g.State, g.Reason), " ")
 		out = append(out, words+": "+strings.Join(g.Why, "; "))
@@ -25,10 +27,10 @@ func users(p delivery.Preview) (out []string) {
 func TestPlanNamesUsers(t *testing.T) {
 	grant := "grant ADMIN from u0@example.com on acme: %s: group Admins, by the rule on line 0"
 	revoke := "revoke ADMIN from u1@example.com on acme: %s: in no group that gives it"
-	for mode, want := range map[delivery.Mode][]string{
-		delivery.Observe: {fmt.Sprintf(grant, "not_in_mode"), fmt.Sprintf(revoke, "not_in_mode")},
-		delivery.AddOnly: {fmt.Sprintf(grant, "now"), fmt.Sprintf(revoke, "not_in_mode")},
-		delivery.Sync:    {fmt.Sprintf(grant, "now"), fmt.Sprintf(revoke, "now")},
+	for mode, want := range map[view.Mode][]string{
+		view.Observe: {fmt.Sprintf(grant, "not_in_mode"), fmt.Sprintf(revoke, "not_in_mode")},
+		view.AddOnly: {fmt.Sprintf(grant, "now"), fmt.Sprintf(revoke, "not_in_mode")},
+		view.Sync:    {fmt.Sprintf(grant, "now"), fmt.Sprintf(revoke, "now")},
 	} {
 		w := newWorld(t, admins, others)
 		team(w, 2, "Admins", "Others")
@@ -37,7 +39,7 @@ func TestPlanNamesUsers(t *testing.T) {
 		w.pass(5 * time.Second)
 		w.leave("okta", "u1", "Admins")
 		w.join("okta", "u0", "Admins")
-		p, err := w.worker.PreviewMode(t.Context(), nil, mode)
+		p, err := w.desk.PreviewMode(t.Context(), nil, mode)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +47,7 @@ func TestPlanNamesUsers(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", mode, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		sync := p.Calls
-		if mode != delivery.Sync {
+		if mode != view.Sync {
 			sync = p.InSync.Calls
 		}
 		if len(sync) != 2 || sync[0].Changes[0].Op != "remove" || sync[0].Changes[0].Person != "u1@example.com" {
@@ -68,7 +70,7 @@ func TestPlanOfBlockedGrants(t *testing.T) {
 	w.join("okta", "u1", "Admins")
 	w.pass(time.Minute)
 	w.expectCounts("pending 0, blocked 1, held 0")
-	p, err := w.worker.Preview(t.Context(), nil)
+	p, err := w.desk.Preview(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +86,7 @@ func TestPlanOfBlockedGrants(t *testing.T) {
 		t.Errorf("tried again at %s, now it is %s", until, w.clock)
 	}
 	w.clock = until
-	if p, err = w.worker.Preview(t.Context(), nil); err != nil || len(p.Calls) != 1 || p.Users[0].State != delivery.Now {
+	if p, err = w.desk.Preview(t.Context(), nil); err != nil || len(p.Calls) != 1 || p.Users[0].State != desk.Now {
 		t.Errorf("%v, calls %+v", err, p.Calls)
 	}
 }
@@ -105,7 +107,7 @@ func TestPlanOfReasons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := w.worker.Preview(t.Context(), rules)
+	p, err := w.desk.Preview(t.Context(), rules)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -51,8 +52,8 @@ func TestASightingCountsOnceHoweverOftenItsTransactionRuns(t *testing.T) {
 // An operator is quicker than the visit that found what is held: its other calls are still to be made.
 func TestADecisionDuringAVisitLeavesNobodyHeld(t *testing.T) {
 	for name, decide := range map[string]func(*world, string) error{
-		"approved": func(w *world, id string) error { return w.worker.Approve(w.t.Context(), id, "operator", "req") },
-		"rejected": func(w *world, id string) error { return w.worker.Reject(w.t.Context(), id, "operator", "req") },
+		"approved": func(w *world, id string) error { return w.desk.Approve(w.t.Context(), id, "operator", "req") },
+		"rejected": func(w *world, id string) error { return w.desk.Reject(w.t.Context(), id, "operator", "req") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := full(t, 6)
@@ -90,7 +91,7 @@ func TestARejectionIsNotOvertaken(t *testing.T) {
 	w.user("okta", "u0", "u0@example.com", false)
 	w.everywhere("okta", "u0")
 	l.observe = func() {
-		if err := w.worker.Reject(t.Context(), id, "operator", "req"); err != nil {
+		if err := w.desk.Reject(t.Context(), id, "operator", "req"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -103,7 +104,7 @@ func TestARejectionIsNotOvertaken(t *testing.T) {
 // Who leaves under another address is off-boarded, and no other user.
 func TestWhoLeavesUnderAnotherAddressIsOffboarded(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Offboard, d.MaxRemovals = true, delivery.Limit{} }
+	w.config = func(d *delivery.Worker) { d.Offboard, d.MaxRemovals = true, view.Limit{} }
 	w.restart()
 	team(w, 2, "Admins")
 	w.join("okta", "u0", "Admins")
@@ -374,7 +375,7 @@ func TestAnApprovalCountsNothingBesideAHold(t *testing.T) {
 		w.join("okta", fmt.Sprint("u", i), "Others")
 	}
 	w.pass(time.Minute)
-	w.config = func(d *delivery.Worker) { d.MaxRemovals = delivery.Limit{Count: 3, Window: time.Hour} }
+	w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Count: 3, Window: time.Hour} }
 	w.restart()
 	w.leaveAll(0, 4)
 	w.pass(time.Minute)
@@ -383,7 +384,7 @@ func TestAnApprovalCountsNothingBesideAHold(t *testing.T) {
 	for i := range 4 {
 		w.leave("okta", fmt.Sprint("u", i), "Others")
 	}
-	if err := w.worker.Approve(t.Context(), id, "operator", ""); err != nil {
+	if err := w.desk.Approve(t.Context(), id, "operator", ""); err != nil {
 		t.Fatal(err)
 	}
 	w.calls()

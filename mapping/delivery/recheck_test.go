@@ -7,6 +7,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 // unreadable is a vendor whose next reads of a target fail.
@@ -96,7 +97,7 @@ func TestLastAdminHold(t *testing.T) {
 	})
 	t.Run("is under the limits after that", func(t *testing.T) {
 		w := lastAdmin(t, 0)
-		w.config = func(d *delivery.Worker) { d.MaxOffboardings = delivery.Limit{Window: time.Hour} }
+		w.config = func(d *delivery.Worker) { d.MaxOffboardings = view.Limit{Window: time.Hour} }
 		w.restart()
 		w.root()
 		w.pass(5 * time.Minute)
@@ -107,14 +108,14 @@ func TestLastAdminHold(t *testing.T) {
 		w := lastAdmin(t, 0)
 		w.root()
 		b := &unreadable{vendor: w.vendor, fails: 3}
-		w.worker.Backend = b
+		w.worker.Finder.Backend = b
 		w.pass(5 * time.Minute)
 		w.expect("acme/root=ADMIN")
 	})
 	t.Run("a vendor that is set to observe is not read", func(t *testing.T) {
 		w := lastAdmin(t, 0)
 		w.root()
-		w.config = func(d *delivery.Worker) { d.Mode = delivery.Observe }
+		w.config = func(d *delivery.Worker) { d.Mode = view.Observe }
 		w.restart()
 		w.pass(time.Hour)
 		w.expectCalls()

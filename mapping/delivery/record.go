@@ -5,17 +5,27 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/scimbridge/scimbridge/mapping/lookup"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/plan"
+	"github.com/scimbridge/scimbridge/mapping/resync"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
+// recorder writes what a plan decides that needs no call: what is held, and what is the bridge's.
+type recorder struct {
+	*lookup.Finder
+	admins *resync.Admins
+}
+
 // record commits what a plan decides besides its calls: whose grants are the bridge's, which users
 // must be looked up, and what is held.
-func (w *Worker) record(ctx context.Context, target string, v *visitWork, p plan.Plan) error {
+func (w *recorder) record(ctx context.Context, target string, v *visitWork, p plan.Plan) error {
 	owns := len(p.LookUp) > 0
 	for id, d := range p.Decisions {
-		if d.Dropped != nil && w.mode() == Observe {
-			w.Log.Info("observe: would change roles", "backend", w.Name, "account", label(id), "add", d.Dropped.Add, "remove", d.Dropped.Remove)
+		if d.Dropped != nil && w.ModeNow() == view.Observe {
+			w.Log.Info("observe: would change roles", "backend", w.Name, "account", memory.Label(id), "add", d.Dropped.Add, "remove", d.Dropped.Remove)
 		}
 		owns = owns || len(d.Keep)+len(d.GiveBack)+len(d.Disown)+len(d.Claim) > 0
 	}
@@ -25,7 +35,7 @@ func (w *Worker) record(ctx context.Context, target string, v *visitWork, p plan
 		}
 		for id, d := range p.Decisions {
 			for _, role := range d.Claim {
-				w.taken[foreignGrant{target, id, role}] = w.now()
+				w.Recent.Taken[memory.Grant{Target: target, Account: id, Role: role}] = w.Clock()
 			}
 		}
 	}
@@ -37,9 +47,9 @@ func (w *Worker) record(ctx context.Context, target string, v *visitWork, p plan
 
 // recordOwners writes which grants the bridge keeps, gives back, disowns and takes over. A grant about
 // which something else was decided meanwhile is left to the next visit.
-func (w *Worker) recordOwners(tx store.Tx, target string, v *visitWork, p plan.Plan) error {
+func (w *recorder) recordOwners(tx store.Tx, target string, v *visitWork, p plan.Plan) error {
 	for _, l := range p.LookUp {
-		if err := tx.Work(w.Name).Touch(target, w.now(), v.accounts[l.Account].origin, l.User); err != nil {
+		if err := tx.Work(w.Name).Touch(target, w.Clock(), v.accounts[l.Account].Origin, l.User); err != nil {
 			return err
 		}
 	}
@@ -51,7 +61,7 @@ func (w *Worker) recordOwners(tx store.Tx, target string, v *visitWork, p plan.P
 			return err
 		}
 		for _, role := range d.Claim {
-			if err := w.takeOver(tx, foreignGrant{target, id, role}, a.Key, a.origin); err != nil {
+			if err := w.TakeOver(tx, memory.Grant{Target: target, Account: id, Role: role}, a.Key, a.Origin); err != nil {
 				return err
 			}
 		}
@@ -60,7 +70,7 @@ func (w *Worker) recordOwners(tx store.Tx, target string, v *visitWork, p plan.P
 }
 
 // eachUnchanged writes the grants of an account that are as the plan saw them.
-func (w *Worker) eachUnchanged(tx store.Tx, a *account, roles []string, write func(store.Tx, store.Entry, *account) error) error {
+func (w *recorder) eachUnchanged(tx store.Tx, a *account, roles []string, write func(store.Tx, store.Entry, *account) error) error {
 	for _, role := range roles {
 		seen := a.Ledger[role]
 		current, err := tx.Ledger(w.Name).Entry(seen.Target, seen.Account, role)
@@ -78,39 +88,39 @@ func (w *Worker) eachUnchanged(tx store.Tx, a *account, roles []string, write fu
 }
 
 // keepOne makes a borrowed grant the bridge's.
-func (w *Worker) keepOne(tx store.Tx, e store.Entry, _ *account) error {
+func (w *recorder) keepOne(tx store.Tx, e store.Entry, _ *account) error {
 	e.Borrowed = false
 	return tx.Ledger(w.Name).PutEntry(e)
 }
 
 // giveBackOne gives up a borrowed grant.
-func (w *Worker) giveBackOne(tx store.Tx, e store.Entry, a *account) error {
-	if err := errors.Join(w.disown(tx, e), tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)); err != nil {
+func (w *recorder) giveBackOne(tx store.Tx, e store.Entry, a *account) error {
+	if err := errors.Join(w.Disown(tx, e), tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role)); err != nil {
 		return err
 	}
-	event := store.Event{At: w.now(), Type: "disown", Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key,
+	event := store.Event{At: w.Clock(), Type: "disown", Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key,
 		Detail: "it was there before, and the user who was given it came by a changed value"}
-	if _, err := tx.Events().Append(initiated(event, a.origin)); err != nil {
+	if _, err := tx.Events().Append(memory.Initiated(event, a.Origin)); err != nil {
 		return err
 	}
 	return w.wakeHold(tx, e.Hold)
 }
 
 // disownOne gives up a foreign grant whose authoritative rule no longer speaks.
-func (w *Worker) disownOne(tx store.Tx, e store.Entry, _ *account) error {
+func (w *recorder) disownOne(tx store.Tx, e store.Entry, _ *account) error {
 	if err := tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role); err != nil {
 		return err
 	}
-	if err := w.noticed(tx, "disown", "no group of the authoritative rule is there", e, w.byResync()); err != nil {
+	if err := w.Noticed(tx, "disown", "no group of the authoritative rule is there", e, w.ByResync()); err != nil {
 		return err
 	}
 	return w.wakeHold(tx, e.Hold)
 }
 
 // wakeHold lets what waits for a hold be looked at again; "" is none.
-func (w *Worker) wakeHold(tx store.Tx, hold string) error {
+func (w *recorder) wakeHold(tx store.Tx, hold string) error {
 	if hold == "" {
 		return nil
 	}
-	return w.wake(tx, w.now(), func(m store.Mark) bool { return m.State == store.Held && m.Reason == hold })
+	return w.Wake(tx, w.Clock(), func(m store.Mark) bool { return m.State == store.Held && m.Reason == hold })
 }

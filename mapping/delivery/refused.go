@@ -8,21 +8,24 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/flight"
+	"github.com/scimbridge/scimbridge/mapping/memory"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 // single deals with a change that the vendor refuses by itself. If the target is as wanted, there was nothing
 // to do; else the change is blocked and the person is looked up again the next time.
-func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) error {
+func (w *sender) single(ctx context.Context, s step, failure *backend.Error) error {
 	if forbidden(failure) && !s.settings() {
-		if w.forbidden[s.target]++; w.forbidden[s.target] >= manyForbidden { // not one of the people: everything there
-			w.failed(s.target, failure)
+		if w.Breaker.Refused(s.target) >= manyForbidden { // not one of the people: everything there
+			w.Breaker.Failed(s.target, failure)
 			return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 		}
 	}
 	seen, err := w.readAfter(ctx, s, failure)
 	switch {
-	case errors.Is(err, errUrgent): // it is sent and read again after them
+	case errors.Is(err, flight.ErrUrgent): // it is sent and read again after them
 		return w.commit(ctx, s, s.untouched(failure), func(a *account) { a.unfinished = true })
 	case err != nil: // not the person: the target itself is gone
 		return w.gone(ctx, s, failure)
@@ -31,7 +34,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 	if err != nil {
 		return fmt.Errorf("looking what was refused: %w", err)
 	}
-	now := w.now()
+	now := w.Clock()
 	w.cannotTell(v.soon, now.Add(w.Straggler))
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		note, ok := v.right[role]
@@ -48,7 +51,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 		if !e.Doubt.After(now) {
 			e.Doubt = time.Time{}
 		}
-		_, err := tx.Events().Append(w.event(*e, s.accounts[e.Account], want, adopted, fmt.Sprintf("refused with %d %s; %s", failure.Status, failure.Code, note), now))
+		_, err := tx.Events().Append(w.event(*e, s.accounts[e.Account].Account, want, adopted, fmt.Sprintf("refused with %d %s; %s", failure.Status, failure.Code, note), now))
 		return err
 	}, func(a *account) {
 		switch {
@@ -62,7 +65,7 @@ func (w *Worker) single(ctx context.Context, s step, failure *backend.Error) err
 
 // readAfter looks at a target after a refusal; what cannot be read says nothing. The error is that there is no such target, or that
 // another user leaves.
-func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) (seen backend.Observation, err error) {
+func (w *sender) readAfter(ctx context.Context, s step, failure *backend.Error) (seen backend.Observation, err error) {
 	if conclusive(failure) || s.settings() {
 		return backend.Observation{}, nil
 	}
@@ -73,10 +76,10 @@ func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) 
 	if s.urgent() {
 		err = look(ctx)
 	} else {
-		err = w.patiently(ctx, look)
+		err = w.Patiently(ctx, look)
 	}
 	switch {
-	case errors.Is(err, errUrgent), isBackend(err) && backend.KindOf(err) == backend.Missing:
+	case errors.Is(err, flight.ErrUrgent), backend.KindOf(err) == backend.Missing:
 		return backend.Observation{}, err
 	case err != nil:
 		return backend.Observation{}, nil
@@ -86,7 +89,7 @@ func (w *Worker) readAfter(ctx context.Context, s step, failure *backend.Error) 
 
 // conclusive reports whether a refusal says all about what was refused: a read of the target adds nothing.
 func conclusive(failure *backend.Error) bool {
-	return slices.Contains([]string{"managed_elsewhere", "account_managed_elsewhere", "super_admin"}, failure.Code)
+	return reason.Block(failure.Code).Final
 }
 
 // settings says whether a step is about the target's own settings alone, of which a reading of people says nothing.
@@ -95,7 +98,7 @@ func (s step) settings() bool { return len(s.delta.Changes) == 0 }
 // urgent says whether a step is about a user who leaves, if only one identity provider.
 func (s step) urgent() bool {
 	for _, a := range s.accounts {
-		if a.Offboarded || slices.ContainsFunc(a.marks, func(m store.Mark) bool { return m.Urgent }) {
+		if a.Offboarded || slices.ContainsFunc(a.Marks, func(m store.Mark) bool { return m.Urgent }) {
 			return true
 		}
 	}
@@ -104,12 +107,12 @@ func (s step) urgent() bool {
 
 // cannotTell notes removals that were refused and that no read can judge before some moment. What waits of the same account is put
 // off with them: tried by themselves, two would touch the account in turns, and no read of it would ever be trusted.
-func (w *Worker) cannotTell(removals map[foreignGrant]bool, until time.Time) {
+func (w *sender) cannotTell(removals map[memory.Grant]bool, until time.Time) {
 	for g := range removals {
-		w.unread[g] = until
-		for other := range w.unread {
-			if other.target == g.target && other.account == g.account {
-				w.unread[other] = until
+		w.Recent.Unread[g] = until
+		for other := range w.Recent.Unread {
+			if other.Target == g.Target && other.Account == g.Account {
+				w.Recent.Unread[other] = until
 			}
 		}
 	}
@@ -119,18 +122,18 @@ func (w *Worker) cannotTell(removals map[foreignGrant]bool, until time.Time) {
 type verdict struct {
 	right   map[string]string     // roles that are as wanted, and how that is known
 	blocked bool                  // something is not
-	soon    map[foreignGrant]bool // what cannot be known before a window has passed
+	soon    map[memory.Grant]bool // what cannot be known before a window has passed
 }
 
-func (w *Worker) judge(ctx context.Context, s step, seen backend.Observation) (v verdict, err error) {
+func (w *sender) judge(ctx context.Context, s step, seen backend.Observation) (v verdict, err error) {
 	err = w.Store.View(ctx, func(tx store.Tx) error {
-		v = verdict{right: map[string]string{}, soon: map[foreignGrant]bool{}}
+		v = verdict{right: map[string]string{}, soon: map[memory.Grant]bool{}}
 		return s.each(func(a *account, role string, want bool) error {
 			e, err := entry(tx.Ledger(w.Name), s.target, a, role)
 			note, ok := settledByReading(seen, e, want)
 			switch {
-			case ok && !want && (a.Recent || e.Doubt.After(w.now())): // what the bridge gave a moment ago a list may not show yet
-				v.soon[foreignGrant{s.target, a.ID, role}] = true
+			case ok && !want && (a.Recent || e.Doubt.After(w.Clock())): // what the bridge gave a moment ago a list may not show yet
+				v.soon[memory.Grant{Target: s.target, Account: a.ID, Role: role}] = true
 			case ok:
 				v.right[role] = note
 			default:
@@ -143,11 +146,11 @@ func (w *Worker) judge(ctx context.Context, s step, seen backend.Observation) (v
 }
 
 // gone parks everything on a target that vanished; what is left of the visit is not sent.
-func (w *Worker) gone(ctx context.Context, s step, failure *backend.Error) error {
-	if err := w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(noTarget) }); err != nil {
+func (w *sender) gone(ctx context.Context, s step, failure *backend.Error) error {
+	if err := w.commit(ctx, s, s.untouched(failure), func(a *account) { a.block(reason.NoTarget) }); err != nil {
 		return err
 	}
-	w.pauses[s.target] = pause{until: w.now().Add(w.RetryInitial)}
+	w.Breaker.Pause(s.target)
 	return w.blockTarget(ctx, s.target)
 }
 
@@ -156,13 +159,12 @@ const manyForbidden = 3
 
 func reasonOf(e *backend.Error) string {
 	if forbidden(e) {
-		return "forbidden"
+		return reason.Forbidden
 	}
-	switch e.Code {
-	case "managed_elsewhere", "account_managed_elsewhere", "super_admin", "locked", "not_shown":
+	if reason.Block(e.Code).OfVendor {
 		return e.Code
 	}
-	return "rejected"
+	return reason.Rejected
 }
 
 // settledByReading says whether what was refused is so already. A removal of what may be gone, or was never confirmed, counts as "absent, unverified" where

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -84,7 +85,7 @@ func TestRepairLeavesWhatWaits(t *testing.T) {
 	w.user("okta", "ghost", "ghost@example.com", true)
 	w.join("okta", "ghost", "Others") // blocked
 	w.pass(3 * time.Hour)
-	for _, mode := range []delivery.Mode{delivery.AddOnly, delivery.Observe} {
+	for _, mode := range []view.Mode{view.AddOnly, view.Observe} {
 		w.config = func(d *delivery.Worker) { d.ResyncEvery, d.Repaired, d.Mode = time.Hour, func() { repaired++ }, mode }
 		w.restart()
 		w.pass(3 * time.Hour)

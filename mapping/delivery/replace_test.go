@@ -6,6 +6,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 func TestReplaceDoesNotClearTheProtected(t *testing.T) {
@@ -29,7 +30,7 @@ func TestReplaceDoesNotClearWhatWasRejected(t *testing.T) {
 	exact := mapping.Rule{Groups: []string{"Exact"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}, Replace: true}
 	more := mapping.Rule{Groups: []string{"More"}, Backend: "vt", Target: "acme", Roles: []string{"FILES"}}
 	w := newWorld(t, admins, exact, more)
-	w.config = func(d *delivery.Worker) { d.MaxRemovals = delivery.Limit{Count: 1, Window: time.Hour} }
+	w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Count: 1, Window: time.Hour} }
 	w.restart()
 	team(w, 2, "Admins", "Exact", "More")
 	for _, u := range []string{"u0", "u1"} {
@@ -39,7 +40,7 @@ func TestReplaceDoesNotClearWhatWasRejected(t *testing.T) {
 	w.pass(time.Minute)
 	w.leaveAll(0, 2)
 	w.pass(time.Minute)
-	if err := w.worker.Reject(t.Context(), w.hold("max_removals", 2).ID, "operator", "req"); err != nil {
+	if err := w.desk.Reject(t.Context(), w.hold("max_removals", 2).ID, "operator", "req"); err != nil {
 		t.Fatal(err)
 	}
 	w.join("okta", "u0", "More")

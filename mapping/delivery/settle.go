@@ -8,12 +8,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/breaker"
+	"github.com/scimbridge/scimbridge/mapping/memory"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 // settle ends what can be ended for an account: its marks go if everything was done cleanly, wait if doubt has
 // not passed, and are parked if they are blocked or held. It returns those that went.
-func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, error) {
+func (w *sender) settle(tx store.Tx, target string, a *account) ([]store.Mark, error) {
 	if a.steps > 0 {
 		return nil, nil
 	}
@@ -22,7 +25,7 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 		return nil, err
 	}
 	var done []store.Mark
-	for _, m := range a.marks {
+	for _, m := range a.Marks {
 		if stays, err := w.stay(tx, target, m, a, wait); err != nil || stays {
 			if err != nil {
 				return nil, err
@@ -36,7 +39,7 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 		if ok {
 			done = append(done, m)
 		}
-		if err := w.forget(tx, m.Subject); err != nil {
+		if err := w.Forget(tx, m.Subject); err != nil {
 			return nil, err
 		}
 	}
@@ -45,7 +48,7 @@ func (w *Worker) settle(tx store.Tx, target string, a *account) ([]store.Mark, e
 
 // closes is when the next window of an account closes: until then something older may still land on what is right as far as we
 // know. Zero: none is open.
-func (w *Worker) closes(tx store.Tx, target string, a *account) (time.Time, error) {
+func (w *sender) closes(tx store.Tx, target string, a *account) (time.Time, error) {
 	if !a.Wait.IsZero() {
 		return a.Wait, nil
 	}
@@ -54,18 +57,18 @@ func (w *Worker) closes(tx store.Tx, target string, a *account) (time.Time, erro
 		if err != nil {
 			return wait, err
 		}
-		wait = earlier(wait, e.Doubt)
+		wait = memory.Earlier(wait, e.Doubt)
 	}
 	return wait, nil
 }
 
 // stay parks a mark of an account that cannot be settled, and says whether it did.
-func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait time.Time) (bool, error) {
+func (w *sender) stay(tx store.Tx, target string, m store.Mark, a *account, wait time.Time) (bool, error) {
 	switch {
 	case a.park == store.Blocked:
-		longest := longestBlock
+		longest := breaker.LongestBlock
 		if len(a.Remove) > 0 || a.Offboarded {
-			longest = longestRetry
+			longest = breaker.LongestRetry
 		}
 		return true, w.blockPeople(tx, target, m, a, longest)
 	case a.unfinished: // stays as it is: the target is paused, then tried again
@@ -78,11 +81,11 @@ func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait
 			return true, err
 		}
 		m.State, m.Reason, m.NotBefore = store.Held, a.reason, time.Time{}
-	case w.offboards() && a.Offboarded && !a.left: // is to lose more than roles
+	case w.Offboards() && a.Offboarded && !a.left: // is to lose more than roles
 		m.State, m.Reason, m.NotBefore = store.Pending, "", time.Time{}
 		if a.later {
 			m.Tries++
-			m.NotBefore = w.now().Add(w.backoff(m.Tries))
+			m.NotBefore = w.Clock().Add(w.Breaker.Backoff(m.Tries))
 		}
 	default:
 		return false, nil
@@ -92,9 +95,9 @@ func (w *Worker) stay(tx store.Tx, target string, m store.Mark, a *account, wait
 }
 
 // holds says whether what an account is held by is still there.
-func (w *Worker) holds(tx store.Tx, target string, a *account) (bool, error) {
-	ends, err := heldEndsLike(tx, w.Name, a.ID)
-	if err != nil || slices.ContainsFunc(ends, func(h heldEnd) bool { return h.ID == a.reason && !h.Approved }) {
+func (w *sender) holds(tx store.Tx, target string, a *account) (bool, error) {
+	ends, err := memory.HeldEndsLike(tx, w.Name, a.ID)
+	if err != nil || slices.ContainsFunc(ends, func(h store.HeldOffboarding) bool { return h.ID == a.reason && !h.Approved }) {
 		return err == nil, err
 	}
 	of := a.ID
@@ -111,14 +114,14 @@ func (w *Worker) holds(tx store.Tx, target string, a *account) (bool, error) {
 
 // blockPeople parks the mark of an account to which something cannot be given. The user who is bound to it is parked in its place:
 // they are looked up again the next time, since the account may be another by then.
-func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *account, longest time.Duration) error {
+func (w *sender) blockPeople(tx store.Tx, target string, m store.Mark, a *account, longest time.Duration) error {
 	work := tx.Work(w.Name)
 	links, err := tx.Accounts(w.Name).Linked(a.ID)
 	if err != nil {
 		return err
 	}
-	if m.Subject.Account == "" || a.reason != "rejected" && a.reason != "not_shown" || len(a.Add) == 0 || len(links) == 0 {
-		return w.block(tx, m, a.reason, longest)
+	if m.Subject.Account == "" || !reason.Block(a.reason).LookAgain || len(a.Add) == 0 || len(links) == 0 {
+		return w.Breaker.Park(tx, m, a.reason, longest)
 	}
 	for _, l := range links {
 		s := store.Subject{IdP: l.IdP, User: l.User}
@@ -133,12 +136,12 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 		if err != nil {
 			return err
 		}
-		if err := w.block(tx, person, a.reason, longest); err != nil {
+		if err := w.Breaker.Park(tx, person, a.reason, longest); err != nil {
 			return err
 		}
 	}
 	if len(a.Remove) > 0 {
-		return w.block(tx, m, a.reason, longest)
+		return w.Breaker.Park(tx, m, a.reason, longest)
 	}
 	_, err = work.Settle(m)
 	return err
@@ -146,69 +149,29 @@ func (w *Worker) blockPeople(tx store.Tx, target string, m store.Mark, a *accoun
 
 // originFor returns the origin that an account's mark gives to the mark of a user of the account. A request may be about a
 // user who had the account before, so it is not passed on: a mark that the user has already keeps its own origin.
-func (w *Worker) originFor(work store.Work, target string, m store.Mark, s store.Subject) (store.Origin, error) {
+func (w *sender) originFor(work store.Work, target string, m store.Mark, s store.Subject) (store.Origin, error) {
 	if m.Origin.Request == "" {
 		return m.Origin, nil
 	}
 	_, err := work.Mark(target, s)
 	if errors.Is(err, store.ErrNotFound) {
-		return w.byResync(), nil
+		return w.ByResync(), nil
 	}
 	return store.Origin{}, err
 }
 
-// forget drops the links of an account to users who are gone, once nothing of it is in the ledger and nothing waits for it.
-func (w *Worker) forget(tx store.Tx, s store.Subject) error {
-	if s.Account == "" || s.Account == store.TargetSettings {
-		return nil
-	}
-	left, err := tx.Ledger(w.Name).TargetsOf(s.Account)
-	if err != nil || len(left) > 0 {
-		return err
-	}
-	links, err := tx.Accounts(w.Name).Linked(s.Account)
-	if err != nil {
-		return err
-	}
-	var gone []store.Link
-	for _, l := range links {
-		if _, err := tx.Directory(l.IdP).User(l.User); errors.Is(err, store.ErrNotFound) {
-			gone = append(gone, l)
-		}
-	}
-	if len(gone) == 0 {
-		return nil
-	}
-	if w.offboards() { // another membership may have to be ended
-		for m, err := range tx.Work(w.Name).Marks("") {
-			waits := func(l store.Link) bool {
-				return m.Subject.Account == s.Account || m.Subject == store.Subject{IdP: l.IdP, User: l.User}
-			}
-			if err != nil || slices.ContainsFunc(gone, waits) {
-				return err
-			}
-		}
-	}
-	for _, l := range gone {
-		if err := tx.Accounts(w.Name).DeleteLink(l.IdP, l.User); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // idle ends the marks of a visit for which there is no call to make.
-func (w *Worker) idle(ctx context.Context, target string, v *visitWork) error {
+func (w *sender) idle(ctx context.Context, target string, v *visitWork) error {
 	var quiet []*account
 	for _, a := range v.accounts {
 		if a.steps == 0 {
 			quiet = append(quiet, a)
 		}
 	}
-	if len(quiet)+len(v.idle) == 0 {
+	if len(quiet)+len(v.Idle) == 0 {
 		return nil
 	}
-	err := inParts(ctx, w.Store, v.idle, func(tx store.Tx, marks []store.Mark) error {
+	err := memory.InParts(ctx, w.Store, v.Idle, func(tx store.Tx, marks []store.Mark) error {
 		for _, m := range marks {
 			if _, err := tx.Work(w.Name).Settle(m); err != nil {
 				return err
@@ -222,12 +185,12 @@ func (w *Worker) idle(ctx context.Context, target string, v *visitWork) error {
 	if err != nil {
 		return fmt.Errorf("settling marks: %w", err)
 	}
-	if !w.health.tells(target) {
+	if !w.Breaker.Tells(target) {
 		return nil
 	}
 	over := false // nothing concerns the target any more
 	err = w.Store.View(ctx, func(tx store.Tx) error {
-		targets, err := w.targets(tx)
+		targets, err := w.AllTargets(tx)
 		over = !slices.Contains(targets, target)
 		return err
 	})
@@ -235,15 +198,15 @@ func (w *Worker) idle(ctx context.Context, target string, v *visitWork) error {
 		return fmt.Errorf("looking whether a target is over: %w", err)
 	}
 	if over {
-		w.health.at(target, "ok", "")
+		w.Breaker.Say(target, "ok", "")
 	}
 	return nil
 }
 
 // settleQuiet settles accounts for which there is no call to make, and reports what went after each part.
-func (w *Worker) settleQuiet(ctx context.Context, target string, quiet []*account) error {
+func (w *sender) settleQuiet(ctx context.Context, target string, quiet []*account) error {
 	slices.SortFunc(quiet, func(a, b *account) int { return cmp.Compare(a.ID, b.ID) })
-	for part := range slices.Chunk(quiet, sweepChunk) {
+	for part := range slices.Chunk(quiet, memory.Part) {
 		var done []store.Mark
 		err := w.Store.Update(ctx, func(tx store.Tx) error {
 			done = nil
@@ -259,15 +222,15 @@ func (w *Worker) settleQuiet(ctx context.Context, target string, quiet []*accoun
 		if err != nil {
 			return err
 		}
-		w.delivered(done)
+		w.report(done)
 	}
 	return nil
 }
 
-// delivered reports how long settled work took, from the request's answer.
-func (w *Worker) delivered(done []store.Mark) {
-	now := w.now()
+// report says how long settled work took, from the request's answer.
+func (w *sender) report(done []store.Mark) {
+	now := w.Clock()
 	for _, m := range done {
-		w.Delivered(now.Sub(m.Since))
+		w.delivered(now.Sub(m.Since))
 	}
 }

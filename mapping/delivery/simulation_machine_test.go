@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -115,16 +116,16 @@ func (c crashingStore) Update(ctx context.Context, fn func(store.Tx) error) erro
 func (p *process) start() *delivery.Worker {
 	began := time.Now()
 	w := &delivery.Worker{
-		Name: "vt", Store: crashingStore{p.store, p}, Backend: p, Rules: p.rules.Load, Mode: delivery.Sync,
-		BatchSize: 3, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 10 * time.Second, CallTimeout: simTimeout, Straggler: simWindow,
+		Name: "vt", Store: crashingStore{p.store, p}, Backend: p, Rules: p.rules.Load, RetryInitial: time.Second, RetryMax: 10 * time.Second, CallTimeout: simTimeout,
 		Now: p.now, Steady: func() time.Duration { return time.Since(began) },
-		ResyncEvery: 10 * time.Minute, AccountCache: p.age, Repaired: p.repaired, Protect: []string{simEmail(0)},
-		MaxRemovals: delivery.Limit{Count: 100, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Window: time.Hour},
+		ResyncEvery: 10 * time.Minute, Repaired: p.repaired,
 		Log: slog.New(slog.NewTextHandler(traceWriter{p.simulation}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime})),
+		Settings: view.Settings{Mode: view.Sync, BatchSize: 3, BatchWait: time.Second, Straggler: simWindow,
+			AccountCache: p.age, Protect: []string{simEmail(0)}, MaxRemovals: view.Limit{Count: 100, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Window: time.Hour}},
 	}
 	w.Offboard, w.Invite = p.ends, p.ends
 	if p.holds {
-		w.MaxRemovals = delivery.Limit{Count: 2, Window: 10 * time.Minute}
+		w.MaxRemovals = view.Limit{Count: 2, Window: 10 * time.Minute}
 		w.MaxOffboardings = w.MaxRemovals
 	}
 	w.Init()
@@ -136,7 +137,8 @@ func (p *process) start() *delivery.Worker {
 
 // approveAll is the operator: everything goes but what is protected, and accounts of others.
 func (p *process) approveAll(w *delivery.Worker) {
-	holds, err := w.ShowHolds(context.Background())
+	d := deskOf(w)
+	holds, err := d.ShowHolds(context.Background())
 	if err != nil {
 		return
 	}
@@ -144,9 +146,9 @@ func (p *process) approveAll(w *delivery.Worker) {
 		switch h.Why {
 		case "protected":
 		case "changed_value": // a partner's account
-			_ = w.Reject(context.Background(), h.ID, "operator", "req")
+			_ = d.Reject(context.Background(), h.ID, "operator", "req")
 		default:
-			_ = w.Approve(context.Background(), h.ID, "operator", "req") // it may have gone meanwhile, or the process
+			_ = d.Approve(context.Background(), h.ID, "operator", "req") // it may have gone meanwhile, or the process
 		}
 	}
 	w.Nudge()

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/breaker"
+	"github.com/scimbridge/scimbridge/mapping/memory"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -24,18 +27,18 @@ func (w *Worker) start(ctx context.Context, round func(context.Context) (time.Ti
 
 // startOver is Start without the round.
 func (w *Worker) startOver(ctx context.Context) error {
-	w.take()
-	defer w.give()
-	w.failure = nil
+	w.Take()
+	defer w.Give()
+	_ = w.TakeFailure() // of before
 	if err := w.recover(ctx); err != nil {
 		return fmt.Errorf("recovering open attempts: %w", err)
 	}
 	if err := w.Remap(ctx); err != nil {
 		return err
 	}
-	w.planResync(w.now(), cmp.Or(w.ResyncFirst, w.ResyncEvery))
-	w.health.set("ok", "")
-	return w.keepPause(ctx)
+	w.Schedule(w.Clock(), cmp.Or(w.ResyncFirst, w.ResyncEvery))
+	w.Breaker.Say("", "ok", "")
+	return w.Breaker.Keep(ctx, w.Store)
 }
 
 // recover puts in doubt what was under way when the last process ended. Moments that it wrote may be of a clock that was
@@ -43,7 +46,7 @@ func (w *Worker) startOver(ctx context.Context) error {
 func (w *Worker) recover(ctx context.Context) error {
 	var open []store.Entry
 	var asleep []store.Mark
-	now := w.now()
+	now := w.Clock()
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		open, asleep = nil, nil
 		for e, err := range tx.Ledger(w.Name).Entries("", "") {
@@ -62,15 +65,15 @@ func (w *Worker) recover(ctx context.Context) error {
 				asleep = append(asleep, m)
 			}
 		}
-		if tx.Setting(w.called()) != nil {
-			w.lag = now.Add(w.Straggler)
+		if tx.Setting(w.CalledKey()) != nil {
+			w.Recent.Lag = now.Add(w.Straggler)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = inParts(ctx, w.Store, open, func(tx store.Tx, open []store.Entry) error {
+	err = memory.InParts(ctx, w.Store, open, func(tx store.Tx, open []store.Entry) error {
 		for _, e := range open {
 			if e.Open {
 				e.Open, e.State, e.Note = false, store.Unknown, "interrupted"
@@ -88,7 +91,7 @@ func (w *Worker) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return inParts(ctx, w.Store, asleep, func(tx store.Tx, asleep []store.Mark) error {
+	return memory.InParts(ctx, w.Store, asleep, func(tx store.Tx, asleep []store.Mark) error {
 		for _, m := range asleep {
 			if err := tx.Work(w.Name).Touch(m.Target, now, store.Origin{}, m.Subject); err != nil {
 				return err
@@ -100,12 +103,8 @@ func (w *Worker) recover(ctx context.Context) error {
 
 // longestWait is how far ahead a mark can have been postponed by a clock that was right.
 func (w *Worker) longestWait(m store.Mark) time.Duration {
-	if m.State != store.Blocked || m.Reason != noAccount && m.Reason != noAddress { // what else is blocked may be a removal
-		return max(w.Straggler, longestRetry) + maxSlew
+	if m.State != store.Blocked || !reason.Block(m.Reason).Unfound { // what else is blocked may be a removal
+		return max(w.Straggler, breaker.LongestRetry) + memory.MaxSlew
 	}
-	wait := w.RetryMax
-	for i := 1; i < m.Tries && wait < longestBlock; i++ {
-		wait *= 2
-	}
-	return min(wait, longestBlock) + maxSlew
+	return min(w.Breaker.Slow(m.Tries), breaker.LongestBlock) + memory.MaxSlew
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/plan"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -12,8 +13,8 @@ import (
 type step struct {
 	target    string
 	delta     backend.Delta
-	offboards *account // whose membership or account ends
-	invites   *person  // who needs an account
+	offboards *account     // whose membership or account ends
+	invites   *view.Person // who needs an account
 	accounts  map[string]*account
 	isolated  bool // a part of a call that was refused
 	sent      bool // which may have been applied
@@ -31,8 +32,8 @@ func (v *visitWork) steps(calls []plan.Call) (out []step) {
 			s.offboards = v.accounts[c.Offboard.ID]
 			s.accounts[c.Offboard.ID] = s.offboards
 		case c.Invite != "":
-			i := slices.IndexFunc(v.missing, func(p *person) bool { return p.key == c.Invite })
-			s.invites = v.missing[i]
+			i := slices.IndexFunc(v.Missing, func(p *view.Person) bool { return p.Key == c.Invite })
+			s.invites = v.Missing[i]
 		case len(c.Delta.PermissionSetsToAdd)+len(c.Delta.PermissionSetsToRemove) > 0:
 			s.accounts[store.TargetSettings] = v.accounts[store.TargetSettings]
 		}

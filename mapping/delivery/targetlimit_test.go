@@ -146,7 +146,7 @@ func TestMissingTargets(t *testing.T) {
 			w.group("okta", g)
 			w.join("okta", "u1", g)
 		}
-		plan, err := w.worker.Preview(t.Context(), nil)
+		plan, err := w.desk.Preview(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func TestMissingTargets(t *testing.T) {
 		w.pass(time.Minute)
 		w.expect("a/a1=R b/a1=R")
 		w.expectCounts("pending 0, blocked 2, held 0")
-		if plan, err = w.worker.Preview(t.Context(), nil); err != nil {
+		if plan, err = w.desk.Preview(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		named := []string{}

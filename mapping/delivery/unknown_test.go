@@ -24,7 +24,7 @@ func TestPlanOfUsersWithUnknownAccounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := w.worker.Preview(t.Context(), rules)
+		p, err := w.desk.Preview(t.Context(), rules)
 		if err != nil {
 			t.Fatal(err)
 		}

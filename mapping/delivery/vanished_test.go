@@ -27,9 +27,9 @@ func TestWhatWaitsForAVanishedTargetIsDecided(t *testing.T) {
 			t.Errorf("tried %d times in an hour", n)
 		}
 		h := w.hold("no_target", 2)
-		decide := w.worker.Reject
+		decide := w.desk.Reject
 		if approve {
-			decide = w.worker.Approve
+			decide = w.desk.Approve
 		}
 		if err := decide(t.Context(), h.ID, "operator", "req"); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/mapping/flight"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -23,29 +24,29 @@ func confirmed(want bool) store.EntryState {
 // there, unless a removal of it may have landed. One that is not seen may be there, since a read may lag:
 // the newest value is sent once more, and its clean answer counts. For off-boarded accounts nothing is
 // read: what may be there is revoked.
-func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
-	target := t.name
-	if v.planned != nil {
+func (w *Worker) verify(ctx context.Context, t flight.Target, v *visitWork) error {
+	target := t.Name
+	if v.Planned != nil {
 		return nil
 	}
 	var doubtful []store.Entry
 	err := w.Store.View(ctx, func(tx store.Tx) (err error) {
-		doubtful, err = w.doubtful(tx, target, slices.Collect(maps.Keys(v.accounts)))
+		doubtful, err = w.Doubtful(tx, target, slices.Collect(maps.Keys(v.accounts)))
 		return err
 	})
 	if err != nil || len(doubtful) == 0 {
 		return err
 	}
 	var seen backend.Observation
-	if w.Backend.Traits().ShowsAll && !t.urgent {
-		err = w.patiently(ctx, func(ctx context.Context) (err error) {
+	if w.Traits().ShowsAll && !t.Urgent {
+		err = w.Patiently(ctx, func(ctx context.Context) (err error) {
 			seen, err = w.Backend.Observe(ctx, target)
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("reading back after a doubtful call: %w", err)
 		}
-		w.succeeded(target)
+		w.Breaker.Succeeded(target)
 	}
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		for _, e := range doubtful {
@@ -59,7 +60,7 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 			if has, _ := seen.Has(e.Account, e.Role); has && !(e.Wanted && e.MaybeGone) { // a list may still show what a late removal took
 				e.State = store.Present
 				if was != store.Present {
-					if err := w.readBack(tx, e, v.accounts[e.Account].marks); err != nil {
+					if err := w.readBack(tx, e, v.accounts[e.Account].Marks); err != nil {
 						return err
 					}
 				}
@@ -70,23 +71,4 @@ func (w *Worker) verify(ctx context.Context, t dueTarget, v *visitWork) error {
 		}
 		return nil
 	})
-}
-
-// doubtful returns the entries of accounts of which a read says the truth again.
-func (w *Worker) doubtful(tx store.Tx, target string, accounts []string) (out []store.Entry, err error) {
-	now := w.now()
-	for _, id := range accounts {
-		if id == "" {
-			continue
-		}
-		for e, err := range tx.Ledger(w.Name).Entries(target, id) {
-			if err != nil {
-				return nil, fmt.Errorf("reading the ledger: %w", err)
-			}
-			if !e.Doubt.IsZero() && !e.Doubt.After(now) {
-				out = append(out, e)
-			}
-		}
-	}
-	return out, nil
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/canary"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
@@ -25,6 +27,7 @@ type world struct {
 	store  store.Store
 	vendor *vendor
 	worker *delivery.Worker
+	desk   *desk.Desk
 	rules  *mapping.Rules
 	config func(*delivery.Worker)
 	asks   string // the request as which the directory is changed from now on
@@ -76,16 +79,18 @@ func (w *world) settable() *time.Duration {
 func (w *world) restart() {
 	w.t.Helper()
 	w.worker = &delivery.Worker{
-		Name: "vt", Store: w.store, Backend: w.vendor, Rules: func() *mapping.Rules { return w.rules }, Mode: delivery.Sync,
-		Targets: 1, BatchSize: 25, BatchWait: time.Second, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
-		CallTimeout: 30 * time.Second, Straggler: 75 * time.Second,
-		MaxRemovals: delivery.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: delivery.Limit{Count: 100, Percent: 30, Window: time.Hour},
-		Now: w.now, Jitter: func() float64 { return 0 }, Log: canary.Log(w.t),
+		Name: "vt", Store: w.store, Backend: w.vendor, Rules: func() *mapping.Rules { return w.rules },
+		Targets: 1, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
+		CallTimeout: 30 * time.Second,
+		Now:         w.now, Jitter: func() float64 { return 0 }, Log: canary.Log(w.t),
+		Settings: view.Settings{Mode: view.Sync, BatchSize: 25, BatchWait: time.Second,
+			Straggler: 75 * time.Second, MaxRemovals: view.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Percent: 30, Window: time.Hour}},
 	}
 	if w.config != nil {
 		w.config(w.worker)
 	}
 	w.worker.Init()
+	w.desk = deskOf(w.worker)
 	if _, err := w.worker.Start(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
@@ -220,7 +225,7 @@ func (w *world) pass(d time.Duration) {
 
 func (w *world) resync() {
 	w.t.Helper()
-	if err := w.worker.Resync(w.t.Context()); err != nil {
+	if err := w.desk.Resync(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -292,4 +297,11 @@ func inMemory(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(shm) })
 	return shm
+}
+
+// deskOf returns what answers the operators of a worker's backend.
+func deskOf(w *delivery.Worker) *desk.Desk {
+	v := view.NewView(w.Name, w.Settings, w.Backend.Traits)
+	v.InForce, v.Clock, v.Standby = w.Rules, w.Clock, w.StandsBy
+	return &desk.Desk{View: v, Store: w.Store, Nudge: w.Nudge, Log: w.Log}
 }

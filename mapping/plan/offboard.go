@@ -51,8 +51,11 @@ type End struct {
 	Later   bool   // it cannot be ended yet
 }
 
+// ends plans what off-boarded accounts lose beyond roles.
+type ends struct{ *run }
+
 // endMemberships decides about the accounts whose users are all gone. Their roles are revoked first.
-func (r *run) endMemberships() {
+func (r ends) endMemberships() {
 	var ready []*draft
 	for _, id := range r.ids {
 		d := r.drafts[id]
@@ -83,7 +86,7 @@ func (r *run) endMemberships() {
 
 // comeBack decides about an account whose users are back. If its end was begun and has no outcome, the
 // account gets nothing until that cannot take effect any more; then it is looked up.
-func (r *run) comeBack(d *draft, m *Membership) {
+func (r ends) comeBack(d *draft, m *Membership) {
 	if d.End.Release = m.Hold != ""; m.Attempted.IsZero() {
 		return
 	}
@@ -101,7 +104,7 @@ func (r *run) comeBack(d *draft, m *Membership) {
 
 // reviewEnd reports whether an account may be ended: it keeps no role here, and one of its users came
 // to it in a way that is reason enough. A link that is young waits.
-func (r *run) reviewEnd(d *draft, m *Membership) (ready bool) {
+func (r ends) reviewEnd(d *draft, m *Membership) (ready bool) {
 	if d.untouchable != "" {
 		d.End.Left = true
 	}
@@ -138,7 +141,7 @@ func (r *run) reviewEnd(d *draft, m *Membership) (ready bool) {
 
 // claimAdmins takes over the admin's role of accounts that got it by hand: it is revoked first, under
 // the brakes, so that the last administrator stays. It returns the others.
-func (r *run) claimAdmins(ready []*draft) (others []*draft) {
+func (r ends) claimAdmins(ready []*draft) (others []*draft) {
 	if r.Traits.AdminRole == "" {
 		return ready
 	}
@@ -162,11 +165,11 @@ func (r *run) claimAdmins(ready []*draft) (others []*draft) {
 
 // revokesFirst reports whether an account loses roles: its end waits for the next plan if a read must
 // come before it, and the revocation does not.
-func (r *run) revokesFirst(d *draft) bool { return len(d.Remove) > 0 && !r.s.Blind }
+func (r ends) revokesFirst(d *draft) bool { return len(d.Remove) > 0 && !r.s.Blind }
 
 // endOne decides about an account that may be ended, as far as the limit and its grants elsewhere
 // allow.
-func (r *run) endOne(d *draft, gone map[string]bool) {
+func (r ends) endOne(d *draft, gone map[string]bool) {
 	m := d.Membership
 	switch {
 	case d.End.Left:
@@ -192,7 +195,7 @@ func (r *run) endOne(d *draft, gone map[string]bool) {
 }
 
 // exceeds reports whether one more end is beyond max_offboardings.
-func (r *run) exceeds(gone map[string]bool) bool {
+func (r ends) exceeds(gone map[string]bool) bool {
 	if r.s.Leavers == nil {
 		r.needs.Leavers = true
 		return false

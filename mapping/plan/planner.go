@@ -152,7 +152,7 @@ func (p Planner) Plan(s Snapshot, now time.Time) Plan {
 	r.withholdHeld()
 	r.keepSets()
 	r.waitUnverifiable()
-	r.endMemberships()
+	ends{r}.endMemberships()
 	if r.needs.Any() {
 		return Plan{Needs: r.needs}
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/access"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/pin"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -14,7 +14,7 @@ import (
 func reportSource(b *Bridge) *access.Source {
 	s := &access.Source{
 		Store: b.store, IdPs: slices.Sorted(maps.Keys(b.Config.IdentityProviders)),
-		Rules: func(tx store.Tx) *mapping.Rules { return delivery.BoundRules(tx, b.rules.Load()) },
+		Rules: func(tx store.Tx) *mapping.Rules { return pin.Bound(tx, b.rules.Load()) },
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
 		c := b.Config.Backends[name]

@@ -13,7 +13,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
@@ -37,7 +37,7 @@ type Bridge struct {
 
 	given     store.Store // in tests
 	store     store.Store
-	workers   map[string]engine
+	workers   map[string]served
 	replicas  *replicas                     // nil: no other server shares the store
 	rules     atomic.Pointer[mapping.Rules] // in force
 	printed   fingerprints
@@ -133,8 +133,8 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
 		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless, Access: reportSource(b),
-		Ignored: &b.ignored, Omitted: &b.omissions, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant {
-			return delivery.GroupGrants(tx, b.rules.Load(), idp, g)
+		Ignored: &b.ignored, Omitted: &b.omissions, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant {
+			return desk.GroupGrants(tx, b.rules.Load(), idp, g)
 		}}
 	for _, n := range names {
 		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Mode: b.Config.Backends[n].Mode, Engine: b.workers[n]})

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/cli"
 	"github.com/scimbridge/scimbridge/scim/console"
@@ -110,7 +110,7 @@ func TestAbortedAnswer(t *testing.T) {
 	b := &bridge.Bridge{Log: slog.New(slog.NewTextHandler(&log, nil))} // over a store that is no file
 	c := &console.Console{BrokeOff: b.BrokeOff, Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,
 		Export: func(context.Context, io.Writer) error { return errors.New("the database is away") },
-		Reload: func(context.Context) ([]delivery.Preview, error) { panic(http.ErrAbortHandler) }}
+		Reload: func(context.Context) ([]desk.Preview, error) { panic(http.ErrAbortHandler) }}
 	server := httptest.NewServer(c.Handler())
 	defer server.Close()
 	dir := t.TempDir()

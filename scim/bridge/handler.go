@@ -26,8 +26,8 @@ func (b *Bridge) scimHandler(verifier auth.Verifier, issuer *auth.Issuer, observ
 		ClearsMembers: b.clearsMembers,
 		PutMembers:    b.omissions.Put,
 		Nudge: func(name string) {
-			if w := b.workers[name]; w != nil {
-				w.Nudge()
+			if w, configured := b.workers[name]; configured {
+				w.engine.Nudge()
 			}
 		},
 	}

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 // holds lists the holds by command, once there are as many grants as that.
-func (s *setup) holds(backend string, grants int) (out []delivery.Hold) {
+func (s *setup) holds(backend string, grants int) (out []desk.Hold) {
 	s.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

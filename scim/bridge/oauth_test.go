@@ -18,10 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/scim/bridge"
-
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/store"
 )
 

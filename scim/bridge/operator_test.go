@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/cli"
 )
 
@@ -99,7 +99,7 @@ func TestHoldsByCommand(t *testing.T) {
 				t.Errorf("%d %s", code, out)
 			}
 			code, out = s.command("hold", "list", "--json")
-			var holds []delivery.Hold
+			var holds []desk.Hold
 			if err := json.Unmarshal([]byte(out), &holds); err != nil || code != 0 || len(holds) != 2 {
 				t.Fatalf("%d %v %s", code, err, out)
 			}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 )
 
 // A rename would grant an administrator's role: it is held, every command shows it, and other changes go on.
@@ -38,7 +38,7 @@ func TestPinRename(t *testing.T) {
 	s.newcomer()
 	s.eventually("held after a restart", nobody)
 	code, out := s.command("hold", "list", "--json")
-	var holds []delivery.Hold
+	var holds []desk.Hold
 	if err := json.Unmarshal([]byte(out), &holds); err != nil || code != 0 || len(holds) != 1 || holds[0].Why != "pin" {
 		t.Fatalf("%d %v %s", code, err, out)
 	}

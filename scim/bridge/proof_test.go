@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
@@ -157,11 +157,11 @@ func TestCommandOutput(t *testing.T) {
 	s.pretend(answersChallenges(t, key, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/holds":
-			_ = json.NewEncoder(w).Encode([]delivery.Hold{{ID: "vt-1", Backend: "vt", Target: name, Grants: []delivery.HeldItem{{Person: name, Account: name, Role: name}}}})
+			_ = json.NewEncoder(w).Encode([]desk.Hold{{ID: "vt-1", Backend: "vt", Target: name, Grants: []desk.HeldItem{{Person: name, Account: name, Role: name}}}})
 		case "/api/explain":
-			_ = json.NewEncoder(w).Encode([]delivery.Why{{Backend: "vt", User: name, Groups: []string{name}, Account: name}})
+			_ = json.NewEncoder(w).Encode([]desk.Why{{Backend: "vt", User: name, Groups: []string{name}, Account: name}})
 		case "/api/plan":
-			_ = json.NewEncoder(w).Encode([]delivery.Preview{{Backend: "vt", Notes: []string{name}, Calls: []delivery.PreviewCall{{Target: name}}}})
+			_ = json.NewEncoder(w).Encode([]desk.Preview{{Backend: "vt", Notes: []string{name}, Calls: []desk.PreviewCall{{Target: name}}}})
 		default:
 			w.WriteHeader(http.StatusConflict)
 			_ = json.NewEncoder(w).Encode(map[string]string{"error": name})
@@ -177,7 +177,7 @@ func TestCommandOutput(t *testing.T) {
 		}
 	}
 	code, out := s.command("hold", "list", "--json")
-	var holds []delivery.Hold
+	var holds []desk.Hold
 	if err := json.Unmarshal([]byte(out), &holds); code != 0 || err != nil || holds[0].Target != name {
 		t.Errorf("%d %v %q", code, err, out)
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
@@ -30,12 +32,19 @@ const (
 
 // engine is the worker of a backend: one that always runs, or a candidate for the lease.
 type engine interface {
-	console.Engine
 	Run(ctx context.Context) error
+	Health() (state, reason string)
+	PausedUntil() time.Time
 	Nudge()
 	RulesChanged()
 	Standby(on bool)
-	PreviewMode(ctx context.Context, rules *mapping.Rules, mode delivery.Mode) (delivery.Preview, error)
+	StandsBy() bool
+}
+
+// served is a backend: what delivers to it, and what answers its operators.
+type served struct {
+	engine
+	*desk.Desk
 }
 
 // replicas is what a bridge knows of the replicas that share its store.
@@ -132,12 +141,11 @@ func (b *Bridge) clock() func() time.Time {
 
 // engine returns what delivers to a backend.
 func (b *Bridge) engine(name string, client backend.Backend, metrics *console.Metrics) engine {
-	w := b.worker(name, b.store, client, metrics).Init()
 	if b.replicas == nil {
-		return w
+		return b.worker(name, b.store, client, metrics).Init()
 	}
 	lease := time.Duration(b.Config.Store.Lease)
-	return &delivery.Candidate{Worker: w, Shared: b.replicas.shared, Owner: b.replicas.self.ID, Lease: lease, Poll: min(pollEvery, lease/5),
+	return &delivery.Candidate{Name: name, Log: b.Log, Shared: b.replicas.shared, Owner: b.replicas.self.ID, Lease: lease, Poll: min(pollEvery, lease/5),
 		Clock: &b.replicas.clock, Who: b.replicas.who, Term: func(s store.Store) *delivery.Worker {
 			backend.Spend(b.vendors.limits[name]) // the previous leader may just have used it
 			return b.worker(name, s, client, metrics)
@@ -156,7 +164,7 @@ type fingerprints struct {
 func (f *fingerprints) elsewhere(tx store.Tx, rules *mapping.Rules, backends map[string]*config.Backend) (out []string) {
 	ours := f.current(rules, backends)
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
-		if theirs := delivery.InForce(tx, name); theirs != "" && theirs != ours[name] {
+		if theirs := memory.InForce(tx, name); theirs != "" && theirs != ours[name] {
 			out = append(out, name)
 		}
 	}

@@ -10,14 +10,16 @@ import (
 	"slices"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/pin"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store"
 )
 
 // plan returns what would be done under the rules in force, or under the rules and modes of a proposed
 // file.
-func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error) {
+func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error) {
 	var rules *mapping.Rules
 	var modes map[string]string
 	if len(proposed) > 0 || file != "" {
@@ -35,10 +37,10 @@ func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]deli
 
 // previews plans every backend under rules and modes. Without rules they are those in force; without a
 // mode it is that of the backend.
-func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules, modes map[string]string) ([]delivery.Preview, error) {
-	out := []delivery.Preview{}
+func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules, modes map[string]string) ([]desk.Preview, error) {
+	out := []desk.Preview{}
 	for _, name := range slices.Sorted(maps.Keys(b.workers)) {
-		p, err := b.workers[name].PreviewMode(ctx, rules, delivery.Mode(cmp.Or(modes[name], b.Config.Backends[name].Mode)))
+		p, err := b.workers[name].PreviewMode(ctx, rules, view.Mode(cmp.Or(modes[name], b.Config.Backends[name].Mode)))
 		if err != nil {
 			return nil, err
 		}
@@ -49,11 +51,11 @@ func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules, modes map[s
 
 // Reload takes all mappings of the configuration file into force, or none, and returns what they
 // change. Other replicas over the same store reload theirs.
-func (b *Bridge) Reload(ctx context.Context) ([]delivery.Preview, error) {
+func (b *Bridge) Reload(ctx context.Context) ([]desk.Preview, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	rules, data, err := b.readRules()
-	var plan []delivery.Preview
+	var plan []desk.Preview
 	if err == nil {
 		plan, err = b.takeRules(ctx, rules, data)
 	}
@@ -77,7 +79,7 @@ func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 }
 
 // takeRules takes rules into force. An error is one of the store and leaves the previous rules.
-func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte) ([]delivery.Preview, error) {
+func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte) ([]desk.Preview, error) {
 	plan, err := b.previews(ctx, rules, nil)
 	if err != nil {
 		return nil, err
@@ -105,7 +107,7 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 // between.
 func (b *Bridge) bindNames(ctx context.Context, rules *mapping.Rules) error {
 	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
-		if err := delivery.Bind(ctx, b.store, rules, name, b.now().UTC()); err != nil {
+		if err := pin.Bind(ctx, b.store, rules, name, b.now().UTC()); err != nil {
 			return err
 		}
 	}
@@ -115,7 +117,7 @@ func (b *Bridge) bindNames(ctx context.Context, rules *mapping.Rules) error {
 // named notifies every backend which name a group has now.
 func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, by store.Origin) error {
 	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
-		if err := delivery.Named(tx, b.rules.Load(), name, idp, old, g, by); err != nil {
+		if err := pin.Named(tx, b.rules.Load(), name, idp, old, g, by); err != nil {
 			return err
 		}
 	}
@@ -144,13 +146,13 @@ func (r rulesInForce) OtherRules(tx store.Tx) []string {
 }
 
 // noteRestart notes in a plan what else the file changes: everything but mappings needs a restart.
-func (b *Bridge) noteRestart(plan []delivery.Preview) {
+func (b *Bridge) noteRestart(plan []desk.Preview) {
 	now, _, err := config.Load(b.Path, b.Config.Kinds)
 	if err != nil {
 		b.Log.Warn("the rest of the file has mistakes; fix them before the next start", "error", err)
 		return
 	}
-	note := func(p *delivery.Preview, what string) {
+	note := func(p *desk.Preview, what string) {
 		p.Notes = append(p.Notes, what+" is changed in the file, too, and needs a restart: it is as it was")
 		b.Log.Warn("the file changes more than the mappings; restart to apply that", "section", what)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 )
 
 // plan and doctor name the rules, with their lines, that grant nothing with the current directory and
@@ -63,7 +63,7 @@ func TestUnmetRules(t *testing.T) {
 		t.Error(out)
 	}
 	_, out = s.command("plan", "--json")
-	var all []delivery.Preview
+	var all []desk.Preview
 	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 2 || len(all[1].Rules) != 2 {
 		t.Errorf("%v %s", err, out)
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
@@ -54,13 +56,14 @@ func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 	b.vendors = newVendors(b.Config)
 	b.vendors.now, b.vendors.journal, b.vendors.people, b.vendors.roles = b.clock(), b.Journal, b.People, b.Roles
 	b.vendors.counted, b.vendors.onStop, b.vendors.errs = metrics.Call, b.onStop, b.errs
-	b.workers = map[string]engine{}
+	b.workers = map[string]served{}
 	for _, n := range names {
 		client, err := b.vendors.client(n)
 		if err != nil {
 			return fmt.Errorf("backend %s: %w", n, err)
 		}
-		b.workers[n] = b.engine(n, client, metrics)
+		e := b.engine(n, client, metrics)
+		b.workers[n] = served{e, newDesk(b, n, client, e)}
 		b.workers[n].Standby(since != "")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -90,22 +93,38 @@ func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 // worker returns the worker of a backend before Init.
 func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metrics *console.Metrics) *delivery.Worker {
 	c := b.Config.Backends[name]
-	w := &delivery.Worker{
+	return &delivery.Worker{
 		Name: name, Store: s, Backend: client, Rules: b.rules.Load,
-		Match: c.Match, Mode: delivery.Mode(c.Mode), BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait),
+		Settings:     settings(c),
 		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
-		CallTimeout: time.Duration(c.CallTimeout), Straggler: time.Duration(c.StragglerWindow),
-		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
-		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles",
-		ResyncEvery: time.Duration(c.ResyncEvery), AccountCache: time.Duration(c.AccountCache), Log: b.Log, Delivered: metrics.Delivered,
+		CallTimeout: time.Duration(c.CallTimeout), ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
 		Drift: func(kind string) { metrics.Drift(name, kind) }, Repaired: func() { metrics.Repaired(name) }, Now: b.clock(),
 	}
-	for _, p := range c.Protect {
-		w.Protect = append(w.Protect, backend.Fold(p))
-	}
-	return w
 }
 
-func limit(l config.RemovalsLimit) delivery.Limit {
-	return delivery.Limit{Count: l.Count, Percent: l.Percent, Window: time.Duration(l.Window)}
+// settings is what the configuration of a backend says about who has what.
+func settings(c *config.Backend) view.Settings {
+	s := view.Settings{
+		Match: c.Match, Mode: view.Mode(c.Mode), BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait), Straggler: time.Duration(c.StragglerWindow),
+		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
+		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles", AccountCache: time.Duration(c.AccountCache),
+	}
+	for _, p := range c.Protect {
+		s.Protect = append(s.Protect, backend.Fold(p))
+	}
+	return s
+}
+
+// newDesk returns what answers the operators of a backend.
+func newDesk(b *Bridge, name string, client backend.Backend, e engine) *desk.Desk {
+	v := view.NewView(name, settings(b.Config.Backends[name]), client.Traits)
+	v.InForce, v.Standby, v.Clock = b.rules.Load, e.StandsBy, time.Now
+	if now := b.clock(); now != nil {
+		v.Clock = now
+	}
+	return &desk.Desk{View: v, Store: b.store, Nudge: e.Nudge, Log: b.Log}
+}
+
+func limit(l config.RemovalsLimit) view.Limit {
+	return view.Limit{Count: l.Count, Percent: l.Percent, Window: time.Duration(l.Window)}
 }

@@ -1,24 +1,20 @@
 // Package cli is the program as an operator types it: one verb a file, with its flags, what it prints
-// and its exit code.
+// and its exit code. How plans are printed is package planned's, the log package logs'.
 //
 // It owns the text and the JSON of every command. Package remote is the client of the operator API.
 // What a command does is elsewhere: package bridge serves, package doctor examines, package demo
 // plays, package measure measures.
 //
 //	main.go     Main, Run, the root command, exit codes
-//	output.go   JSON or words, times
+//	output.go   JSON or words
 //	ask.go      a command that makes one call to a running server
 //	fetch.go    files that a running server sends
-//	log.go      the log of serve, which never waits for its reader
-//	logformat.go  the form of the log: text or JSON
 //	suggest.go  the command that is meant
 //	serve.go    serve
 //	check.go    check
 //	config.go   config schema
 //	status.go   status
 //	plan.go     plan
-//	plantext.go a plan in words
-//	plancsv.go  a plan for a spreadsheet
 //	reload.go   reload
 //	explain.go  explain
 //	action.go   resync, retry, resume

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
@@ -32,12 +33,12 @@ func explainCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			}
 			asked = strings.Join(args[1:], "")
 			return "/api/explain?" + q.Encode()
-		}, &asJSON, func(w io.Writer, whys []delivery.Why) error { return showWhy(w, whys, asked) })}
+		}, &asJSON, func(w io.Writer, whys []desk.Why) error { return showWhy(w, whys, asked) })}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
+func showWhy(w io.Writer, whys []desk.Why, asked string) error {
 	last, found := "", asked == ""
 	for _, y := range whys {
 		if id := y.IdP + y.UserID; id != last {
@@ -50,7 +51,7 @@ func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
 		}
 		account := "no account looked up yet"
 		if y.Account != "" {
-			account = "is " + y.Account + ", looked up " + moment(y.LookedUp)
+			account = "is " + y.Account + ", looked up " + legible.Moment(y.LookedUp)
 		}
 		fmt.Fprintf(w, "\n  %s: %s\n", y.Backend, account)
 		if is := y.Condition; is.State != "" {
@@ -60,7 +61,7 @@ func showWhy(w io.Writer, whys []delivery.Why, asked string) error {
 			}
 			fmt.Fprintf(w, "    %s\n", words)
 			if !is.Until.IsZero() {
-				fmt.Fprintf(w, "    it is not called before %s\n", moment(is.Until))
+				fmt.Fprintf(w, "    it is not called before %s\n", legible.Moment(is.Until))
 			}
 		}
 		found = found || len(y.Grants) > 0

@@ -15,8 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/scim/cli/remote"
+	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 func holdCommand(configFile *string, stdout io.Writer) *cobra.Command {
@@ -61,11 +63,11 @@ func (d *decision) run(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	var holds []delivery.Hold
+	var holds []desk.Hold
 	if err := o.Call(ctx, http.MethodGet, "/api/holds", &holds); err != nil {
 		return err
 	}
-	shown := slices.IndexFunc(holds, func(h delivery.Hold) bool { return h.Is(id) && h.ID != id })
+	shown := slices.IndexFunc(holds, func(h desk.Hold) bool { return h.Is(id) && h.ID != id })
 	if shown >= 0 {
 		id = holds[shown].ID
 		if !d.asJSON {
@@ -76,10 +78,10 @@ func (d *decision) run(ctx context.Context, id string) error {
 		}
 	}
 	var answer struct {
-		ID       string         `json:"id"`
-		Decision string         `json:"decision"`
-		Why      string         `json:"why"`
-		Hold     *delivery.Hold `json:"hold,omitempty"` // if the id did not say
+		ID       string     `json:"id"`
+		Decision string     `json:"decision"`
+		Why      string     `json:"why"`
+		Hold     *desk.Hold `json:"hold,omitempty"` // if the id did not say
 	}
 	if err := o.Call(ctx, http.MethodPost, "/api/holds/"+url.PathEscape(id)+"/"+d.word, &answer); err != nil {
 		return d.refused(err)
@@ -118,17 +120,17 @@ var decisionWords = map[string]string{
 func completeHolds(configFile *string) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
-		var holds []delivery.Hold
+		var holds []desk.Hold
 		if o, err := remote.New(*configFile); len(args) == 0 && err == nil && o.Call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
 			for _, h := range holds {
-				ids = append(ids, cobra.CompletionWithDesc(strings.TrimSuffix(h.ID, "."+h.Digest), h.Target+": "+delivery.WhyHeld(h.Why)))
+				ids = append(ids, cobra.CompletionWithDesc(strings.TrimSuffix(h.ID, "."+h.Digest), h.Target+": "+reason.Hold(h.Why)))
 			}
 		}
 		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-func showHolds(w io.Writer, holds []delivery.Hold) error {
+func showHolds(w io.Writer, holds []desk.Hold) error {
 	if len(holds) == 0 {
 		_, err := fmt.Fprintln(w, "nothing is held")
 		return err
@@ -136,7 +138,7 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tBACKEND\tTARGET\tPEOPLE\tSINCE\tWHY")
 	for _, h := range holds {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, concerned(h), moment(h.Since), delivery.WhyHeld(h.Why))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", h.ID, h.Backend, h.Target, concerned(h), legible.Moment(h.Since), reason.Hold(h.Why))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -171,7 +173,7 @@ func showHolds(w io.Writer, holds []delivery.Hold) error {
 }
 
 // concerned counts the users that a hold is about.
-func concerned(h delivery.Hold) int {
+func concerned(h desk.Hold) int {
 	accounts, users := map[string]bool{}, 0
 	for _, g := range h.Grants {
 		if g.PermissionSet {
@@ -187,7 +189,7 @@ func concerned(h delivery.Hold) int {
 }
 
 // showHeldGroup says which group took whose name, and what approving it would grant.
-func showHeldGroup(w io.Writer, h delivery.Hold) {
+func showHeldGroup(w io.Writer, h desk.Hold) {
 	g := h.Group
 	bound := fmt.Sprintf("the group %s, which is deleted", g.Bound)
 	switch {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/scim/cli/logs"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
@@ -42,7 +43,7 @@ func Run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 	}
 	text := "scimbridge: " + err.Error() + "\n"
 	if called.Name() == "serve" {
-		writeBriefly(stderr, text)
+		logs.Briefly(stderr, text)
 		return exitFor(err)
 	}
 	fmt.Fprint(stderr, text)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -37,13 +36,4 @@ func (p *printed) say(w io.Writer, v any, words string, args ...any) error {
 type copied struct {
 	File  string `json:"file"`
 	Bytes int64  `json:"bytes"`
-}
-
-// moment returns a time as every command prints it: RFC 3339 in UTC, as in JSON and in the log; "-"
-// for the zero time.
-func moment(m time.Time) string {
-	if m.IsZero() {
-		return "-"
-	}
-	return m.UTC().Format(time.RFC3339)
 }

@@ -9,8 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli/planned"
 	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -68,8 +69,8 @@ func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
 
 // print prints a plan, or writes it to a file and prints a line for each backend. A file whose name ends
 // in .json or .csv has that form unless a flag says otherwise.
-func (f planForm) print(stdout io.Writer, plan []delivery.Preview) error {
-	const footer = "Nothing was called. " + uncertain
+func (f planForm) print(stdout io.Writer, plan []desk.Preview) error {
+	const footer = "Nothing was called. " + planned.Uncertain
 	switch ext := filepath.Ext(f.out); {
 	case f.json || f.csv:
 	case ext == ".json":
@@ -78,10 +79,13 @@ func (f planForm) print(stdout io.Writer, plan []delivery.Preview) error {
 		f.csv = true
 	}
 	write := func(w io.Writer) error {
-		if f.csv {
-			return writePlanCSV(w, plan)
+		switch {
+		case f.csv:
+			return planned.CSV(w, plan)
+		case f.json:
+			return printJSON(w, plan)
 		}
-		return printPlan(w, plan, f.json, footer)
+		return planned.Text(w, plan, footer)
 	}
 	if f.out == "" {
 		return write(stdout)

@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/scim/cli/planned"
 	"github.com/scimbridge/scimbridge/scim/cli/remote"
 )
 
@@ -20,21 +21,22 @@ func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
 			o.Patient() // as for a plan
-			var plan []delivery.Preview
+			var plan []desk.Preview
 			if err := o.Send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
 				return err // the server says whether the rules in force stay
 			}
-			if !asJSON {
-				fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
+			if asJSON {
+				return printJSON(stdout, plan)
 			}
-			return printPlan(stdout, plan, asJSON, held(plan)+uncertain)
+			fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
+			return planned.Text(stdout, plan, held(plan)+planned.Uncertain)
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
 // held says what happens to the held part of a plan once it is in force.
-func held(plan []delivery.Preview) string {
+func held(plan []desk.Preview) string {
 	for _, p := range plan {
 		if len(p.Held) > 0 {
 			return "What is held waits for a decision: scimbridge hold list. The rest is being delivered. "

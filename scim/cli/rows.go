@@ -45,7 +45,7 @@ func csvMoment(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return moment(at)
+	return legible.Moment(at)
 }
 
 func (c *csvRows) begin() error {
@@ -99,7 +99,7 @@ func (t *tableRows) row(line []byte) error {
 	if err != nil {
 		return err
 	}
-	confirmed := moment(r.Confirmed)
+	confirmed := legible.Moment(r.Confirmed)
 	if r.ConfirmedBy != "" {
 		confirmed += " " + r.ConfirmedBy
 	}
@@ -107,7 +107,7 @@ func (t *tableRows) row(line []byte) error {
 	if request == "" {
 		request = r.RequestedBy
 	}
-	cells := []string{r.User, r.Account, r.Backend, r.Target, r.Role, stateWords(&r), moment(r.Since), why(r.From), request, confirmed}
+	cells := []string{r.User, r.Account, r.Backend, r.Target, r.Role, stateWords(&r), legible.Moment(r.Since), why(r.From), request, confirmed}
 	for i, cell := range cells {
 		if cells[i] = legible.Text(cell); cell == "" {
 			cells[i] = "-"

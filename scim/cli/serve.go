@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli/logs"
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
@@ -21,7 +22,7 @@ func serveCommand(configFile *string, stderr io.Writer, now func() time.Time) *c
 		Use: "serve", Example: "  scimbridge serve --config /etc/scimbridge/config.yaml", Short: "Run the server until interrupted", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			signal.Ignore(syscall.SIGPIPE) // the reader of the log may go away; the server stays
-			log, lines, err := logger(stderr, level)
+			log, lines, err := logs.New(stderr, level)
 			if err != nil {
 				return usageError{err}
 			}

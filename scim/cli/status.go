@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
@@ -46,7 +46,7 @@ func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			return needed, fmt.Errorf("reading the server's answer: %w", err)
 		}
 		if watch {
-			fmt.Fprint(legible.Raw(stdout), "\x1b[H\x1b[2J", moment(time.Now()), "\n\n") // clears the screen
+			fmt.Fprint(legible.Raw(stdout), "\x1b[H\x1b[2J", legible.Moment(time.Now()), "\n\n") // clears the screen
 		}
 		return needed, showStatus(stdout, s, time.Now())
 	}
@@ -75,11 +75,11 @@ func showStatus(w io.Writer, s console.Status, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "version\t%s\nstore\t%s\n\nIDENTITY PROVIDER\tUSERS\tGROUPS\tLAST REQUEST\tFAILED IN THE LAST HOUR\tTOKENS\n", s.Version, s.Store)
 	for _, p := range s.IdentityProviders {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%d of %d\t%s\n", p.Name, p.Users, p.Groups, moment(p.LastRequest), p.Failed, p.Requests, tokens(p.Tokens, now))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%d of %d\t%s\n", p.Name, p.Users, p.Groups, legible.Moment(p.LastRequest), p.Failed, p.Requests, tokens(p.Tokens, now))
 	}
 	fmt.Fprint(t, "\nBACKEND\tSTATE\tPENDING\tBLOCKED\tHELD\tOLDEST PENDING\tOLDEST REMOVAL\tPAUSED UNTIL\n")
 	for _, b := range s.Backends {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", b.Name, b.State, b.Pending, b.BlockedUsers, b.Held, moment(b.OldestPending), moment(b.OldestRemoval), moment(b.PausedUntil))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", b.Name, b.State, b.Pending, b.BlockedUsers, b.Held, legible.Moment(b.OldestPending), legible.Moment(b.OldestRemoval), legible.Moment(b.PausedUntil))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -116,7 +116,7 @@ func showProvider(w io.Writer, p console.ProviderStatus) {
 // omissionWords says which key decides what a PUT without members means.
 func omissionWords(o console.OmissionStatus) string {
 	return fmt.Sprintf("%d PUT(s) left out the members of a group that has some, from %s to %s: they stay. If the client means an empty group, set %s: clear",
-		o.Count, moment(o.First), moment(o.Last), o.Key)
+		o.Count, legible.Moment(o.First), legible.Moment(o.Last), o.Key)
 }
 
 // showNeeds prints what there is to say about a backend besides numbers.
@@ -132,12 +132,8 @@ func showNeeds(w io.Writer, b console.BackendStatus) {
 	case "add_only":
 		note("the mode is add_only: nothing is taken away there; `scimbridge plan` says what would be")
 	}
-	for _, reason := range slices.Sorted(maps.Keys(b.Blocked)) {
-		words := delivery.WhyBlocked(reason)
-		if words != "" {
-			words = ": " + words
-		}
-		note("%d blocked: %s%s", b.Blocked[reason], reason, words)
+	for _, code := range slices.Sorted(maps.Keys(b.Blocked)) {
+		note("%d blocked: %s: %s", b.Blocked[code], code, reason.Block(code).Words)
 	}
 	for _, limit := range slices.Sorted(maps.Keys(b.OverLimit)) {
 		note("over the limit: %s on %s: what exceeds it is held", limit, strings.Join(b.OverLimit[limit], ", "))
@@ -187,7 +183,7 @@ func tokens(all []console.TokenStatus, now time.Time) string {
 		if t.LastUse.IsZero() {
 			out += ", never used"
 		} else {
-			out += ", used " + moment(t.LastUse)
+			out += ", used " + legible.Moment(t.LastUse)
 		}
 	}
 	if out == "" {
@@ -216,7 +212,7 @@ func showReplicas(w io.Writer, s console.Status) error {
 				to = append(to, fmt.Sprintf("%s (term %d)", b.Name, b.Leader.Term))
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, r.Version, moment(r.Since), moment(r.Seen), cmp.Or(strings.Join(to, ", "), "-"))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, r.Version, legible.Moment(r.Since), legible.Moment(r.Seen), cmp.Or(strings.Join(to, ", "), "-"))
 	}
 	return t.Flush()
 }

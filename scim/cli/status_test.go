@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
@@ -22,8 +23,8 @@ func TestTokensInUTC(t *testing.T) {
 func TestExplainCondition(t *testing.T) {
 	var out strings.Builder
 	until := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	err := showWhy(&out, []delivery.Why{{Backend: "rc", IdP: "okta", User: "ada"},
-		{Backend: "vt", IdP: "okta", User: "ada", Condition: delivery.Condition{State: "transient", Reason: "listing users: transient", Until: until}}}, "")
+	err := showWhy(&out, []desk.Why{{Backend: "rc", IdP: "okta", User: "ada"},
+		{Backend: "vt", IdP: "okta", User: "ada", Condition: memory.Condition{State: "transient", Reason: "listing users: transient", Until: until}}}, "")
 	if want := "\n  vt: no account looked up yet\n    the state of the backend is transient: listing users: transient\n    it is not called before 2026-11-26T12:00:00Z\n"; err != nil ||
 		!strings.Contains(out.String(), want) || strings.Count(out.String(), "the state of") != 1 {
 		t.Errorf("%v %s", err, out.String())

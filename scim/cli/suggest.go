@@ -12,9 +12,8 @@ func similarCommand(c *cobra.Command, word string) string {
 		return ""
 	}
 	c.SuggestionsMinimumDistance = 2 // edits
-	similar := c.SuggestionsFor(word)
-	if len(similar) == 0 {
-		return ""
+	if similar := c.SuggestionsFor(word); len(similar) > 0 {
+		return fmt.Sprintf("; did you mean %q?", similar[0])
 	}
-	return fmt.Sprintf("; did you mean %q?", similar[0])
+	return ""
 }

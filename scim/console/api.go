@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -64,11 +65,11 @@ func (c *Console) plan(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusRequestEntityTooLarge, "the proposed file has more than 1 MiB")
 		return
 	}
-	previews(w, func() ([]delivery.Preview, error) { return c.Plan(r.Context(), r.URL.Query().Get("file"), proposed) })
+	previews(w, func() ([]desk.Preview, error) { return c.Plan(r.Context(), r.URL.Query().Get("file"), proposed) })
 }
 
 func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
-	previews(w, func() ([]delivery.Preview, error) { return c.Reload(r.Context()) })
+	previews(w, func() ([]desk.Preview, error) { return c.Reload(r.Context()) })
 }
 
 // withoutDeadline removes the deadline of an answer and reports whether it could.
@@ -80,7 +81,7 @@ func withoutDeadline(w http.ResponseWriter) bool {
 	return true
 }
 
-func previews(w http.ResponseWriter, compute func() ([]delivery.Preview, error)) {
+func previews(w http.ResponseWriter, compute func() ([]desk.Preview, error)) {
 	if !withoutDeadline(w) {
 		return
 	}
@@ -93,14 +94,14 @@ func previews(w http.ResponseWriter, compute func() ([]delivery.Preview, error))
 }
 
 func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
-	user, all := r.URL.Query().Get("user"), []delivery.Why{}
+	user, all := r.URL.Query().Get("user"), []desk.Why{}
 	if user == "" {
 		refuse(w, http.StatusBadRequest, "name a user")
 		return
 	}
 	for _, b := range c.Backends {
 		whys, err := b.Engine.Explain(r.Context(), user, r.URL.Query().Get("role"))
-		var is delivery.Condition
+		var is memory.Condition
 		if err == nil {
 			err = c.Store.View(r.Context(), func(tx store.Tx) (err error) {
 				is, err = b.condition(tx)
@@ -122,7 +123,7 @@ func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "no identity provider has sent such a user; name a userName, an e-mail address, an externalId or an id")
 		return
 	}
-	slices.SortStableFunc(all, func(a, b delivery.Why) int { // a user of several identity providers is listed once for each
+	slices.SortStableFunc(all, func(a, b desk.Why) int { // a user of several identity providers is listed once for each
 		return cmp.Or(cmp.Compare(a.IdP, b.IdP), cmp.Compare(a.UserID, b.UserID))
 	})
 	answer(w, http.StatusOK, all)

@@ -3,7 +3,8 @@ package console
 import (
 	"slices"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/pin"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -27,11 +28,11 @@ func readHeld(tx store.Tx, backend string) (heldSize, error) {
 	out.changes = accounts
 	for _, h := range holds {
 		out.changes += h.Offboardings
-		if slices.Contains(delivery.Limits, h.Why) && !slices.Contains(out.over[h.Why], h.Target) {
+		if slices.Contains(reason.Limits(), h.Why) && !slices.Contains(out.over[h.Why], h.Target) {
 			out.over[h.Why] = append(out.over[h.Why], h.Target)
 		}
 	}
-	members, err := delivery.HeldByPin(tx, backend)
+	members, err := pin.HeldMembers(tx, backend)
 	out.changes += members
 	return out, err
 }

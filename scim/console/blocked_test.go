@@ -15,7 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/plan"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
@@ -159,7 +159,7 @@ func fillHeld(t testing.TB, s store.Store, n int) {
 				if _, err := w.Park(m); err != nil {
 					return err
 				}
-				e := store.Entry{Target: "acme", Account: fmt.Sprint("held-", i), Role: "r", State: store.Present, Hold: "vt-1", Why: delivery.LimitOffboardings}
+				e := store.Entry{Target: "acme", Account: fmt.Sprint("held-", i), Role: "r", State: store.Present, Hold: "vt-1", Why: plan.Offboardings}
 				if err := tx.Ledger("vt").PutEntry(e); err != nil {
 					return err
 				}
@@ -184,7 +184,7 @@ func TestGaugesReadTallies(t *testing.T) {
 	}
 	err := unread{c.Store, t}.View(t.Context(), func(tx store.Tx) error {
 		s, err := c.Backends[0].status(tx)
-		if s.BlockedUsers != n/2 || s.Blocked["no_account"] != n/2 || s.Held != n || len(s.OverLimit[delivery.LimitOffboardings]) != 1 {
+		if s.BlockedUsers != n/2 || s.Blocked["no_account"] != n/2 || s.Held != n || len(s.OverLimit[plan.Offboardings]) != 1 {
 			t.Errorf("%+v", s)
 		}
 		return err

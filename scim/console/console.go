@@ -13,6 +13,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/access"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -21,14 +22,14 @@ import (
 type Engine interface {
 	Health() (state, reason string)
 	PausedUntil() time.Time
-	Holds(ctx context.Context) ([]delivery.Hold, error)
+	Holds(ctx context.Context) ([]desk.Hold, error)
 	CountHolds(ctx context.Context) (int, error)
-	ShowHolds(ctx context.Context) ([]delivery.Hold, error) // to an operator, who decides about what is listed
+	ShowHolds(ctx context.Context) ([]desk.Hold, error) // to an operator, who decides about what is listed
 	Approve(ctx context.Context, id, actor, request string) error
 	Reject(ctx context.Context, id, actor, request string) error
 	Retry(ctx context.Context) error
 	Resync(ctx context.Context) error
-	Explain(ctx context.Context, who, role string) ([]delivery.Why, error)
+	Explain(ctx context.Context, who, role string) ([]desk.Why, error)
 	OldestRemoval(ctx context.Context) (time.Time, error)
 }
 
@@ -57,13 +58,13 @@ type Console struct {
 	Omitted  *Omissions
 	Exposed  func() []string // what the configuration exposes, as "key: text"; nil: nothing
 	// Grants lists what the rules in force grant to members of a group; may be nil.
-	Grants func(tx store.Tx, idp string, g store.Group) []delivery.GroupGrant
+	Grants func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant
 	Access *access.Source // what a report of access is read from
 	// Plan computes the calls under a proposed file, or under the rules in force if proposed is
 	// nil; errors name the file. Reload reads the configuration again. Their errors are for the
 	// operator.
-	Plan   func(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error)
-	Reload func(ctx context.Context) ([]delivery.Preview, error)
+	Plan   func(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error)
+	Reload func(ctx context.Context) ([]desk.Preview, error)
 	// Backup and Export write the whole store as of one moment; an errors.ErrUnsupported is for the
 	// operator. Resume ends the observe-only state of a restored store.
 	Backup, Export func(ctx context.Context, to io.Writer) error

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
@@ -43,25 +43,25 @@ func (e *engine) CountHolds(ctx context.Context) (int, error) {
 	return len(all), err
 }
 
-func (e *engine) Holds(context.Context) ([]delivery.Hold, error) {
+func (e *engine) Holds(context.Context) ([]desk.Hold, error) {
 	if e.hold == "" {
 		return nil, nil
 	}
-	return []delivery.Hold{{ID: e.hold, Backend: "vt", Target: "acme", Why: "protected", Grants: []delivery.HeldItem{{Person: "ada@example.com", Account: "a", Role: "R"}}}}, nil
+	return []desk.Hold{{ID: e.hold, Backend: "vt", Target: "acme", Why: "protected", Grants: []desk.HeldItem{{Person: "ada@example.com", Account: "a", Role: "R"}}}}, nil
 }
 
-func (e *engine) ShowHolds(ctx context.Context) ([]delivery.Hold, error) { return e.Holds(ctx) }
+func (e *engine) ShowHolds(ctx context.Context) ([]desk.Hold, error) { return e.Holds(ctx) }
 
-func (e *engine) Explain(_ context.Context, who, _ string) ([]delivery.Why, error) {
+func (e *engine) Explain(_ context.Context, who, _ string) ([]desk.Why, error) {
 	if who != "ada" {
 		return nil, nil
 	}
-	return []delivery.Why{{Backend: e.state, IdP: "entra", UserID: "2", User: who}, {Backend: e.state, IdP: "okta", UserID: "1", User: who}}, nil
+	return []desk.Why{{Backend: e.state, IdP: "entra", UserID: "2", User: who}, {Backend: e.state, IdP: "okta", UserID: "1", User: who}}, nil
 }
 
 func (e *engine) decide(id, word string) error {
 	if id != e.hold || id == "" {
-		return delivery.ErrNoHold
+		return desk.ErrNoHold
 	}
 	e.asked = append(e.asked, word+" "+id)
 	return nil
@@ -268,10 +268,10 @@ func TestOperatorAPI(t *testing.T) {
 		}
 	}
 	c.Key = backend.NewSecret(key)
-	c.Plan = func(context.Context, string, []byte) ([]delivery.Preview, error) {
-		return []delivery.Preview{{Backend: "planned"}}, nil
+	c.Plan = func(context.Context, string, []byte) ([]desk.Preview, error) {
+		return []desk.Preview{{Backend: "planned"}}, nil
 	}
-	c.Reload = func(context.Context) ([]delivery.Preview, error) { return nil, errors.New("refused") }
+	c.Reload = func(context.Context) ([]desk.Preview, error) { return nil, errors.New("refused") }
 	for path, method := range paths {
 		if status, body := call(method, path, key[1:]); status != 401 || strings.Contains(body, "ada@") {
 			t.Errorf("%s %s with another key: %d %s", method, path, status, body)
@@ -293,7 +293,7 @@ func TestOperatorAPI(t *testing.T) {
 		{"POST", "/api/plan", 200, `"backend":"planned"`}, {"POST", "/api/reload", 422, "refused"},
 	} {
 		status, body := call(step.method, step.path, key)
-		var whys []delivery.Why
+		var whys []desk.Why
 		if json.Unmarshal([]byte(body), &whys) == nil { // an account of two users is listed once for each
 			for _, y := range whys {
 				body += " " + y.IdP

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scimbridge/scimbridge/mapping/reason"
 )
 
 // TestMonitoringPage holds docs/operations/monitoring.md to the metrics: it has a row for each, with
@@ -59,9 +61,9 @@ func TestAlertsPage(t *testing.T) {
 // TestRunbooks holds docs/operations/runbooks.md to the reasons of a block: it has a section for each.
 func TestRunbooks(t *testing.T) {
 	text := page(t, "runbooks.md")
-	for _, reason := range reasons {
-		if !strings.Contains(text, "\n## "+reason+"\n") {
-			t.Errorf("docs/operations/runbooks.md has no section %s", reason)
+	for _, r := range reason.Blocks() {
+		if !strings.Contains(text, "\n## "+r.Code+"\n") {
+			t.Errorf("docs/operations/runbooks.md has no section %s", r.Code)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
@@ -41,13 +41,13 @@ func FuzzOperator(f *testing.F) {
 	const key = "key-of-the-operator"
 	proposed := 0
 	c := &Console{Store: s, Metrics: NewMetrics(s, []string{"vt"}), Key: backend.NewSecret(key), Backends: []Backend{{Name: "vt", Kind: "virustotal", Engine: vt}},
-		Plan: func(_ context.Context, _ string, file []byte) ([]delivery.Preview, error) {
+		Plan: func(_ context.Context, _ string, file []byte) ([]desk.Preview, error) {
 			if proposed = len(file); proposed%2 == 1 {
 				return nil, errors.New("a mistake")
 			}
-			return []delivery.Preview{}, nil
+			return []desk.Preview{}, nil
 		},
-		Reload: func(context.Context) ([]delivery.Preview, error) { return []delivery.Preview{}, nil },
+		Reload: func(context.Context) ([]desk.Preview, error) { return []desk.Preview{}, nil },
 		Resume: func(context.Context) (bool, error) { vt.asked = append(vt.asked, "resume"); return true, nil },
 	}
 	handler := c.Handler()

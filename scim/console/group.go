@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -21,9 +21,9 @@ type GroupStatus struct {
 	Users      int    `json:"users"`
 	Groups     int    `json:"groups"` // members that are groups: nested groups are not expanded
 	// Unknown counts the members that are neither; Examples lists some of their values.
-	Unknown  int                   `json:"members_without_user"`
-	Examples []string              `json:"members_without_user_examples"`
-	Grants   []delivery.GroupGrant `json:"grants"`
+	Unknown  int               `json:"members_without_user"`
+	Examples []string          `json:"members_without_user_examples"`
+	Grants   []desk.GroupGrant `json:"grants"`
 }
 
 // group shows the groups with a displayName or an id, in every directory.
@@ -72,7 +72,7 @@ func findGroups(d store.Directory, name string) ([]store.Group, error) {
 }
 
 func (c *Console) groupStatus(tx store.Tx, idp string, g store.Group) (GroupStatus, error) {
-	s := GroupStatus{IdP: idp, ID: g.ID, Name: g.DisplayName, ExternalID: g.ExternalID, Examples: []string{}, Grants: []delivery.GroupGrant{}}
+	s := GroupStatus{IdP: idp, ID: g.ID, Name: g.DisplayName, ExternalID: g.ExternalID, Examples: []string{}, Grants: []desk.GroupGrant{}}
 	for m, err := range tx.Directory(idp).Members(g.ID) {
 		if err != nil {
 			return s, err

@@ -7,7 +7,8 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+
+	"github.com/scimbridge/scimbridge/mapping/desk"
 )
 
 func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
@@ -20,8 +21,8 @@ func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
 }
 
 // showHolds lists the holds of all backends, the oldest first.
-func (c *Console) showHolds(ctx context.Context) ([]delivery.Hold, error) {
-	all := []delivery.Hold{}
+func (c *Console) showHolds(ctx context.Context) ([]desk.Hold, error) {
+	all := []desk.Hold{}
 	for _, b := range c.Backends {
 		holds, err := b.Engine.ShowHolds(ctx)
 		if err != nil {
@@ -29,15 +30,15 @@ func (c *Console) showHolds(ctx context.Context) ([]delivery.Hold, error) {
 		}
 		all = append(all, holds...)
 	}
-	slices.SortStableFunc(all, func(a, b delivery.Hold) int { return a.Since.Compare(b.Since) })
+	slices.SortStableFunc(all, func(a, b desk.Hold) int { return a.Since.Compare(b.Since) })
 	return all, nil
 }
 
 // HoldChanged is the answer to a decision about a hold that has changed since it was listed. Holds
 // lists the present ones.
 type HoldChanged struct {
-	Error string          `json:"error"`
-	Holds []delivery.Hold `json:"holds"`
+	Error string      `json:"error"`
+	Holds []desk.Hold `json:"holds"`
 }
 
 // holdChanged refuses a decision about a hold that has changed since it was listed.
@@ -68,11 +69,11 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 		}
 		err := do(r.Context(), id, operator, request)
 		switch {
-		case errors.Is(err, delivery.ErrNoHold):
+		case errors.Is(err, desk.ErrNoHold):
 			continue
-		case errors.Is(err, delivery.ErrChanged):
+		case errors.Is(err, desk.ErrChanged):
 			c.holdChanged(w, r)
-		case errors.Is(err, delivery.ErrProtected):
+		case errors.Is(err, desk.ErrProtected):
 			refuse(w, http.StatusConflict, "the configuration protects this user: remove the user from `protect` or `own_account` and restart, or reject the hold")
 		case err != nil:
 			refuse(w, http.StatusServiceUnavailable, "the decision cannot be stored now; nothing was changed")
@@ -87,7 +88,7 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 // reasonOf returns the reason of a hold; "" if there is no such hold.
 func reasonOf(ctx context.Context, e Engine, id string) string {
 	holds, err := e.Holds(ctx)
-	if i := slices.IndexFunc(holds, func(h delivery.Hold) bool { return h.ID == id }); err == nil && i >= 0 {
+	if i := slices.IndexFunc(holds, func(h desk.Hold) bool { return h.ID == id }); err == nil && i >= 0 {
 		return holds[i].Why
 	}
 	return ""

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -122,10 +122,6 @@ var (
 	blockedDesc = prometheus.NewDesc("scimbridge_blocked_users", "Users whose change waits for an operator, the vendor or the identity provider.", []string{"backend", "reason"}, nil)
 )
 
-// reasons lists the reasons that exist from the start at 0, so that an alert on them always has
-// data.
-var reasons = []string{"no_account", "no_address", "rejected", "managed_elsewhere", "account_managed_elsewhere", "super_admin", "locked", "no_target", "too_many_targets", "forbidden", "not_shown"}
-
 func (c *workCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- pendingDesc
 	ch <- heldDesc
@@ -173,11 +169,11 @@ func backendGauges(tx store.Tx, backend string) (found []prometheus.Metric, err 
 	}
 	gauge(pendingDesc, pending)
 	gauge(heldDesc, held.changes)
-	for _, limit := range delivery.Limits {
+	for _, limit := range reason.Limits() {
 		gauge(overDesc, len(held.over[limit]), limit)
 	}
-	for _, r := range reasons {
-		blocked[r] += 0
+	for _, r := range reason.Blocks() { // an alert on any of them always has data
+		blocked[r.Code] += 0
 	}
 	for r, n := range blocked {
 		gauge(blockedDesc, n, r)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -137,12 +138,12 @@ func (c *Console) providers(tx store.Tx) []string {
 }
 
 // condition returns the condition of the backend, as the replica that delivers has it.
-func (b Backend) condition(tx store.Tx) (delivery.Condition, error) {
-	own := delivery.Condition{Until: b.Engine.PausedUntil()}
+func (b Backend) condition(tx store.Tx) (memory.Condition, error) {
+	own := memory.Condition{Until: b.Engine.PausedUntil()}
 	if own.State, own.Reason = b.Engine.Health(); own.State != delivery.Following {
 		return own, nil
 	}
-	saved, err := delivery.ConditionOf(tx, b.Name)
+	saved, err := memory.ConditionOf(tx, b.Name)
 	if err != nil || saved.State == "" {
 		return own, err
 	}

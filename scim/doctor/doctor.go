@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
@@ -25,7 +25,7 @@ type Diagnosis struct {
 // Server is what the doctor asks a running server.
 type Server interface {
 	// Plan returns the plan under the mappings of a proposed file.
-	Plan(ctx context.Context, file string, proposed []byte) ([]delivery.Preview, error)
+	Plan(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error)
 	Status(ctx context.Context) (console.Status, error)
 }
 

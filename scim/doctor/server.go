@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend/examine"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
@@ -22,7 +22,7 @@ func (d *examination) askRules(ctx context.Context) {
 	server, err := d.Server()
 	ctx, cancel := context.WithTimeout(ctx, maxDuration)
 	defer cancel()
-	var plan []delivery.Preview
+	var plan []desk.Preview
 	if err == nil {
 		plan, err = server.Plan(ctx, d.File, file)
 	}

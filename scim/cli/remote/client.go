@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -177,7 +177,7 @@ func (o *Client) do(req *http.Request) (*http.Response, error) {
 
 // Plan returns what would be done under the mappings of a file or, without one, under those in
 // force.
-func (o *Client) Plan(ctx context.Context, file string, proposed []byte) (plan []delivery.Preview, err error) {
+func (o *Client) Plan(ctx context.Context, file string, proposed []byte) (plan []desk.Preview, err error) {
 	o.client.Timeout = 0 // a large directory takes a while
 	err = o.Send(ctx, http.MethodPost, "/api/plan?"+url.Values{"file": {file}}.Encode(), proposed, &plan)
 	return plan, err

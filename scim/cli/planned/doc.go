@@ -1,0 +1,5 @@
+// Package planned prints plans: for people, by call and by user, and as CSV. What a plan is, package desk says.
+//
+//	text.go  for people
+//	csv.go   a line for each role of each user
+package planned
