@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
@@ -98,12 +99,12 @@ func TestCatchUp(t *testing.T) {
 			t.Errorf("a file that is refused: %v", err)
 		}
 	}
-	if _, err := b.Reload(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "the rules in force stay: ") || !given("After") {
+	if _, err := b.Reload(t.Context(), console.Decision{}); err == nil || !strings.HasPrefix(err.Error(), "the rules in force stay: ") || !given("After") {
 		t.Errorf("a reload of a file that is refused: %v", err)
 	}
 	write("Again")
 	s.apart = true
-	if _, err := b.Reload(t.Context()); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be notified") || !given("Again") {
+	if _, err := b.Reload(t.Context(), console.Decision{}); err == nil || strings.Contains(err.Error(), "stay") || !strings.Contains(err.Error(), "the rules are in force here, but the other replicas could not be notified") || !given("Again") {
 		t.Errorf("a reload of which the other replicas cannot be notified: %v", err)
 	}
 	if n := strings.Count(log.String(), "this replica refuses its file; the rules in force stay"); n != 1 {

@@ -248,7 +248,7 @@ func (b *Bridge) catchUp(ctx context.Context) error {
 		b.Log.Error("a reload was requested, but this replica refuses its file; the rules in force stay", "error", err)
 		return nil
 	}
-	if _, err := b.takeRules(ctx, rules, data); err != nil {
+	if _, err := b.takeRules(ctx, rules, data, console.Decision{}); err != nil {
 		return fmt.Errorf("taking the rules that another replica asked for: %w", err)
 	}
 	b.replicas.reload = reload

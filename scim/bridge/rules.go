@@ -14,6 +14,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/pin"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -51,13 +52,13 @@ func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules, modes map[s
 
 // Reload takes all mappings of the configuration file into force, or none, and returns what they
 // change. Other replicas over the same store reload theirs.
-func (b *Bridge) Reload(ctx context.Context) ([]desk.Preview, error) {
+func (b *Bridge) Reload(ctx context.Context, by console.Decision) ([]desk.Preview, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	rules, data, err := b.readRules()
 	var plan []desk.Preview
 	if err == nil {
-		plan, err = b.takeRules(ctx, rules, data)
+		plan, err = b.takeRules(ctx, rules, data, by)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the rules in force stay: %w", err)
@@ -78,8 +79,13 @@ func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 	return rules, data, err
 }
 
-// takeRules takes rules into force. An error is one of the store and leaves the previous rules.
-func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte) ([]desk.Preview, error) {
+// takeRules takes rules and operators into force. An error is one of the store or of the operators, and
+// leaves the previous ones.
+func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte, by console.Decision) ([]desk.Preview, error) {
+	operators, err := b.Config.ProposedOperators(b.Path, data)
+	if err != nil {
+		return nil, err
+	}
 	plan, err := b.previews(ctx, rules, nil)
 	if err != nil {
 		return nil, err
@@ -87,10 +93,11 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 	if err := b.bindNames(ctx, rules); err != nil {
 		return nil, err
 	}
-	if err := b.loaded(ctx, "reload", "operator", "mappings", data); err != nil {
+	if err := b.loaded(ctx, by.Sign(store.Event{Detail: "reload"}), data, "mappings", "operators"); err != nil {
 		return nil, err
 	}
 	b.rules.Store(rules)
+	b.operators.Store(&operators)
 	b.noteRestart(plan)
 	for _, p := range plan {
 		people := 0

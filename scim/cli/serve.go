@@ -11,9 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/cli/logs"
 	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/console"
 )
 
 func serveCommand(configFile *string, stderr io.Writer, now func() time.Time) *cobra.Command {
@@ -51,7 +53,7 @@ func serve(ctx context.Context, b *bridge.Bridge) error {
 	defer signal.Stop(hangups)
 	go func() {
 		for range hangups {
-			if _, err := b.Reload(ctx); err != nil {
+			if _, err := b.Reload(ctx, console.Decision{Operator: auth.Operator{Name: auth.Local, Role: auth.Admin, By: auth.BySignal}}); err != nil {
 				b.Log.Error("the configuration was to be read again", "error", err)
 			}
 		}

@@ -47,8 +47,8 @@ func FuzzOperator(f *testing.F) {
 			}
 			return []desk.Preview{}, nil
 		},
-		Reload: func(context.Context) ([]desk.Preview, error) { return []desk.Preview{}, nil },
-		Resume: func(context.Context) (bool, error) { vt.asked = append(vt.asked, "resume"); return true, nil },
+		Reload: func(context.Context, Decision) ([]desk.Preview, error) { return []desk.Preview{}, nil },
+		Resume: func(context.Context, Decision) (bool, error) { vt.asked = append(vt.asked, "resume"); return true, nil },
 	}
 	handler := c.Handler()
 	f.Fuzz(func(t *testing.T, method, path, body string, known bool) {
