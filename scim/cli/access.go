@@ -40,7 +40,7 @@ a call, by a reading after a call (read_back), or by a comparison (resync).
 --at reads the audit trail. What cannot be known is said in notes, which go to
 standard error with --csv and --json.`
 
-func accessCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func accessCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var q access.Query
 	var at string
 	var asCSV, asJSON bool
@@ -67,7 +67,7 @@ func accessCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		case asJSON:
 			out, notes = jsonRows{bufio.NewWriterSize(stdout, 1<<16)}, c.ErrOrStderr()
 		}
-		return readAccess(c, *configFile, q, out, notes)
+		return readAccess(c, server, q, out, notes)
 	}
 	f := c.Flags()
 	f.StringVar(&q.User, "user", "", "of this user: a userName, an e-mail address, an externalId, an id or an account")
@@ -89,8 +89,8 @@ type rowWriter interface {
 }
 
 // readAccess prints the answer of the server while it arrives.
-func readAccess(c *cobra.Command, configFile string, q access.Query, out rowWriter, notes io.Writer) error {
-	o, err := remote.New(configFile)
+func readAccess(c *cobra.Command, server *remote.Server, q access.Query, out rowWriter, notes io.Writer) error {
+	o, err := remote.New(server)
 	if err != nil {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 )
 
 // ask returns a command that makes one call and prints the answer as JSON or with show.
-func ask[T any](configFile *string, stdout io.Writer, method string, path func(args []string) string, asJSON *bool, show func(io.Writer, T) error) func(*cobra.Command, []string) error {
+func ask[T any](server *remote.Server, stdout io.Writer, method string, path func(args []string) string, asJSON *bool, show func(io.Writer, T) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		o, err := remote.New(*configFile)
+		o, err := remote.New(server)
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@
 //	config.go   config schema
 //	status.go   status
 //	plan.go     plan
+//	reason.go   --reason
 //	reload.go   reload
 //	explain.go  explain
 //	action.go   resync, retry, resume

@@ -22,7 +22,7 @@ func doctorCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		Example: "  scimbridge doctor\n  scimbridge doctor --canary-role 7Zq3kD   (a Risk Cloud role that nothing depends on)",
 		RunE: func(c *cobra.Command, _ []string) error {
 			o := doctor.Options{File: *configFile, Kinds: bridge.Kinds(), CanaryRole: canary, Server: func() (doctor.Server, error) {
-				return remote.New(*configFile)
+				return remote.New(&remote.Server{Config: configFile})
 			}}
 			if !asJSON {
 				o.Show = func(one doctor.Diagnosis) error { return showDiagnosis(stdout, one) }

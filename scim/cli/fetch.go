@@ -10,8 +10,8 @@ import (
 )
 
 // fetch copies an answer of the running server.
-func fetch(ctx context.Context, configFile, path string, to io.Writer) error {
-	o, err := remote.New(configFile)
+func fetch(ctx context.Context, server *remote.Server, path string, to io.Writer) error {
+	o, err := remote.New(server)
 	if err != nil {
 		return err
 	}
@@ -19,9 +19,9 @@ func fetch(ctx context.Context, configFile, path string, to io.Writer) error {
 }
 
 // fetchInto is fetch into a new file that appears once it is complete and good.
-func fetchInto(ctx context.Context, configFile, path, file string, good func(file string) error) (size int64, err error) {
+func fetchInto(ctx context.Context, server *remote.Server, path, file string, good func(file string) error) (size int64, err error) {
 	err = bridge.CreateFile(file, func(tmp *os.File) error {
-		if err := fetch(ctx, configFile, path, tmp); err != nil {
+		if err := fetch(ctx, server, path, tmp); err != nil {
 			return err
 		}
 		if size, err = tmp.Seek(0, io.SeekCurrent); err != nil {

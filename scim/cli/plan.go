@@ -23,7 +23,7 @@ type planForm struct {
 	out       string // a file; "": standard output
 }
 
-func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var form planForm
 	var exitCode bool
 	var proposed string
@@ -40,7 +40,7 @@ func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		if c.Flags().Changed("out") && form.out == "" {
 			return usageError{errors.New("--out needs the name of a file")}
 		}
-		o, err := remote.New(*configFile)
+		o, err := remote.New(server)
 		if err != nil {
 			return err
 		}

@@ -12,17 +12,18 @@ import (
 	"github.com/scimbridge/scimbridge/scim/cli/remote"
 )
 
-func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func reloadCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var asJSON bool
+	var why func(string) string
 	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Apply the mappings of the configuration file", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o, err := remote.New(*configFile)
+			o, err := remote.New(server)
 			if err != nil {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
 			o.Patient() // as for a plan
 			var plan []desk.Preview
-			if err := o.Send(c.Context(), http.MethodPost, "/api/reload", nil, &plan); err != nil {
+			if err := o.Send(c.Context(), http.MethodPost, why("/api/reload"), nil, &plan); err != nil {
 				return err // the server says whether the rules in force stay
 			}
 			if asJSON {
@@ -31,6 +32,7 @@ func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			fmt.Fprint(stdout, "The rules of the file are in force.\n\n")
 			return planned.Text(stdout, plan, held(plan)+planned.Uncertain)
 		}}
+	why = reasonFor(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

@@ -23,12 +23,12 @@ import (
 // watchEvery is how often `status --watch` refreshes.
 const watchEvery = 2 * time.Second
 
-func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func statusCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var asJSON, exitCode, watch bool
 	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and pending work", Args: noArgs,
 		Example: "  scimbridge status --watch\n  scimbridge status --exit-code || echo 'action needed'"}
 	once := func(c *cobra.Command) (needed bool, err error) {
-		o, err := remote.New(*configFile)
+		o, err := remote.New(server)
 		if err != nil {
 			return false, err
 		}

@@ -29,14 +29,19 @@ const maxAnswer = 512 << 20
 type Client struct {
 	url, keyFile string
 	key          backend.Secret
+	bearer       bool // send the key itself: the server is on another machine, behind TLS
 	client       http.Client
 }
 
 // stay follows no redirect, so that a credential reaches only the configured server.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// New returns a client of the server that runs with a configuration.
-func New(file string) (*Client, error) {
+// New returns a client of a server: of another machine, or that runs with the configuration.
+func New(s *Server) (*Client, error) {
+	if o, err := s.remote(); o != nil || err != nil {
+		return o, err
+	}
+	file := *s.Config
 	c, err := config.LoadEndpoints(file)
 	if err != nil {
 		return nil, err
@@ -100,7 +105,9 @@ func (o *Client) Open(ctx context.Context, method, path string, body []byte) (io
 	if err != nil {
 		return nil, fmt.Errorf("asking the server: %w", err)
 	}
-	if err := o.sign(req, body); err != nil {
+	if o.bearer {
+		req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
+	} else if err := o.sign(req, body); err != nil {
 		return nil, err
 	}
 	res, err := o.do(req)
@@ -111,6 +118,9 @@ func (o *Client) Open(ctx context.Context, method, path string, body []byte) (io
 		return res.Body, nil
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
+	if res.StatusCode == http.StatusUnauthorized && o.bearer {
+		return nil, fmt.Errorf("the server at %s refuses the operator's key: it is unknown there, or has expired", o.url)
+	}
 	if res.StatusCode == http.StatusUnauthorized {
 		return nil, o.otherKey()
 	}
@@ -171,6 +181,9 @@ func (o *Client) do(req *http.Request) (*http.Response, error) {
 	var reached *net.OpError
 	if !errors.As(err, &reached) || reached.Op != "dial" {
 		return nil, fmt.Errorf("the server at %s did not answer: %w; look at its log", o.url, err)
+	}
+	if o.bearer {
+		return nil, fmt.Errorf("no server answers at %s (--server): %w", o.url, err)
 	}
 	return nil, fmt.Errorf("no server answers at %s (`console.listen`): %w; start it with `scimbridge serve`", o.url, err)
 }
