@@ -66,7 +66,7 @@ func (b *Bridge) Reload(ctx context.Context, by console.Decision) ([]desk.Previe
 	return plan, b.replicas.requestReload(ctx, b.store)
 }
 
-// readRules reads the mappings of the configuration file as it is now.
+// readRules reads the mappings of the configuration file as it is now, and checks its operators.
 func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 	if b.Path == "" {
 		return nil, nil, errors.New("there is no configuration file to read again")
@@ -76,6 +76,9 @@ func (b *Bridge) readRules() (*mapping.Rules, []byte, error) {
 		return nil, nil, err
 	}
 	rules, err := b.Config.Propose(b.Path, data)
+	if err == nil { // a file is taken as a whole or refused
+		_, err = b.Config.ProposedOperators(b.Path, data)
+	}
 	return rules, data, err
 }
 
