@@ -11,6 +11,8 @@ type Event struct {
 	At    time.Time
 	Type  string // directory: "user.create", "group.members", …; delivery: "grant", "revoke", "adopt", …
 	Actor string // identity provider, "operator", or "bridge"
+	// Reason is why an operator decided, in the words of the operator.
+	Reason string
 	// Initiator is the cause of a change at a backend: see Origin.
 	Initiator string
 	Token     string // the credential of the actor, or of the initiator

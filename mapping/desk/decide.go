@@ -13,7 +13,7 @@ import (
 )
 
 // decideEnd approves the off-boardings of a hold, or leaves the accounts as they are.
-func (w *Desk) decideEnd(tx store.Tx, hold Hold, by store.Origin, approved bool) error {
+func (w *Desk) decideEnd(tx store.Tx, hold Hold, by Decision, approved bool) error {
 	all, err := memory.HeldEnds(tx, w.Name)
 	if err != nil {
 		return err
@@ -36,31 +36,16 @@ func (w *Desk) decideEnd(tx store.Tx, hold Hold, by store.Origin, approved bool)
 		if err != nil {
 			return err
 		}
-		_, err := tx.Events().Append(memory.Decided(w.EndEvent(kind, h), by))
-		if err = errors.Join(err, w.WakeEnd(tx, h, by)); err != nil {
+		_, err := tx.Events().Append(by.signed(w.EndEvent(kind, h)))
+		if err = errors.Join(err, w.WakeEnd(tx, h, by.By)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Approve releases what a hold keeps back, as far as it is still unwanted. Reject leaves the grants
-// where they are and disowns them. Both may be called from any goroutine. The id is the one that
-// Holds lists: it pins the content. ErrNoHold: there is no such hold; ErrChanged: it is not what
-// was listed. A grant of a user under `protect`, or of the credential's own account, cannot be
-// approved: ErrProtected. About a group that took a name which is bound to another group, an
-// approval binds the name to it, and a rejection keeps it out.
-func (w *Desk) Approve(ctx context.Context, id, actor, request string) error {
-	return w.decide(ctx, id, store.Origin{Initiator: actor, Request: request, At: w.Clock()}, true)
-}
-
-// Reject is the other decision: see Approve.
-func (w *Desk) Reject(ctx context.Context, id, actor, request string) error {
-	return w.decide(ctx, id, store.Origin{Initiator: actor, Request: request, At: w.Clock()}, false)
-}
-
 // decide finds the hold by what was listed of it, and carries out the decision, in one transaction.
-func (w *Desk) decide(ctx context.Context, id string, by store.Origin, approve bool) error {
+func (w *Desk) decide(ctx context.Context, id string, by Decision, approve bool) error {
 	err := w.Store.Update(ctx, func(tx store.Tx) error {
 		all, err := w.allHolds(tx)
 		if err != nil {
@@ -86,7 +71,7 @@ func (w *Desk) decide(ctx context.Context, id string, by store.Origin, approve b
 }
 
 // decideRemovals approves or rejects the removals of a hold.
-func (w *Desk) decideRemovals(tx store.Tx, h Hold, by store.Origin, approve bool) error {
+func (w *Desk) decideRemovals(tx store.Tx, h Hold, by Decision, approve bool) error {
 	now, event, do := w.Clock(), "hold.reject", w.reject
 	if approve {
 		event, do = "hold.approve", w.approve
@@ -96,13 +81,13 @@ func (w *Desk) decideRemovals(tx store.Tx, h Hold, by store.Origin, approve bool
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Events().Append(memory.Decided(w.HoldEvent(event, e, now), by)); err != nil {
+		if _, err := tx.Events().Append(by.signed(w.HoldEvent(event, e, now))); err != nil {
 			return err
 		}
 		if err := do(tx, e); err != nil {
 			return err
 		}
-		if err := tx.Work(w.Name).Touch(e.Target, now, by, store.Subject{Account: e.Account}); err != nil {
+		if err := tx.Work(w.Name).Touch(e.Target, now, by.By, store.Subject{Account: e.Account}); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,7 @@
 //
 //	desk.go           Desk; commands to what delivers
 //	holds.go          what is held; hold.go a hold and its id
-//	decide.go         what an operator decides; vanished.go holds of targets that are gone
+//	decision.go       a decision, whose it is and why; decide.go carries it out; vanished.go holds of targets that are gone
 //	pins.go           groups whose names are bound to others
 //	preview.go        the plan; previewtarget.go of a target, previewusers.go by user
 //	explain.go        why a user has a role or not; group.go what rules make of a group

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/pin"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
@@ -46,7 +45,7 @@ func (w *Desk) pinHolds(tx store.Tx) (out []Hold, err error) {
 }
 
 // decidePin accepts the group of a hold, to which the name is bound from then on, or keeps it out until it takes the name once more.
-func (w *Desk) decidePin(tx store.Tx, hold Hold, by store.Origin, accept bool) error {
+func (w *Desk) decidePin(tx store.Tx, hold Hold, by Decision, accept bool) error {
 	held, err := pin.Waits(tx, w.Name)
 	if err != nil {
 		return err
@@ -63,7 +62,7 @@ func (w *Desk) decidePin(tx store.Tx, hold Hold, by store.Origin, accept bool) e
 }
 
 // accept binds the name to the group that was held, and has everybody looked at where it counts.
-func (w *Desk) accept(tx store.Tx, h pin.Waiting, by store.Origin) error {
+func (w *Desk) accept(tx store.Tx, h pin.Waiting, by Decision) error {
 	for _, kind := range []string{"hold.approve", "pin"} {
 		if err := w.noteDecision(tx, h, kind, by); err != nil {
 			return err
@@ -73,16 +72,16 @@ func (w *Desk) accept(tx store.Tx, h pin.Waiting, by store.Origin) error {
 		if t.Backend != w.Name {
 			continue
 		}
-		if err := tx.Work(w.Name).Touch(t.Target, w.Clock(), by, store.Subject{}); err != nil {
+		if err := tx.Work(w.Name).Touch(t.Target, w.Clock(), by.By, store.Subject{}); err != nil {
 			return err
 		}
 	}
 	return pin.Binding{Name: h.Name, Group: h.Takes.ID}.Write(tx, w.Name, h.IdP)
 }
 
-func (w *Desk) noteDecision(tx store.Tx, h pin.Waiting, kind string, by store.Origin) error {
-	_, err := tx.Events().Append(memory.Decided(store.Event{At: w.Clock(), Type: kind, IdP: h.IdP, Subject: h.Takes.ID, Name: h.Takes.DisplayName,
-		Backend: w.Name, Detail: h.Held.ID + " " + reason.Pin}, by))
+func (w *Desk) noteDecision(tx store.Tx, h pin.Waiting, kind string, by Decision) error {
+	_, err := tx.Events().Append(by.signed(store.Event{At: w.Clock(), Type: kind, IdP: h.IdP, Subject: h.Takes.ID, Name: h.Takes.DisplayName,
+		Backend: w.Name, Detail: h.Held.ID + " " + reason.Pin}))
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/record"
@@ -60,12 +59,12 @@ func (w *Desk) vanishedHolds(tx store.Tx) (out []Hold, err error) {
 
 // decideVanished ends what waits on a vanished target: approved, its grants count as gone with it; rejected, they are
 // disowned. The next comparison forgets what was said of the target.
-func (w *Desk) decideVanished(tx store.Tx, h Hold, by store.Origin, gone bool) error {
+func (w *Desk) decideVanished(tx store.Tx, h Hold, by Decision, gone bool) error {
 	return errors.Join(w.giveUp(tx, h.Target, h.base(), by, gone), w.Ask(tx, record.CommandResync))
 }
 
 // giveUp drops everything that is known of a target and all that waits for it.
-func (w *Desk) giveUp(tx store.Tx, target, id string, by store.Origin, gone bool) error {
+func (w *Desk) giveUp(tx store.Tx, target, id string, by Decision, gone bool) error {
 	var entries []store.Entry
 	for e, err := range tx.Ledger(w.Name).Entries(target, "") {
 		if err != nil {
@@ -82,7 +81,7 @@ func (w *Desk) giveUp(tx store.Tx, target, id string, by store.Origin, gone bool
 				return err
 			}
 		}
-		if _, err := tx.Events().Append(memory.Decided(w.HoldEvent(kind, e, w.Clock()), by)); err != nil {
+		if _, err := tx.Events().Append(by.signed(w.HoldEvent(kind, e, w.Clock()))); err != nil {
 			return err
 		}
 		if err := tx.Ledger(w.Name).DeleteEntry(e.Target, e.Account, e.Role); err != nil {

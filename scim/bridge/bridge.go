@@ -41,6 +41,7 @@ type Bridge struct {
 	file      fileState
 	replicas  *replicas                     // nil: no other server shares the store
 	rules     atomic.Pointer[mapping.Rules] // in force
+	operators atomic.Pointer[auth.Operators]
 	printed   fingerprints
 	reloading sync.Mutex
 	vendors   *vendors
@@ -87,7 +88,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	b.rules.Store(rules)
 	b.file.path, b.file.kinds = b.Path, b.Config.Kinds
 	b.file.took(data)
-	if err := b.loaded(ctx, "start", "bridge", "", data); err != nil {
+	if err := b.loaded(ctx, store.Event{Actor: "bridge", Detail: "start"}, data); err != nil {
 		return err
 	}
 	if err := b.warnOfOrphans(ctx); err != nil {
@@ -131,12 +132,17 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := b.serve(handler); err != nil {
 		return err
 	}
+	operators, err := b.Config.Operators.List()
+	if err != nil {
+		return err
+	}
+	b.operators.Store(&operators)
 	key, err := operatorKey(b.Config.Store.OperatorKeyFile())
 	if err != nil {
 		return err
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
-		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.keyless, Access: reportSource(b),
+		Traffic: traffic, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.rejectedOperator, Operators: func() auth.Operators { return *b.operators.Load() }, Access: reportSource(b),
 		Ignored: &b.ignored, Omitted: &b.omissions, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant {
 			return desk.GroupGrants(tx, b.rules.Load(), idp, g)
 		}}
@@ -150,7 +156,11 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if b.replicas != nil {
 		c.Shared, c.Self = b.replicas.shared, b.replicas.self.ID
 	}
-	b.accept("console", b.console, nil, nil, c.Handler())
+	guard, err := consoleIngress(b.Config)
+	if err != nil {
+		return err
+	}
+	b.accept("console", b.console, nil, nil, guard.Handler(c.Handler()))
 	b.follow()
 	return nil
 }

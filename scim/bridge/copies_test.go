@@ -16,6 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/cli"
 	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
 // A backup and an export are restored elsewhere: they observe until they are resumed.
@@ -107,7 +108,12 @@ func TestDamagedBackup(t *testing.T) {
 func TestAbortedAnswer(t *testing.T) {
 	var log strings.Builder
 	b := &bridge.Bridge{Log: slog.New(slog.NewTextHandler(&log, nil))} // over a store that is no file
-	c := &console.Console{BrokeOff: b.BrokeOff, Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "s.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := &console.Console{Store: s, BrokeOff: b.BrokeOff, Key: backend.NewSecret(strings.Repeat("k", 43)), Metrics: console.NewMetrics(nil, nil), Backup: b.Backup,
 		Export: func(context.Context, io.Writer) error { return errors.New("the database is away") },
 		Reload: func(context.Context, console.ReloadRequest) (console.Reloaded, error) { panic(http.ErrAbortHandler) }}
 	server := httptest.NewServer(c.Handler())

@@ -81,6 +81,12 @@ func newIngress(all *config.Config, log *slog.Logger) (*ingress.Ingress, error) 
 	return d.Init(), nil
 }
 
+// consoleIngress returns the guard of console.listen: it limits wrong keys.
+func consoleIngress(all *config.Config) (*ingress.Ingress, error) {
+	limited := &config.Config{Server: config.Server{TrustedProxies: all.Server.TrustedProxies, Limits: config.Limits{Failures: all.Server.Limits.Failures}}}
+	return newIngress(limited, nil)
+}
+
 // admitted asks the ingress whether a client of the token endpoint may go on.
 func (b *Bridge) admitted(r *http.Request, who auth.Identity) (status, after int) {
 	err := ingress.Of(r).Admit(who.IdP)

@@ -15,8 +15,8 @@ import (
 const sectionsSetting = "config/sections"
 
 // loaded records in the audit trail that a configuration is in force and which parts changed: all
-// parts, or the only one that a reload takes.
-func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byte) error {
+// parts, or only those that a reload takes. The event says who loaded it, and how in its detail.
+func (b *Bridge) loaded(ctx context.Context, e store.Event, data []byte, only ...string) error {
 	read, err := config.Sections(data)
 	if err != nil {
 		return err
@@ -29,17 +29,22 @@ func (b *Bridge) loaded(ctx context.Context, how, actor, only string, data []byt
 			}
 		}
 		now := read
-		if only != "" {
+		if len(only) > 0 {
 			now = maps.Clone(before)
-			now[only] = read[only]
+		}
+		for _, part := range only {
+			if now[part] = read[part]; now[part] == "" {
+				delete(now, part)
+			}
 		}
 		kept, err := json.Marshal(now)
 		if err != nil {
 			return err
 		}
-		e := store.Event{At: b.now().UTC(), Type: "config.load", Actor: actor, Detail: how + ", version " + b.Version}
-		e.Before, e.After = changed(before, now), changed(now, before)
-		if _, err := tx.Events().Append(e); err != nil {
+		loaded := e
+		loaded.At, loaded.Type, loaded.Detail = b.now().UTC(), "config.load", e.Detail+", version "+b.Version
+		loaded.Before, loaded.After = changed(before, now), changed(now, before)
+		if _, err := tx.Events().Append(loaded); err != nil {
 			return err
 		}
 		return tx.SetSetting(sectionsSetting, kept)

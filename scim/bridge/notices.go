@@ -54,9 +54,11 @@ func (n *notices) rejected(r *http.Request, why *auth.Refusal) {
 	n.note(r, about{"auth.rejected", why.Why, why.IdP, why.Token})
 }
 
-// keyless records a call to the operator API without its key.
-func (n *notices) keyless(r *http.Request) {
-	n.rejected(r, &auth.Refusal{Why: "no operator's key or a wrong one"})
+// rejectedOperator records a call to the operator API without a valid key, and delays the answer
+// beyond the limit of failures, as on server.listen.
+func (n *notices) rejectedOperator(r *http.Request, why *auth.Refusal) {
+	n.rejected(r, why)
+	ingress.Of(r).Failed(r.Context())
 }
 
 func (n *notices) issued(r *http.Request, who auth.Identity) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/audit"
 )
@@ -13,12 +14,12 @@ import (
 const restored = "restored"
 
 // Resume ends the observe-only state after a restore and reports whether there was one.
-func (b *Bridge) Resume(ctx context.Context) (observed bool, err error) {
+func (b *Bridge) Resume(ctx context.Context, by console.Decision) (observed bool, err error) {
 	err = b.store.Update(ctx, func(tx store.Tx) error {
 		if observed = tx.Setting(restored) != nil; !observed {
 			return nil
 		}
-		if _, err := tx.Events().Append(store.Event{At: b.now().UTC(), Type: "resume", Actor: "operator"}); err != nil {
+		if _, err := tx.Events().Append(by.Sign(store.Event{At: b.now().UTC(), Type: "resume"})); err != nil {
 			return err
 		}
 		return tx.SetSetting(restored, nil)

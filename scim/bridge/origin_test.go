@@ -102,7 +102,7 @@ func TestRequestOfAGrant(t *testing.T) {
 	credential := strings.Fields(s.trail("token", "--request", joined)[0])[0]
 	var want []string
 	for _, e := range []struct{ request, token, types string }{{joined, credential, "group.members grant"}, {few, credential, "group.members grant"}, {left, credential, "user.deactivate revoke revoke"},
-		{back, credential, "user.activate grant grant"}, {title, credential, "user.patch"}, {emptied, credential, "group.members hold"}, {approved, "-", "hold.approve revoke"}} {
+		{back, credential, "user.activate grant grant"}, {title, credential, "user.patch"}, {emptied, credential, "group.members hold"}, {approved, "key_file:local", "hold.approve revoke"}} {
 		for kind := range strings.FieldsSeq(e.types) {
 			want = append(want, kind+" "+e.request+" "+e.token)
 		}

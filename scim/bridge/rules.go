@@ -73,7 +73,7 @@ func (b *Bridge) Reload(ctx context.Context, asked console.ReloadRequest) (conso
 	return out, b.replicas.requestReload(ctx, b.store)
 }
 
-// readRules reads the configuration file as it is now. meant is the file that the operator means; "" is the server's.
+// readRules reads the configuration file as it is now, and checks its operators. meant is the file that the operator means; "" is the server's.
 func (b *Bridge) readRules(meant string) (*mapping.Rules, []byte, error) {
 	if b.Path == "" {
 		return nil, nil, errors.New("there is no configuration file to read again")
@@ -89,6 +89,9 @@ func (b *Bridge) readRules(meant string) (*mapping.Rules, []byte, error) {
 		return nil, nil, err
 	}
 	rules, err := b.Config.Propose(b.Path, data)
+	if err == nil { // a file is taken as a whole or refused
+		_, err = b.Config.ProposedOperators(b.Path, data)
+	}
 	return rules, data, err
 }
 
@@ -128,8 +131,13 @@ func fits(saved, now []desk.Preview) bool {
 	return print(saved) == print(now)
 }
 
-// takeRules takes rules into force. An error is one of the store and leaves the previous rules.
+// takeRules takes rules and operators into force. An error is one of the store or of the operators, and leaves the
+// previous ones.
 func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte, asked console.ReloadRequest) (out console.Reloaded, err error) {
+	operators, err := b.Config.ProposedOperators(b.Path, data)
+	if err != nil {
+		return out, err
+	}
 	plan, err := b.previews(ctx, rules, nil)
 	if err != nil {
 		return out, err
@@ -148,10 +156,11 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 			return out, err
 		}
 	}
-	if err := b.loaded(ctx, "reload", "operator", "mappings", data); err != nil {
+	if err := b.loaded(ctx, asked.By.Sign(store.Event{Detail: "reload"}), data, "mappings", "operators"); err != nil {
 		return out, err
 	}
 	b.rules.Store(rules)
+	b.operators.Store(&operators)
 	b.file.took(data)
 	b.noteRestart(plan)
 	for _, p := range plan {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/access"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -39,7 +40,7 @@ a call, by a reading after a call (read_back), or by a comparison (resync).
 --at reads the audit trail. What cannot be known is said in notes, which go to
 standard error with --csv and --json.`
 
-func accessCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func accessCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var q access.Query
 	var at string
 	var asCSV, asJSON bool
@@ -66,7 +67,7 @@ func accessCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		case asJSON:
 			out, notes = jsonRows{bufio.NewWriterSize(stdout, 1<<16)}, c.ErrOrStderr()
 		}
-		return readAccess(c, *configFile, q, out, notes)
+		return readAccess(c, server, q, out, notes)
 	}
 	f := c.Flags()
 	f.StringVar(&q.User, "user", "", "of this user: a userName, an e-mail address, an externalId, an id or an account")
@@ -88,13 +89,13 @@ type rowWriter interface {
 }
 
 // readAccess prints the answer of the server while it arrives.
-func readAccess(c *cobra.Command, configFile string, q access.Query, out rowWriter, notes io.Writer) error {
-	o, err := newOperatorClient(configFile)
+func readAccess(c *cobra.Command, server *remote.Server, q access.Query, out rowWriter, notes io.Writer) error {
+	o, err := remote.New(server)
 	if err != nil {
 		return err
 	}
-	o.client.Timeout = 0 // a large directory takes a while
-	body, err := o.open(c.Context(), http.MethodGet, "/api/access?"+console.AccessQuery(q).Encode(), nil)
+	o.Patient() // a large directory takes a while
+	body, err := o.Open(c.Context(), http.MethodGet, "/api/access?"+console.AccessQuery(q).Encode(), nil)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
@@ -20,11 +21,11 @@ import (
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-func auditCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func auditCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "audit", Short: "Show who got which role when, and check that the record is complete", Args: noArgs,
 		Example: "  scimbridge audit export --person ada@example.com\n  scimbridge audit verify",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(auditVerifyCommand(configFile, stdout), auditExportCommand(configFile, stdout))
+	c.AddCommand(auditVerifyCommand(server, stdout), auditExportCommand(server, stdout))
 	return c
 }
 
@@ -42,13 +43,13 @@ func withStore(file string, do func(store.Store) error) error {
 	return errors.Join(do(s), s.Close())
 }
 
-func auditVerifyCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func auditVerifyCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var head, file string
 	var p printed
 	c := p.flag(&cobra.Command{Use: "verify", Short: "Check that no event of the audit trail was changed, removed, added or moved", Args: noArgs,
 		Example: "  scimbridge audit verify --head 9c0f…   # a head that was recorded earlier\n  scimbridge audit verify --store /backup/scimbridge.db",
 		RunE: func(c *cobra.Command, _ []string) error {
-			report, err := verifyTrail(c.Context(), *configFile, file, head)
+			report, err := verifyTrail(c.Context(), server, file, head)
 			if err != nil {
 				return err
 			}
@@ -65,7 +66,7 @@ func auditVerifyCommand(configFile *string, stdout io.Writer) *cobra.Command {
 	return c
 }
 
-func verifyTrail(ctx context.Context, configFile, file, head string) (report audit.Report, err error) {
+func verifyTrail(ctx context.Context, server *remote.Server, file, head string) (report audit.Report, err error) {
 	if file != "" {
 		err = withStore(file, func(s store.Store) error {
 			report, err = audit.Verify(ctx, s, head)
@@ -73,12 +74,12 @@ func verifyTrail(ctx context.Context, configFile, file, head string) (report aud
 		})
 		return report, err
 	}
-	o, err := newOperatorClient(configFile)
+	o, err := remote.New(server)
 	if err != nil {
 		return report, err
 	}
-	o.client.Timeout = 0 // a long trail takes a while
-	err = o.call(ctx, http.MethodGet, "/api/audit/verify?"+url.Values{"head": {head}}.Encode(), &report)
+	o.Patient() // a long trail takes a while
+	err = o.Call(ctx, http.MethodGet, "/api/audit/verify?"+url.Values{"head": {head}}.Encode(), &report)
 	return report, err
 }
 
@@ -103,7 +104,7 @@ func reportWords(r audit.Report) string {
 	return words + fmt.Sprintf("head of place %d (note it where users of the store cannot change it):\n  %s\n", r.Place, r.Head)
 }
 
-func auditExportCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func auditExportCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var f audit.Filter
 	var since, until, from string
 	var p printed
@@ -121,7 +122,7 @@ func auditExportCommand(configFile *string, stdout io.Writer) *cobra.Command {
 				if from != "" {
 					return withStore(from, func(s store.Store) error { return audit.Export(c.Context(), s, f, to) })
 				}
-				return fetch(c.Context(), *configFile, "/api/audit?"+console.AuditQuery(f).Encode(), to)
+				return fetch(c.Context(), server, "/api/audit?"+console.AuditQuery(f).Encode(), to)
 			}
 			if len(args) == 0 {
 				return write(stdout)

@@ -8,28 +8,34 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/store/bolt"
 )
 
-func backupCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func backupCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var p printed
-	return p.flag(&cobra.Command{Use: "backup FILE", Short: "Copy the store of the running server into a file, as it is at one moment", Args: oneArg("the file to write"),
+	var why func(string) string
+	c := p.flag(&cobra.Command{Use: "backup FILE", Short: "Copy the store of the running server into a file, as it is at one moment", Args: oneArg("the file to write"),
 		Example: "  scimbridge backup /backup/scimbridge-$(date +%F).db",
 		RunE: func(c *cobra.Command, args []string) error {
-			conf, err := config.LoadEndpoints(*configFile)
-			if err != nil {
-				return err
+			if !server.IsRemote() {
+				conf, err := config.LoadEndpoints(*server.Config)
+				if err != nil {
+					return err
+				}
+				if conf.Store.Driver == config.DriverPostgres {
+					return bridge.ErrNoFile
+				}
 			}
-			if conf.Store.Driver == config.DriverPostgres {
-				return bridge.ErrNoFile
-			}
-			size, err := fetchInto(c.Context(), *configFile, "/api/backup", args[0], verify)
+			size, err := fetchInto(c.Context(), server, why("/api/backup"), args[0], verify)
 			if err != nil {
 				return err
 			}
 			return p.say(stdout, copied{args[0], size}, "%s: %d bytes, read back and complete. `scimbridge restore` puts it back. The keys that sign our own tokens are left out; a restore makes new ones.\n", args[0], size)
 		}})
+	why = reasonFor(c)
+	return c
 }
 
 // verify reads everything in a copied store.

@@ -1,13 +1,13 @@
 // Package cli is the program as an operator types it: one verb a file, with its flags, what it prints
 // and its exit code. How plans are printed is package planned's, the log package logs'.
 //
-// It owns the text and the JSON of every command, and the client of the operator API. What a command
-// does is elsewhere: package bridge serves, package doctor examines, package demo plays, package
-// measure measures.
+// It owns the text and the JSON of every command. Package remote is the client of the operator API.
+// What a command does is elsewhere: package bridge serves, package doctor examines, package demo
+// plays, package measure measures.
 //
 //	main.go     Main, Run, the root command, exit codes
 //	output.go   JSON or words
-//	client.go   the client of a running server's operator API
+//	ask.go      a command that makes one call to a running server
 //	fetch.go    files that a running server sends
 //	suggest.go  the command that is meant
 //	serve.go    serve
@@ -15,6 +15,7 @@
 //	config.go   config schema
 //	status.go   status
 //	plan.go     plan
+//	reason.go   --reason
 //	reload.go   reload
 //	explain.go  explain
 //	action.go   resync, retry, resume

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend/examine"
 	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/doctor"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -21,7 +22,7 @@ func doctorCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		Example: "  scimbridge doctor\n  scimbridge doctor --canary-role 7Zq3kD   (a Risk Cloud role that nothing depends on)",
 		RunE: func(c *cobra.Command, _ []string) error {
 			o := doctor.Options{File: *configFile, Kinds: bridge.Kinds(), CanaryRole: canary, Server: func() (doctor.Server, error) {
-				return newOperatorClient(*configFile)
+				return remote.New(&remote.Server{Config: configFile})
 			}}
 			if !asJSON {
 				o.Show = func(one doctor.Diagnosis) error { return showDiagnosis(stdout, one) }

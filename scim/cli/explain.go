@@ -13,10 +13,11 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-func explainCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func explainCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	var asked string
 	c := &cobra.Command{Use: "explain USER [ROLE]", Short: "Explain why a user has a role, or does not", Example: "  scimbridge explain ada@example.com USER_ROLE_GROUP_ADMIN",
@@ -26,7 +27,7 @@ func explainCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: ask(configFile, stdout, http.MethodGet, func(args []string) string {
+		RunE: ask(server, stdout, http.MethodGet, func(args []string) string {
 			q := url.Values{"user": {args[0]}}
 			if len(args) == 2 {
 				q.Set("role", args[1])

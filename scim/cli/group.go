@@ -8,17 +8,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/console"
 )
 
-func groupCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func groupCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "group", Short: "Groups that identity providers pushed", Args: noArgs,
 		Example: "  scimbridge group show 'VT Admins'",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var asJSON bool
 	show := &cobra.Command{Use: "show NAME", Short: "Show a group: its members, those that are no users, and what rules give for it",
 		Example: "  scimbridge group show 'VT Admins'", Args: oneArg("the displayName or the id of a group"),
-		RunE: ask(configFile, stdout, http.MethodGet, func(args []string) string { return "/api/group?name=" + url.QueryEscape(args[0]) }, &asJSON, showGroups)}
+		RunE: ask(server, stdout, http.MethodGet, func(args []string) string { return "/api/group?name=" + url.QueryEscape(args[0]) }, &asJSON, showGroups)}
 	show.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.AddCommand(show)
 	return c

@@ -17,31 +17,32 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/reason"
-	"github.com/scimbridge/scimbridge/scim/console"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-func holdCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func holdCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "hold", Short: "Removals, and groups that took a bound name, that wait for a decision", Args: noArgs,
 		Example: "  scimbridge hold list\n  scimbridge hold approve vt-6.9b1f0c5e7a2d4436",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var asJSON bool
 	list := &cobra.Command{Use: "list", Example: "  scimbridge hold list --json", Short: "Show what is held and why", Args: noArgs,
-		RunE: ask(configFile, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
+		RunE: ask(server, stdout, http.MethodGet, func([]string) string { return "/api/holds" }, &asJSON, showHolds)}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.AddCommand(list)
 	for word, what := range map[string]string{
 		"approve": "Approve a hold: revoke the listed grants that are still unwanted; bind the name to a group that took it",
 		"reject":  "Leave the grants where they are; the bridge gives up owning them. A group that took a name gives nothing",
 	} {
-		d := &decision{configFile: configFile, stdout: stdout, word: word}
+		d := &decision{server: server, stdout: stdout, word: word}
 		decide := &cobra.Command{Use: word + " ID", Short: what, Example: "  scimbridge hold " + word + " vt-6.9b1f0c5e7a2d4436",
 			Long: what + ".\n\nThe id that `scimbridge hold list` prints stands for what was listed: a hold that has changed since is refused with\n" +
 				"the list as it is now. An id without the part after the dot means the hold as it is: the command shows it and decides\n" +
 				"about exactly that.",
 			Args: oneArg("the id of a hold; `scimbridge hold list` shows them"),
 			RunE: func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) }}
-		decide.ValidArgsFunction = completeHolds(configFile)
+		decide.ValidArgsFunction = completeHolds(server)
+		d.why = reasonFor(decide)
 		decide.Flags().BoolVar(&d.asJSON, "json", false, "print JSON")
 		c.AddCommand(decide)
 	}
@@ -50,21 +51,22 @@ func holdCommand(configFile *string, stdout io.Writer) *cobra.Command {
 
 // decision is one run of `hold approve` or `hold reject`.
 type decision struct {
-	configFile *string
-	stdout     io.Writer
-	word       string
-	asJSON     bool
+	server *remote.Server
+	stdout io.Writer
+	word   string
+	why    func(path string) string // adds the reason
+	asJSON bool
 }
 
 // run decides about a hold as listed. If the id says nothing about the content, run shows the hold
 // first and decides about that.
 func (d *decision) run(ctx context.Context, id string) error {
-	o, err := newOperatorClient(*d.configFile)
+	o, err := remote.New(d.server)
 	if err != nil {
 		return err
 	}
 	var holds []desk.Hold
-	if err := o.call(ctx, http.MethodGet, "/api/holds", &holds); err != nil {
+	if err := o.Call(ctx, http.MethodGet, "/api/holds", &holds); err != nil {
 		return err
 	}
 	shown := slices.IndexFunc(holds, func(h desk.Hold) bool { return h.Is(id) && h.ID != id })
@@ -83,7 +85,7 @@ func (d *decision) run(ctx context.Context, id string) error {
 		Why      string     `json:"why"`
 		Hold     *desk.Hold `json:"hold,omitempty"` // if the id did not say
 	}
-	if err := o.call(ctx, http.MethodPost, "/api/holds/"+url.PathEscape(id)+"/"+d.word, &answer); err != nil {
+	if err := o.Call(ctx, http.MethodPost, d.why("/api/holds/"+url.PathEscape(id)+"/"+d.word), &answer); err != nil {
 		return d.refused(err)
 	}
 	if d.asJSON {
@@ -98,7 +100,7 @@ func (d *decision) run(ctx context.Context, id string) error {
 
 // refused shows the holds as they are now if that is why a decision was refused.
 func (d *decision) refused(err error) error {
-	var changed *changedError
+	var changed *remote.ChangedError
 	if !errors.As(err, &changed) {
 		return err
 	}
@@ -109,11 +111,6 @@ func (d *decision) refused(err error) error {
 	return errors.Join(show(), err)
 }
 
-// changedError is a refusal that carries the holds as they are now.
-type changedError struct{ console.HoldChanged }
-
-func (e *changedError) Error() string { return e.HoldChanged.Error }
-
 var decisionWords = map[string]string{
 	"approve": "approved; it is delivered now", "reject": "rejected; the grants stay and the bridge owns them no longer",
 	"approve pin": "approved; the name is bound to this group, and its members get what the rules give", "reject pin": "rejected; the group gives nothing until it takes the name again",
@@ -122,11 +119,11 @@ var decisionWords = map[string]string{
 
 // completeHolds completes the ids of holds, without the part that pins their content: the command
 // then shows it.
-func completeHolds(configFile *string) cobra.CompletionFunc {
+func completeHolds(server *remote.Server) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
 		var holds []desk.Hold
-		if o, err := newOperatorClient(*configFile); len(args) == 0 && err == nil && o.call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
+		if o, err := remote.New(server); len(args) == 0 && err == nil && o.Call(c.Context(), http.MethodGet, "/api/holds", &holds) == nil {
 			for _, h := range holds {
 				ids = append(ids, cobra.CompletionWithDesc(strings.TrimSuffix(h.ID, "."+h.Digest), h.Target+": "+reason.Hold(h.Why)))
 			}

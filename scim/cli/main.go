@@ -7,12 +7,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/scim/cli/logs"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
@@ -77,14 +79,20 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	var configFile string
 	root.PersistentFlags().StringVar(&configFile, "config", "config.yaml", "configuration file")
+	at := &remote.Server{Config: &configFile}
 	root.AddCommand(
 		serveCommand(&configFile, stderr, now), checkCommand(&configFile, stdout, stderr), demoCommand(stdout, stderr),
-		tokenCommand(stdout), versionCommand(stdout), configCommand(stdout), holdCommand(&configFile, stdout), groupCommand(&configFile, stdout), statusCommand(&configFile, stdout),
-		planCommand(&configFile, stdout), explainCommand(&configFile, stdout), accessCommand(&configFile, stdout), reloadCommand(&configFile, stdout),
-		doctorCommand(&configFile, stdout), backupCommand(&configFile, stdout), restoreCommand(&configFile, stdout), resumeCommand(&configFile, stdout),
-		exportCommand(&configFile, stdout), importCommand(&configFile, os.Stdin, stdout), migrateCommand(&configFile, stdout), auditCommand(&configFile, stdout), measureCommand(&configFile, stdout, stderr),
-		actionCommand(&configFile, stdout, "resync", "Compare the backends with the ledger now", "compare with what is there"),
-		actionCommand(&configFile, stdout, "retry", "Try again at once what is blocked or waits", "try again"))
+		tokenCommand(stdout), versionCommand(stdout), configCommand(stdout), holdCommand(at, stdout), groupCommand(at, stdout), statusCommand(at, stdout),
+		planCommand(at, stdout), explainCommand(at, stdout), accessCommand(at, stdout), reloadCommand(at, stdout),
+		doctorCommand(&configFile, stdout), backupCommand(at, stdout), restoreCommand(&configFile, stdout), resumeCommand(at, stdout),
+		exportCommand(at, stdout), importCommand(&configFile, os.Stdin, stdout), migrateCommand(&configFile, stdout), auditCommand(at, stdout), measureCommand(&configFile, stdout, stderr),
+		actionCommand(at, stdout, "resync", "Compare the backends with the ledger now", "compare with what is there"),
+		actionCommand(at, stdout, "retry", "Try again at once what is blocked or waits", "try again"))
+	for _, c := range root.Commands() {
+		if slices.Contains(remoteCommands, c.Name()) {
+			at.Flags(c)
+		}
+	}
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" { // of the library: it shows help for an unknown shell
@@ -97,6 +105,9 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	}
 	return root
 }
+
+// remoteCommands call a running server, here or elsewhere.
+var remoteCommands = []string{"access", "audit", "backup", "explain", "export", "group", "hold", "plan", "reload", "resume", "resync", "retry", "status"}
 
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/cli/planned"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -22,7 +23,7 @@ type planForm struct {
 	out       string // a file; "": standard output
 }
 
-func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var form planForm
 	var exitCode bool
 	var proposed string
@@ -39,7 +40,7 @@ func planCommand(configFile *string, stdout io.Writer) *cobra.Command {
 		if c.Flags().Changed("out") && form.out == "" {
 			return usageError{errors.New("--out needs the name of a file")}
 		}
-		o, err := newOperatorClient(*configFile)
+		o, err := remote.New(server)
 		if err != nil {
 			return err
 		}

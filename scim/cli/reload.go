@@ -5,39 +5,40 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/cli/planned"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
-func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func reloadCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	var asked console.ReloadRequest
 	var saved string
+	var why func(string) string
 	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Apply the mappings of the configuration file", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if asked.File, err = filepath.Abs(*configFile); err == nil && saved != "" {
+			if asked.File, err = server.File(); err == nil && saved != "" {
 				asked.Plan, err = planned.Read(saved)
 			}
 			if err != nil {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
-			o, err := newOperatorClient(*configFile)
+			o, err := remote.New(server)
 			if err != nil {
 				return fmt.Errorf("the rules in force stay: %w", err)
 			}
-			o.client.Timeout = 0 // as for a plan
+			o.Patient() // as for a plan
 			body, err := json.Marshal(asked)
 			if err != nil {
 				return err
 			}
 			var done console.Reloaded
-			if err := o.send(c.Context(), http.MethodPost, "/api/reload", body, &done); err != nil {
+			if err := o.Send(c.Context(), http.MethodPost, why("/api/reload"), body, &done); err != nil {
 				return err // the server says whether the rules in force stay
 			}
 			if asJSON {
@@ -46,6 +47,7 @@ func reloadCommand(configFile *string, stdout io.Writer) *cobra.Command {
 			fmt.Fprintf(stdout, "The rules of the file are in force: %s, SHA-256 %s.\n%s\n", legible.Text(done.File), done.SHA256, byRules(done))
 			return planned.Text(stdout, done.Plan, held(done.Plan)+planned.Uncertain)
 		}}
+	why = reasonFor(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().IntVar(&asked.AllowRevocations, "allow-revocations", 0, "let go what only the changed mapping takes away, if it is at most this many roles")
 	c.Flags().StringVar(&saved, "plan", "", "let go what only the changed mapping takes away, if it is this saved plan: plan --proposed FILE --out plan.json")

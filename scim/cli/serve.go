@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/cli/logs"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -52,7 +53,7 @@ func serve(ctx context.Context, b *bridge.Bridge) error {
 	defer signal.Stop(hangups)
 	go func() {
 		for range hangups {
-			if _, err := b.Reload(ctx, console.ReloadRequest{}); err != nil {
+			if _, err := b.Reload(ctx, console.ReloadRequest{By: console.Decision{Operator: auth.Operator{Name: auth.Local, Role: auth.Admin, By: auth.BySignal}}}); err != nil {
 				b.Log.Error("the configuration was to be read again", "error", err)
 			}
 		}

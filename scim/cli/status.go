@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/reason"
+	"github.com/scimbridge/scimbridge/scim/cli/remote"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
@@ -22,12 +23,12 @@ import (
 // watchEvery is how often `status --watch` refreshes.
 const watchEvery = 2 * time.Second
 
-func statusCommand(configFile *string, stdout io.Writer) *cobra.Command {
+func statusCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var asJSON, exitCode, watch bool
 	c := &cobra.Command{Use: "status", Short: "Show identity providers, backends and pending work", Args: noArgs,
 		Example: "  scimbridge status --watch\n  scimbridge status --exit-code || echo 'action needed'"}
 	once := func(c *cobra.Command) (needed bool, err error) {
-		o, err := newOperatorClient(*configFile)
+		o, err := remote.New(server)
 		if err != nil {
 			return false, err
 		}

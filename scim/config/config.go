@@ -14,6 +14,7 @@ type Config struct {
 	Console           Console                     `yaml:"console"`
 	Store             Store                       `yaml:"store"`
 	Audit             Audit                       `yaml:"audit"`
+	Operators         Operators                   `yaml:"operators"`
 	IdentityProviders map[string]IdentityProvider `yaml:"identity_providers"`
 	Backends          map[string]*Backend         `yaml:"backends"`
 	Mappings          []Rule                      `yaml:"mappings"`

@@ -107,6 +107,9 @@ func (c *Config) examplesExposed() (out []exposure) {
 		}
 		out = append(out, e)
 	}
+	for i, k := range c.Operators.Keys {
+		check(Token{k.Key, k.Expires}, "operators", "keys", strconv.Itoa(i), "key")
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.IdentityProviders)) {
 		idp := c.IdentityProviders[name]
 		for i, t := range idp.Tokens {

@@ -50,7 +50,7 @@ func (v *validation) token(at []string, idp string, t Token) {
 	}
 	switch other, taken := v.tokens[parsed.Hash]; {
 	case taken && other != idp:
-		v.bad(at, "is a token of %s too: a credential names exactly one identity provider", other)
+		v.bad(at, "is a token of %s too: a credential names exactly one identity provider or operator", other)
 	case taken:
 		v.warn(at, "stands there already")
 	}

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/scim/auth"
 )
 
 var update = flag.Bool("update", false, "write schema.json")
@@ -246,6 +247,9 @@ func refinements(kinds []string) []refinement {
 		{[]string{idp + "jwt.algorithms.0"}, must(algorithms()...), []string{"HS256", "none"}},
 		{[]string{idp + "oauth.clients.0"}, required("id"), []string{"{secrets: [env:SECRET]}"}},
 		{[]string{idp + "oauth.clients.id"}, object{"pattern": plainName.String()}, []string{"a b"}},
+		{[]string{"operators.keys.0"}, object{"type": "object", "required": []string{"name", "role", "key"}}, []string{"{name: ci, role: viewer}", "{role: viewer, key: env:KEY}", ""}},
+		{[]string{"operators.keys.name"}, object{"type": []string{"string", "number"}, "pattern": plainName.String(), "not": object{"const": "local"}}, []string{"a b", "local", ""}},
+		{[]string{"operators.keys.role"}, must(auth.Roles()...), []string{"owner", ""}},
 		{[]string{vendor + "*"}, object{"type": "object", "required": []string{"kind", "url", "mode"}}, []string{"{kind: virustotal, url: simulated}", "{kind: virustotal, mode: sync}", "{url: simulated, mode: sync}", ""}},
 		{[]string{vendor + "kind"}, must(kinds...), []string{"vt", ""}},
 		{[]string{vendor + "url"}, object{"type": "string", "pattern": `^(simulated(:(strict|lenient|partial)?)?|https?://.+)$`}, []string{"simulated:often", "www.virustotal.com", ""}},

@@ -58,7 +58,7 @@ func pairs(n *yaml.Node) map[string]*yaml.Node {
 }
 
 // secretKeys are the keys whose values are secrets.
-var secretKeys = []string{"tokens", "secrets", "api_key", "client_secret", "token", "dsn", "proxy"}
+var secretKeys = []string{"tokens", "secrets", "api_key", "client_secret", "token", "dsn", "proxy", "key"}
 
 // hideLiterals removes secrets written in the file itself, so that not even their fingerprint
 // enters the audit trail. It also removes comments.

@@ -29,7 +29,7 @@ type validation struct {
 	problems []problem
 	warnings []string
 	advice   []string
-	tokens   map[[sha256.Size]byte]string // -> identity provider
+	tokens   map[[sha256.Size]byte]string // -> identity provider, or operator
 	trusts   []trust                      // signed tokens that are accepted
 	clients  map[string]string            // id -> identity provider
 	now      time.Time
@@ -115,6 +115,7 @@ func (v *validation) check(c *Config) {
 		v.idp(name, c.IdentityProviders[name])
 		v.oauth(c, name)
 	}
+	c.Operators.check(v)
 	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
 		if c.Backends[name] == nil {
 			v.bad([]string{"backends", name}, "is empty")

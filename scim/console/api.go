@@ -12,30 +12,29 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/memory"
+	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// operator is the actor in the audit trail of a request with the operator's key.
-const operator = "operator"
-
 // api serves the operator API, which the commands call.
 func (c *Console) api() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/status", c.status)
-	mux.HandleFunc("GET /api/holds", c.holds)
-	mux.HandleFunc("POST /api/holds/{id}/{decision}", c.decide)
-	mux.HandleFunc("POST /api/plan", c.plan)
-	mux.HandleFunc("POST /api/reload", c.reload)
-	mux.HandleFunc("GET /api/explain", c.explain)
-	mux.HandleFunc("GET /api/group", c.group)
-	mux.HandleFunc("GET /api/access", c.access)
-	mux.HandleFunc("GET /api/backup", c.stream("application/octet-stream", copyTime, func() writeFunc { return c.Backup }))
-	mux.HandleFunc("GET /api/export", c.stream("application/jsonl", copyTime, func() writeFunc { return c.Export }))
-	mux.HandleFunc("GET /api/audit", c.auditExport)
-	mux.HandleFunc("GET /api/audit/verify", c.auditVerify)
-	mux.HandleFunc("POST /api/resume", c.resume)
-	mux.HandleFunc("POST /api/{action}", c.act)
+	for route, h := range map[string]http.HandlerFunc{
+		"GET /api/status": c.status, "GET /api/holds": c.holds, "POST /api/plan": c.plan, "GET /api/explain": c.explain,
+		"GET /api/group": c.group, "GET /api/access": c.access, "GET /api/audit": c.auditExport, "GET /api/audit/verify": c.auditVerify,
+	} {
+		mux.HandleFunc(route, needs(auth.Viewer, h))
+	}
+	mux.HandleFunc("POST /api/holds/{id}/{decision}", needs(auth.Approver, c.decide))
+	mux.HandleFunc("POST /api/{action}", needs(auth.Approver, c.act))
+	for route, h := range map[string]http.HandlerFunc{
+		"POST /api/reload": c.reload, "POST /api/resume": c.resume,
+		"GET /api/backup": c.copies("backup", c.stream("application/octet-stream", copyTime, func() writeFunc { return c.Backup })),
+		"GET /api/export": c.copies("export", c.stream("application/jsonl", copyTime, func() writeFunc { return c.Export })),
+	} {
+		mux.HandleFunc(route, needs(auth.Admin, h))
+	}
 	return c.authenticate(mux)
 }
 
@@ -126,9 +125,13 @@ func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) resume(w http.ResponseWriter, r *http.Request) {
-	stoodBy, err := c.Resume(r.Context())
+	d, ok := decisionOf(w, r)
+	if !ok {
+		return
+	}
+	stoodBy, err := c.Resume(r.Context(), d)
 	if err != nil {
-		refuse(w, http.StatusServiceUnavailable, "this cannot be stored now; nothing was changed")
+		refuse(w, http.StatusServiceUnavailable, notStored)
 		return
 	}
 	state := "resumed"
@@ -141,6 +144,10 @@ func (c *Console) resume(w http.ResponseWriter, r *http.Request) {
 // act requests a resync or a retry from the worker of one backend, or of all.
 func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 	name, requested := r.URL.Query().Get("backend"), []string{}
+	d, ok := decisionOf(w, r)
+	if !ok {
+		return
+	}
 	for _, b := range c.Backends {
 		if name != "" && b.Name != name {
 			continue
@@ -155,8 +162,11 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusNotFound, "there is no such action")
 			return
 		}
+		if !c.note(w, r, d.Sign(store.Event{At: c.now().UTC(), Type: r.PathValue("action"), Backend: b.Name})) {
+			return
+		}
 		if err := request(r.Context()); err != nil {
-			refuse(w, http.StatusServiceUnavailable, "this cannot be stored now; nothing was changed")
+			refuse(w, http.StatusServiceUnavailable, notStored)
 			return
 		}
 		requested = append(requested, b.Name)

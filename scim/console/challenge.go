@@ -36,43 +36,59 @@ func (c *Console) challenge(w http.ResponseWriter, r *http.Request) {
 // errNotSigned is the error of a body that its request does not sign.
 var errNotSigned = errors.New("the body differs from the signed one")
 
-// isOperator reports whether a request proves the operator's key: by the key itself, as a script
-// may send it, or by a signature, as the commands do. An error concerns the body.
-func (c *Console) isOperator(w http.ResponseWriter, r *http.Request) (bool, error) {
+// identify returns the operator of a request: by the key itself, as a script or a command on another
+// machine sends it, or by a signature with the key next to the store, as local commands do. A
+// *auth.Refusal says that the request proves no key; other errors concern the body.
+func (c *Console) identify(w http.ResponseWriter, r *http.Request) (auth.Operator, error) {
+	local := auth.Operator{Name: auth.Local, Role: auth.Admin, By: auth.ByKeyFile}
 	header := r.Header.Get("Authorization")
 	if !auth.Signs(header) {
 		given, _ := strings.CutPrefix(header, "Bearer ")
 		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(c.Key.Reveal()))
-		return !c.Key.IsZero() && subtle.ConstantTimeCompare(a[:], b[:]) == 1, nil
+		if !c.Key.IsZero() && subtle.ConstantTimeCompare(a[:], b[:]) == 1 {
+			return local, nil
+		}
+		return c.operators().Identify(r, c.Now)
 	}
 	hash, ok := c.challenger.Verify(c.Key.Reveal(), header, r.Method, r.URL.RequestURI())
 	if !ok {
-		return false, nil
+		return auth.Operator{}, &auth.Refusal{Why: auth.NoOperator}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxProposal))
 	if err != nil {
-		return true, err
+		return local, err
 	}
 	if auth.BodyHash(body) != hash {
-		return false, errNotSigned
+		return local, errNotSigned
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return true, nil
+	return local, nil
 }
 
-// authenticate serves requests with the operator's key.
+// operators returns the configured operators.
+func (c *Console) operators() auth.Operators {
+	if c.Operators == nil {
+		return nil
+	}
+	return c.Operators()
+}
+
+// authenticate serves requests with an operator's key.
 func (c *Console) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch ok, err := c.isOperator(w, r); {
-		case !ok:
+		who, err := c.identify(w, r)
+		var why *auth.Refusal
+		switch {
+		case errors.As(err, &why):
 			if c.Rejected != nil {
-				c.Rejected(r)
+				c.Rejected(r, why)
 			}
-			refuse(w, http.StatusUnauthorized, "the operator's key is needed: a file next to the store")
+			w.Header().Set("WWW-Authenticate", `Bearer realm="operators"`)
+			refuse(w, http.StatusUnauthorized, "an operator's key is needed: one of `operators` in the configuration that has not expired, or the file next to the store")
 		case err != nil:
 			refuse(w, http.StatusRequestEntityTooLarge, "the body has more than 1 MiB, or ended early")
 		default:
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, withOperator(r, who))
 		}
 	})
 }

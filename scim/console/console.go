@@ -25,8 +25,7 @@ type Engine interface {
 	Holds(ctx context.Context) ([]desk.Hold, error)
 	CountHolds(ctx context.Context) (int, error)
 	ShowHolds(ctx context.Context) ([]desk.Hold, error) // to an operator, who decides about what is listed
-	Approve(ctx context.Context, id, actor, request string) error
-	Reject(ctx context.Context, id, actor, request string) error
+	Decide(ctx context.Context, id string, d desk.Decision) error
 	Retry(ctx context.Context) error
 	Resync(ctx context.Context) error
 	Explain(ctx context.Context, who, role string) ([]desk.Why, error)
@@ -50,13 +49,15 @@ type Console struct {
 	Self     string       // the id of this replica
 	Version  string
 	Now      func() time.Time // nil: time.Now
-	Key      backend.Secret   // of the operator; without it the operator API is closed
-	Tokens   []Token
-	Signing  []string // the identity providers that sign tokens
-	Traffic  *Traffic // nil: not recorded
-	Ignored  *Ignored
-	Omitted  *Omissions
-	Exposed  func() []string // what the configuration exposes, as "key: text"; nil: nothing
+	Key      backend.Secret   // of the operator "local"; zero: there is none
+	// Operators returns the configured operators; nil: none. Without any key the operator API is closed.
+	Operators func() auth.Operators
+	Tokens    []Token
+	Signing   []string // the identity providers that sign tokens
+	Traffic   *Traffic // nil: not recorded
+	Ignored   *Ignored
+	Omitted   *Omissions
+	Exposed   func() []string // what the configuration exposes, as "key: text"; nil: nothing
 	// Grants lists what the rules in force grant to members of a group; may be nil.
 	Grants func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant
 	Access *access.Source // what a report of access is read from
@@ -68,15 +69,15 @@ type Console struct {
 	// Backup and Export write the whole store as of one moment; an errors.ErrUnsupported is for the
 	// operator. Resume ends the observe-only state of a restored store.
 	Backup, Export func(ctx context.Context, to io.Writer) error
-	PieceTime      time.Duration                // how long a client may take over a piece of a copy; 0: 30 s
-	BrokeOff       func(path string, err error) // logs why a copy of the store or of the audit trail broke off; may be nil
-	Rejected       func(r *http.Request)        // records a call to the operator API without its key; may be nil
-	Resume         func(ctx context.Context) (stoodBy bool, err error)
+	PieceTime      time.Duration                            // how long a client may take over a piece of a copy; 0: 30 s
+	BrokeOff       func(path string, err error)             // logs why a copy of the store or of the audit trail broke off; may be nil
+	Rejected       func(r *http.Request, why *auth.Refusal) // records a call to the operator API without a key; may be nil
+	Resume         func(ctx context.Context, by Decision) (stoodBy bool, err error)
 
 	challenger *auth.Challenger
 }
 
-// Handler serves /, /healthz, /readyz, /metrics and, with the operator's key, /api.
+// Handler serves /, /healthz, /readyz, /metrics and, with an operator's key, /api.
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })

@@ -59,19 +59,13 @@ func (e *engine) Explain(_ context.Context, who, _ string) ([]desk.Why, error) {
 	return []desk.Why{{Backend: e.state, IdP: "entra", UserID: "2", User: who}, {Backend: e.state, IdP: "okta", UserID: "1", User: who}}, nil
 }
 
-func (e *engine) decide(id, word string) error {
+func (e *engine) Decide(_ context.Context, id string, d desk.Decision) error {
 	if id != e.hold || id == "" {
 		return desk.ErrNoHold
 	}
-	e.asked = append(e.asked, word+" "+id)
+	word := map[bool]string{true: "approve", false: "reject"}[d.Approve]
+	e.asked = append(e.asked, strings.TrimSuffix(d.By.Initiator+" "+d.By.Token+" "+word+" "+id+" "+d.Reason, " "))
 	return nil
-}
-
-func (e *engine) Approve(_ context.Context, id, actor, _ string) error {
-	return e.decide(id, actor+" approve")
-}
-func (e *engine) Reject(_ context.Context, id, actor, _ string) error {
-	return e.decide(id, actor+" reject")
 }
 
 // failing is a store whose disk is gone.
@@ -304,7 +298,7 @@ func TestOperatorAPI(t *testing.T) {
 		}
 	}
 	vt, _ := c.Backends[0].Engine.(*engine)
-	if got := strings.Join(vt.asked, ", "); got != "operator approve vt-7, operator reject vt-7, resync, retry" {
+	if got := strings.Join(vt.asked, ", "); got != "operator key_file:local approve vt-7, operator key_file:local reject vt-7, resync, retry" {
 		t.Errorf("the worker was asked for %s", got)
 	}
 }

@@ -13,7 +13,7 @@
 //	group.go            GET /api/group
 //	audit.go            the audit trail: export and verification
 //	stream.go           answers that take long to write: copies of the store, exports
-//	challenge.go        who is an operator
+//	challenge.go        who is an operator; operators.go what each may do, and decisions
 //	metrics.go          metrics, and gauges that are read from the store
 //	blocked.go          blocked users and held grants, each user counted once
 //	unknown_members.go  members of groups that are neither users nor groups

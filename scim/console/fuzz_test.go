@@ -48,7 +48,7 @@ func FuzzOperator(f *testing.F) {
 			return []desk.Preview{}, nil
 		},
 		Reload: func(context.Context, ReloadRequest) (Reloaded, error) { return Reloaded{}, nil },
-		Resume: func(context.Context) (bool, error) { vt.asked = append(vt.asked, "resume"); return true, nil },
+		Resume: func(context.Context, Decision) (bool, error) { vt.asked = append(vt.asked, "resume"); return true, nil },
 	}
 	handler := c.Handler()
 	f.Fuzz(func(t *testing.T, method, path, body string, known bool) {

@@ -6,9 +6,8 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/store"
 )
 
 func (c *Console) holds(w http.ResponseWriter, r *http.Request) {
@@ -52,22 +51,22 @@ func (c *Console) holdChanged(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
-	id, decision, request := r.PathValue("id"), r.PathValue("decision"), uuid.NewString()
+	id, decision := r.PathValue("id"), r.PathValue("decision")
 	if digest := r.URL.Query().Get("digest"); digest != "" { // instead of an id with its digest
 		id += "." + digest
 	}
-	w.Header().Set("X-Request-Id", request)
+	if decision != "approve" && decision != "reject" {
+		refuse(w, http.StatusNotFound, "a hold is approved or rejected")
+		return
+	}
+	d, ok := decisionOf(w, r)
+	if !ok {
+		return
+	}
+	by := store.Origin{Initiator: operator, Token: d.Operator.Credential(), Request: d.Request}
 	for _, b := range c.Backends {
-		why, do := reasonOf(r.Context(), b.Engine, id), b.Engine.Approve
-		switch decision {
-		case "approve":
-		case "reject":
-			do = b.Engine.Reject
-		default:
-			refuse(w, http.StatusNotFound, "a hold is approved or rejected")
-			return
-		}
-		err := do(r.Context(), id, operator, request)
+		why := reasonOf(r.Context(), b.Engine, id)
+		err := b.Engine.Decide(r.Context(), id, desk.Decision{By: by, Reason: d.Reason, Approve: decision == "approve"})
 		switch {
 		case errors.Is(err, desk.ErrNoHold):
 			continue

@@ -12,6 +12,8 @@ import (
 // ReloadRequest is what an operator asks of a reload. Revocations that come of the changed mapping alone are held,
 // unless they are those of a saved plan, or not more than AllowRevocations.
 type ReloadRequest struct {
+	By Decision `json:"-"` // whose it is
+
 	File             string         `json:"file,omitempty"` // which file is meant, absolute; another than the server's is refused
 	AllowRevocations int            `json:"allow_revocations,omitempty"`
 	Plan             []desk.Preview `json:"plan,omitempty"` // a saved plan, which must still fit
@@ -56,7 +58,8 @@ func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "allow_revocations must not be negative")
 		return
 	}
-	if !withoutDeadline(w) {
+	by, ok := decisionOf(w, r)
+	if asked.By = by; !ok || !withoutDeadline(w) {
 		return
 	}
 	done, err := c.Reload(r.Context(), asked)

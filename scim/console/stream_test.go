@@ -26,7 +26,8 @@ func TestStoppedReader(t *testing.T) {
 		ended <- err
 		return err
 	}
-	c := &Console{Metrics: NewMetrics(nil, nil), Key: backend.NewSecret(key), PieceTime: 20 * time.Millisecond, Backup: endless, Export: endless,
+	recorded, _ := newConsole(t)
+	c := &Console{Store: recorded.Store, Metrics: NewMetrics(nil, nil), Key: backend.NewSecret(key), PieceTime: 20 * time.Millisecond, Backup: endless, Export: endless,
 		BrokeOff: func(path string, _ error) { broke <- path }}
 	server := httptest.NewServer(c.Handler())
 	defer server.Close()

@@ -321,7 +321,7 @@ func TestExportCanBeRecomputed(t *testing.T) {
 	update(t, s, func(tx store.Tx) error {
 		return tx.Directory("okta").PutUser(store.User{ID: "u1", UserName: "Ada@example.com"})
 	})
-	happened(t, s, odd(), store.Event{Type: "grant", IdP: "okta", Initiator: "entra", Name: "n"}, store.Event{At: time.Time{}.Add(1), Type: "not UTF-8 \xff"})
+	happened(t, s, odd(), store.Event{Type: "grant", IdP: "okta", Initiator: "entra", Name: "n", Reason: "<ticket 7>"}, store.Event{At: time.Time{}.Add(1), Type: "not UTF-8 \xff"})
 	seal(t, s)
 	happened(t, s, store.Event{Type: "waits"})
 	lines := exported(t, s, audit.Filter{})
@@ -343,6 +343,9 @@ func TestExportCanBeRecomputed(t *testing.T) {
 		`"causes":["okta/VT Admins"],"detail":"PATCH","evidence":"200","idp":"okta","name":"<a&b>` + "\u2028\u2029 é 😀 \x7f" + `","removed":["gone"],"request":"r","role":"r","subject":"u1","target":"t","token":"0a1b2c3d","type":"user.patch"}`
 	if !strings.HasSuffix(lines[0], `"event":`+want+"}") {
 		t.Errorf("the canonical form changed, and with it every digest:\n got %s\nwant %s", lines[0], want)
+	}
+	if !strings.Contains(lines[1], `"name":"n","reason":"<ticket 7>","type":"grant"`) {
+		t.Errorf("the reason of a decision is missing: %s", lines[1])
 	}
 	if sum := "2cfaf3821b27"; !strings.Contains(lines[0], `"digest":"`+sum) {
 		t.Errorf("the digest changed: %s", lines[0])

@@ -31,6 +31,7 @@ func appendCanonical(b []byte, e store.Event) []byte {
 	o.text("idp", e.IdP)
 	o.text("initiator", e.Initiator)
 	o.text("name", e.Name)
+	o.text("reason", e.Reason)
 	o.list("removed", e.Removed)
 	o.text("request", e.Request)
 	o.text("role", e.Role)

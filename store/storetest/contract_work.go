@@ -271,7 +271,7 @@ func testEvents(t *testing.T, s store.Store) {
 	e := store.Event{
 		At: At(1), Type: "group.members", Actor: "idp", Initiator: "i", Token: "t1", Request: "req", IdP: "idp", Subject: "g", Name: "G",
 		Added: []string{"v", "u", "stranger", "u2"}, Removed: []string{"u"},
-		Before: `{"a":1}`, After: `{"a":2}`, Backend: backend, Target: "t", Account: "a", Role: "r", Causes: []string{"idp/G", ""}, Evidence: "e", Detail: "d",
+		Before: `{"a":1}`, After: `{"a":2}`, Backend: backend, Target: "t", Account: "a", Role: "r", Causes: []string{"idp/G", ""}, Evidence: "e", Detail: "d", Reason: "w",
 	}
 	strange := store.Event{At: At(2), Type: "x", IdP: "nowhere", Subject: "s", Added: []string{"p", "q"}}
 	update(t, s, func(tx store.Tx) error {

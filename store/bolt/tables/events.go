@@ -98,6 +98,9 @@ func EncodeEvent(key []byte, ev store.Event, numberOf func(string) (codec.Number
 			return nil, err
 		}
 	}
+	if ev.Reason != "" { // older records end here
+		r.String(ev.Reason)
+	}
 	return r.Seal(key), nil
 }
 
@@ -161,6 +164,9 @@ func DecodeEvent(key, record []byte, name func(idp string, n codec.Number) (stri
 	}
 	if len(subject) > 0 {
 		ev.Subject = subject[0]
+	}
+	if d.More() {
+		ev.Reason = d.String()
 	}
 	return ev, d.End(key)
 }

@@ -25,14 +25,14 @@ type Events struct {
 	free []int64 // numbers for further ones
 }
 
-const eventColumns = `at, type, actor, initiator, token, request, idp, subject, name, added, removed, before, after, backend, target, account, role, causes, evidence, detail`
+const eventColumns = `at, type, actor, initiator, token, request, idp, subject, name, added, removed, before, after, backend, target, account, role, causes, evidence, detail, reason`
 
 func scanEvent(r pgx.CollectableRow) (e store.Event, err error) {
 	var seq int64
 	var at *int64
 	err = r.Scan(&seq, &at, &e.Type, &e.Actor, &e.Initiator, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Added, &e.Removed, &e.Before, &e.After,
-		&e.Backend, &e.Target, &e.Account, &e.Role, &e.Causes, &e.Evidence, &e.Detail)
-	pgtext.Unshorten(nil, &e.Type, &e.Actor, &e.Initiator, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Before, &e.After, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Evidence, &e.Detail)
+		&e.Backend, &e.Target, &e.Account, &e.Role, &e.Causes, &e.Evidence, &e.Detail, &e.Reason)
+	pgtext.Unshorten(nil, &e.Type, &e.Actor, &e.Initiator, &e.Token, &e.Request, &e.IdP, &e.Subject, &e.Name, &e.Before, &e.After, &e.Backend, &e.Target, &e.Account, &e.Role, &e.Evidence, &e.Detail, &e.Reason)
 	e.Seq, e.At, e.Added, e.Removed = uint64(seq), pgtext.Moment(at), pgtext.Plains(e.Added), pgtext.Plains(e.Removed)
 	e.Causes = pgtext.Plains(e.Causes)
 	return e, err
@@ -64,7 +64,7 @@ func (e *Events) Append(ev store.Event) (uint64, error) {
 	e.MustWrite()
 	args := []any{pgtext.Nanos(ev.At), pgtext.Text(ev.Type), pgtext.Text(ev.Actor), pgtext.Text(ev.Initiator), pgtext.Text(ev.Token), pgtext.Text(ev.Request), pgtext.Text(ev.IdP),
 		pgtext.Text(ev.Subject), pgtext.Text(ev.Name), pgtext.Texts(ev.Added), pgtext.Texts(ev.Removed), pgtext.Text(ev.Before), pgtext.Text(ev.After), pgtext.Text(ev.Backend),
-		pgtext.Text(ev.Target), pgtext.Text(ev.Account), pgtext.Text(ev.Role), pgtext.Texts(ev.Causes), pgtext.Text(ev.Evidence), pgtext.Text(ev.Detail)}
+		pgtext.Text(ev.Target), pgtext.Text(ev.Account), pgtext.Text(ev.Role), pgtext.Texts(ev.Causes), pgtext.Text(ev.Evidence), pgtext.Text(ev.Detail), pgtext.Text(ev.Reason)}
 	seq, err := e.next()
 	switch {
 	case err != nil:
@@ -80,10 +80,10 @@ func (e *Events) Append(ev store.Event) (uint64, error) {
 }
 
 const (
-	eventValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20`
+	eventValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21`
 	appendEvent = `WITH e AS (INSERT INTO events (` + eventColumns + `) VALUES (` + eventValues + `) RETURNING seq),
 		u AS (INSERT INTO unsealed SELECT seq FROM e) SELECT seq FROM e`
-	appendNumbered = `WITH e AS (INSERT INTO events (` + eventColumns + `, seq) OVERRIDING SYSTEM VALUE VALUES (` + eventValues + `, $21) RETURNING seq)
+	appendNumbered = `WITH e AS (INSERT INTO events (` + eventColumns + `, seq) OVERRIDING SYSTEM VALUE VALUES (` + eventValues + `, $22) RETURNING seq)
 		INSERT INTO unsealed SELECT seq FROM e`
 )
 

@@ -188,7 +188,7 @@ func opEvent(r *rand.Rand) op {
 	}
 	if r.IntN(3) == 0 {
 		e.Before, e.After, e.Token, e.Evidence, e.Causes = named(r, "b", 9), named(r, "a", 9), named(r, "t", 2), named(r, "e", 3), []string{named(r, "c", 3), ""}
-		e.Initiator = named(r, "i", 2)
+		e.Initiator, e.Reason = named(r, "i", 2), named(r, "w", 3)
 	}
 	return func(tx store.Tx, m *model) error { return appendEvent(tx, m, e) }
 }

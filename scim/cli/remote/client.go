@@ -1,4 +1,4 @@
-package cli
+package remote
 
 import (
 	"bytes"
@@ -14,32 +14,34 @@ import (
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
-	"github.com/scimbridge/scimbridge/scim/legible"
 )
 
 // maxAnswer bounds the size of an answer: a plan of a million changes, each with its reason.
 const maxAnswer = 512 << 20
 
-// operatorClient calls the operator API of the running server that the configuration names.
-type operatorClient struct {
+// Client calls the operator API of the running server that the configuration names.
+type Client struct {
 	url, keyFile string
 	key          backend.Secret
+	bearer       bool // send the key itself: the server is on another machine, behind TLS
 	client       http.Client
 }
 
 // stay follows no redirect, so that a credential reaches only the configured server.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// newOperatorClient returns a client of the server that runs with a configuration.
-func newOperatorClient(file string) (*operatorClient, error) {
+// New returns a client of a server: of another machine, or that runs with the configuration.
+func New(s *Server) (*Client, error) {
+	if o, err := s.remote(); o != nil || err != nil {
+		return o, err
+	}
+	file := *s.Config
 	c, err := config.LoadEndpoints(file)
 	if err != nil {
 		return nil, err
@@ -62,16 +64,24 @@ func newOperatorClient(file string) (*operatorClient, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s does not hold an operator's key; remove it and restart the server, which makes a new one", c.Store.OperatorKeyFile())
 	}
-	return &operatorClient{keyFile: c.Store.OperatorKeyFile(), url: "http://" + net.JoinHostPort(host, port), key: key,
+	return &Client{keyFile: c.Store.OperatorKeyFile(), url: "http://" + net.JoinHostPort(host, port), key: key,
 		client: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}, CheckRedirect: stay}}, nil
 }
 
-func (o *operatorClient) call(ctx context.Context, method, path string, into any) error {
-	return o.send(ctx, method, path, nil, into)
+// Call makes a call without a body and decodes the answer.
+func (o *Client) Call(ctx context.Context, method, path string, into any) error {
+	return o.Send(ctx, method, path, nil, into)
 }
 
-func (o *operatorClient) send(ctx context.Context, method, path string, body []byte, into any) error {
-	answer, err := o.open(ctx, method, path, body)
+// Patient gives later calls as much time as they take.
+func (o *Client) Patient() *Client {
+	o.client.Timeout = 0
+	return o
+}
+
+// Send makes a call and decodes the answer.
+func (o *Client) Send(ctx context.Context, method, path string, body []byte, into any) error {
+	answer, err := o.Open(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -89,13 +99,15 @@ func (o *operatorClient) send(ctx context.Context, method, path string, body []b
 	return nil
 }
 
-// open calls the server and returns the body of a success.
-func (o *operatorClient) open(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+// Open calls the server and returns the body of a success.
+func (o *Client) Open(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, method, o.url+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("asking the server: %w", err)
 	}
-	if err := o.sign(req, body); err != nil {
+	if o.bearer {
+		req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
+	} else if err := o.sign(req, body); err != nil {
 		return nil, err
 	}
 	res, err := o.do(req)
@@ -106,6 +118,9 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 		return res.Body, nil
 	}
 	defer func() { _ = res.Body.Close() }() // of no further use
+	if res.StatusCode == http.StatusUnauthorized && o.bearer {
+		return nil, fmt.Errorf("the server at %s refuses the operator's key: it is unknown there, or has expired", o.url)
+	}
 	if res.StatusCode == http.StatusUnauthorized {
 		return nil, o.otherKey()
 	}
@@ -114,38 +129,17 @@ func (o *operatorClient) open(ctx context.Context, method, path string, body []b
 		refusal.Error = res.Status
 	}
 	if refusal.Holds != nil {
-		return nil, &changedError{refusal}
+		return nil, &ChangedError{refusal}
 	}
 	return nil, errors.New(refusal.Error)
-}
-
-// ask returns a command that makes one call and prints the answer as JSON or with show.
-func ask[T any](configFile *string, stdout io.Writer, method string, path func(args []string) string, asJSON *bool, show func(io.Writer, T) error) func(*cobra.Command, []string) error {
-	return func(c *cobra.Command, args []string) error {
-		o, err := newOperatorClient(*configFile)
-		if err != nil {
-			return err
-		}
-		var answer T
-		if err := o.call(c.Context(), method, path(args), &answer); err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(stdout, answer)
-		}
-		if answer, err = legible.Value(answer); err != nil {
-			return fmt.Errorf("reading the server's answer: %w", err)
-		}
-		return show(stdout, answer)
-	}
 }
 
 // proofWithin is how long a server may take to prove that it has the operator's key.
 const proofWithin = 30 * time.Second
 
 // sign lets the server prove that it has the operator's key and then signs a request. It does not
-// send the key, so another program at this address learns nothing.
-func (o *operatorClient) sign(req *http.Request, body []byte) error {
+// Send the key, so another program at this address learns nothing.
+func (o *Client) sign(req *http.Request, body []byte) error {
 	ctx, cancel := context.WithTimeout(req.Context(), proofWithin)
 	defer cancel()
 	nonce := auth.Nonce()
@@ -169,13 +163,13 @@ func (o *operatorClient) sign(req *http.Request, body []byte) error {
 }
 
 // otherKey returns the error of a server without this operator's key.
-func (o *operatorClient) otherKey() error {
+func (o *Client) otherKey() error {
 	return fmt.Errorf("the server at %s does not know the operator's key in %s: it was started with another store or configuration, or made a new key, "+
 		"or another program listens there; the key was not sent", o.url, o.keyFile)
 }
 
 // do sends a request to the server.
-func (o *operatorClient) do(req *http.Request) (*http.Response, error) {
+func (o *Client) do(req *http.Request) (*http.Response, error) {
 	res, err := o.client.Do(req)
 	if err == nil {
 		return res, nil
@@ -188,19 +182,27 @@ func (o *operatorClient) do(req *http.Request) (*http.Response, error) {
 	if !errors.As(err, &reached) || reached.Op != "dial" {
 		return nil, fmt.Errorf("the server at %s did not answer: %w; look at its log", o.url, err)
 	}
+	if o.bearer {
+		return nil, fmt.Errorf("no server answers at %s (--server): %w", o.url, err)
+	}
 	return nil, fmt.Errorf("no server answers at %s (`console.listen`): %w; start it with `scimbridge serve`", o.url, err)
 }
 
 // Plan returns what would be done under the mappings of a file or, without one, under those in
 // force.
-func (o *operatorClient) Plan(ctx context.Context, file string, proposed []byte) (plan []desk.Preview, err error) {
+func (o *Client) Plan(ctx context.Context, file string, proposed []byte) (plan []desk.Preview, err error) {
 	o.client.Timeout = 0 // a large directory takes a while
-	err = o.send(ctx, http.MethodPost, "/api/plan?"+url.Values{"file": {file}}.Encode(), proposed, &plan)
+	err = o.Send(ctx, http.MethodPost, "/api/plan?"+url.Values{"file": {file}}.Encode(), proposed, &plan)
 	return plan, err
 }
 
 // Status returns the state of the server.
-func (o *operatorClient) Status(ctx context.Context) (s console.Status, err error) {
-	err = o.call(ctx, http.MethodGet, "/api/status", &s)
+func (o *Client) Status(ctx context.Context) (s console.Status, err error) {
+	err = o.Call(ctx, http.MethodGet, "/api/status", &s)
 	return s, err
 }
+
+// ChangedError is a refusal that carries the holds as they are now.
+type ChangedError struct{ console.HoldChanged }
+
+func (e *ChangedError) Error() string { return e.HoldChanged.Error }
