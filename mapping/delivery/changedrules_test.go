@@ -152,6 +152,15 @@ func TestChangedRules(t *testing.T) {
 		w.expectCalls()
 		w.hold("changed_rules", 2)
 	})
+	t.Run("what was allowed of another change", func(t *testing.T) {
+		w := ruled(t, 2, admins, second)
+		w.remap(admins)
+		w.allow()
+		w.reloads()
+		w.pass(time.Hour)
+		w.expectCalls()
+		w.hold("changed_rules", 4)
+	})
 	t.Run("after the decision a group is what it was", func(t *testing.T) {
 		w := ruled(t, 2, admins, second)
 		w.remap(admins)
