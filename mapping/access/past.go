@@ -29,7 +29,11 @@ func (r *report) past(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
-	for i, key := range r.keys() {
+	keys := r.keys()
+	if err := r.readUsers(ctx, keys); err != nil {
+		return nil, err
+	}
+	for i, key := range keys {
 		if i%pageSize == 0 {
 			r.memory.bound()
 		}
@@ -37,8 +41,10 @@ func (r *report) past(ctx context.Context) ([]string, error) {
 		if !stands {
 			g = r.trail.given[key]
 		}
-		if err := r.write(r.stood(key, g, !stands)); err != nil {
-			return nil, err
+		for _, row := range r.ofUsers(r.stood(key, g, !stands)) {
+			if err := r.write(row); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := r.foreignThen(ctx); err != nil {
@@ -79,7 +85,7 @@ func (r *report) stood(key grantKey, g grantPast, disowned bool) Row {
 	t.confirmed(&row, g)
 	switch {
 	case disowned:
-		row.State, row.Reason = Unmanaged, Disowned
+		row.State, row.Reason, row.Has = Unmanaged, Disowned, Dark // the trail does not say when it ended
 	case g.is(isHeld):
 		row.State, row.Change, row.Hold = Held, ToRevoke, text(t.holds[key])
 	case g.is(isMissing):
@@ -162,9 +168,6 @@ func (r *report) foreignThen(ctx context.Context) error {
 		return fmt.Errorf("reading foreign grants: %w", err)
 	}
 	for _, row := range rows {
-		if r.query.Backend != "" && row.Backend != r.query.Backend {
-			continue
-		}
 		if err := r.write(row); err != nil {
 			return err
 		}

@@ -15,14 +15,15 @@ import (
 
 // report is one report under way.
 type report struct {
-	src    *Source
-	query  Query
-	emit   func(Row) error
-	names  *interner
-	memory *memory
-	trail  *trail
-	people *people
-	rules  *mapping.Rules // for what paused rules keep
+	src     *Source
+	query   Query
+	emit    func(Row) error
+	names   *interner
+	memory  *memory
+	trail   *trail
+	people  *people
+	usersOf map[accountOf][]store.Link // of accounts of which the trail names no user
+	rules   *mapping.Rules             // for what paused rules keep
 
 	selected bool // the users of people are those that the query names, and who shares an account
 	visited  []uint32
@@ -71,7 +72,8 @@ func (r *report) now(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
-	return r.notes(), nil
+	stays, err := r.unconfigured(ctx)
+	return append(r.notes(), stays...), err
 }
 
 // load reads the users and the trail.
@@ -132,6 +134,7 @@ func (r *report) write(row Row) error {
 	q := &r.query
 	switch {
 	case !q.about(row.Target, row.Role),
+		q.Backend != "" && row.Backend != q.Backend,
 		q.IdP != "" && row.IdP != q.IdP,
 		q.Unmanaged && row.State != Unmanaged,
 		q.User != "" && !r.isUser(row):

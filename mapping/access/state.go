@@ -3,6 +3,8 @@ package access
 import (
 	"strings"
 
+	"github.com/scimbridge/scimbridge/mapping/reason"
+
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/record"
@@ -97,7 +99,10 @@ func (t *target) shows(role string) bool {
 
 // withoutEntry fills in how a grant stands that a group gives and that is not in the ledger.
 func (t *target) withoutEntry(r *Row, w *wanted, m mark) {
-	r.Has, r.Change, r.Request, r.RequestedBy = No, ToGrant, m.request, m.by
+	r.Has, r.Change, r.Request, r.RequestedBy = Dark, ToGrant, m.request, m.by
+	if m.blocked == reason.NoAccount || t.shows(w.role) { // the last comparison did not see it
+		r.Has = No
+	}
 	grant, seen := t.outside[[2]string{r.Account, r.Role}]
 	switch {
 	case seen && r.Account != "":

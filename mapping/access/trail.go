@@ -167,6 +167,8 @@ func (t *trail) apply(e *store.Event) {
 		id, _, _ := strings.Cut(e.Detail, " ")
 		t.change(key, isHeld, true)
 		t.holds[key] = t.names.number(id)
+	case "hold.release":
+		t.change(key, isHeld, false)
 	case "hold.approve":
 		if strings.HasSuffix(e.Detail, " no_target") { // it went with its target
 			t.end(key, e.At)

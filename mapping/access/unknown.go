@@ -32,6 +32,9 @@ func (e *UnknownError) Error() string {
 // checkNames refuses a backend or an identity provider that does not exist.
 func (r *report) checkNames(ctx context.Context) error {
 	if q := r.query.Backend; q != "" && r.people.backend(q) < 0 {
+		if stays, err := r.unconfigured(ctx); err != nil || len(stays) > 0 {
+			return err
+		}
 		var names nearest
 		for _, b := range r.src.Backends {
 			names.add(q, b.Name)

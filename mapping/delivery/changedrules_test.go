@@ -76,6 +76,9 @@ func TestChangedRules(t *testing.T) {
 		w.pass(time.Minute)
 		w.noHold()
 		w.expectCalls()
+		if trail := w.trail(); !strings.Contains(trail, "hold.release") {
+			t.Errorf("the trail: %s", trail)
+		}
 	})
 	t.Run("who leaves the group loses it at once", func(t *testing.T) {
 		w := ruled(t, 2, admins, second)

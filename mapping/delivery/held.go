@@ -146,9 +146,13 @@ func (w *recorder) writeHold(tx store.Tx, a *account, e store.Entry, h plan.Hold
 		e.Approved = false
 	}
 	e.Wanted = e.Wanted || h.Wanted
-	if err := tx.Ledger(w.Name).PutEntry(e); err != nil || h.Why == "" {
-		return err
+	event := w.HoldEvent("hold", e, w.Clock())
+	if h.Why == "" { // its reason is gone
+		event = w.HoldEvent("hold.release", current, w.Clock())
 	}
-	_, err = tx.Events().Append(memory.Initiated(w.HoldEvent("hold", e, w.Clock()), a.Origin))
+	err = tx.Ledger(w.Name).PutEntry(e)
+	if err == nil {
+		_, err = tx.Events().Append(memory.Initiated(event, a.Origin))
+	}
 	return err
 }

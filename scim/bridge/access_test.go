@@ -141,12 +141,36 @@ func TestAccessObserve(t *testing.T) {
 	s.person("bob@example.com")
 	s.rc.Grant("approver", s.vendorID["bob@example.com"][1])
 	s.group("risk-approver", s.user("ada@example.com"), s.user("bob@example.com"))
-	s.reports("ada@example.com", "ada@example.com member on approver: pending, no, grant, mode_observe, entra/risk-approver")
+	s.reports("ada@example.com", "ada@example.com member on approver: pending, unknown, grant, mode_observe, entra/risk-approver")
 	if code, out := s.command("resync"); code != 0 {
 		t.Fatalf("%d %s", code, out)
 	}
 	s.reports("bob@example.com", "bob@example.com member on approver: unmanaged, yes, adopt, foreign, entra/risk-approver")
 	s.reports("ada@example.com", "ada@example.com member on approver: pending, no, grant, mode_observe, entra/risk-approver")
+}
+
+// TestAccessOfSharedAccount: of the past, too, each user of an account has a row, and a backend only its own.
+func TestAccessOfSharedAccount(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "lenient", "batch: {size: 25, wait: 20ms}")
+	s.fixConsole()
+	s.start()
+	s.person("ada@example.com")
+	var members []string
+	for _, name := range []string{"ada-1", "ada-2"} {
+		members = append(members, s.must(201, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"`+name+`","emails":[{"value":"ada@example.com","primary":true}],"active":true}`))
+	}
+	s.group("risk-approver", members...)
+	s.eventually("granted", map[string]string{"ada@example.com": "approver"})
+	for user, want := range map[string]int{"ada-1": 1, "ada-2": 1, "ada@example.com": 2} {
+		rows, notes := s.access("--user", user, "--at", "0s")
+		if len(rows) != want || rows[0].IdP != "entra" || rows[0].UserID == "" {
+			t.Errorf("%s: %+v %s", user, rows, notes)
+		}
+	}
+	if rows, _ := s.access("--backend", "vt", "--at", "0s"); len(rows) != 0 {
+		t.Errorf("of another backend: %+v", rows)
+	}
 }
 
 // sinceMoment compares the report of a moment, before the holds, with what was then.

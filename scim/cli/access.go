@@ -75,7 +75,7 @@ func accessCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	f.StringVar(&q.Target, "target", "", "on this target: a group at VirusTotal, a role at Risk Cloud")
 	f.StringVar(&q.Backend, "backend", "", "at this backend, by its name in the configuration")
 	f.StringVar(&q.IdP, "idp", "", "of users of this identity provider, by its name in the configuration")
-	f.StringVar(&at, "at", "", "as of this moment: 2026-11-26 (0:00 UTC), 2026-11-26T12:00:00Z, or 24h ago")
+	f.StringVar(&at, "at", "", "as of this moment: 2026-11-26 (0:00 UTC), 2026-11-26T12:00:00Z, or 24h (ago)")
 	f.BoolVar(&q.Unmanaged, "unmanaged", false, "only what the bridge did not grant, or gave up")
 	f.BoolVar(&asCSV, "csv", false, "print CSV, safe to open in a spreadsheet")
 	f.BoolVar(&asJSON, "json", false, "print JSON, one object a line")
