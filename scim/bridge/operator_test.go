@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -19,14 +18,7 @@ func (s *setup) fixConsole() { s.fix("console") }
 // fix gives a listener an address that is known before the start.
 func (s *setup) fix(listener string) string {
 	s.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		s.t.Fatal(err)
-	}
+	address := freeAddress(s.t)
 	s.edit(listener+": {listen: 127.0.0.1:0}", listener+": {listen: "+address+"}")
 	return address
 }

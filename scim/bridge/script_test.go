@@ -48,10 +48,9 @@ func expandFile(ts *testscript.TestScript, _ bool, files []string) {
 		if ts.Getenv(name) != "" {
 			continue
 		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := findAddress()
 		ts.Check(err)
-		ts.Setenv(name, l.Addr().String())
-		ts.Check(l.Close())
+		ts.Setenv(name, address)
 	}
 	for _, f := range files {
 		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(os.Expand(ts.ReadFile(f), ts.Getenv)), 0o600))

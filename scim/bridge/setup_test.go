@@ -3,14 +3,17 @@ package bridge_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -260,4 +263,30 @@ func (s *setup) newcomer() {
 	s.group("team-1", id)
 	s.group("risk-reviewer", id)
 	s.eventually("a newcomer", map[string]string{email: "acme INTELLIGENCE, reviewer"})
+}
+
+// lastPort is the last port that a test was given. The kernel gives others to clients, so that none of them takes a port
+// between a test's choice and its listener.
+var lastPort atomic.Uint32
+
+// findAddress returns a loopback address that no listener has.
+func findAddress() (string, error) {
+	const first, many = 20_000, 10_000 // below those of clients
+	for range many {
+		address := fmt.Sprintf("127.0.0.1:%d", first+(uint32(os.Getpid())*97+lastPort.Add(1))%many)
+		if l, err := net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
+	}
+	return "", errors.New("no port is free")
+}
+
+// freeAddress is findAddress for a test.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	address, err := findAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
 }

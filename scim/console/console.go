@@ -55,6 +55,7 @@ type Console struct {
 	Tokens    []Token
 	Signing   []string // the identity providers that sign tokens
 	Traffic   *Traffic // nil: not recorded
+	Uses      *Uses    // of credentials that are not stored yet; may be nil
 	Ignored   *Ignored
 	Omitted   *Omissions
 	Exposed   func() []string // what the configuration exposes, as "key: text"; nil: nothing

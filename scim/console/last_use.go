@@ -71,6 +71,13 @@ func (u *Uses) Write(ctx context.Context, s store.Store) error {
 	return nil
 }
 
+// storeUses stores the uses that were recorded here, so that a status knows them. If that fails, they are stored later.
+func (c *Console) storeUses(ctx context.Context) {
+	if c.Uses != nil {
+		_ = c.Uses.Write(ctx, c.Store) // the status says itself how the store is
+	}
+}
+
 // merged returns the later use of each credential. It drops the oldest beyond maxUses.
 func merged(all, more map[string]time.Time) map[string]time.Time {
 	for token, at := range more {

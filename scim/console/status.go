@@ -54,7 +54,7 @@ type TokenStatus struct {
 	Token   string    `json:"token"`
 	Since   time.Time `json:"configured_since,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
-	LastUse time.Time `json:"last_use,omitzero"` // up to a minute behind
+	LastUse time.Time `json:"last_use,omitzero"` // by other replicas, up to a minute behind
 }
 
 // BackendStatus is one backend. A zero time is absent.
@@ -84,6 +84,7 @@ func (b BackendStatus) NeedsOperator() bool {
 
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	s := Status{Version: c.Version, Store: "ok", IdentityProviders: []ProviderStatus{}, Backends: []BackendStatus{}, Exposed: c.exposed()}
+	c.storeUses(r.Context())
 	if file := c.Metrics.file(); file.Differs {
 		s.Configuration = &file
 	}
