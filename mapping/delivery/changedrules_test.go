@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,18 @@ func TestChangedRules(t *testing.T) {
 		w.pass(time.Hour)
 		w.expectCalls()
 		w.hold("changed_rules", 4)
+	})
+	t.Run("many changes after one another", func(t *testing.T) {
+		w := ruled(t, 2, admins, second)
+		for i := range 40 {
+			another := second
+			another.Groups = []string{fmt.Sprint("Group ", i%35)}
+			w.reloads(admins, another)
+			w.pass(time.Second)
+		}
+		w.pass(time.Hour)
+		w.expectCalls()
+		w.hold("changed_rules", 2)
 	})
 	t.Run("revocations that were allowed", func(t *testing.T) {
 		w := ruled(t, 2, admins, second)

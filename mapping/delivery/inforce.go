@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,10 +88,13 @@ func (w *Worker) keepRules(tx store.Tx, rules *mapping.Rules) (memory.Rules, err
 			return kept, fmt.Errorf("keeping the rules in force: %w", err)
 		}
 		if !kept.Fresh && len(held) == 0 {
-			kept.Former = nil
+			kept.Former, kept.Cut = nil, false
 		}
 		if kept.Print != "" {
-			kept.Former, kept.Fresh = append(slices.Clone(kept.Former), kept.InForce), true
+			kept.Former, kept.Fresh = withFormer(kept.Former, kept.InForce), true
+			if more := len(kept.Former) - mostFormer; more > 0 {
+				kept.Former, kept.Cut = kept.Former[more:], true
+			}
 		}
 		kept.Print, kept.InForce = print, raw
 	}
@@ -104,6 +108,15 @@ func (w *Worker) keepRules(tx store.Tx, rules *mapping.Rules) (memory.Rules, err
 		return kept, nil
 	}
 	return kept, kept.Put(tx, w.Name)
+}
+
+// mostFormer is of how many changes the rules before are kept until all is decided. Of older ones nothing new is held;
+// what is held stays so.
+const mostFormer = 30
+
+// withFormer adds rules to those of before, each once.
+func withFormer(all []json.RawMessage, rules json.RawMessage) []json.RawMessage {
+	return append(slices.DeleteFunc(slices.Clone(all), func(o json.RawMessage) bool { return bytes.Equal(o, rules) }), rules)
 }
 
 // takeFormer goes by the rules before a change as the store has them. If they cannot be read, nothing is held by them:
@@ -173,7 +186,7 @@ func (w *Worker) decideFormer(ctx context.Context, fresh, over bool) error {
 			return err
 		}
 		if kept.Fresh = fresh; over {
-			kept.Former, kept.Allowed = nil, ""
+			kept.Former, kept.Allowed, kept.Cut = nil, "", false
 		}
 		return kept.Put(tx, w.Name)
 	})

@@ -16,6 +16,7 @@ type Rules struct {
 	Former  []json.RawMessage `json:"former,omitempty"`  // lists of before
 	Fresh   bool              `json:"fresh,omitempty"`   // not everything was compared with those in force yet
 	Allowed string            `json:"allowed,omitempty"` // the fingerprint of rules whose revocations an operator lets go
+	Cut     bool              `json:"cut,omitempty"`     // the oldest of Former are forgotten
 }
 
 func rulesKey(backend string) string { return "rules/" + backend }

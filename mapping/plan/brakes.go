@@ -65,8 +65,9 @@ func (r *run) classify() {
 // already waits.
 func (r *run) onlyByRules(d *draft, role string) bool {
 	e := d.Owned[role]
+	held := e.Hold != "" && e.Why == ChangedRules
 	switch {
-	case !d.Former[role] || d.Offboarded:
+	case d.Offboarded || !d.Former[role] && !(held && r.s.Rules.Cut):
 		return false
 	case r.s.Rules.Allowed:
 		if d.allowed == nil {
@@ -75,7 +76,7 @@ func (r *run) onlyByRules(d *draft, role string) bool {
 		d.allowed[role] = true
 		return false
 	}
-	return e.Why == ChangedRules || r.s.Rules.Fresh && revocable(e)
+	return held || r.s.Rules.Fresh && revocable(e)
 }
 
 // dissolves reports whether a hold ends when its reason does: any other waits for an operator.

@@ -35,6 +35,7 @@ type Snapshot struct {
 type RulesChange struct {
 	Fresh   bool // not everything was compared with the new rules yet: holds may begin
 	Allowed bool // an operator lets go what they take away
+	Cut     bool // not all rules of before are known: what is held stays held
 }
 
 // Replaces reports whether an account must have exactly some roles.

@@ -32,7 +32,7 @@ func FormerOf(kept memory.Rules, condition func(text string) (func(store.User) b
 	if len(kept.Former) == 0 {
 		return out, nil
 	}
-	out.RulesChange = plan.RulesChange{Fresh: kept.Fresh, Allowed: kept.Allowed == kept.Print}
+	out.RulesChange = plan.RulesChange{Fresh: kept.Fresh, Allowed: kept.Allowed == kept.Print, Cut: kept.Cut}
 	for _, raw := range kept.Former {
 		rules, err := restore(raw, condition)
 		if err != nil {
