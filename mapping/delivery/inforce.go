@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping/reason"
+
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/pin"
@@ -96,7 +98,9 @@ func (w *Worker) keepRules(tx store.Tx, rules *mapping.Rules) (memory.Rules, err
 				kept.Former, kept.Cut = kept.Former[more:], true
 			}
 		}
-		kept.Print, kept.InForce = print, raw
+		if kept.Print, kept.InForce = print, raw; kept.Allowed != print { // it was for others
+			kept.Allowed = ""
+		}
 	}
 	if len(held) > 0 && kept.Allowed == print {
 		err := w.Wake(tx, w.Clock(), func(m store.Mark) bool { return m.State == store.Held && slices.Contains(held, m.Reason) })
@@ -122,19 +126,23 @@ func withFormer(all []json.RawMessage, rules json.RawMessage) []json.RawMessage 
 // takeFormer goes by the rules before a change as the store has them. If they cannot be read, nothing is held by them:
 // the limits still hold much at once.
 func (w *Worker) takeFormer(kept memory.Rules) error {
+	if w.View.Where == nil {
+		return nil
+	}
 	former, err := view.FormerOf(kept, w.View.Where)
 	if err != nil {
 		w.Log.Warn("the rules before the last change cannot be read: what the change takes away is held by the limits alone", "backend", w.Name, "error", err)
 	}
-	w.former, w.formerAt = former, w.Clock()
+	w.former, w.formerAt, w.formerWait = former, w.Clock(), formerFirst
 	return nil
 }
 
-// formerAgain is how far apart it is looked whether everything was compared with changed rules: with nothing to do, and
-// otherwise. Until then a revocation that the former rules would not have asked for is held.
+// It is looked whether everything was compared with changed rules after formerFirst, and then ever less often. Until it
+// was, a revocation that the former rules would not have asked for is held.
 const (
-	formerIdle  = 100 * time.Millisecond
-	formerAgain = 5 * time.Second
+	formerFirst = 100 * time.Millisecond
+	formerBusy  = 5 * time.Second // while there is something to do
+	formerLast  = time.Minute
 )
 
 // endFormer forgets the rules before a change once everything was compared with the new ones, and what they take away
@@ -143,9 +151,9 @@ func (w *Worker) endFormer(ctx context.Context, idle bool) (again time.Time, err
 	if len(w.former.Rules) == 0 || w.ModeNow() != view.Sync {
 		return again, nil
 	}
-	after := formerAgain
-	if idle {
-		after = formerIdle
+	after := w.formerWait
+	if !idle {
+		after = max(after, formerBusy)
 	}
 	if at := w.formerAt.Add(after); at.After(w.Clock()) {
 		if w.former.Fresh {
@@ -173,7 +181,8 @@ func (w *Worker) endFormer(ctx context.Context, idle bool) (again time.Time, err
 		return time.Time{}, fmt.Errorf("looking whether a changed mapping is decided: %w", err)
 	}
 	if w.former.Fresh {
-		again = w.formerAt.Add(after)
+		w.formerWait = min(2*w.formerWait, formerLast)
+		again = w.formerAt.Add(w.formerWait)
 	}
 	return again, nil
 }
@@ -186,7 +195,9 @@ func (w *Worker) decideFormer(ctx context.Context, fresh, over bool) error {
 			return err
 		}
 		if kept.Fresh = fresh; over {
-			kept.Former, kept.Allowed, kept.Cut = nil, "", false
+			if kept.Former, kept.Cut = nil, false; kept.Allowed == kept.Print {
+				kept.Allowed = ""
+			}
 		}
 		return kept.Put(tx, w.Name)
 	})
@@ -199,7 +210,8 @@ func (w *Worker) decideFormer(ctx context.Context, fresh, over bool) error {
 // comparing reports whether something is still to be compared with the rules in force.
 func (w *Worker) comparing(tx store.Tx) (bool, error) {
 	for m, err := range tx.Work(w.Name).Marks("") {
-		if err != nil || m.State == store.Pending && (m.Subject == store.Subject{} || m.Origin.Initiator == memory.ByRules) {
+		waits := m.State == store.Pending || m.State == store.Blocked && reason.Block(m.Reason).Target
+		if err != nil || waits && (m.Subject == store.Subject{} || m.Origin.Initiator == memory.ByRules) {
 			return true, err
 		}
 	}

@@ -19,6 +19,9 @@ func (w *sender) beginInvitation(ctx context.Context, s step) error {
 	now, target, p := w.Clock().UTC(), s.target, s.invites
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		may, err := w.MayInvite(tx, target, p)
+		if err == nil && may { // an earlier call of the visit may have taken long
+			may, err = w.StillWanted(tx, target, p)
+		}
 		if err != nil {
 			return err
 		}

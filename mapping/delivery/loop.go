@@ -48,7 +48,7 @@ func (w *Worker) round(ctx context.Context, visited map[string]bool) (next time.
 		return next, err
 	}
 	w.PreemptFor(targets)
-	again, err := w.endFormer(ctx, len(targets) == 0 && !w.Any())
+	again, err := w.endFormer(ctx, all.Empty() && !w.Any())
 	if err != nil {
 		return next, err
 	}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -31,7 +32,12 @@ func (w *Worker) plan(ctx context.Context, target string, v *visitWork) (p plan.
 			continue
 		}
 		if p.Needs.Observation {
-			if seen, err = w.ReadTarget(ctx, target); err != nil {
+			var e *backend.Error
+			seen, err = w.ReadTarget(ctx, target)
+			switch {
+			case errors.As(err, &e) && e.Kind == backend.Transient && !v.Unlisted:
+				v.Unlisted, seen = true, nil // if only an end needs it, that comes later, and nothing waits for it
+			case err != nil:
 				return p, fmt.Errorf("reading what a target has: %w", err)
 			}
 		}

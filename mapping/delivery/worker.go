@@ -56,6 +56,7 @@ type Worker struct {
 	remapped   atomic.Pointer[mapping.Rules] // see inForce
 	former     view.Former                   // rules before a change: see keepRules
 	formerAt   time.Time                     // when it was looked last whether that is decided
+	formerWait time.Duration                 // and after how long it is looked again
 
 	busy bool      // something was under way when the last round ended
 	left int       // targets that are due and for which there was no room

@@ -55,6 +55,9 @@ type Waiting struct {
 	Asked   bool      // an operator's command waits
 }
 
+// Empty reports whether no target has a mark that may be worked on now, pauses aside.
+func (w Waiting) Empty() bool { return len(w.targets) == 0 }
+
 type waitingTarget struct {
 	Target
 	ready int // at most BatchSize

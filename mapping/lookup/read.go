@@ -160,6 +160,15 @@ func (w *Finder) person(tx store.Tx, target string, m store.Mark) (*view.Person,
 	return p, err
 }
 
+// StillWanted reports whether a user that was read before wants something on the target now, by the same value.
+func (w *Finder) StillWanted(tx store.Tx, target string, p *view.Person) (bool, error) {
+	now, err := w.person(tx, target, p.Mark)
+	if err != nil {
+		return false, err
+	}
+	return now.Desired && now.Key == p.Key, nil
+}
+
 // add adds the mark of a user to those of the account that the user is; "" is none.
 func add(v *view.Visit, p *view.Person, id string) {
 	if id == "" {

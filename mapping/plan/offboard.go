@@ -146,11 +146,11 @@ func (r ends) claimAdmins(ready []*draft) (others []*draft) {
 		return ready
 	}
 	for _, d := range ready {
-		if m := d.Membership; m.Over || m.Claimed || slices.Contains(d.Remove, r.Traits.AdminRole) {
+		if m := d.Membership; m.Over || m.Claimed || m.Unlisted || slices.Contains(d.Remove, r.Traits.AdminRole) {
 			others = append(others, d)
 			continue
 		}
-		if r.s.Seen == nil && r.revokesFirst(d) {
+		if r.s.Seen == nil && r.revokesFirst() {
 			continue
 		}
 		seen, _ := r.observation()
@@ -163,9 +163,16 @@ func (r ends) claimAdmins(ready []*draft) (others []*draft) {
 	return others
 }
 
-// revokesFirst reports whether an account loses roles: its end waits for the next plan if a read must
-// come before it, and the revocation does not.
-func (r ends) revokesFirst(d *draft) bool { return len(d.Remove) > 0 && !r.s.Blind }
+// revokesFirst reports whether the plan revokes anything: an end that needs a read waits for the next plan then, and no
+// revocation waits for that read.
+func (r ends) revokesFirst() bool {
+	for _, d := range r.drafts {
+		if len(d.Remove) > 0 {
+			return !r.s.Blind
+		}
+	}
+	return false
+}
 
 // endOne decides about an account that may be ended, as far as the limit and its grants elsewhere
 // allow.
@@ -181,7 +188,7 @@ func (r ends) endOne(d *draft, gone map[string]bool) {
 		d.End.Held = true
 	case m.Hold == "" && !m.Counted && len(d.Remove) == 0 && r.exceeds(gone):
 		d.End.Held, d.End.Hold = true, Offboardings
-	case !m.Verified && r.revokesFirst(d):
+	case !m.Verified && r.revokesFirst():
 	case !m.Verified && !r.s.Blind:
 		r.needs.Listing = append(r.needs.Listing, d.Key)
 	case !m.Theirs:
