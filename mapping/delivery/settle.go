@@ -102,7 +102,7 @@ func (w *sender) holds(tx store.Tx, target string, a *account) (bool, error) {
 		return err == nil, err
 	}
 	of := a.ID
-	if of == store.TargetSettings { // it waits with the people: see keepSets
+	if of == store.TargetSettings { // it waits with the people: see package plan
 		of = ""
 	}
 	for e, err := range tx.Ledger(w.Name).Entries(target, of) {

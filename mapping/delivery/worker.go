@@ -20,7 +20,7 @@ import (
 
 // Worker delivers to one backend. Its fields are set before Run and not changed afterwards; Run and RunOnce are
 // called from one goroutine, Nudge and Health from any. What it remembers is reached by the goroutine that has
-// the turn: see flight.
+// the turn: see package flight.
 type Worker struct {
 	Name    string
 	Store   store.Store

@@ -39,16 +39,16 @@ type Flights struct {
 	*view.View
 	Store   store.Store
 	Breaker *breaker.Breaker
-	targets int // under way at once: see Worker.Targets
+	targets int // under way at once: see New
 	Steady  func() time.Duration
 	Landed  chan struct{} // a flight has ended
 
 	turn    chan struct{}
-	lists   chan struct{} // see oneList
+	lists   chan struct{} // see OneList
 	flights map[string]*Flight
 	failure error                    // of a flight that ended
 	visits  map[string]time.Time     // when work on a target last began or ended
-	ending  map[string]chan struct{} // see claimEnd
+	ending  map[string]chan struct{} // see ClaimEnd
 	putOff  map[string]int           // listings in a row that were postponed for off-boardings, by target
 }
 

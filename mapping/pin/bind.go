@@ -13,7 +13,7 @@ import (
 
 // Bind makes the bindings of a backend that rules need which are about to be in force: names that they pin and that are bound to
 // no group are bound to the groups that have them. Names that they do not pin any more stay bound until the replica that delivers goes by them,
-// since replicas with other rules may go on pinning them: see Remap.
+// since replicas with other rules may go on pinning them: see package delivery.
 func Bind(ctx context.Context, s store.Store, rules *mapping.Rules, backend string, now time.Time) error {
 	err := s.Update(ctx, func(tx store.Tx) error { return BindAll(tx, rules, backend, now) })
 	if err != nil {

@@ -17,7 +17,7 @@ type Person struct {
 	Roles   []string // what they give there
 	Found   string   // account id
 	Renamed bool     // a complete listing shows the account of the link under another value
-	Blocked bool     // another account of theirs has the roles: see disputed
+	Blocked bool     // another account of theirs has the roles: see package lookup
 	Stale   bool     // their link has changed since it was read: the mark stays for the next visit
 }
 
