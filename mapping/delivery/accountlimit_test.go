@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -20,7 +19,7 @@ func TestOffboardingLimitOfAccounts(t *testing.T) {
 		for i := range 20 {
 			w.join("okta", fmt.Sprint("u", i), "Admins")
 		}
-		w.config = func(d *delivery.Worker) {
+		w.config = func(d configured) {
 			d.Offboard, d.MaxRemovals, d.MaxOffboardings = true, view.Limit{Percent: 100, Window: time.Hour}, view.Limit{Count: 3, Window: 5 * time.Hour}
 		}
 		w.restart()
@@ -123,7 +122,7 @@ func TestOffboardingLimitOfAccounts(t *testing.T) {
 // A removal that one brake held and another one holds now waits for one decision, and its user for no other.
 func TestHoldOfAnotherReason(t *testing.T) {
 	w := full(t, 20)
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.MaxRemovals, d.MaxOffboardings = view.Limit{Window: time.Hour}, view.Limit{Window: time.Hour}
 	}
 	w.restart()

@@ -7,7 +7,6 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -15,7 +14,7 @@ import (
 // A user without an account is invited once, and not again for seven days.
 func TestAnInvitationIsNotRepeated(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.config = func(d configured) { d.Invite = true }
 	w.restart()
 	w.vendor.people["root@example.com"] = "root"
 	w.group("okta", "Admins")
@@ -40,7 +39,7 @@ func TestAnInvitationIsNotRepeated(t *testing.T) {
 func TestNoInvitationUnlessConfigured(t *testing.T) {
 	for _, mode := range []view.Mode{view.Sync, view.Observe} {
 		w := newWorld(t, admins)
-		w.config = func(d *delivery.Worker) { d.Mode, d.Invite = mode, mode == view.Observe }
+		w.config = func(d configured) { d.Mode, d.Invite = mode, mode == view.Observe }
 		w.restart()
 		w.group("okta", "Admins")
 		w.user("okta", "new", "new@example.com", true)
@@ -53,7 +52,7 @@ func TestNoInvitationUnlessConfigured(t *testing.T) {
 // A user who leaves loses the roles first and then the membership, which is tried until it is ended.
 func TestWhoLeavesIsOffboarded(t *testing.T) {
 	w := full(t, 4)
-	w.config = func(d *delivery.Worker) { d.Offboard, d.Protect = true, []string{"u2@example.com"} }
+	w.config = func(d configured) { d.Offboard, d.Protect = true, []string{"u2@example.com"} }
 	w.restart()
 	w.pass(2 * time.Minute) // the links are no longer young
 	w.vendor.ends = []*backend.Error{failure(backend.Transient, 503)}
@@ -73,7 +72,7 @@ func TestWhoLeavesIsOffboarded(t *testing.T) {
 func invitedAgain(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
+	w.config = func(d configured) { d.Invite, d.Offboard = true, true }
 	w.restart()
 	w.vendor.people["root@example.com"] = "root"
 	w.group("okta", "Admins")
@@ -145,7 +144,7 @@ func TestAnOffboardingThatMayBeDone(t *testing.T) {
 func invitedAndGranted(t *testing.T, admin string) *world {
 	w := newWorld(t, mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}})
 	w.vendor.admin = admin
-	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
+	w.config = func(d configured) { d.Invite, d.Offboard = true, true }
 	w.restart()
 	w.user("okta", "new", "new@example.com", true)
 	w.user("okta", "u2", "u2@example.com", true)
@@ -165,7 +164,7 @@ func invitedAndGranted(t *testing.T, admin string) *world {
 func TestAnInterruptedOffboarding(t *testing.T) {
 	w := invitedAndGranted(t, "")
 	disk, vendor := &fullStore{Store: w.store}, &hooked{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) { d.Store, d.Backend, d.Invite, d.Offboard = disk, vendor, true, true }
+	w.config = func(d configured) { d.Store, d.Backend, d.Invite, d.Offboard = disk, vendor, true, true }
 	w.restart()
 	vendor.offboard = func() { disk.refuse.Store(1) }
 	w.deactivate("okta", "new")
@@ -195,7 +194,7 @@ func TestOffboardingRevokesFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, mapping.Rule{Groups: []string{"Staff"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}})
 			w.vendor.admin = admin
-			w.config = func(d *delivery.Worker) { d.Offboard = true }
+			w.config = func(d configured) { d.Offboard = true }
 			w.restart()
 			w.group("okta", "Staff")
 			for _, name := range []string{"ada", "bob"} {

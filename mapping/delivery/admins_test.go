@@ -6,7 +6,6 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
 // The list still shows an admin whose removal was just confirmed: that admin does not remain, also for a new process.
@@ -96,7 +95,7 @@ func TestAnIncompleteListingDoesNotShowThatAnAdminRemains(t *testing.T) {
 
 func TestAnAdminMadeByHandIsTheLastToBeOffboarded(t *testing.T) {
 	w := newWorld(t, others)
-	w.config = func(d *delivery.Worker) { d.Offboard = true }
+	w.config = func(d configured) { d.Offboard = true }
 	w.restart()
 	team(w, 2, "Others")
 	w.vendor.admin = "ADMIN"

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
 // An authoritative rule takes foreign grants away only while a group that it selects is in the directory.
@@ -34,7 +33,7 @@ func TestAuthoritative(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, c.rule)
-			w.config = func(d *delivery.Worker) { d.ResyncEvery = time.Hour }
+			w.config = func(d configured) { d.ResyncEvery = time.Hour }
 			w.restart()
 			team(w, 1, "Unrelated")
 			w.vendor.holds["acme/a0"] = map[string]bool{"ADMIN": true}
@@ -81,7 +80,7 @@ func TestAuthoritativeHold(t *testing.T) {
 func TestAnAuthoritativePatternTakesNothingElsewhere(t *testing.T) {
 	pattern := mapping.Rule{Match: "^risk-(?P<r>[a-z]+)$", Backend: "vt", Target: "${r}", Roles: []string{"ADMIN"}, Authoritative: true}
 	w := newWorld(t, admins, pattern)
-	w.config = func(d *delivery.Worker) { d.ResyncEvery = time.Hour }
+	w.config = func(d configured) { d.ResyncEvery = time.Hour }
 	w.restart()
 	team(w, 3, "Admins", "risk-beta")
 	w.join("okta", "u0", "Admins")

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
@@ -216,7 +215,7 @@ func TestOffboardingHasALimitOfItsOwn(t *testing.T) {
 	if n := w.heldBy("ADMIN"); n != 30 {
 		t.Errorf("%d admins are left, want 30", n)
 	}
-	w.config = func(d *delivery.Worker) { d.MaxOffboardings = view.Limit{Count: 3, Window: time.Hour} }
+	w.config = func(d configured) { d.MaxOffboardings = view.Limit{Count: 3, Window: time.Hour} }
 	w.restart()
 	for i := 30; i < 35; i++ {
 		w.deactivate("okta", fmt.Sprint("u", i))
@@ -232,7 +231,7 @@ func TestOffboardingHasALimitOfItsOwn(t *testing.T) {
 
 func TestAProtectedPersonWhoLeavesIsHeld(t *testing.T) {
 	w := full(t, 3)
-	w.config = func(d *delivery.Worker) { d.Protect = []string{"u1@example.com"} }
+	w.config = func(d configured) { d.Protect = []string{"u1@example.com"} }
 	w.restart()
 	w.deactivate("okta", "u1")
 	w.deactivate("okta", "u2")
@@ -293,7 +292,7 @@ func TestWhoLeavesGoesFirst(t *testing.T) {
 // Nothing is gathered for a user who leaves.
 func TestWhoLeavesDoesNotWaitForOthers(t *testing.T) {
 	w := full(t, 2)
-	w.config = func(d *delivery.Worker) { d.BatchWait = time.Hour }
+	w.config = func(d configured) { d.BatchWait = time.Hour }
 	w.restart()
 	w.deactivate("okta", "u0")
 	w.pass(time.Second)
@@ -308,14 +307,14 @@ func TestABegunRemovalIsNotBraked(t *testing.T) {
 	w.pass(2 * time.Minute)
 	w.expect("acme/a4=ADMIN")
 	w.vendor.holds["acme/a0"]["ADMIN"] = true
-	w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{} }
+	w.config = func(d configured) { d.MaxRemovals = view.Limit{} }
 	w.restart()
 	w.noHold()
 }
 
 func TestHoldsOfDifferentReasonsStandApart(t *testing.T) {
 	w := full(t, 30)
-	w.config = func(d *delivery.Worker) { d.Protect = []string{"u0@example.com"} }
+	w.config = func(d configured) { d.Protect = []string{"u0@example.com"} }
 	w.restart()
 	w.leaveAll(0, 20)
 	w.pass(time.Minute)

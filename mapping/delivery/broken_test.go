@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/record"
 )
@@ -13,7 +12,7 @@ import (
 // breakDisowned restarts the worker over a store whose disowned grants cannot be read.
 func (w *world) breakDisowned() {
 	config := w.config
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		if config != nil {
 			config(d)
 		}

@@ -125,7 +125,7 @@ func TestAStaleWorkerIsFenced(t *testing.T) {
 		f.group("okta", "Admins")
 		f.people(1)
 		var stale *delivery.Worker
-		f.config = func(w *delivery.Worker) { stale = w }
+		f.config = func(d configured) { stale = d.Worker }
 		a := f.start("a")
 		f.wait(2 * time.Second)
 		old := stale

@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/memory"
-	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/where"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -21,7 +19,7 @@ var second = mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "ac
 func ruled(t *testing.T, n int, rules ...mapping.Rule) *world {
 	t.Helper()
 	w := newWorld(t, rules...)
-	w.config = func(d *delivery.Worker) { d.Where = where.Compile }
+	w.config = func(d configured) { d.Where = where.Compile }
 	w.restart()
 	team(w, n, "Admins", "Others")
 	for _, u := range []string{"u0", "u1", "u2"}[:n] {
@@ -212,7 +210,7 @@ func TestChangedRulesInPlan(t *testing.T) {
 	}
 	of := func(rules *mapping.Rules) string {
 		t.Helper()
-		p, err := w.desk.PreviewMode(t.Context(), rules, view.Sync)
+		p, err := w.desk.Preview(t.Context(), rules)
 		if err != nil {
 			t.Fatal(err)
 		}

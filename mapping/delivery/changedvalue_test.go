@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -14,7 +13,7 @@ import (
 func mallory(t *testing.T, offboard bool) *world {
 	t.Helper()
 	w := full(t, 3, betas)
-	w.config = func(d *delivery.Worker) { d.Offboard, d.ResyncEvery = offboard, time.Hour }
+	w.config = func(d configured) { d.Offboard, d.ResyncEvery = offboard, time.Hour }
 	w.restart()
 	w.group("okta", "Betas")
 	w.user("okta", "m", "mallory@example.com", true)
@@ -146,7 +145,7 @@ func TestChangedValue(t *testing.T) {
 	})
 	t.Run("an account that the bridge made is off-boarded", func(t *testing.T) {
 		w := mallory(t, true)
-		w.config = func(d *delivery.Worker) { d.Offboard, d.Invite = true, true }
+		w.config = func(d configured) { d.Offboard, d.Invite = true, true }
 		w.restart()
 		w.user("okta", "m", "married@example.com", true)
 		w.pass(5 * time.Minute)
@@ -161,7 +160,7 @@ func TestChangedValue(t *testing.T) {
 	})
 	t.Run("a young link waits", func(t *testing.T) {
 		w := full(t, 3)
-		w.config = func(d *delivery.Worker) { d.Offboard = true }
+		w.config = func(d configured) { d.Offboard = true }
 		w.restart()
 		w.deactivate("okta", "u0")
 		w.pass(30 * time.Second)
@@ -187,7 +186,7 @@ func TestChangedValue(t *testing.T) {
 func TestNoAddress(t *testing.T) {
 	for _, value := range []string{"ann", "Ann <ann@example.com>", "ann@example.com, bob@example.com", "<ann@example.com>", `"ann b"@example.com`, "ann@", "ann @example.com"} {
 		w := newWorld(t, admins)
-		w.config = func(d *delivery.Worker) { d.Invite, d.ResyncEvery = true, time.Hour }
+		w.config = func(d configured) { d.Invite, d.ResyncEvery = true, time.Hour }
 		w.restart()
 		w.vendor.people["root@example.com"] = "root"
 		w.group("okta", "Admins")

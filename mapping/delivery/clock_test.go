@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
 func TestAClockThatIsSetEndsNoWindow(t *testing.T) {
@@ -84,7 +83,7 @@ func TestAComparisonThatWasAskedForOutlivesAClockThatIsSet(t *testing.T) {
 // TestAnInvitationOfAClockThatWasAhead does not keep a user from being invited until that clock's day has come.
 func TestAnInvitationOfAClockThatWasAhead(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.config = func(d configured) { d.Invite = true }
 	w.restart()
 	w.vendor.people["root@example.com"] = "root"
 	w.group("okta", "Admins")

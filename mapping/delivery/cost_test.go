@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -35,7 +34,7 @@ func TestCost(t *testing.T) {
 	w := newWorld(t, mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}},
 		mapping.Rule{Groups: []string{"Staff"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}})
 	c := &countingStore{Store: w.store}
-	w.config = func(d *delivery.Worker) { d.Store = c }
+	w.config = func(d configured) { d.Store = c }
 	w.restart()
 	for i := range 12 {
 		name := fmt.Sprint("u", i)
@@ -130,7 +129,7 @@ func TestCostOfWhatWaits(t *testing.T) {
 	beta := mapping.Rule{Groups: []string{"Betas"}, Backend: "vt", Target: "beta", Roles: []string{"SCAN"}}
 	w := newWorld(t, admins, beta)
 	c := &marksRead{Store: w.store}
-	w.config = func(d *delivery.Worker) { d.Store = c }
+	w.config = func(d configured) { d.Store = c }
 	w.restart()
 	w.group("okta", "Admins")
 	w.group("okta", "Betas")

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -114,7 +113,7 @@ func TestWhatWasGrantedByHandIsNotTouched(t *testing.T) {
 
 func TestChangesAreGatheredIntoFullBatchesRemovalsFirst(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.MaxRemovals.Count = 30 }
+	w.config = func(d configured) { d.MaxRemovals.Count = 30 }
 	w.restart()
 	team(w, 61, "Admins")
 	w.join("okta", "u60", "Admins") // and stays
@@ -187,7 +186,7 @@ func TestAChangedMappingIsDeliveredAfterARestart(t *testing.T) {
 
 func TestProtectedPeopleKeepTheirRoles(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Protect, d.OwnAccount = []string{"u0@example.com"}, "a1" }
+	w.config = func(d configured) { d.Protect, d.OwnAccount = []string{"u0@example.com"}, "a1" }
 	w.restart()
 	team(w, 3, "Admins")
 	for i := range 3 {
@@ -207,7 +206,7 @@ func TestProtectedPeopleKeepTheirRoles(t *testing.T) {
 func TestHeldWorkIsDecidedAgainUnderOtherRules(t *testing.T) {
 	for _, elsewhere := range []bool{false, true} {
 		w := newWorld(t, admins)
-		w.config = func(d *delivery.Worker) { d.Protect = []string{"u0@example.com"} }
+		w.config = func(d configured) { d.Protect = []string{"u0@example.com"} }
 		w.restart()
 		team(w, 1, "Admins")
 		w.join("okta", "u0", "Admins")
@@ -240,7 +239,7 @@ func TestModes(t *testing.T) {
 			team(w, 2, "Admins")
 			w.join("okta", "u1", "Admins")
 			w.pass(5 * time.Second)
-			w.config = func(d *delivery.Worker) { d.Mode = mode }
+			w.config = func(d configured) { d.Mode = mode }
 			w.restart()
 			w.leave("okta", "u1", "Admins")
 			w.join("okta", "u0", "Admins")

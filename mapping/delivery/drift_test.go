@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
 func TestOurOwnRemovalIsNoDrift(t *testing.T) {
@@ -46,7 +44,7 @@ func TestASightingOfWhatAGroupGivesIsNotTheFirstOfAStranger(t *testing.T) {
 	rule := admins
 	rule.Authoritative = true
 	w := newWorld(t, rule)
-	w.config = func(d *delivery.Worker) { d.ResyncEvery, d.BatchWait = time.Hour, time.Hour }
+	w.config = func(d configured) { d.ResyncEvery, d.BatchWait = time.Hour, time.Hour }
 	w.restart()
 	team(w, 4, "Admins")
 	for i := range 4 {
@@ -78,7 +76,7 @@ func TestASightingOfWhatAGroupGivesIsNotTheFirstOfAStranger(t *testing.T) {
 // A user without an account is looked for again with each comparison, too, however far apart the tries have become.
 func TestAResyncLooksForThoseWithoutAnAccount(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.ResyncEvery = time.Hour }
+	w.config = func(d configured) { d.ResyncEvery = time.Hour }
 	w.restart()
 	team(w, 2, "Admins")
 	delete(w.vendor.people, "u0@example.com")

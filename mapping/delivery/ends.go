@@ -46,7 +46,7 @@ func (w *recorder) recordEnds(ctx context.Context, target string, v *visitWork) 
 		return fmt.Errorf("recording held off-boardings: %w", err)
 	}
 	if begins && slices.ContainsFunc(changed, func(a *account) bool { return a.End.Hold == plan.Offboardings }) {
-		w.overLimit(target, plan.Offboardings, w.MaxOffboardings)
+		w.overLimit(target, plan.Offboardings, w.InForce().MaxOffboardings)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (w *recorder) countEnd(tx store.Tx, target, id string) error {
 	if err != nil {
 		return err
 	}
-	if len(l.Gone) >= w.MaxOffboardings.Allows(l.Users) {
+	if len(l.Gone) >= w.InForce().MaxOffboardings.Allows(l.Users) {
 		return errDecided
 	}
 	return w.noteSent(tx, w.Listing(target), []record.Removal{{Account: id, Kind: record.RemovalByOffboarding, At: w.Clock()}})

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
@@ -30,7 +29,7 @@ func TestExplainKnowsTheOtherUserOfAnAccount(t *testing.T) {
 	if s := state(); !strings.Contains(s, "another user who is this account") {
 		t.Error(s)
 	}
-	w.config = func(w *delivery.Worker) { w.Mode = view.AddOnly }
+	w.config = func(w configured) { w.Mode = view.AddOnly }
 	w.restart()
 	w.leave("entra", "e0", "Admins")
 	w.pass(time.Minute)
@@ -50,7 +49,7 @@ func TestExplainPromisesWhatTheModeAllows(t *testing.T) {
 		team(w, 2, "Admins")
 		w.join("okta", "u0", "Admins")
 		w.pass(time.Minute)
-		w.config = func(d *delivery.Worker) { d.Mode = mode }
+		w.config = func(d configured) { d.Mode = mode }
 		w.restart()
 		w.worker.Standby(true)
 		w.leave("okta", "u0", "Admins")

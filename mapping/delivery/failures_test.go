@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -173,7 +172,7 @@ func TestASlowWorkerCannotClearNewerWork(t *testing.T) {
 	team(w, 1, "Admins")
 	w.join("okta", "u0", "Admins")
 	during := &interrupted{vendor: w.vendor, during: func() { w.leave("okta", "u0", "Admins") }}
-	w.config = func(d *delivery.Worker) { d.Backend = during }
+	w.config = func(d configured) { d.Backend = during }
 	w.restart()
 	w.pass(10 * time.Second)
 	w.expect("")

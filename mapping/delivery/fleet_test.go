@@ -97,15 +97,15 @@ func (f *fleet) start(name string) *replica {
 	r := &replica{fleet: f, name: name, apply: f.trouble, done: make(chan error, 1)}
 	clock := &delivery.Clock{}
 	make := func(s store.Store) *delivery.Worker {
+		brakes := usualBrakes()
 		w := &delivery.Worker{
-			Name: "vt", Store: s, Backend: caller{f.vendor, r}, Rules: func() *mapping.Rules { return f.rules }, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
+			Name: "vt", Store: s, Backend: caller{f.vendor, r}, Policy: func() view.Policy { return view.Policy{Rules: f.rules, Brakes: brakes} }, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
 			CallTimeout: 30 * time.Second,
 			Now:         clock.Now, Jitter: func() float64 { return 0 },
-			Settings: view.Settings{Mode: view.Sync, BatchSize: 25, BatchWait: time.Second,
-				Straggler: 75 * time.Second, MaxRemovals: view.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Percent: 30, Window: time.Hour}},
+			Settings: view.Settings{BatchSize: 25, BatchWait: time.Second, Straggler: 75 * time.Second},
 		}
 		if f.config != nil {
-			f.config(w)
+			f.config(configured{w, &brakes})
 		}
 		return w
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -32,7 +31,7 @@ func TestAnOutcomeThatCannotBeRecordedIsInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, admins)
 		disk := &fullStore{Store: w.store}
-		w.config = func(d *delivery.Worker) { d.Store, d.Now = disk, time.Now }
+		w.config = func(d configured) { d.Store, d.Now = disk, time.Now }
 		w.clock = time.Now()
 		w.restart()
 		team(w, 1, "Admins")
@@ -63,7 +62,7 @@ func TestAnOutcomeThatCannotBeRecordedIsInDoubt(t *testing.T) {
 
 func TestAHeldRemovalDoesNotHideWhatIsUnfinished(t *testing.T) {
 	w := full(t, 1)
-	w.config = func(d *delivery.Worker) { d.Protect = []string{"u0@example.com"} }
+	w.config = func(d configured) { d.Protect = []string{"u0@example.com"} }
 	w.restart()
 	w.pass(time.Minute)
 	w.vendor.answers = []answer{{err: failure(backend.Throttled, 429)}}

@@ -113,10 +113,9 @@ func newManyTargets(t *testing.T, role string, groups ...string) *manyTargets {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &delivery.Worker{Name: "vt", Store: s, Backend: client, Rules: func() *mapping.Rules { return rules }, RetryInitial: time.Second, RetryMax: 5 * time.Minute, CallTimeout: 30 * time.Second,
+	w := &delivery.Worker{Name: "vt", Store: s, Backend: client, Policy: func() view.Policy { return view.Policy{Rules: rules, Brakes: usualBrakes()} }, RetryInitial: time.Second, RetryMax: 5 * time.Minute, CallTimeout: 30 * time.Second,
 		ResyncEvery: time.Hour, Log: canary.Log(t),
-		Settings: view.Settings{Mode: view.Sync, BatchSize: 25, BatchWait: time.Second,
-			Straggler: 75 * time.Second, MaxRemovals: view.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Percent: 30, Window: time.Hour}},
+		Settings: view.Settings{BatchSize: 25, BatchWait: time.Second, Straggler: 75 * time.Second},
 	}
 	m := &manyTargets{t, s, v, w.Init()}
 	m.update(func(tx store.Tx) error {

@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 func TestWhatIsProtectedCannotBeApproved(t *testing.T) {
 	w := full(t, 2)
-	w.config = func(d *delivery.Worker) { d.Protect = []string{"u1@example.com"} }
+	w.config = func(d configured) { d.Protect = []string{"u1@example.com"} }
 	w.restart()
 	w.leaveAll(1, 2)
 	w.pass(time.Minute)
@@ -32,7 +31,7 @@ func TestAnApprovalDuringAVisitStands(t *testing.T) {
 	w.vendor.people["root@example.com"] = "root"
 	w.vendor.holds["acme/root"] = map[string]bool{"ADMIN": true}
 	l := &hooked{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.Backend, d.MaxOffboardings = l, view.Limit{Count: 1, Window: time.Hour}
 	}
 	w.restart()

@@ -18,21 +18,21 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// inForce are the rules that the worker goes by: those of the last Remap, which the store knows of, so that what was delivered under
-// others is looked at again however short they were in force. Of a worker that never runs they are those of Rules.
-func (w *Worker) inForce() *mapping.Rules {
-	if r := w.remapped.Load(); r != nil {
-		return r
+// inForce is the policy that the worker goes by: that of the last Remap, which the store knows of, so that what was delivered under
+// another is looked at again however short it was in force. Of a worker that never runs it is what Policy gives.
+func (w *Worker) inForce() view.Policy {
+	if p := w.remapped.Load(); p != nil {
+		return *p
 	}
-	return w.Rules()
+	return w.Policy()
 }
 
 // Remap marks every target of this backend if the rules, or what the worker may do, differ from those last
 // marked for; names are bound as the rules pin them. It is called at the start and after a reload.
 func (w *Worker) Remap(ctx context.Context) error {
-	rules, setting := w.Rules(), memory.MappingKey(w.Name)
-	w.remapped.Store(rules)
-	want := w.GoesBy(rules)
+	policy, setting := w.Policy(), memory.MappingKey(w.Name)
+	w.remapped.Store(&policy)
+	rules, want := policy.Rules, w.GoesBy(policy)
 	var kept memory.Rules
 	now := w.Clock()
 	var used []string // which the worker alone changes

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/canary"
 )
 
@@ -16,7 +15,7 @@ func TestAnAddressThatIsAnAccountIsNotLogged(t *testing.T) {
 	w, drift := drifting(t, admins)
 	var log bytes.Buffer
 	drifts := w.config
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		drifts(d)
 		d.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -21,7 +20,7 @@ var betas = mapping.Rule{Groups: []string{"Betas"}, Backend: "vt", Target: "beta
 func leavers(t *testing.T, n int, mode view.Mode) *world {
 	t.Helper()
 	w := full(t, n, betas)
-	w.config = func(d *delivery.Worker) { d.Offboard, d.Mode = true, mode }
+	w.config = func(d configured) { d.Offboard, d.Mode = true, mode }
 	w.restart()
 	w.group("okta", "Betas")
 	for i := range n {
@@ -102,7 +101,7 @@ func TestALeaverWhoMustWaitKeepsNobodyWaiting(t *testing.T) {
 func TestObservingEndsNobodyAndRests(t *testing.T) {
 	for _, mode := range []view.Mode{view.Observe, view.AddOnly} {
 		w := leavers(t, 2, view.Sync)
-		w.config = func(d *delivery.Worker) { d.Offboard, d.Mode = true, mode }
+		w.config = func(d configured) { d.Offboard, d.Mode = true, mode }
 		w.restart()
 		w.pass(time.Minute)
 		w.deactivate("okta", "u0")
@@ -190,7 +189,7 @@ func TestWhoLeavesWhileHeldGoes(t *testing.T) {
 
 func TestAnUnansweredInvitationIsMadeAgainInAnHour(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.config = func(d configured) { d.Invite = true }
 	w.restart()
 	w.vendor.people["root@example.com"] = "root"
 	w.vendor.ends = []*backend.Error{failure(backend.Transient, 503)}
@@ -205,7 +204,7 @@ func TestAnUnansweredInvitationIsMadeAgainInAnHour(t *testing.T) {
 
 func TestARefusedInvitationDelaysNobody(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.config = func(d configured) { d.Invite = true }
 	w.restart()
 	w.vendor.people["root@example.com"] = "root"
 	for range 6 {

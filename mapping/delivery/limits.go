@@ -16,9 +16,9 @@ func (w *recorder) exceeded(target string, whys []string) {
 	for _, why := range whys {
 		switch why {
 		case plan.Removals:
-			w.overLimit(target, why, w.MaxRemovals)
+			w.overLimit(target, why, w.InForce().MaxRemovals)
 		case plan.Offboardings:
-			w.overLimit(target, why, w.MaxOffboardings)
+			w.overLimit(target, why, w.InForce().MaxOffboardings)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func (a *account) approved() bool {
 
 // noteSent remembers removals for as long as a limit counts them.
 func (w *recorder) noteSent(tx store.Tx, where string, more []record.Removal) error {
-	now, window := w.Clock(), max(w.MaxRemovals.Window, w.MaxOffboardings.Window)
+	now, window := w.Clock(), max(w.InForce().MaxRemovals.Window, w.InForce().MaxOffboardings.Window)
 	for _, m := range more {
 		m.Backend, m.Target, m.At = w.Name, where, m.At.UTC().Truncate(time.Millisecond)
 		m.Expires = m.At.Add(window)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -19,7 +18,7 @@ import (
 // limited is a world of n administrators in which so many may be off-boarded within an hour.
 func limited(t *testing.T, n, allowed int) *world {
 	w := full(t, n)
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.MaxOffboardings = view.Limit{Count: allowed, Window: time.Hour}
 	}
 	w.restart()
@@ -103,7 +102,7 @@ func TestOffboardingLimit(t *testing.T) {
 	})
 	t.Run("percent of those who were there", func(t *testing.T) {
 		w := full(t, 30)
-		w.config = func(d *delivery.Worker) { d.MaxOffboardings = view.Limit{Percent: 20, Window: time.Hour} }
+		w.config = func(d configured) { d.MaxOffboardings = view.Limit{Percent: 20, Window: time.Hour} }
 		w.restart()
 		w.offboard(0, 15, time.Second, byFlag)
 		if n := w.heldBy("ADMIN"); n != 24 {
@@ -125,7 +124,7 @@ func TestOffboardingLimit(t *testing.T) {
 	t.Run("is logged when it begins", func(t *testing.T) {
 		var log bytes.Buffer
 		w := full(t, 20)
-		w.config = func(d *delivery.Worker) {
+		w.config = func(d configured) {
 			d.MaxOffboardings, d.Log = view.Limit{Count: 2, Window: time.Hour}, slog.New(slog.NewTextHandler(&log, nil))
 		}
 		w.restart()
@@ -158,7 +157,7 @@ func TestPermissionSetLimit(t *testing.T) {
 	begin := func(t *testing.T, users, allowed int) *world {
 		w := newWorld(t, admins, sets)
 		w.vendor.mixed = true
-		w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Count: allowed, Window: time.Hour} }
+		w.config = func(d configured) { d.MaxRemovals = view.Limit{Count: allowed, Window: time.Hour} }
 		w.restart()
 		team(w, users, "Admins")
 		w.names("okta", "extra", "extra-acme")
@@ -274,7 +273,7 @@ func TestPermissionSetLimit(t *testing.T) {
 	})
 	t.Run("users that the vendor only counts", func(t *testing.T) {
 		w := begin(t, 1, 3)
-		w.config = func(d *delivery.Worker) {
+		w.config = func(d configured) {
 			d.Backend, d.MaxRemovals = &counting{w.vendor, 4}, view.Limit{Count: 3, Window: time.Hour}
 		}
 		w.restart()
@@ -285,7 +284,7 @@ func TestPermissionSetLimit(t *testing.T) {
 	t.Run("a group that leaves with its users goes", func(t *testing.T) {
 		w := newWorld(t, sets)
 		w.vendor.mixed = true
-		w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Count: 3, Window: time.Hour} }
+		w.config = func(d configured) { d.MaxRemovals = view.Limit{Count: 3, Window: time.Hour} }
 		w.restart()
 		team(w, 3)
 		w.names("okta", "extra", "extra-acme")

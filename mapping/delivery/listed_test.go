@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
@@ -24,7 +23,7 @@ func (w *world) show() []desk.Hold {
 func TestListedHold(t *testing.T) {
 	held := func(t *testing.T) (*world, desk.Hold) {
 		w := full(t, 60)
-		w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Window: time.Hour} }
+		w.config = func(d configured) { d.MaxRemovals = view.Limit{Window: time.Hour} }
 		w.restart()
 		w.leaveAll(0, 14)
 		w.pass(5 * time.Second)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -47,7 +46,7 @@ func (l longWinded) Observe(ctx context.Context, target string) (backend.Observa
 func TestALongListingIsNotCutAtTheDeadlineOfACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, admins)
-		w.config = func(d *delivery.Worker) {
+		w.config = func(d configured) {
 			d.Backend, d.Now, d.CallTimeout = longWinded{w.vendor, 2 * time.Minute}, time.Now, 30*time.Second
 		}
 		w.clock = time.Now()
@@ -100,7 +99,7 @@ func TestWhoLeavesWaitsForNoListing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, admins)
 		slow := &slowVendor{vendor: w.vendor}
-		w.config = func(d *delivery.Worker) { d.Backend, d.Now = slow, time.Now }
+		w.config = func(d configured) { d.Backend, d.Now = slow, time.Now }
 		w.clock = time.Now()
 		w.restart()
 		team(w, 4, "Admins")
@@ -142,7 +141,7 @@ func TestWhoLeavesWaitsForNoListing(t *testing.T) {
 
 func TestAnEmptyListingLeadsToNoInvitation(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.config = func(d configured) { d.Invite = true }
 	w.restart()
 	w.group("okta", "Admins")
 	w.user("okta", "u0", "u0@example.com", true)
@@ -158,7 +157,7 @@ func TestAnEmptyListingLeadsToNoInvitation(t *testing.T) {
 // the others are looked for again.
 func TestAnIncompleteListingLeadsToNoInvitation(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.config = func(d configured) { d.Invite = true }
 	w.restart()
 	w.vendor.partial, w.vendor.people["u1@example.com"] = true, "a1"
 	w.group("okta", "Admins")

@@ -88,7 +88,7 @@ func (w *Worker) launchAll(ctx context.Context, targets []flight.Target, recheck
 			if visited != nil {
 				visited[kind+f.Name] = true
 			}
-			w.Launch(ctx, f, w.InForce(), work)
+			w.Launch(ctx, f, w.InForce().Rules, work)
 		}
 	}
 	for _, t := range targets {
@@ -173,7 +173,7 @@ func (w *Worker) setBack(ctx context.Context, target string, err error) error {
 
 // otherRules reports whether other rules are in force, or are to be, than when a flight began.
 func (w *Worker) otherRules(f *flight.Flight) bool {
-	return w.remapAsked.Load() || w.InForce() != f.Rules
+	return w.remapAsked.Load() || w.InForce().Rules != f.Rules
 }
 
 // interrupted says whether the rest of a visit is left for the next one.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -18,7 +17,7 @@ func moving(t *testing.T, one bool, resync time.Duration) *world {
 	t.Helper()
 	w := newWorld(t, admins, betas)
 	w.vendor.one, w.vendor.mixed = one, one
-	w.config = func(d *delivery.Worker) { d.ResyncEvery = resync }
+	w.config = func(d configured) { d.ResyncEvery = resync }
 	w.restart()
 	team(w, 3, "Admins", "Betas")
 	for i := range 3 {
@@ -136,7 +135,7 @@ func TestAccountCache(t *testing.T) {
 	aged := func(t *testing.T, admin string) *world {
 		w := newWorld(t, admins, others)
 		w.vendor.admin = admin
-		w.config = func(d *delivery.Worker) { d.AccountCache = 30 * time.Minute }
+		w.config = func(d configured) { d.AccountCache = 30 * time.Minute }
 		w.restart()
 		team(w, 3, "Admins", "Others")
 		w.join("okta", "u0", "Others")
@@ -185,7 +184,7 @@ func TestAccountCache(t *testing.T) {
 	})
 	t.Run("one listing serves everybody who is marked", func(t *testing.T) {
 		w := full(t, 60)
-		w.config = func(d *delivery.Worker) { d.ResyncEvery = time.Hour }
+		w.config = func(d configured) { d.ResyncEvery = time.Hour }
 		w.restart()
 		w.pass(time.Hour + 30*time.Minute)
 		w.vendor.lists = nil

@@ -5,13 +5,12 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 func TestRejectingAnOffboardingKeepsTheMembership(t *testing.T) {
 	w := full(t, 20)
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.Offboard, d.MaxOffboardings = true, view.Limit{Window: time.Hour}
 	}
 	w.restart()
@@ -31,7 +30,7 @@ func TestRejectingAnOffboardingKeepsTheMembership(t *testing.T) {
 // `retry` also ends the waiting of those who could not be off-boarded yet.
 func TestARetryIsAlsoForThoseWhoCannotBeEndedYet(t *testing.T) {
 	w := full(t, 2)
-	w.config = func(d *delivery.Worker) { d.Offboard = true }
+	w.config = func(d configured) { d.Offboard = true }
 	w.restart()
 	for range 8 {
 		w.vendor.ends = append(w.vendor.ends, failure(backend.Transient, 503))
@@ -58,7 +57,7 @@ func TestWhoAcceptsASecondInvitationAndLeavesIsOffboarded(t *testing.T) {
 
 func TestAThrottledInvitationIsMadeAgain(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Invite = true }
+	w.config = func(d configured) { d.Invite = true }
 	w.restart()
 	w.vendor.people["root@example.com"] = "root"
 	w.vendor.ends = []*backend.Error{failure(backend.Throttled, 429)}

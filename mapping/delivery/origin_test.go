@@ -9,7 +9,6 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -153,7 +152,7 @@ func TestTheTrailNamesTheRequestThatCameMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, admins, bosses)
 			team(w, 2, "Admins", "Bosses")
-			w.config = func(d *delivery.Worker) {
+			w.config = func(d configured) {
 				d.Backend = &looking{vendor: w.vendor, during: func() {
 					w.asks, w.clock = "r2", w.clock.Add(time.Millisecond)
 					test.during(w)
@@ -185,7 +184,7 @@ func TestTheTrailNamesTheRequestThatCameMeanwhile(t *testing.T) {
 // What is done beyond roles names the request as well.
 func TestTheTrailNamesTheRequestOfAnInvitation(t *testing.T) {
 	w := newWorld(t, admins, mapping.Rule{Groups: []string{"Betas"}, Backend: "vt", Target: "beta", Roles: []string{"SCAN"}})
-	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
+	w.config = func(d configured) { d.Invite, d.Offboard = true, true }
 	w.restart()
 	team(w, 2, "Admins")
 	w.user("okta", "x", "x@example.com", true)

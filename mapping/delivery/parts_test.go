@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -71,7 +70,7 @@ func TestParts(t *testing.T) {
 	m := &measured{}
 	w := newWorld(t, admins)
 	m.Store = w.store
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.Store, d.ResyncEvery, d.BatchSize = m, time.Hour, part
 	}
 	w.restart()
@@ -143,7 +142,7 @@ func TestHoldInParts(t *testing.T) {
 	m := &measured{}
 	w := newWorld(t, admins)
 	m.Store = w.store
-	w.config = func(d *delivery.Worker) { d.Store, d.BatchSize = m, part }
+	w.config = func(d configured) { d.Store, d.BatchSize = m, part }
 	w.restart()
 	w.group("okta", "Admins")
 	all := make([]string, users)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
@@ -57,7 +56,7 @@ func newPlanned(t *testing.T, rnd *rand.Rand, mixed bool) *planned {
 	if !mixed { // each group has members of its own
 		p.vendor.own = map[string]map[string]string{"acme": {}, "beta": {}}
 	}
-	p.config = func(d *delivery.Worker) {
+	p.config = func(d configured) {
 		d.Backend = &leavingVendor{p.vendor, p}
 		d.BatchSize, d.Offboard, d.Invite, d.MaxRemovals, d.MaxOffboardings = size, true, true, limit, limit
 		d.Protect, d.ResyncEvery, d.AccountCache = []string{"u0@example.com"}, 0, 100*24*time.Hour

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
@@ -88,7 +87,7 @@ func TestAPlanUnderAnotherMode(t *testing.T) {
 		w.join("okta", "u0", "Others") // so that everybody knows who they are
 		w.join("okta", "u1", "Admins")
 		w.pass(5 * time.Second)
-		w.config = func(d *delivery.Worker) { d.Mode = mode }
+		w.config = func(d configured) { d.Mode = mode }
 		w.restart()
 		w.leave("okta", "u1", "Admins")
 		w.join("okta", "u0", "Admins")
@@ -115,7 +114,7 @@ func TestAPlanUnderAnotherMode(t *testing.T) {
 // of memberships, too.
 func TestPlanPrintsEveryCall(t *testing.T) {
 	w := newWorld(t, mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "acme", Roles: []string{"ADMIN"}})
-	w.config = func(d *delivery.Worker) { d.Invite, d.Offboard = true, true }
+	w.config = func(d configured) { d.Invite, d.Offboard = true, true }
 	w.restart()
 	w.group("okta", "Admins")
 	for _, name := range []string{"ada", "bob", "eve", "new"} {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
@@ -39,7 +38,9 @@ func TestPlanNamesUsers(t *testing.T) {
 		w.pass(5 * time.Second)
 		w.leave("okta", "u1", "Admins")
 		w.join("okta", "u0", "Admins")
-		p, err := w.desk.PreviewMode(t.Context(), nil, mode)
+		brakes := usualBrakes()
+		brakes.Mode = mode
+		p, err := w.desk.PreviewUnder(t.Context(), view.Policy{Rules: w.rules, Brakes: brakes})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +95,7 @@ func TestPlanOfBlockedGrants(t *testing.T) {
 // TestPlanOfReasons: a plan says of each revocation why it comes: from the user, a group or the rules.
 func TestPlanOfReasons(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Offboard = true }
+	w.config = func(d configured) { d.Offboard = true }
 	w.restart()
 	team(w, 3, "Admins")
 	for i := range 3 {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -33,7 +32,7 @@ func TestASightingCountsOnceHoweverOftenItsTransactionRuns(t *testing.T) {
 	rule := admins
 	rule.Authoritative = true
 	w, drift := drifting(t, rule)
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.Store, d.ResyncEvery, d.Drift = twice{w.store}, time.Hour, func(kind string) { drift[kind]++ }
 	}
 	w.restart()
@@ -83,7 +82,7 @@ func TestARejectionIsNotOvertaken(t *testing.T) {
 	w.vendor.people["root@example.com"] = "root"
 	w.vendor.holds["acme/root"] = map[string]bool{"ADMIN": true}
 	l := &hooked{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) { d.Backend = l }
+	w.config = func(d configured) { d.Backend = l }
 	w.restart()
 	w.leaveAll(0, 5)
 	w.pass(3 * time.Minute)
@@ -104,7 +103,7 @@ func TestARejectionIsNotOvertaken(t *testing.T) {
 // Who leaves under another address is off-boarded, and no other user.
 func TestWhoLeavesUnderAnotherAddressIsOffboarded(t *testing.T) {
 	w := newWorld(t, admins)
-	w.config = func(d *delivery.Worker) { d.Offboard, d.MaxRemovals = true, view.Limit{} }
+	w.config = func(d configured) { d.Offboard, d.MaxRemovals = true, view.Limit{} }
 	w.restart()
 	team(w, 2, "Admins")
 	w.join("okta", "u0", "Admins")
@@ -187,7 +186,7 @@ func (h *hooked) Offboard(ctx context.Context, target string, a backend.Account)
 func TestRulesThatAreTakenBackDuringAVisit(t *testing.T) {
 	w := newWorld(t, admins)
 	r := &hooked{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) { d.Backend = r }
+	w.config = func(d configured) { d.Backend = r }
 	w.restart()
 	team(w, 1, "Admins")
 	w.join("okta", "u0", "Admins")
@@ -211,7 +210,7 @@ func TestRulesThatAreTakenBackDuringAVisit(t *testing.T) {
 func TestRulesThatAreTakenBackDuringAListing(t *testing.T) {
 	w := newWorld(t, admins)
 	l := &hooked{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) { d.Backend = l }
+	w.config = func(d configured) { d.Backend = l }
 	w.restart()
 	team(w, 1, "Admins")
 	w.pass(time.Minute)
@@ -230,7 +229,7 @@ func TestRulesThatAreTakenBackDuringAListing(t *testing.T) {
 func TestOtherRulesAreInForceAfterTheCallUnderWay(t *testing.T) {
 	betas := mapping.Rule{Groups: []string{"Admins"}, Backend: "vt", Target: "beta", Roles: []string{"SCAN"}}
 	w := newWorld(t, admins, betas)
-	w.config = func(d *delivery.Worker) { d.BatchSize = 1 }
+	w.config = func(d configured) { d.BatchSize = 1 }
 	w.restart()
 	team(w, 3, "Admins")
 	for i := range 3 {
@@ -289,7 +288,7 @@ func (f *failing) Update(ctx context.Context, fn func(store.Tx) error) error {
 func TestAResyncThatCannotBeStoredIsMadeAgain(t *testing.T) {
 	w := full(t, 1)
 	f := &failing{Store: w.store}
-	w.config = func(d *delivery.Worker) { d.Store = f }
+	w.config = func(d configured) { d.Store = f }
 	w.restart()
 	delete(w.vendor.holds["acme/a0"], "ADMIN")
 	w.clock = w.clock.Add(time.Minute)
@@ -306,7 +305,7 @@ func TestAResyncThatCannotBeStoredIsMadeAgain(t *testing.T) {
 func TestWhoComesBackBeforeTheirTurnIsNotOffboarded(t *testing.T) {
 	w := newWorld(t, admins)
 	e := &hooked{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) { d.Backend, d.Offboard = e, true }
+	w.config = func(d configured) { d.Backend, d.Offboard = e, true }
 	w.restart()
 	team(w, 2, "Admins")
 	w.join("okta", "u0", "Admins")
@@ -375,7 +374,7 @@ func TestAnApprovalCountsNothingBesideAHold(t *testing.T) {
 		w.join("okta", fmt.Sprint("u", i), "Others")
 	}
 	w.pass(time.Minute)
-	w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Count: 3, Window: time.Hour} }
+	w.config = func(d configured) { d.MaxRemovals = view.Limit{Count: 3, Window: time.Hour} }
 	w.restart()
 	w.leaveAll(0, 4)
 	w.pass(time.Minute)

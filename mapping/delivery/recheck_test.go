@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
@@ -28,7 +27,7 @@ func lastAdmin(t *testing.T, resync time.Duration) *world {
 	w := full(t, 1)
 	w.vendor.admin = "ADMIN"
 	w.vendor.people["root@example.com"] = "root"
-	w.config = func(d *delivery.Worker) { d.ResyncEvery = resync }
+	w.config = func(d configured) { d.ResyncEvery = resync }
 	w.restart()
 	w.pass(5 * time.Minute)
 	w.deactivate("okta", "u0")
@@ -97,7 +96,7 @@ func TestLastAdminHold(t *testing.T) {
 	})
 	t.Run("is under the limits after that", func(t *testing.T) {
 		w := lastAdmin(t, 0)
-		w.config = func(d *delivery.Worker) { d.MaxOffboardings = view.Limit{Window: time.Hour} }
+		w.config = func(d configured) { d.MaxOffboardings = view.Limit{Window: time.Hour} }
 		w.restart()
 		w.root()
 		w.pass(5 * time.Minute)
@@ -115,7 +114,7 @@ func TestLastAdminHold(t *testing.T) {
 	t.Run("a vendor that is set to observe is not read", func(t *testing.T) {
 		w := lastAdmin(t, 0)
 		w.root()
-		w.config = func(d *delivery.Worker) { d.Mode = view.Observe }
+		w.config = func(d configured) { d.Mode = view.Observe }
 		w.restart()
 		w.pass(time.Hour)
 		w.expectCalls()
@@ -124,9 +123,9 @@ func TestLastAdminHold(t *testing.T) {
 
 // A hold of a protected user is over when the protection is.
 func TestProtectHold(t *testing.T) {
-	for name, protect := range map[string]func(*delivery.Worker){
-		"protect":     func(d *delivery.Worker) { d.Protect = []string{"u0@example.com"} },
-		"own account": func(d *delivery.Worker) { d.OwnAccount = "a0" },
+	for name, protect := range map[string]func(configured){
+		"protect":     func(d configured) { d.Protect = []string{"u0@example.com"} },
+		"own account": func(d configured) { d.OwnAccount = "a0" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := full(t, 3)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -186,7 +185,7 @@ func TestWhoLeavesWaitsForNoReadingAfterARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, admins)
 		slow := &slowVendor{vendor: w.vendor}
-		w.config = func(d *delivery.Worker) { d.Backend, d.Now = slow, time.Now }
+		w.config = func(d configured) { d.Backend, d.Now = slow, time.Now }
 		w.clock = time.Now()
 		w.restart()
 		team(w, 2, "Admins")
@@ -249,7 +248,7 @@ func TestForbiddenPermissionSetsPauseNoTarget(t *testing.T) {
 	rule := admins
 	rule.PermissionSets = []string{"s1", "s2", "s3", "s4"}
 	w := newWorld(t, rule)
-	w.config = func(d *delivery.Worker) { d.Backend, d.BatchSize = forbidSets{w.vendor}, 2 }
+	w.config = func(d configured) { d.Backend, d.BatchSize = forbidSets{w.vendor}, 2 }
 	w.vendor.mixed = true
 	w.restart()
 	team(w, 6, "Admins")

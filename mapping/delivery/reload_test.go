@@ -4,15 +4,13 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
 // TestAReloadBeforeTheFirstCallOfAVisit: the rules are taken away while the rate limit makes the worker wait, and nothing is sent under them.
 func TestAReloadBeforeTheFirstCallOfAVisit(t *testing.T) {
 	w := newWorld(t, admins)
 	r := &hooked{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) { d.Backend = r }
+	w.config = func(d configured) { d.Backend = r }
 	w.restart()
 	team(w, 3, "Admins")
 	for i := range 3 {

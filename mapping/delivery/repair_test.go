@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -14,7 +13,7 @@ import (
 func TestRepair(t *testing.T) {
 	repaired := 0
 	w := moving(t, false, time.Hour)
-	w.config = func(d *delivery.Worker) { d.ResyncEvery, d.Repaired = time.Hour, func() { repaired++ } }
+	w.config = func(d configured) { d.ResyncEvery, d.Repaired = time.Hour, func() { repaired++ } }
 	w.restart()
 	w.pass(3 * time.Hour)
 	if repaired != 0 {
@@ -49,7 +48,7 @@ func TestRepairAfterInterruptedVisit(t *testing.T) {
 			repaired, disk := 0, &failing{}
 			w := moving(t, one, time.Hour)
 			disk.Store = w.store
-			w.config = func(d *delivery.Worker) {
+			w.config = func(d configured) {
 				d.ResyncEvery, d.AccountCache, d.Store, d.Repaired = time.Hour, time.Minute, disk, func() { repaired++ }
 			}
 			w.restart()
@@ -77,7 +76,7 @@ func TestRepairAfterInterruptedVisit(t *testing.T) {
 func TestRepairLeavesWhatWaits(t *testing.T) {
 	repaired := 0
 	w := full(t, 20)
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.ResyncEvery, d.Repaired, d.Protect = time.Hour, func() { repaired++ }, []string{"u0@example.com"}
 	}
 	w.restart()
@@ -86,7 +85,7 @@ func TestRepairLeavesWhatWaits(t *testing.T) {
 	w.join("okta", "ghost", "Others") // blocked
 	w.pass(3 * time.Hour)
 	for _, mode := range []view.Mode{view.AddOnly, view.Observe} {
-		w.config = func(d *delivery.Worker) { d.ResyncEvery, d.Repaired, d.Mode = time.Hour, func() { repaired++ }, mode }
+		w.config = func(d configured) { d.ResyncEvery, d.Repaired, d.Mode = time.Hour, func() { repaired++ }, mode }
 		w.restart()
 		w.pass(3 * time.Hour)
 	}

@@ -5,14 +5,13 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/view"
 )
 
 func TestReplaceDoesNotClearTheProtected(t *testing.T) {
 	exact := mapping.Rule{Groups: []string{"Exact"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}, Replace: true}
 	w := newWorld(t, exact)
-	w.config = func(d *delivery.Worker) { d.Protect, d.OwnAccount = []string{"u0@example.com"}, "a1" }
+	w.config = func(d configured) { d.Protect, d.OwnAccount = []string{"u0@example.com"}, "a1" }
 	w.restart()
 	team(w, 3, "Exact")
 	for _, id := range []string{"a0", "a1", "a2"} {
@@ -30,7 +29,7 @@ func TestReplaceDoesNotClearWhatWasRejected(t *testing.T) {
 	exact := mapping.Rule{Groups: []string{"Exact"}, Backend: "vt", Target: "acme", Roles: []string{"SCAN"}, Replace: true}
 	more := mapping.Rule{Groups: []string{"More"}, Backend: "vt", Target: "acme", Roles: []string{"FILES"}}
 	w := newWorld(t, admins, exact, more)
-	w.config = func(d *delivery.Worker) { d.MaxRemovals = view.Limit{Count: 1, Window: time.Hour} }
+	w.config = func(d configured) { d.MaxRemovals = view.Limit{Count: 1, Window: time.Hour} }
 	w.restart()
 	team(w, 2, "Admins", "Exact", "More")
 	for _, u := range []string{"u0", "u1"} {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
 // drifting is a world that compares every hour and counts what it finds.
@@ -14,7 +13,7 @@ func drifting(t *testing.T, rules ...mapping.Rule) (*world, map[string]int) {
 	t.Helper()
 	w := newWorld(t, rules...)
 	drift := map[string]int{}
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.ResyncEvery, d.Drift = time.Hour, func(kind string) { drift[kind]++ }
 	}
 	w.restart()

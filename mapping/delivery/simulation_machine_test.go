@@ -115,19 +115,19 @@ func (c crashingStore) Update(ctx context.Context, fn func(store.Tx) error) erro
 
 func (p *process) start() *delivery.Worker {
 	began := time.Now()
+	limit := view.Limit{Count: 100, Window: time.Hour}
+	if p.holds {
+		limit = view.Limit{Count: 2, Window: 10 * time.Minute}
+	}
+	brakes := view.Brakes{Mode: view.Sync, Protect: []string{simEmail(0)}, MaxRemovals: limit, MaxOffboardings: limit}
 	w := &delivery.Worker{
-		Name: "vt", Store: crashingStore{p.store, p}, Backend: p, Rules: p.rules.Load, RetryInitial: time.Second, RetryMax: 10 * time.Second, CallTimeout: simTimeout,
+		Name: "vt", Store: crashingStore{p.store, p}, Backend: p, Policy: func() view.Policy { return view.Policy{Rules: p.rules.Load(), Brakes: brakes} }, RetryInitial: time.Second, RetryMax: 10 * time.Second, CallTimeout: simTimeout,
 		Now: p.now, Steady: func() time.Duration { return time.Since(began) },
 		ResyncEvery: 10 * time.Minute, Repaired: p.repaired,
-		Log: slog.New(slog.NewTextHandler(traceWriter{p.simulation}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime})),
-		Settings: view.Settings{Mode: view.Sync, BatchSize: 3, BatchWait: time.Second, Straggler: simWindow,
-			AccountCache: p.age, Protect: []string{simEmail(0)}, MaxRemovals: view.Limit{Count: 100, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Window: time.Hour}},
+		Log:      slog.New(slog.NewTextHandler(traceWriter{p.simulation}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime})),
+		Settings: view.Settings{BatchSize: 3, BatchWait: time.Second, Straggler: simWindow, AccountCache: p.age},
 	}
 	w.Offboard, w.Invite = p.ends, p.ends
-	if p.holds {
-		w.MaxRemovals = view.Limit{Count: 2, Window: 10 * time.Minute}
-		w.MaxOffboardings = w.MaxRemovals
-	}
 	w.Init()
 	p.mu.Lock()
 	defer p.mu.Unlock()

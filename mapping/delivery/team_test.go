@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
 func TestATeamOfWhichARemovalWasBegunIsNotEmptied(t *testing.T) {
@@ -41,7 +40,7 @@ func TestATeamInDoubtIsNotEmptied(t *testing.T) {
 
 func TestALimitIsMeasuredByThoseWhoWereThere(t *testing.T) {
 	w := full(t, 100)
-	w.config = func(d *delivery.Worker) { d.BatchSize = 5 }
+	w.config = func(d configured) { d.BatchSize = 5 }
 	w.restart()
 	w.pass(2 * time.Minute)
 	w.leaveAll(0, 20)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 )
 
 // Neither many of them, nor what waits for a window after a start, as the removal of an administrator does, may wait for comparisons that
@@ -74,7 +73,7 @@ func TestInvitationsKeepNobodyWaiting(t *testing.T) {
 	for _, leaves := range []bool{false, true} {
 		w := newWorld(t, admins)
 		v := &inviting{vendor: w.vendor}
-		w.config = func(d *delivery.Worker) { d.Invite, d.Backend = true, v }
+		w.config = func(d configured) { d.Invite, d.Backend = true, v }
 		w.restart()
 		w.vendor.people["root@example.com"] = "root"
 		w.group("okta", "Admins")
@@ -121,7 +120,7 @@ func TestAForbiddenPermissionSetPausesNobody(t *testing.T) {
 	rule := admins
 	rule.PermissionSets = []string{"s1"}
 	w := newWorld(t, rule)
-	w.config = func(d *delivery.Worker) { d.Backend = forbidSets{w.vendor} }
+	w.config = func(d configured) { d.Backend = forbidSets{w.vendor} }
 	w.vendor.mixed = true
 	w.restart()
 	w.pass(time.Minute)

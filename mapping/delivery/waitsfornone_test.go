@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/where"
 )
 
@@ -41,7 +40,7 @@ func TestNoRevocationWaitsForTheReadOfAnEnd(t *testing.T) {
 			w := newWorld(t, second)
 			v := &unseen{vendor: w.vendor}
 			w.vendor.admin = "ADMIN"
-			w.config = func(d *delivery.Worker) { d.Backend, d.Offboard = v, true }
+			w.config = func(d configured) { d.Backend, d.Offboard = v, true }
 			w.restart()
 			team(w, 3, "Admins")
 			for _, u := range []string{"u0", "u1", "u2"} {
@@ -68,7 +67,7 @@ func TestNoRevocationWaitsForTheReadOfAnEnd(t *testing.T) {
 func TestChangedRulesOfAMissingTarget(t *testing.T) {
 	w := newWorld(t, admins, second)
 	v := &unseen{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) { d.Where, d.Backend = where.Compile, v }
+	w.config = func(d configured) { d.Where, d.Backend = where.Compile, v }
 	w.restart()
 	team(w, 2, "Admins")
 	w.join("okta", "u0", "Admins")
@@ -131,7 +130,7 @@ func TestNoInvitationForWhoLeftMeanwhile(t *testing.T) {
 	w := newWorld(t, admins)
 	first := true
 	v := &interruptedInvite{vendor: w.vendor}
-	w.config = func(d *delivery.Worker) { d.Invite, d.Backend = true, v }
+	w.config = func(d configured) { d.Invite, d.Backend = true, v }
 	v.before = func() {
 		if first {
 			first = false

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
-	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/breaker"
 	"github.com/scimbridge/scimbridge/mapping/flight"
 	"github.com/scimbridge/scimbridge/mapping/lookup"
@@ -25,7 +24,7 @@ type Worker struct {
 	Name    string
 	Store   store.Store
 	Backend backend.Backend
-	Rules   func() *mapping.Rules // the mapping that is to be in force: see inForce
+	Policy  func() view.Policy // the one that is to be in force: see inForce
 	view.Settings
 	// Where compiles the condition of a rule. Without it what a changed mapping takes away is not held.
 	Where      func(text string) (func(store.User) bool, error)
@@ -53,10 +52,10 @@ type Worker struct {
 
 	standby    atomic.Bool
 	remapAsked atomic.Bool
-	remapped   atomic.Pointer[mapping.Rules] // see inForce
-	former     view.Former                   // rules before a change: see keepRules
-	formerAt   time.Time                     // when it was looked last whether that is decided
-	formerWait time.Duration                 // and after how long it is looked again
+	remapped   atomic.Pointer[view.Policy] // see inForce
+	former     view.Former                 // rules before a change: see keepRules
+	formerAt   time.Time                   // when it was looked last whether that is decided
+	formerWait time.Duration               // and after how long it is looked again
 
 	busy bool      // something was under way when the last round ended
 	left int       // targets that are due and for which there was no room
@@ -228,7 +227,7 @@ func (w *Worker) RunOnce(ctx context.Context) (next time.Time, err error) {
 // PausedUntil is until when the whole backend is not called; zero: it is. It may be called from any goroutine.
 func (w *Worker) PausedUntil() time.Time { return w.Breaker.Until() }
 
-// RulesChanged says that Rules gives others now. It may be called from any goroutine.
+// RulesChanged says that Policy gives another now. It may be called from any goroutine.
 func (w *Worker) RulesChanged() {
 	w.remapAsked.Store(true)
 	w.Nudge()

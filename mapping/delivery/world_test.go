@@ -29,7 +29,7 @@ type world struct {
 	worker *delivery.Worker
 	desk   *desk.Desk
 	rules  *mapping.Rules
-	config func(*delivery.Worker)
+	config func(configured)
 	asks   string // the request as which the directory is changed from now on
 	heard  uint64 // see expectAsked
 }
@@ -67,7 +67,7 @@ func (w *world) remap(rules ...mapping.Rule) {
 // settable starts a worker whose clock can be set: by how much it is wrong.
 func (w *world) settable() *time.Duration {
 	began, set := w.clock, new(time.Duration)
-	w.config = func(d *delivery.Worker) {
+	w.config = func(d configured) {
 		d.Now = func() time.Time { return w.clock.Add(*set) }
 		d.Steady = func() time.Duration { return w.clock.Sub(began) }
 	}
@@ -78,16 +78,16 @@ func (w *world) settable() *time.Duration {
 // restart begins a new worker on the same store, as a new process would, and lets it do its first round.
 func (w *world) restart() {
 	w.t.Helper()
+	brakes := usualBrakes()
 	w.worker = &delivery.Worker{
-		Name: "vt", Store: w.store, Backend: w.vendor, Rules: func() *mapping.Rules { return w.rules },
+		Name: "vt", Store: w.store, Backend: w.vendor, Policy: func() view.Policy { return view.Policy{Rules: w.rules, Brakes: brakes} },
 		Targets: 1, RetryInitial: time.Second, RetryMax: 5 * time.Minute,
 		CallTimeout: 30 * time.Second,
 		Now:         w.now, Jitter: func() float64 { return 0 }, Log: canary.Log(w.t),
-		Settings: view.Settings{Mode: view.Sync, BatchSize: 25, BatchWait: time.Second,
-			Straggler: 75 * time.Second, MaxRemovals: view.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Percent: 30, Window: time.Hour}},
+		Settings: view.Settings{BatchSize: 25, BatchWait: time.Second, Straggler: 75 * time.Second},
 	}
 	if w.config != nil {
-		w.config(w.worker)
+		w.config(configured{w.worker, &brakes})
 	}
 	w.worker.Init()
 	w.desk = deskOf(w.worker)
@@ -302,6 +302,17 @@ func inMemory(t *testing.T) string {
 // deskOf returns what answers the operators of a worker's backend.
 func deskOf(w *delivery.Worker) *desk.Desk {
 	v := view.NewView(w.Name, w.Settings, w.Backend.Traits)
-	v.InForce, v.Clock, v.Standby, v.Where = w.Rules, w.Clock, w.StandsBy, w.View.Where
+	v.InForce, v.Clock, v.Standby, v.Where = w.Policy, w.Clock, w.StandsBy, w.View.Where
 	return &desk.Desk{View: v, Store: w.Store, Nudge: w.Nudge, Log: w.Log}
+}
+
+// configured is a worker and its brakes before they are used.
+type configured struct {
+	*delivery.Worker
+	*view.Brakes
+}
+
+// usualBrakes are those of most tests: the defaults of a configuration.
+func usualBrakes() view.Brakes {
+	return view.Brakes{Mode: view.Sync, MaxRemovals: view.Limit{Count: 10, Percent: 20, Window: time.Hour}, MaxOffboardings: view.Limit{Count: 100, Percent: 30, Window: time.Hour}}
 }

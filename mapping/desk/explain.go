@@ -251,7 +251,7 @@ func (w *Desk) stands(tx store.Tx, s store.Subject, why Why, g *WhyGrant) error 
 		g.State = "unknown: the vendor has not confirmed it"
 	case g.Wanted && w.ModeNow() == view.Observe:
 		g.State = "does not have it through the bridge, and does not get it: the mode of the backend is observe"
-		if w.Standby() && w.Mode != view.Observe {
+		if w.Standby() && w.InForce().Mode != view.Observe {
 			g.State = "is to get it after `scimbridge resume`: the store was put back from a copy"
 		}
 	case g.Wanted:
@@ -286,12 +286,12 @@ func (w *Desk) goes(tx store.Tx, e store.Entry) (string, error) {
 		return "has it, since " + e.Since.UTC().Format(time.RFC3339) + ": another user who is this account is given it", nil
 	case slices.Contains(a.Frozen, e.Role):
 		return "has it, and keeps it while the rule is paused", nil
-	case e.Adopted && e.Borrowed && w.Mode == view.Sync:
+	case e.Adopted && e.Borrowed && w.InForce().Mode == view.Sync:
 		return "has it, as before the bridge; it is about to be the bridge's no longer", nil
-	case w.Standby() && w.Mode == view.Sync:
+	case w.Standby() && w.InForce().Mode == view.Sync:
 		return "has it, and is to lose it after `scimbridge resume`: the store was put back from a copy", nil
-	case w.Mode != view.Sync:
-		return "has it, and keeps it: the mode of the backend is " + string(w.Mode), nil
+	case w.InForce().Mode != view.Sync:
+		return "has it, and keeps it: the mode of the backend is " + string(w.InForce().Mode), nil
 	}
 	return "has it, and is about to lose it", nil
 }

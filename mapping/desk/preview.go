@@ -96,26 +96,28 @@ type PreviewHold struct {
 // Preview computes what would be done under some rules, nil for those in force. It makes no call and changes nothing; whether
 // a removal is that of the last admin only the vendor can tell. It may be called from any goroutine.
 func (w *Desk) Preview(ctx context.Context, rules *mapping.Rules) (Preview, error) {
-	return w.PreviewMode(ctx, rules, w.Mode)
+	p := w.InForce()
+	if rules != nil {
+		p.Rules = rules
+	}
+	return w.PreviewUnder(ctx, p)
 }
 
-// PreviewMode is Preview in a mode that may be another than that of the backend. In every mode it names
+// PreviewUnder is Preview under a policy that may be another than that in force. In every mode it names
 // what sync would do.
-func (w *Desk) PreviewMode(ctx context.Context, rules *mapping.Rules, mode view.Mode) (Preview, error) {
-	if rules == nil {
-		rules = w.InForce()
-	}
-	out, err := w.preview(ctx, rules, mode)
+func (w *Desk) PreviewUnder(ctx context.Context, p view.Policy) (Preview, error) {
+	out, err := w.preview(ctx, p)
 	if err != nil {
 		return out, err
 	}
-	is := "is"
-	if mode != w.Mode {
+	is, mode, now := "is", p.Mode, w.InForce().Mode
+	if mode != now {
 		is = "would be"
-		out.Notes = append(out.Notes, fmt.Sprintf("this is the plan for the proposed mode %s: the mode is %s until a restart", mode, w.Mode))
+		out.Notes = append(out.Notes, fmt.Sprintf("this is the plan for the proposed mode %s: the mode is %s until a reload", mode, now))
 	}
-	if mode != view.Sync {
-		under, err := w.preview(ctx, rules, view.Sync)
+	if p.Mode != view.Sync {
+		p.Mode = view.Sync
+		under, err := w.preview(ctx, p)
 		if err != nil {
 			return out, err
 		}
@@ -155,11 +157,10 @@ func (p Preview) Summary() string {
 	return out
 }
 
-// preview is Preview under a mode.
-func (w *Desk) preview(ctx context.Context, rules *mapping.Rules, mode view.Mode) (Preview, error) {
-	s := w.under(rules)
-	s.Mode = mode
-	out := Preview{Backend: w.Name, Mode: mode, Users: []PlannedGrant{}, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}, LookUps: []PreviewLookUp{}}
+// preview is PreviewUnder without what sync would do.
+func (w *Desk) preview(ctx context.Context, p view.Policy) (Preview, error) {
+	s := w.under(p)
+	out := Preview{Backend: w.Name, Mode: p.Mode, Users: []PlannedGrant{}, Calls: []PreviewCall{}, Held: []PreviewHold{}, Unknown: []string{}, LookUps: []PreviewLookUp{}}
 	if w.Standby() {
 		out.Notes = append(out.Notes, "the store was put back from a copy: what the vendor took or was given since is not in this plan, and a resync after `scimbridge resume` repairs it")
 	}
@@ -231,10 +232,10 @@ type previewer struct {
 	kept   *view.Former   // what former has read
 }
 
-func (w *Desk) under(rules *mapping.Rules) *previewer {
+func (w *Desk) under(policy view.Policy) *previewer {
 	v := view.NewView(w.Name, w.Settings, w.Traits)
-	p := &previewer{Desk: &Desk{View: v, Store: w.Store}, before: w.InForce()}
-	v.Clock, v.InForce, v.Where = w.Clock, func() *mapping.Rules { return rules }, w.Where
+	p := &previewer{Desk: &Desk{View: v, Store: w.Store}, before: w.InForce().Rules}
+	v.Clock, v.InForce, v.Where = w.Clock, func() view.Policy { return policy }, w.Where
 	if w.Where != nil {
 		v.Former = p.former
 	}

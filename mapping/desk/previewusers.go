@@ -262,7 +262,7 @@ func (r planReasons) lostBy(l store.Link, role string) ([]string, error) {
 	}
 	var out []string
 	for _, g := range pin.Bound(r.tx, w.before).Desired(l.IdP, user, groups) {
-		if w.before != w.InForce() && g.Target == r.at() && g.Role == role {
+		if w.before != w.InForce().Rules && g.Target == r.at() && g.Role == role {
 			for _, words := range from(g) {
 				out = append(out, "the rules in force give it: "+words)
 			}

@@ -51,7 +51,7 @@ func (w *View) loadSilenced(tx store.Tx, target string, a *Account, speaks *func
 }
 
 // Bound are those in force, over the names as they are bound.
-func (w *View) Bound(tx store.Tx) *mapping.Rules { return pin.Bound(tx, w.InForce()) }
+func (w *View) Bound(tx store.Tx) *mapping.Rules { return pin.Bound(tx, w.InForce().Rules) }
 
 // Load reads one account: the union over all users of all identity providers that are bound to it.
 // known has values whose account a listing has just shown.

@@ -161,7 +161,7 @@ func (w *View) Leavers(tx store.Tx, target string) (*plan.Leavers, error) {
 		return nil, err
 	}
 	for _, s := range sent {
-		if memory.ByOffboarding(s) && !s.Approved && now.Sub(s.At) < w.MaxOffboardings.Window {
+		if memory.ByOffboarding(s) && !s.Approved && now.Sub(s.At) < w.InForce().MaxOffboardings.Window {
 			out.Gone[s.Account], users[s.Account] = true, true
 		}
 	}

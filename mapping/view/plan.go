@@ -10,8 +10,9 @@ import (
 
 // Planner is what the configuration of the worker says about plans.
 func (w *View) Planner() plan.Planner {
-	return plan.Planner{Mode: w.ModeNow(), BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: w.Protect, OwnAccount: w.OwnAccount,
-		MaxRemovals: w.MaxRemovals, MaxOffboardings: w.MaxOffboardings, Traits: w.Traits(), Invite: w.Invite}
+	b := w.InForce().Brakes
+	return plan.Planner{Mode: w.ModeNow(), BatchSize: w.BatchSize, Straggler: w.Straggler, Protect: b.Protect, OwnAccount: b.OwnAccount,
+		MaxRemovals: b.MaxRemovals, MaxOffboardings: b.MaxOffboardings, Traits: w.Traits(), Invite: w.Invite}
 }
 
 // Plan plans in a transaction what the store alone can tell. since has the origins of marks that came

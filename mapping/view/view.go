@@ -26,25 +26,36 @@ const (
 
 // Settings are what the configuration says of a backend, as far as it decides who has what.
 type Settings struct {
-	Match           string        // email | userName | externalId
-	Mode            Mode          // see View.ModeNow
-	BatchSize       int           // people in one call
-	BatchWait       time.Duration // how long to gather before calling
-	Straggler       time.Duration // how long a call without a clean answer may still take effect
-	Protect         []string      // never lose a role: folded keys
-	OwnAccount      string        // the credential's own account: id, or folded key
+	Match        string        // email | userName | externalId
+	BatchSize    int           // people in one call
+	BatchWait    time.Duration // how long to gather before calling
+	Straggler    time.Duration // how long a call without a clean answer may still take effect
+	Invite       bool          // ask the vendor for an account for users who have none
+	Offboard     bool          // end more than roles for users who leave: see backend.Backend
+	AccountCache time.Duration // the greatest age of what is known of accounts; 0: an hour
+}
+
+// Brakes say what may be done to a backend. A reload changes them.
+type Brakes struct {
+	Mode            Mode     // see View.ModeNow
+	Protect         []string // never lose a role: folded keys
+	OwnAccount      string   // the credential's own account: id, or folded key
 	MaxRemovals     Limit
 	MaxOffboardings Limit
-	Invite          bool          // ask the vendor for an account for users who have none
-	Offboard        bool          // end more than roles for users who leave: see backend.Backend
-	AccountCache    time.Duration // the greatest age of what is known of accounts; 0: an hour
+}
+
+// Policy is what a reload changes: the rules of all backends, and the brakes of one. Both change at one moment, so that
+// no rule is executed under the brakes of another file.
+type Policy struct {
+	*mapping.Rules
+	Brakes
 }
 
 // View is what the store says of one backend, in the transaction that each method is given.
 type View struct {
 	memory.Memory
 	Settings
-	InForce func() *mapping.Rules
+	InForce func() Policy
 	Standby func() bool // nothing is changed, in every mode
 	Recent  *memory.Recent
 	Former  func(tx store.Tx) (Former, error)                // nil: what changed rules take away is not held
@@ -64,11 +75,14 @@ func (w *View) ModeNow() Mode {
 	if w.Standby() {
 		return Observe
 	}
-	return w.Mode
+	return w.InForce().Mode
 }
 
-// GoesBy is what the store says of the rules, and of what the worker may do, once all targets are marked
-// for them.
-func (w *View) GoesBy(rules *mapping.Rules) string {
-	return fmt.Sprintf("%s %s %s %q %q", rules.Fingerprint(w.Name), w.Match, w.ModeNow(), w.Protect, w.OwnAccount)
+// GoesBy is what the store says of a policy once all targets are marked for it.
+func (w *View) GoesBy(p Policy) string {
+	mode := p.Mode
+	if w.Standby() {
+		mode = Observe
+	}
+	return fmt.Sprintf("%s %s %s %q %q", p.Fingerprint(w.Name), w.Match, mode, p.Protect, p.OwnAccount)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
+	"github.com/scimbridge/scimbridge/mapping/access"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -39,8 +40,8 @@ type Bridge struct {
 	store     store.Store
 	workers   map[string]served
 	file      fileState
-	replicas  *replicas                     // nil: no other server shares the store
-	rules     atomic.Pointer[mapping.Rules] // in force
+	replicas  *replicas              // nil: no other server shares the store
+	policy    atomic.Pointer[policy] // in force
 	operators atomic.Pointer[auth.Operators]
 	printed   fingerprints
 	reloading sync.Mutex
@@ -85,7 +86,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := b.bindNames(ctx, rules); err != nil {
 		return err
 	}
-	b.rules.Store(rules)
+	b.policy.Store(newPolicy(rules, b.Config.Backends))
 	b.file.path, b.file.kinds = b.Path, b.Config.Kinds
 	b.file.took(data)
 	if err := b.loaded(ctx, store.Event{Actor: "bridge", Detail: "start"}, data); err != nil {
@@ -142,12 +143,12 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
-		Traffic: traffic, Uses: &b.notices.uses, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.rejectedOperator, Operators: func() auth.Operators { return *b.operators.Load() }, Access: reportSource(b),
+		Traffic: traffic, Uses: &b.notices.uses, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.rejectedOperator, Operators: func() auth.Operators { return *b.operators.Load() }, Access: func() *access.Source { return reportSource(b) },
 		Ignored: &b.ignored, Omitted: &b.omissions, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant {
-			return desk.GroupGrants(tx, b.rules.Load(), idp, g)
+			return desk.GroupGrants(tx, b.policy.Load().rules, idp, g)
 		}}
 	for _, n := range names {
-		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Mode: b.Config.Backends[n].Mode, Engine: b.workers[n]})
+		c.Backends = append(c.Backends, console.Backend{Name: n, Kind: b.Config.Backends[n].Kind, Mode: func() string { return b.policy.Load().backends[n].Mode }, Engine: b.workers[n]})
 	}
 	c.Tokens, c.Signing = tokens, signing(b.Config)
 	if err := c.NoteTokens(ctx, b.now()); err != nil {

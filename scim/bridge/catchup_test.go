@@ -82,8 +82,8 @@ func TestCatchUp(t *testing.T) {
 		}
 	}
 	given := func(group string) bool {
-		rules := b.rules.Load()
-		return rules != nil && len(rules.Targets("okta", store.Group{DisplayName: group})) > 0
+		p := b.policy.Load()
+		return p != nil && len(p.rules.Targets("okta", store.Group{DisplayName: group})) > 0
 	}
 	write("After")
 	ask("one")

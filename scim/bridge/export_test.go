@@ -24,7 +24,9 @@ func (b *Bridge) Store() store.Store { return b.store }
 func (b *Bridge) Keyring() *auth.Keyring { return b.identities().keyring() }
 
 // SwapRules replaces the rules without a reload and returns those before.
-func (b *Bridge) SwapRules(r *mapping.Rules) *mapping.Rules { return b.rules.Swap(r) }
+func (b *Bridge) SwapRules(r *mapping.Rules) *mapping.Rules {
+	return b.policy.Swap(newPolicy(r, b.Config.Backends)).rules
+}
 
 // Health returns the state of the worker of a backend.
 func (b *Bridge) Health(backend string) (state, reason string) { return b.workers[backend].Health() }

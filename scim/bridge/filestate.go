@@ -45,7 +45,7 @@ func (f *fileState) now() console.FileState {
 	case sum == f.seen:
 		return f.said
 	}
-	f.seen, f.said = sum, console.FileState{Differs: true, Words: "the file differs from what runs: `scimbridge reload` applies its mappings, all else needs a restart"}
+	f.seen, f.said = sum, console.FileState{Differs: true, Words: "the file differs from what runs: `scimbridge reload` applies its mappings, modes, brakes and operators, all else needs a restart"}
 	if _, _, err := config.Parse(f.path, data, f.kinds); err != nil {
 		f.said.Invalid, f.said.Words = true, "the file is invalid, and the server goes on with what it loaded: see `scimbridge check`"
 		var wrong *config.Error

@@ -24,30 +24,40 @@ import (
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// plan returns what would be done under the rules in force, or under the rules and modes of a proposed
-// file.
+// plan returns what would be done under the policy in force, or under that of a proposed file.
 func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error) {
-	var rules *mapping.Rules
-	var modes map[string]string
+	p := b.policy.Load()
 	if len(proposed) > 0 || file != "" {
 		file = cmp.Or(file, "the proposed file")
-		var err error
-		if rules, err = b.Config.Propose(file, proposed); err != nil {
+		rules, err := b.Config.Propose(file, proposed)
+		if err != nil {
 			return nil, err
 		}
-		if modes, err = b.Config.ProposedModes(file, proposed); err != nil {
+		if p, err = proposedPolicy(b, rules, file, proposed); err != nil {
 			return nil, err
 		}
 	}
-	return b.previews(ctx, rules, modes)
+	return b.previews(ctx, p)
 }
 
-// previews plans every backend under rules and modes. Without rules they are those in force; without a
-// mode it is that of the backend.
-func (b *Bridge) previews(ctx context.Context, rules *mapping.Rules, modes map[string]string) ([]desk.Preview, error) {
+// proposedPolicy is the policy of a file other than the one in force.
+func proposedPolicy(b *Bridge, rules *mapping.Rules, file string, data []byte) (*policy, error) {
+	running := b.Config.Backends
+	if p := b.policy.Load(); p != nil {
+		running = p.backends
+	}
+	backends, err := b.Config.ProposedBackends(file, data, running)
+	if err != nil {
+		return nil, err
+	}
+	return newPolicy(rules, backends), nil
+}
+
+// previews plans every backend under a policy.
+func (b *Bridge) previews(ctx context.Context, under *policy) ([]desk.Preview, error) {
 	out := []desk.Preview{}
 	for _, name := range slices.Sorted(maps.Keys(b.workers)) {
-		p, err := b.workers[name].PreviewMode(ctx, rules, view.Mode(cmp.Or(modes[name], b.Config.Backends[name].Mode)))
+		p, err := b.workers[name].PreviewUnder(ctx, under.of(name))
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +148,11 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 	if err != nil {
 		return out, err
 	}
-	plan, err := b.previews(ctx, rules, nil)
+	policy, err := proposedPolicy(b, rules, b.Path, data)
+	if err != nil {
+		return out, err
+	}
+	plan, err := b.previews(ctx, policy)
 	if err != nil {
 		return out, err
 	}
@@ -156,10 +170,10 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 			return out, err
 		}
 	}
-	if err := b.loaded(ctx, asked.By.Sign(store.Event{Detail: "reload"}), data, "mappings", "operators"); err != nil {
+	if err := b.loaded(ctx, asked.By.Sign(store.Event{Detail: "reload"}), data, b.Config.Reloadable()...); err != nil {
 		return out, err
 	}
-	b.rules.Store(rules)
+	b.policy.Store(policy)
 	b.operators.Store(&operators)
 	b.file.took(data)
 	b.noteRestart(plan)
@@ -204,7 +218,7 @@ func (b *Bridge) bindNames(ctx context.Context, rules *mapping.Rules) error {
 // named notifies every backend which name a group has now.
 func (b *Bridge) named(tx store.Tx, idp string, old, g store.Group, by store.Origin) error {
 	for _, name := range slices.Sorted(maps.Keys(b.Config.Backends)) {
-		if err := pin.Named(tx, b.rules.Load(), name, idp, old, g, by); err != nil {
+		if err := pin.Named(tx, b.policy.Load().rules, name, idp, old, g, by); err != nil {
 			return err
 		}
 	}
@@ -216,11 +230,11 @@ type rulesInForce struct{ *Bridge }
 
 // Targets lists where membership of a group counts.
 func (r rulesInForce) Targets(idp string, g store.Group) []mapping.Target {
-	return r.rules.Load().Targets(idp, g)
+	return r.policy.Load().rules.Targets(idp, g)
 }
 
 // Conditional reports whether a rule has a condition on attributes of a user.
-func (r rulesInForce) Conditional() bool { return r.rules.Load().Conditional() }
+func (r rulesInForce) Conditional() bool { return r.policy.Load().rules.Conditional() }
 
 // GroupNamed binds the names that the rules use to a new or renamed group.
 func (r rulesInForce) GroupNamed(tx store.Tx, idp string, old, g store.Group, by store.Origin) error {
@@ -229,10 +243,10 @@ func (r rulesInForce) GroupNamed(tx store.Tx, idp string, old, g store.Group, by
 
 // OtherRules lists the backends for which another replica delivers with other rules.
 func (r rulesInForce) OtherRules(tx store.Tx) []string {
-	return r.printed.elsewhere(tx, r.rules.Load(), r.Config.Backends)
+	return r.printed.elsewhere(tx, r.policy.Load().rules, r.Config.Backends)
 }
 
-// noteRestart notes in a plan what else the file changes: everything but mappings needs a restart.
+// noteRestart notes in a plan what else the file changes: what a reload does not take needs a restart.
 func (b *Bridge) noteRestart(plan []desk.Preview) {
 	now, _, err := config.Load(b.Path, b.Config.Kinds)
 	if err != nil {
@@ -241,11 +255,11 @@ func (b *Bridge) noteRestart(plan []desk.Preview) {
 	}
 	note := func(p *desk.Preview, what string) {
 		p.Notes = append(p.Notes, what+" is changed in the file, too, and needs a restart: it is as it was")
-		b.Log.Warn("the file changes more than the mappings; restart to apply that", "section", what)
+		b.Log.Warn("the file changes more than a reload applies; restart to apply that", "section", what)
 	}
 	for i := range plan {
 		name := plan[i].Backend
-		if !reflect.DeepEqual(now.Backends[name], b.Config.Backends[name]) {
+		if is := now.Backends[name]; is == nil || !reflect.DeepEqual(*is, b.Config.Backends[name].Reloaded(is)) {
 			note(&plan[i], "backends."+name)
 		}
 	}

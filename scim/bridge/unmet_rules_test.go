@@ -122,7 +122,7 @@ func TestPlanNamesUsersOfEachMode(t *testing.T) {
 	}
 	s.edit("canary-key-of-the-tests, mode: add_only", "canary-key-of-the-tests, mode: sync")
 	code, out := s.command("plan", "--proposed", s.path, "--exit-code")
-	if code != 3 || !strings.Contains(out, "vt: 1 call(s): 1 removed") || !strings.Contains(out, revoke+"\n") || !strings.Contains(out, "the proposed mode sync: the mode is add_only until a restart") {
+	if code != 3 || !strings.Contains(out, "vt: 1 call(s): 1 removed") || !strings.Contains(out, revoke+"\n") || !strings.Contains(out, "the proposed mode sync: the mode is add_only until a reload") {
 		t.Errorf("%d %s", code, out)
 	}
 	s.edit("canary-key-of-the-tests, mode: sync", "canary-key-of-the-tests, mode: syncs")

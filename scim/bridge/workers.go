@@ -95,7 +95,7 @@ func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metrics *console.Metrics) *delivery.Worker {
 	c := b.Config.Backends[name]
 	return &delivery.Worker{
-		Name: name, Store: s, Backend: client, Rules: b.rules.Load,
+		Name: name, Store: s, Backend: client, Policy: func() view.Policy { return b.policy.Load().of(name) },
 		Settings: settings(c), Where: where.Compile,
 		RetryInitial: time.Duration(c.Retry.Initial), RetryMax: time.Duration(c.Retry.Max),
 		CallTimeout: time.Duration(c.CallTimeout), ResyncEvery: time.Duration(c.ResyncEvery), Log: b.Log, Delivered: metrics.Delivered,
@@ -105,27 +105,18 @@ func (b *Bridge) worker(name string, s store.Store, client backend.Backend, metr
 
 // settings is what the configuration of a backend says about who has what.
 func settings(c *config.Backend) view.Settings {
-	s := view.Settings{
-		Match: c.Match, Mode: view.Mode(c.Mode), BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait), Straggler: time.Duration(c.StragglerWindow),
-		OwnAccount: c.OwnAccount, MaxRemovals: limit(c.MaxRemovals), MaxOffboardings: limit(c.MaxOffboardings),
+	return view.Settings{
+		Match: c.Match, BatchSize: c.Batch.Size, BatchWait: time.Duration(c.Batch.Wait), Straggler: time.Duration(c.StragglerWindow),
 		Invite: c.OnMissingUser != "wait", Offboard: c.OnDeactivate != "remove_roles", AccountCache: time.Duration(c.AccountCache),
 	}
-	for _, p := range c.Protect {
-		s.Protect = append(s.Protect, backend.Fold(p))
-	}
-	return s
 }
 
 // newDesk returns what answers the operators of a backend.
 func newDesk(b *Bridge, name string, client backend.Backend, e engine) *desk.Desk {
 	v := view.NewView(name, settings(b.Config.Backends[name]), client.Traits)
-	v.InForce, v.Standby, v.Clock, v.Where = b.rules.Load, e.StandsBy, time.Now, where.Compile
+	v.InForce, v.Standby, v.Clock, v.Where = func() view.Policy { return b.policy.Load().of(name) }, e.StandsBy, time.Now, where.Compile
 	if now := b.clock(); now != nil {
 		v.Clock = now
 	}
 	return &desk.Desk{View: v, Store: b.store, Nudge: e.Nudge, Log: b.Log}
-}
-
-func limit(l config.RemovalsLimit) view.Limit {
-	return view.Limit{Count: l.Count, Percent: l.Percent, Window: time.Duration(l.Window)}
 }

@@ -20,7 +20,7 @@ func reloadCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var asked console.ReloadRequest
 	var saved string
 	var why func(string) string
-	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Apply the mappings of the configuration file", Args: noArgs,
+	c := &cobra.Command{Use: "reload", Example: "  scimbridge plan --proposed config.yaml && scimbridge reload", Short: "Apply mappings, modes, brakes and operators of the configuration file", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if asked.File, err = server.File(); err == nil && saved != "" {
 				asked.Plan, err = planned.Read(saved)

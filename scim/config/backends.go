@@ -63,10 +63,14 @@ func (v *validation) backend(name string, c *Backend) {
 	if c.OnMissingUser != "wait" && c.Match != "email" {
 		v.bad(at("on_missing_user"), "needs match: email: an account is asked for by address")
 	}
-	v.brake(at("max_removals"), c.MaxRemovals)
-	v.brake(at("max_offboardings"), c.MaxOffboardings)
+	brakes(v, name, c)
 	v.credentials(at, c)
 	v.outgoing(at, c.Outgoing)
+}
+
+func brakes(v *validation, name string, c *Backend) {
+	v.brake([]string{"backends", name, "max_removals"}, c.MaxRemovals)
+	v.brake([]string{"backends", name, "max_offboardings"}, c.MaxOffboardings)
 }
 
 // brake checks the limit of a brake.

@@ -149,20 +149,37 @@ func (c *Config) Propose(file string, data []byte) (*mapping.Rules, error) {
 	return rules, nil
 }
 
-// ProposedModes returns the mode that another file gives to each backend of c, if it gives one.
-func (c *Config) ProposedModes(file string, data []byte) (map[string]string, error) {
+// ProposedBackends returns running backends with the mode and the brakes of another file. What the file does not have
+// stays: a backend, or, of one without a kind, all but the mode.
+func (c *Config) ProposedBackends(file string, data []byte, running map[string]*Backend) (map[string]*Backend, error) {
 	proposed, v, err := decode(file, data, c.Kinds)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]string{}
-	for name, b := range proposed.Backends {
-		if _, known := c.Backends[name]; known && b != nil && b.Mode != "" {
-			v.mode(name, b.Mode)
-			out[name] = b.Mode
+	out := map[string]*Backend{}
+	for name, is := range running {
+		b := *is
+		if p := proposed.Backends[name]; p != nil && p.Kind != "" {
+			b = b.Reloaded(p)
+			brakes(v, name, p)
 		}
+		if p := proposed.Backends[name]; p != nil && p.Mode != "" {
+			b.Mode = p.Mode
+			v.mode(name, p.Mode)
+		}
+		if b.Mode == "" { // the key is there without a value
+			b.Mode = is.Mode
+		}
+		out[name] = &b
 	}
 	return out, v.err(file)
+}
+
+// Reloaded is a running backend with what a reload takes from another file: the mode and the brakes.
+func (c Backend) Reloaded(from *Backend) Backend {
+	c.Mode, c.Protect, c.OwnAccount = from.Mode, from.Protect, from.OwnAccount
+	c.MaxRemovals, c.MaxOffboardings = from.MaxRemovals, from.MaxOffboardings
+	return c
 }
 
 // lineOf returns the line that a warning or a recommendation begins with.

@@ -11,8 +11,20 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Sections returns fingerprints of the parts of a configuration file: each backend, each identity
-// provider, and each other top-level key.
+// brakeKeys are the keys of a backend that a reload applies: see Backend.Reloaded.
+var brakeKeys = []string{"mode", "protect", "own_account", "max_removals", "max_offboardings"}
+
+// Reloadable lists the parts of a configuration, as Sections names them, that a reload applies.
+func (c *Config) Reloadable() []string {
+	out := []string{"mappings", "operators"}
+	for name := range c.Backends {
+		out = append(out, "backends."+name+".brakes")
+	}
+	return out
+}
+
+// Sections returns fingerprints of the parts of a configuration file: each backend but for its brakes, the brakes of
+// each, each identity provider, and each other top-level key.
 func Sections(data []byte) (map[string]string, error) {
 	out := map[string]string{}
 	var root yaml.Node
@@ -31,6 +43,9 @@ func Sections(data []byte) (map[string]string, error) {
 			parts = map[string]*yaml.Node{}
 			for key, part := range pairs(n) {
 				parts[name+"."+key] = part
+				if name == "backends" {
+					parts[name+"."+key], parts[name+"."+key+".brakes"] = withoutBrakes(part)
+				}
 			}
 		}
 		for part, n := range parts {
@@ -44,6 +59,23 @@ func Sections(data []byte) (map[string]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// withoutBrakes divides a backend into its brakes and the rest.
+func withoutBrakes(n *yaml.Node) (rest, brakes *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		return n, &yaml.Node{Kind: yaml.MappingNode}
+	}
+	one, other := *n, *n
+	one.Content, other.Content = nil, nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		to := &one
+		if slices.Contains(brakeKeys, n.Content[i].Value) {
+			to = &other
+		}
+		to.Content = append(to.Content, n.Content[i], n.Content[i+1])
+	}
+	return &one, &other
 }
 
 func pairs(n *yaml.Node) map[string]*yaml.Node {

@@ -44,7 +44,7 @@ func (c *Console) access(w http.ResponseWriter, r *http.Request) {
 func (c *Console) writeAccess(ctx context.Context, q access.Query, to io.Writer) error {
 	out, rows := bufio.NewWriterSize(to, pieceSize), 0
 	lines, buffer := json.NewEncoder(out), []byte(nil)
-	notes, err := c.Access.Report(ctx, q, func(row access.Row) error {
+	notes, err := c.Access().Report(ctx, q, func(row access.Row) error {
 		rows++
 		buffer = append(row.AppendJSON(buffer[:0]), '\n')
 		_, err := out.Write(buffer)

@@ -36,7 +36,7 @@ type Engine interface {
 type Backend struct {
 	Name   string
 	Kind   string
-	Mode   string
+	Mode   func() string // which may change with a reload
 	Engine Engine
 }
 
@@ -61,7 +61,7 @@ type Console struct {
 	Exposed   func() []string // what the configuration exposes, as "key: text"; nil: nothing
 	// Grants lists what the rules in force grant to members of a group; may be nil.
 	Grants func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant
-	Access *access.Source // what a report of access is read from
+	Access func() *access.Source // what a report of access is read from
 	// Plan computes the calls under a proposed file, or under the rules in force if proposed is
 	// nil; errors name the file. Reload reads the configuration again. Their errors are for the
 	// operator.

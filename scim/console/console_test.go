@@ -81,10 +81,11 @@ func newConsole(t *testing.T) (*Console, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sync := func() string { return "sync" }
 	c := &Console{Store: s, Metrics: NewMetrics(s, []string{"vt", "rc"}), Version: "v<1>",
 		Backends: []Backend{
-			{Name: "vt", Kind: "virustotal", Engine: &engine{state: "ok", hold: "vt-7"}},
-			{Name: "rc", Kind: "riskcloud", Engine: &engine{state: "unauthorized", reason: "listing users: unauthorized (status 401)"}},
+			{Name: "vt", Kind: "virustotal", Mode: sync, Engine: &engine{state: "ok", hold: "vt-7"}},
+			{Name: "rc", Kind: "riskcloud", Mode: sync, Engine: &engine{state: "unauthorized", reason: "listing users: unauthorized (status 401)"}},
 		}}
 	server := httptest.NewServer(c.Handler())
 	t.Cleanup(func() {

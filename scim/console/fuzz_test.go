@@ -40,7 +40,7 @@ func FuzzOperator(f *testing.F) {
 	vt := &engine{state: "ok", hold: "vt-7"}
 	const key = "key-of-the-operator"
 	proposed := 0
-	c := &Console{Store: s, Metrics: NewMetrics(s, []string{"vt"}), Key: backend.NewSecret(key), Backends: []Backend{{Name: "vt", Kind: "virustotal", Engine: vt}},
+	c := &Console{Store: s, Metrics: NewMetrics(s, []string{"vt"}), Key: backend.NewSecret(key), Backends: []Backend{{Name: "vt", Kind: "virustotal", Mode: func() string { return "sync" }, Engine: vt}},
 		Plan: func(_ context.Context, _ string, file []byte) ([]desk.Preview, error) {
 			if proposed = len(file); proposed%2 == 1 {
 				return nil, errors.New("a mistake")

@@ -165,7 +165,7 @@ func (b Backend) condition(tx store.Tx) (memory.Condition, error) {
 
 func (b Backend) status(tx store.Tx) (BackendStatus, error) {
 	is, err := b.condition(tx)
-	s := BackendStatus{Name: b.Name, Kind: b.Kind, Mode: b.Mode, State: is.State, Reason: is.Reason, PausedUntil: is.Until}
+	s := BackendStatus{Name: b.Name, Kind: b.Kind, Mode: b.Mode(), State: is.State, Reason: is.Reason, PausedUntil: is.Until}
 	if err != nil {
 		return s, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
+	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
@@ -120,14 +121,14 @@ func newDelivered(t *testing.T, users int) *delivered {
 	if err != nil {
 		t.Fatal(err)
 	}
+	limit := view.Limit{Count: 1000, Percent: 100, Window: time.Hour}
+	policy := view.Policy{Rules: compiled, Brakes: view.Brakes{Mode: view.Sync, MaxRemovals: limit, MaxOffboardings: limit}}
 	w := &delivery.Worker{
-		Name: "vt", Store: d.store.Under(lease), Backend: d.vendor, Rules: func() *mapping.Rules { return compiled },
+		Name: "vt", Store: d.store.Under(lease), Backend: d.vendor, Policy: func() view.Policy { return policy },
 		RetryInitial: time.Second, RetryMax: 5 * time.Minute, CallTimeout: 30 * time.Second,
 		Now: now, Jitter: func() float64 { return 0 },
 	}
-	w.Mode, w.BatchSize, w.BatchWait, w.Straggler = "sync", 25, time.Second, 75*time.Second
-	w.MaxRemovals.Count, w.MaxRemovals.Percent, w.MaxRemovals.Window = 1000, 100, time.Hour
-	w.MaxOffboardings = w.MaxRemovals
+	w.BatchSize, w.BatchWait, w.Straggler = 25, time.Second, 75*time.Second
 	d.worker = w.Init()
 	d.handler = (&scim.Server{
 		Store: d.store, PublicURL: "https://scim.example.com/scim/v2", Now: now, Rules: rules{compiled},
