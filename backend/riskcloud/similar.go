@@ -3,7 +3,7 @@ package riskcloud
 import (
 	"fmt"
 
-	"github.com/scimbridge/scimbridge/backend"
+	"github.com/scimbridge/scimbridge/store/nearest"
 )
 
 // similar returns the quoted id of the role that an unknown target resembles by id or by name, or "".
@@ -15,7 +15,7 @@ func similar(roles []role, target string) string {
 			words, byWord[*r.Name] = append(words, *r.Name), r.ID
 		}
 	}
-	if id := byWord[backend.Nearest(target, words, 1)]; id != "" {
+	if id := byWord[nearest.Word(target, words, 1)]; id != "" {
 		return fmt.Sprintf("%q", id)
 	}
 	return ""

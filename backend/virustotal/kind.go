@@ -8,6 +8,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/backend/virustotal/simulator"
+	"github.com/scimbridge/scimbridge/store/nearest"
 )
 
 // Kind returns the kind virustotal.
@@ -55,9 +56,9 @@ func validateRole(role string) (m backend.Mistake, wrong bool) {
 	if rolePattern.MatchString(role) && (strings.Contains(role, "${") || slices.Contains(documentedRoles, role)) {
 		return m, false
 	}
-	meant := backend.Nearest(role, documentedRoles, 2)
+	meant := nearest.Word(role, documentedRoles, 2)
 	if meant == "" {
-		meant = backend.Nearest("USER_ROLE_"+role, documentedRoles, 2)
+		meant = nearest.Word("USER_ROLE_"+role, documentedRoles, 2)
 	}
 	switch {
 	case meant != "":

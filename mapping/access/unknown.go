@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/nearest"
 	"github.com/scimbridge/scimbridge/store/record"
 )
 
@@ -35,11 +35,11 @@ func (r *report) checkNames(ctx context.Context) error {
 		if stays, err := r.unconfigured(ctx); err != nil || len(stays) > 0 {
 			return err
 		}
-		var names nearest
+		names := nearest.Names{Asked: q}
 		for _, b := range r.src.Backends {
-			names.add(q, b.Name)
+			names.Add(b.Name)
 		}
-		return &UnknownError{"backend", q, names.list(true)}
+		return &UnknownError{"backend", q, names.List(true)}
 	}
 	q := r.query.IdP
 	if q == "" || slices.Contains(r.src.IdPs, q) {
@@ -53,11 +53,11 @@ func (r *report) checkNames(ctx context.Context) error {
 	if err != nil || slices.Contains(idps, q) {
 		return err
 	}
-	var names nearest
+	names := nearest.Names{Asked: q}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(idps, r.src.IdPs)))) {
-		names.add(q, name)
+		names.Add(name)
 	}
-	return &UnknownError{"identity provider", q, names.list(true)}
+	return &UnknownError{"identity provider", q, names.List(true)}
 }
 
 // explainNothing refuses a report without rows if it was about a name that is not known.
@@ -92,24 +92,24 @@ func contains(all map[string]bool, name string) bool {
 }
 
 func unknown(what, name string, all map[string]bool) error {
-	var names nearest
+	names := nearest.Names{Asked: name}
 	for _, known := range slices.Sorted(maps.Keys(all)) {
-		names.add(name, known)
+		names.Add(known)
 	}
-	return &UnknownError{what, name, names.list(true)}
+	return &UnknownError{what, name, names.List(true)}
 }
 
 // unknownUser returns the error of a user that nothing knows.
 func (r *report) unknownUser(ctx context.Context) error {
-	var names nearest
+	var names nearest.Names
 	err := r.src.Store.View(ctx, func(tx store.Tx) error {
-		names = nearest{}
+		names = nearest.Names{Asked: r.query.User}
 		for _, idp := range tx.IdPs() {
 			for u, err := range tx.Directory(idp).Users(store.From{By: store.ByUserName}) {
 				if err != nil {
 					return err
 				}
-				names.add(r.query.User, u.UserName)
+				names.Add(u.UserName)
 			}
 		}
 		return nil
@@ -117,7 +117,7 @@ func (r *report) unknownUser(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return &UnknownError{"user", r.query.User, names.list(false)}
+	return &UnknownError{"user", r.query.User, names.List(false)}
 }
 
 // known collects the targets and roles of the rules, the ledgers and the comparisons.
@@ -163,54 +163,4 @@ func (r *report) known(ctx context.Context) (targets, roles map[string]bool, err
 		return nil
 	})
 	return targets, roles, err
-}
-
-// nearest collects the names that are nearest to one.
-type nearest struct{ found []near }
-
-type near struct {
-	name     string
-	distance int
-}
-
-// mostNear is how many names a message has.
-const mostNear = 3
-
-func (n *nearest) add(asked, name string) {
-	one := near{name, distance(store.Fold(asked), store.Fold(name))}
-	at, _ := slices.BinarySearchFunc(n.found, one, func(a, b near) int {
-		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.name, b.name))
-	})
-	n.found = slices.Insert(n.found, at, one)
-	n.found = n.found[:min(len(n.found), mostNear)]
-}
-
-// list returns the names. Of a short list all are of use, however different they are.
-func (n *nearest) list(short bool) (out []string) {
-	for _, one := range n.found {
-		if short || one.distance <= max(3, len(one.name)/3) {
-			out = append(out, one.name)
-		}
-	}
-	return out
-}
-
-// distance counts the characters by which two texts differ (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

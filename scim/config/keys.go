@@ -9,8 +9,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/scim/legible"
+	"github.com/scimbridge/scimbridge/store/nearest"
 )
 
 // unknownKey is the problem of a key that a block does not have.
@@ -24,7 +24,7 @@ func unknownKey(key *yaml.Node, fields map[string]reflect.StructField) problem {
 
 // suggestion names the known key that is meant, or all of them.
 func suggestion(key string, known []string) string {
-	if meant := backend.Nearest(key, known, 2); meant != "" {
+	if meant := nearest.Word(key, known, 2); meant != "" {
 		return fmt.Sprintf("; did you mean %q?", meant)
 	}
 	return "; known here: " + strings.Join(known, ", ")

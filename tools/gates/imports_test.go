@@ -18,7 +18,7 @@ const module = "github.com/scimbridge/scimbridge"
 var floors = [][]string{
 	{"."},
 	{"scim/cli"},
-	{"scim/cli/planned", "scim/cli/logs"},
+	{"scim/cli/planned", "scim/cli/logs", "scim/cli/rows"},
 	{"scim/demo", "scim/doctor", "scim/measure"},
 	{"scim/bridge"},
 	{"scim/console"},
@@ -51,7 +51,7 @@ var floors = [][]string{
 	{"store/bolt", "store/postgres", "store/archive", "store/audit", "store/storetest"},
 	{"store/oldsettings"},
 	{"store"},
-	{"store/record"},
+	{"store/record", "store/nearest"},
 	{"tools"},
 }
 
