@@ -19,5 +19,7 @@
 //	intern.go     strings as numbers
 //	memory.go     the bound of what a page after page leaves behind
 //	encode.go     a row as JSON
+//	blocked.go    what is blocked, and what to do
+//	drift.go      what the last comparisons found foreign or missing
 //	unknown.go    names that are not known, and those that are near
 package access

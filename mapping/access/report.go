@@ -37,7 +37,7 @@ type report struct {
 }
 
 // Report writes the rows that a query selects, and returns what the reader must know of them. The
-// error is an *UnknownError if a name of the query is not known; nothing was written then.
+// error is an *nearest.UnknownError if a name of the query is not known; nothing was written then.
 func (s *Source) Report(ctx context.Context, q Query, emit func(Row) error) (notes []string, err error) {
 	r := &report{src: s, query: q, emit: emit, names: newInterner(), memory: &memory{}}
 	r.people = newPeople(s, r.names, r.memory)

@@ -2,32 +2,14 @@ package access
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/nearest"
 	"github.com/scimbridge/scimbridge/store/record"
 )
-
-// UnknownError is a query about a name that is not known.
-type UnknownError struct {
-	What    string   // "user", "role", "target", "backend" or "identity provider"
-	Name    string   // as the query has it
-	Nearest []string // the known names that are nearest, at most three
-}
-
-// Error implements error.
-func (e *UnknownError) Error() string {
-	text := fmt.Sprintf("there is no %s %.64q", e.What, e.Name)
-	if len(e.Nearest) > 0 {
-		text += "; the nearest: " + strings.Join(e.Nearest, ", ")
-	}
-	return text
-}
 
 // checkNames refuses a backend or an identity provider that does not exist.
 func (r *report) checkNames(ctx context.Context) error {
@@ -39,7 +21,7 @@ func (r *report) checkNames(ctx context.Context) error {
 		for _, b := range r.src.Backends {
 			names.Add(b.Name)
 		}
-		return &UnknownError{"backend", q, names.List(true)}
+		return names.Unknown("backend", true)
 	}
 	q := r.query.IdP
 	if q == "" || slices.Contains(r.src.IdPs, q) {
@@ -57,7 +39,7 @@ func (r *report) checkNames(ctx context.Context) error {
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(idps, r.src.IdPs)))) {
 		names.Add(name)
 	}
-	return &UnknownError{"identity provider", q, names.List(true)}
+	return names.Unknown("identity provider", true)
 }
 
 // explainNothing refuses a report without rows if it was about a name that is not known.
@@ -96,7 +78,7 @@ func unknown(what, name string, all map[string]bool) error {
 	for _, known := range slices.Sorted(maps.Keys(all)) {
 		names.Add(known)
 	}
-	return &UnknownError{what, name, names.List(true)}
+	return names.Unknown(what, true)
 }
 
 // unknownUser returns the error of a user that nothing knows.
@@ -117,7 +99,7 @@ func (r *report) unknownUser(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return &UnknownError{"user", r.query.User, names.List(false)}
+	return names.Unknown("user", false)
 }
 
 // known collects the targets and roles of the rules, the ledgers and the comparisons.

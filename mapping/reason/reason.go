@@ -21,27 +21,39 @@ const Pin = "pin"
 type Reason struct {
 	Code      string
 	Words     string
-	Target    bool // it is about a whole target: no user gets anything there before an operator acts
-	Unfound   bool // the user has no account: nothing is there to be removed
-	OfVendor  bool // it is the code of a refusal
-	Final     bool // reading the target adds nothing
-	LookAgain bool // the account may be another by the next try: its user is looked up again
+	Remedy    string // what an operator does
+	Target    bool   // it is about a whole target: no user gets anything there before an operator acts
+	Unfound   bool   // the user has no account: nothing is there to be removed
+	OfVendor  bool   // it is the code of a refusal
+	Final     bool   // reading the target adds nothing
+	LookAgain bool   // the account may be another by the next try: its user is looked up again
 }
 
 // Blocks lists the reasons of a block.
 func Blocks() []Reason {
 	return []Reason{
-		{Code: NoAccount, Words: "the person has no account there", Unfound: true},
-		{Code: NoAddress, Words: "the person has no account there, and the value that would name one is no e-mail address", Unfound: true},
-		{Code: Rejected, Words: "the vendor refuses this person or this role", LookAgain: true},
-		{Code: "managed_elsewhere", Words: "it is provisioned from elsewhere, and the vendor refuses to change it", Target: true, OfVendor: true, Final: true},
-		{Code: "account_managed_elsewhere", Words: "the account is provisioned from elsewhere, and the vendor refuses to change it", OfVendor: true, Final: true},
-		{Code: "super_admin", Words: "it is a super-admin's, and the bridge does not touch it", Target: true, OfVendor: true, Final: true},
-		{Code: "locked", Words: "it is locked at the vendor, and no user gets it", Target: true, OfVendor: true},
-		{Code: NoTarget, Words: "the vendor has no such group or role", Target: true},
-		{Code: TooManyTargets, Words: "the names of groups create more targets than max_targets allows", Target: true},
-		{Code: Forbidden, Words: "the credential may not do this on this target"},
-		{Code: "not_shown", Words: "the vendor counts more people than it shows, and not this one", OfVendor: true, LookAgain: true},
+		{Code: NoAccount, Words: "the person has no account there",
+			Remedy: "create the account at the vendor, or correct the address at the identity provider; it is looked for again by itself", Unfound: true},
+		{Code: NoAddress, Words: "the person has no account there, and the value that would name one is no e-mail address",
+			Remedy: "give the user an e-mail address at the identity provider", Unfound: true},
+		{Code: Rejected, Words: "the vendor refuses this person or this role",
+			Remedy: "look for the account at the vendor: it may be locked, or lack a licence; then `scimbridge retry`", LookAgain: true},
+		{Code: "managed_elsewhere", Words: "it is provisioned from elsewhere, and the vendor refuses to change it",
+			Remedy: "end the provisioning from elsewhere, or delete the rule", Target: true, OfVendor: true, Final: true},
+		{Code: "account_managed_elsewhere", Words: "the account is provisioned from elsewhere, and the vendor refuses to change it",
+			Remedy: "end the provisioning of the account from elsewhere, or take the user out of the group", OfVendor: true, Final: true},
+		{Code: "super_admin", Words: "it is a super-admin's, and the bridge does not touch it",
+			Remedy: "name another role in the rule: this one is left alone", Target: true, OfVendor: true, Final: true},
+		{Code: "locked", Words: "it is locked at the vendor, and no user gets it",
+			Remedy: "unlock it at the vendor, then `scimbridge retry`", Target: true, OfVendor: true},
+		{Code: NoTarget, Words: "the vendor has no such group or role",
+			Remedy: "correct the target in the rule and reload, or create it at the vendor", Target: true},
+		{Code: TooManyTargets, Words: "the names of groups create more targets than max_targets allows",
+			Remedy: "delete the groups that are not meant, or raise max_targets and reload", Target: true},
+		{Code: Forbidden, Words: "the credential may not do this on this target",
+			Remedy: "give the credential the right at the vendor, then `scimbridge retry`"},
+		{Code: "not_shown", Words: "the vendor counts more people than it shows, and not this one",
+			Remedy: "look for the user at the vendor, then `scimbridge retry`", OfVendor: true, LookAgain: true},
 	}
 }
 

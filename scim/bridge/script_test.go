@@ -39,6 +39,9 @@ func TestScripts(t *testing.T) {
 		},
 		"release": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(held.Close()) },
 		"expand":  expandFile, "until": untilPrinted, "send": sendSCIM, "occupy": occupyAddress, "certificate": makeCertificate,
+		"replace": func(ts *testscript.TestScript, _ bool, args []string) { // OLD NEW FILE
+			ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(ts.ReadFile(args[2]), args[0], args[1])), 0o600))
+		},
 	}})
 }
 

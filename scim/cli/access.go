@@ -1,19 +1,17 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
-	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scimbridge/scimbridge/mapping/access"
 	"github.com/scimbridge/scimbridge/scim/cli/remote"
+	"github.com/scimbridge/scimbridge/scim/cli/rows"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 )
@@ -43,13 +41,13 @@ standard error with --csv and --json.`
 func accessCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var q access.Query
 	var at string
-	var asCSV, asJSON bool
+	var form rows.Format
 	c := &cobra.Command{Use: "access", Short: "Show who has which role, since when and why, now or at a moment", Long: accessLong, Args: noArgs,
 		Example: "  scimbridge access --user ada@example.com\n  scimbridge access --role USER_ROLE_GROUP_ADMIN --at 2026-11-26T12:00:00Z\n" +
 			"  scimbridge access --unmanaged\n  scimbridge access --csv > access.csv\n  scimbridge access --json | jq -r 'select(.state==\"blocked\") | .user'"}
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		if asCSV && asJSON {
-			return usageError{errors.New("--csv and --json exclude each other")}
+		if err := form.Check(); err != nil {
+			return usageError{err}
 		}
 		for _, name := range []string{"user", "role", "target", "backend", "idp", "at"} {
 			if f := c.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
@@ -59,15 +57,8 @@ func accessCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 		if q.At, err = momentOf(at, time.Now()); err != nil {
 			return usageError{fmt.Errorf("--at %q %w", legible.Clip(at), err)}
 		}
-		var out rowWriter = newTable(stdout)
-		notes := stdout
-		switch {
-		case asCSV:
-			out, notes = newCSV(stdout), c.ErrOrStderr()
-		case asJSON:
-			out, notes = jsonRows{bufio.NewWriterSize(stdout, 1<<16)}, c.ErrOrStderr()
-		}
-		return readAccess(c, server, q, out, notes)
+		_, err = rows.Read(c.Context(), server, "/api/access?"+console.AccessQuery(q).Encode(), rows.New(form, stdout, accessColumns()), notesTo(c, form, stdout))
+		return err
 	}
 	f := c.Flags()
 	f.StringVar(&q.User, "user", "", "of this user: a userName, an e-mail address, an externalId, an id or an account")
@@ -77,76 +68,62 @@ func accessCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	f.StringVar(&q.IdP, "idp", "", "of users of this identity provider, by its name in the configuration")
 	f.StringVar(&at, "at", "", "as of this moment: 2026-11-26 (0:00 UTC), 2026-11-26T12:00:00Z, or 24h (ago)")
 	f.BoolVar(&q.Unmanaged, "unmanaged", false, "only what the bridge did not grant, or gave up")
-	f.BoolVar(&asCSV, "csv", false, "print CSV, safe to open in a spreadsheet")
-	f.BoolVar(&asJSON, "json", false, "print JSON, one object a line")
+	form.Flags(c)
 	return c
 }
 
-// rowWriter prints rows.
-type rowWriter interface {
-	row(line []byte) error
-	end(rows int) error
+// notesTo is where the notes of a list go: away from what a program reads.
+func notesTo(c *cobra.Command, form rows.Format, stdout io.Writer) io.Writer {
+	if form.CSV || form.JSON {
+		return c.ErrOrStderr()
+	}
+	return stdout
 }
 
-// readAccess prints the answer of the server while it arrives.
-func readAccess(c *cobra.Command, server *remote.Server, q access.Query, out rowWriter, notes io.Writer) error {
-	o, err := remote.New(server)
-	if err != nil {
-		return err
-	}
-	o.Patient() // a large directory takes a while
-	body, err := o.Open(c.Context(), http.MethodGet, "/api/access?"+console.AccessQuery(q).Encode(), nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }() // read to its end, or of no use
-	lines := bufio.NewReaderSize(body, 1<<16)
-	var said []string
-	for {
-		raw, err := lines.ReadBytes('\n')
-		if err != nil {
-			return fmt.Errorf("reading the server's answer, which broke off: %w", err)
-		}
-		if bytes.HasPrefix(raw, []byte(`{"user":`)) {
-			if err := out.row(raw); err != nil {
-				return err
+func accessColumns() rows.Columns[access.Row] {
+	return rows.Columns[access.Row]{
+		Table: []string{"USER", "ACCOUNT", "BACKEND", "TARGET", "ROLE", "STATE", "SINCE", "WHY", "REQUEST", "CONFIRMED"},
+		Cells: func(r *access.Row) []string {
+			confirmed := rows.Moment(r.Confirmed)
+			if r.ConfirmedBy != "" {
+				confirmed += " " + r.ConfirmedBy
 			}
-			continue
-		}
-		var line console.AccessLine
-		if err := json.Unmarshal(raw, &line); err != nil {
-			return fmt.Errorf("reading the server's answer: %w", err)
-		}
-		if line.End == nil {
-			said = append(said, line.Note)
-			continue
-		}
-		if err := out.end(*line.End); err != nil {
-			return err
-		}
-		for _, n := range said {
-			if _, err := fmt.Fprintln(notes, "note: "+legible.Text(n)); err != nil {
-				return err
-			}
-		}
-		return nil
+			return []string{r.User, r.Account, r.Backend, r.Target, r.Role, stateWords(r), rows.Moment(r.Since), why(r.From), cmp.Or(r.Request, r.RequestedBy), confirmed}
+		},
+		CSV: []string{"user", "identity_provider", "id", "account", "backend", "target", "role", "state", "has", "change", "reason", "hold",
+			"since", "why", "request", "requested_by", "confirmed", "confirmed_by"},
+		CSVCells: func(r *access.Row) []string {
+			return []string{r.User, r.IdP, r.UserID, r.Account, r.Backend, r.Target, r.Role, r.State, r.Has, r.Change, r.Reason, r.Hold,
+				rows.Moment(r.Since), why(r.From), r.Request, r.RequestedBy, rows.Moment(r.Confirmed), r.ConfirmedBy}
+		},
+		None: "no grant matches",
 	}
 }
 
-// readRow reads a row of the server's answer.
-func readRow(line []byte) (r access.Row, err error) {
-	if err := json.Unmarshal(line, &r); err != nil {
-		return r, fmt.Errorf("reading the server's answer: %w", err)
+// why names the groups that give a role, and the rules.
+func why(from []access.Cause) string {
+	all := make([]string, 0, len(from))
+	for _, c := range from {
+		text := c.IdP + "/" + c.Group
+		if c.Line > 0 {
+			text += fmt.Sprintf(" (line %d)", c.Line)
+		}
+		all = append(all, text)
 	}
-	return r, nil
+	return strings.Join(all, "; ")
 }
 
-// jsonRows passes rows on as they come.
-type jsonRows struct{ to *bufio.Writer }
-
-func (j jsonRows) row(line []byte) error {
-	_, err := j.to.Write(line)
-	return err
+// stateWords returns a state with what is to become of it and why.
+func stateWords(r *access.Row) string {
+	s := strings.ReplaceAll(r.State, "_", " ")
+	if r.State == access.Pending {
+		s += " " + r.Change
+	}
+	if r.Reason != "" {
+		s += ": " + r.Reason
+	}
+	if r.Hold != "" {
+		s += " (" + r.Hold + ")"
+	}
+	return s
 }
-
-func (j jsonRows) end(int) error { return j.to.Flush() }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/cli/remote"
+	"github.com/scimbridge/scimbridge/scim/cli/rows"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
@@ -46,9 +47,16 @@ func withStore(file string, do func(store.Store) error) error {
 func auditVerifyCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var head, file string
 	var p printed
-	c := p.flag(&cobra.Command{Use: "verify", Short: "Check that no event of the audit trail was changed, removed, added or moved", Args: noArgs,
-		Example: "  scimbridge audit verify --head 9c0f…   # a head that was recorded earlier\n  scimbridge audit verify --store /backup/scimbridge.db",
-		RunE: func(c *cobra.Command, _ []string) error {
+	c := p.flag(&cobra.Command{Use: "verify [FILE]", Short: "Check that no event of the audit trail was changed, removed, added or moved", Args: atMostOne,
+		Long:    "Check that no event of the audit trail was changed, removed, added or moved.\n\nWith a FILE the lines of an export are checked by themselves (- is standard input): that no\nevent in it was changed, and, where lines follow each other in the chain, that none is missing.",
+		Example: "  scimbridge audit verify --head 9c0f…   # a head that was recorded earlier\n  scimbridge audit verify --store /backup/scimbridge.db\n  scimbridge audit verify export.jsonl",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 && file != "" {
+				return usageError{errors.New("a FILE and --store exclude each other")}
+			}
+			if len(args) == 1 {
+				return verifyFile(c.InOrStdin(), args[0], head, p, stdout)
+			}
 			report, err := verifyTrail(c.Context(), server, file, head)
 			if err != nil {
 				return err
@@ -64,6 +72,46 @@ func auditVerifyCommand(server *remote.Server, stdout io.Writer) *cobra.Command 
 	c.Flags().StringVar(&head, "head", "", "a head that was recorded earlier and must be in the chain")
 	c.Flags().StringVar(&file, "store", "", storeUsage)
 	return c
+}
+
+// verifyFile checks an export; "-" is standard input.
+func verifyFile(stdin io.Reader, name, head string, p printed, stdout io.Writer) error {
+	from := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("reading the export: %w", err)
+		}
+		defer func() { _ = f.Close() }() // only read
+		from = f
+	}
+	report, err := audit.VerifyFile(from, head)
+	if err != nil {
+		return err
+	}
+	words := fmt.Sprintf("%d events", report.Events)
+	if report.Events > 0 {
+		words += fmt.Sprintf(", from %s to %s, are as they were sealed", report.From.Format(time.RFC3339), report.To.Format(time.RFC3339))
+	}
+	if report.Forgotten > 0 {
+		words += fmt.Sprintf("; %d before them are not in the file", report.Forgotten)
+	}
+	if report.Waiting > 0 {
+		words += fmt.Sprintf("; %d more have no place in the chain, so nothing is known of them", report.Waiting)
+	}
+	if report.Partial {
+		words += "\nthe export is a selection: whether events between its lines are missing is not known"
+	}
+	if report.Known > 0 {
+		words += fmt.Sprintf("\nthe recorded head is that of place %d", report.Known)
+	}
+	if err := p.say(stdout, report, "%s\n", words); err != nil {
+		return err
+	}
+	if report.Broken != "" {
+		return fmt.Errorf("the export is not what was written: %s", report.Broken)
+	}
+	return nil
 }
 
 func verifyTrail(ctx context.Context, server *remote.Server, file, head string) (report audit.Report, err error) {
@@ -108,7 +156,8 @@ func auditExportCommand(server *remote.Server, stdout io.Writer) *cobra.Command 
 	var f audit.Filter
 	var since, until, from string
 	var p printed
-	c := p.flag(&cobra.Command{Use: "export [FILE]", Short: "Write the audit trail as JSON lines", Args: atMostOne,
+	var asCSV bool
+	c := p.flag(&cobra.Command{Use: "export [FILE]", Short: "Write the audit trail as JSON lines, or as CSV", Args: atMostOne,
 		Example: "  scimbridge audit export --person ada@example.com --since 2026-11-01\n  scimbridge audit export --role USER_ROLE_GROUP_ADMIN --since 720h | jq -r '[.event.at, .event.type, .event.name] | @tsv'\n  scimbridge audit export --request 6f1c0f0e-5d2b-4f0e-9a3f-2c9d8f1b7a60",
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			now := time.Now()
@@ -119,10 +168,10 @@ func auditExportCommand(server *remote.Server, stdout io.Writer) *cobra.Command 
 				return usageError{fmt.Errorf("--until %q %w", legible.Clip(until), err)}
 			}
 			write := func(to io.Writer) error {
-				if from != "" {
-					return withStore(from, func(s store.Store) error { return audit.Export(c.Context(), s, f, to) })
+				if asCSV {
+					return asEvents(rows.Format{CSV: true}, to, func(to io.Writer) error { return exportTrail(c.Context(), server, f, from, to) })
 				}
-				return fetch(c.Context(), server, "/api/audit?"+console.AuditQuery(f).Encode(), to)
+				return exportTrail(c.Context(), server, f, from, to)
 			}
 			if len(args) == 0 {
 				return write(stdout)
@@ -146,8 +195,17 @@ func auditExportCommand(server *remote.Server, stdout io.Writer) *cobra.Command 
 	c.Flags().StringVar(&f.Role, "role", "", "about this role, or the role of this target")
 	c.Flags().StringVar(&f.Backend, "backend", "", "about this backend")
 	c.Flags().StringVar(&f.Request, "request", "", "what this request changed, and the grants, revocations and holds that followed")
+	c.Flags().StringVar(&f.Type, "type", "", "of this type, such as grant, or hold for all decisions about holds")
 	c.Flags().StringVar(&from, "store", "", storeUsage)
+	c.Flags().BoolVar(&asCSV, "csv", false, "write CSV, safe to open in a spreadsheet; it cannot be verified")
 	return c
+}
+
+func exportTrail(ctx context.Context, server *remote.Server, f audit.Filter, from string, to io.Writer) error {
+	if from != "" {
+		return withStore(from, func(s store.Store) error { return audit.Export(ctx, s, f, to) })
+	}
+	return fetch(ctx, server, "/api/audit?"+console.AuditQuery(f).Encode(), to)
 }
 
 // momentOf reads a date, a time, or how long ago; "" is the zero time.

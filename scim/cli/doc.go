@@ -21,7 +21,11 @@
 //	action.go   resync, retry, resume
 //	hold.go     hold list, approve, reject
 //	group.go    group show
+//	access.go   access
+//	blocked.go  blocked list
+//	drift.go    drift list
 //	audit.go    audit verify, audit export
+//	events.go   events tail
 //	backup.go   backup
 //	restore.go  restore
 //	export.go   export

@@ -83,7 +83,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	root.AddCommand(
 		serveCommand(&configFile, stderr, now), checkCommand(&configFile, stdout, stderr), demoCommand(stdout, stderr),
 		tokenCommand(stdout), versionCommand(stdout), configCommand(stdout), holdCommand(at, stdout), groupCommand(at, stdout), statusCommand(at, stdout),
-		planCommand(at, stdout), explainCommand(at, stdout), accessCommand(at, stdout), reloadCommand(at, stdout),
+		planCommand(at, stdout), explainCommand(at, stdout), accessCommand(at, stdout), blockedCommand(at, stdout), driftCommand(at, stdout), eventsCommand(at, stdout), reloadCommand(at, stdout),
 		doctorCommand(&configFile, stdout), backupCommand(at, stdout), restoreCommand(&configFile, stdout), resumeCommand(at, stdout),
 		exportCommand(at, stdout), importCommand(&configFile, os.Stdin, stdout), migrateCommand(&configFile, stdout), auditCommand(at, stdout), measureCommand(&configFile, stdout, stderr),
 		actionCommand(at, stdout, "resync", "Compare the backends with the ledger now", "compare with what is there"),
@@ -107,7 +107,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 }
 
 // remoteCommands call a running server, here or elsewhere.
-var remoteCommands = []string{"access", "audit", "backup", "explain", "export", "group", "hold", "plan", "reload", "resume", "resync", "retry", "status"}
+var remoteCommands = []string{"access", "audit", "backup", "blocked", "drift", "events", "explain", "export", "group", "hold", "plan", "reload", "resume", "resync", "retry", "status"}
 
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {

@@ -1,24 +1,13 @@
 package console
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/access"
 )
-
-// AccessLine is a line of the answer of GET /api/access: a row, a note, or the end. An answer without
-// an end broke off.
-type AccessLine struct {
-	*access.Row
-	Note string `json:"note,omitempty"`
-	End  *int   `json:"end,omitempty"` // how many rows there were
-}
 
 // access writes who has which role, as the query selects: see AccessQuery.
 func (c *Console) access(w http.ResponseWriter, r *http.Request) {
@@ -36,32 +25,14 @@ func (c *Console) access(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	c.stream("application/jsonl", 0, func() writeFunc {
-		return func(ctx context.Context, to io.Writer) error { return c.writeAccess(ctx, q, to) }
-	})(w, r)
-}
-
-func (c *Console) writeAccess(ctx context.Context, q access.Query, to io.Writer) error {
-	out, rows := bufio.NewWriterSize(to, pieceSize), 0
-	lines, buffer := json.NewEncoder(out), []byte(nil)
-	notes, err := c.Access().Report(ctx, q, func(row access.Row) error {
-		rows++
-		buffer = append(row.AppendJSON(buffer[:0]), '\n')
-		_, err := out.Write(buffer)
-		return err
+	c.lines(w, r, func(ctx context.Context, emit func([]byte) error) (listEnd, error) {
+		var buffer []byte
+		notes, err := c.Access().Report(ctx, q, func(row access.Row) error {
+			buffer = row.AppendJSON(buffer[:0])
+			return emit(buffer)
+		})
+		return listEnd{notes: notes}, err
 	})
-	if err != nil {
-		return err
-	}
-	for _, n := range notes {
-		if err := lines.Encode(AccessLine{Note: n}); err != nil {
-			return err
-		}
-	}
-	if err := lines.Encode(AccessLine{End: &rows}); err != nil {
-		return err
-	}
-	return out.Flush()
 }
 
 // AccessQuery returns a query as that of GET /api/access.

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/scimbridge/scimbridge/mapping/access"
+	"github.com/scimbridge/scimbridge/store/nearest"
 )
 
 type writeFunc func(ctx context.Context, to io.Writer) error
@@ -64,7 +64,7 @@ func (c *Console) stream(contentType string, most time.Duration, what func() wri
 			to.end = to.now().Add(most)
 		}
 		err := what()(r.Context(), to)
-		var unknown *access.UnknownError
+		var unknown *nearest.UnknownError
 		switch {
 		case err == nil:
 			return

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
@@ -21,12 +22,13 @@ type Filter struct {
 	Role         string    // a role, or a target
 	Backend      string
 	Request      string // a request id: its changes, and the grants and revocations that followed
+	Type         string // a type of events, or its first part: "hold" selects "hold.approve", too
 }
 
 func (f Filter) has(e store.Event, p *person) bool {
 	return (f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until)) &&
 		(f.Backend == "" || e.Backend == f.Backend) && (f.Request == "" || e.Request == f.Request) &&
-		(f.Role == "" || e.Role != "" && (store.Fold(e.Role) == store.Fold(f.Role) || e.Target == f.Role)) &&
+		(f.Type == "" || e.Type == f.Type || strings.HasPrefix(e.Type, f.Type+".")) && (f.Role == "" || e.Role != "" && (store.Fold(e.Role) == store.Fold(f.Role) || e.Target == f.Role)) &&
 		(p == nil || p.in(e))
 }
 
@@ -41,7 +43,8 @@ type line struct {
 	Event  json.RawMessage   `json:"event"`
 }
 
-// Export writes the selected events as JSON lines, in the order of the chain, then those without a place.
+// Export writes the selected events as JSON lines, in the order of the chain, then those without a place. The error is a
+// *nearest.UnknownError if a name of the filter is in no event; nothing was written then.
 func Export(ctx context.Context, s store.Store, f Filter, to io.Writer) error {
 	out := bufio.NewWriter(to)
 	w := writer{store: s, filter: f, to: json.NewEncoder(out)}
@@ -57,13 +60,12 @@ type writer struct {
 	filter Filter
 	person *person
 	to     *json.Encoder
+	lines  int
 }
 
 func (w *writer) run(ctx context.Context) (err error) {
-	if w.filter.Person != "" {
-		if w.person, err = find(ctx, w.store, w.filter.Person); err != nil {
-			return err
-		}
+	if w.person, err = w.filter.who(ctx, w.store); err != nil {
+		return err
 	}
 	r := reader{store: w.store, loose: map[uint64]bool{}}
 	for {
@@ -72,8 +74,10 @@ func (w *writer) run(ctx context.Context) (err error) {
 			return err
 		}
 		if len(page) == 0 {
-			if ended, err := w.unsealed(ctx, r.last); ended || err != nil {
+			if ended, err := w.unsealed(ctx, r.last); err != nil {
 				return err
+			} else if ended {
+				return w.filter.explainNothing(ctx, w)
 			}
 		}
 		for _, p := range page {
@@ -142,5 +146,6 @@ func (w *writer) line(ctx context.Context, e store.Event, l line) error {
 			return err
 		}
 	}
+	w.lines++
 	return w.to.Encode(l)
 }

@@ -35,9 +35,9 @@ type Report struct {
 // finds a trail that was cut at its end or chained again from the start. An error means that the check
 // itself failed.
 func Verify(ctx context.Context, s store.Store, known string) (Report, error) {
-	noted, err := hex.DecodeString(known)
-	if known != "" && (err != nil || len(noted) != len(store.Seal{}.Digest)) {
-		return Report{}, fmt.Errorf("a head has %d hexadecimal digits, as `scimbridge audit verify` prints it", 2*len(store.Seal{}.Digest))
+	noted, err := notedHead(known)
+	if err != nil {
+		return Report{}, err
 	}
 	v := verifier{noted: noted, reader: reader{store: s, loose: map[uint64]bool{}}}
 	err = v.run(ctx)

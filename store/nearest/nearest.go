@@ -3,6 +3,7 @@ package nearest
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -58,6 +59,11 @@ func (n *Names) List(short bool) (out []string) {
 	return out
 }
 
+// Unknown returns an *UnknownError for the name that was asked for.
+func (n *Names) Unknown(what string, short bool) error {
+	return &UnknownError{What: what, Name: n.Asked, Nearest: n.List(short)}
+}
+
 // Distance counts the single-letter edits between two texts, in bytes. Its time is the product of their lengths.
 func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
@@ -76,4 +82,20 @@ func Distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// UnknownError is a query about a name that is not known.
+type UnknownError struct {
+	What    string   // such as "user" or "role"
+	Name    string   // as the query has it
+	Nearest []string // the known names that are nearest, at most three
+}
+
+// Error implements error.
+func (e *UnknownError) Error() string {
+	text := fmt.Sprintf("there is no %s %.64q", e.What, e.Name)
+	if len(e.Nearest) > 0 {
+		text += "; the nearest: " + strings.Join(e.Nearest, ", ")
+	}
+	return text
 }

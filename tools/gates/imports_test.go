@@ -18,7 +18,8 @@ const module = "github.com/scimbridge/scimbridge"
 var floors = [][]string{
 	{"."},
 	{"scim/cli"},
-	{"scim/cli/planned", "scim/cli/logs", "scim/cli/rows"},
+	{"scim/cli/rows"},
+	{"scim/cli/planned", "scim/cli/logs", "scim/cli/remote"},
 	{"scim/demo", "scim/doctor", "scim/measure"},
 	{"scim/bridge"},
 	{"scim/console"},
