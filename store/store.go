@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/store/record"
@@ -191,7 +193,10 @@ type Origin struct {
 	Initiator string // identity provider, "operator", or an observation of the bridge itself
 	Token     string // the credential of the initiator
 	Request   string // request id
-	At        time.Time
+	// Groups are the groups that the request changed, or those of the user that count on the target of the mark, each as
+	// "identity provider/displayName" and on a line. They name the causes of a revocation.
+	Groups string
+	At     time.Time
 }
 
 // Mark means "recompute this subject on this target": its grants there may be wrong. It has no payload,
@@ -209,12 +214,31 @@ type Mark struct {
 	Origin    Origin
 }
 
-// OrElse returns the newer of two: o itself if both have the same time.
+// OrElse returns the newer of two, o if both have the same time, with the groups of both.
 func (o Origin) OrElse(other Origin) Origin {
 	if other.At.After(o.At) {
-		return other
+		o, other = other, o
+	}
+	if other.Groups != "" && other.Groups != o.Groups {
+		o.Groups = JoinGroups(o.Groups, other.Groups)
 	}
 	return o
+}
+
+// mostGroups is how many groups an Origin names.
+const mostGroups = 5
+
+// JoinGroups joins lists of groups as they are in an Origin: each group once, the first five of them.
+func JoinGroups(lists ...string) string {
+	var all []string
+	for _, list := range lists {
+		for g := range strings.SplitSeq(list, "\n") {
+			if g != "" && len(all) < mostGroups && !slices.Contains(all, g) {
+				all = append(all, g)
+			}
+		}
+	}
+	return strings.Join(all, "\n")
 }
 
 // Waiting is what waits on a target.

@@ -152,6 +152,7 @@ func (w *recorder) writeHold(tx store.Tx, a *account, e store.Entry, h plan.Hold
 	}
 	err = tx.Ledger(w.Name).PutEntry(e)
 	if err == nil {
+		event.Causes = a.Causes[e.Role]
 		_, err = tx.Events().Append(memory.Initiated(event, a.Origin))
 	}
 	return err

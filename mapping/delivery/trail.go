@@ -10,7 +10,7 @@ import (
 
 // event tells that the backend has, or has no longer, what an entry of an account says, and how that is known.
 func (w *recorder) event(e store.Entry, a *view.Account, want, adopted bool, evidence string, now time.Time) store.Event {
-	out := store.Event{At: now, Type: "revoke", Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Evidence: evidence}
+	out := store.Event{At: now, Type: "revoke", Actor: "bridge", Backend: w.Name, Target: e.Target, Account: e.Account, Role: e.Role, Name: e.Key, Evidence: evidence, Causes: a.Causes[e.Role]}
 	switch {
 	case adopted:
 		out.Type = "adopt"
@@ -22,9 +22,6 @@ func (w *recorder) event(e store.Entry, a *view.Account, want, adopted bool, evi
 		out.Detail = "deactivated or deleted"
 	default:
 		out.Detail = "no group gives it"
-	}
-	if want {
-		out.Causes = a.Causes[e.Role]
 	}
 	if len(a.Users) == 1 {
 		out.IdP, out.Subject = a.Users[0].IdP, a.Users[0].User

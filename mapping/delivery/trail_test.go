@@ -60,10 +60,10 @@ func TestTheTrailTellsFromWhichGroup(t *testing.T) {
 	w.expectTrail(
 		"grant okta/u0 u0@example.com ADMIN of a0, acme: okta/Admins and okta/Bosses (rule in line 7) (clean answer)",
 		"grant okta/u0 u0@example.com SCAN of a0, acme: okta/Bosses (rule in line 7) (clean answer)",
-		"revoke okta/u0 u0@example.com ADMIN of a0, acme: no group gives it (clean answer)",
-		"revoke okta/u0 u0@example.com SCAN of a0, acme: no group gives it (clean answer)",
+		"revoke okta/u0 u0@example.com ADMIN of a0, acme: okta/Bosses (rule in line 7) and okta/Adminsno group gives it (clean answer)",
+		"revoke okta/u0 u0@example.com SCAN of a0, acme: okta/Bosses (rule in line 7)no group gives it (clean answer)",
 		"grant okta/u1 u1@example.com ADMIN of a1, acme: okta/Admins (clean answer)",
-		"revoke okta/u1 u1@example.com ADMIN of a1, acme: deactivated or deleted (clean answer)",
+		"revoke okta/u1 u1@example.com ADMIN of a1, acme: okta/Adminsdeactivated or deleted (clean answer)",
 	)
 }
 
@@ -107,5 +107,24 @@ func TestTheTrailNamesSoManyGroups(t *testing.T) {
 	w.pass(5 * time.Second)
 	if got := w.trail(); strings.Count(got, " and okta/g") != 19 {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestHoldNamesItsCause: a hold names the group and the rule, as the revocation after it does, also of a rule that is gone.
+func TestHoldNamesItsCause(t *testing.T) {
+	lined := admins
+	lined.Line = 3
+	w := newWorld(t, lined)
+	w.config = func(d configured) { d.Protect = []string{"u0@example.com"} }
+	w.restart()
+	team(w, 2, "Admins")
+	w.join("okta", "u0", "Admins")
+	w.join("okta", "u1", "Admins")
+	w.pass(5 * time.Second)
+	w.leave("okta", "u0", "Admins")
+	w.pass(5 * time.Second)
+	const grant = " ADMIN of a0, acme: okta/Admins (rule in line 3)"
+	if got := w.trail(); !strings.Contains(got, "hold / u0@example.com"+grant) {
+		t.Errorf("the trail tells\n%s", got)
 	}
 }

@@ -141,8 +141,10 @@ func (w *world) by(idp string) store.Origin {
 }
 
 func (w *world) touch(tx store.Tx, idp, user, group string) {
+	by := w.by(idp)
+	by.Groups = idp + "/" + group
 	for _, t := range w.rules.Targets(idp, store.Group{DisplayName: group}) {
-		if err := tx.Work(t.Backend).Touch(t.Target, w.clock, w.by(idp), store.Subject{IdP: idp, User: user}); err != nil {
+		if err := tx.Work(t.Backend).Touch(t.Target, w.clock, by, store.Subject{IdP: idp, User: user}); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -45,16 +45,23 @@ func (w *Desk) decideEnd(tx store.Tx, hold Hold, by Decision, approved bool) err
 }
 
 // decide finds the hold by what was listed of it, and carries out the decision, in one transaction.
-func (w *Desk) decide(ctx context.Context, id string, by Decision, approve bool) error {
-	err := w.Store.Update(ctx, func(tx store.Tx) error {
+func (w *Desk) decide(ctx context.Context, id string, by Decision, approve bool) (more bool, err error) {
+	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		all, err := w.allHolds(tx)
 		if err != nil {
 			return err
 		}
 		h, err := listed(all, id)
-		switch {
-		case err != nil:
+		if more = false; err == nil && approve && by.Two {
+			more, err = approveOnce(w, tx, h, by)
+		}
+		if err != nil || more {
 			return err
+		}
+		if err := forgetApprovals(tx, w.Name, all, h.base()); err != nil {
+			return err
+		}
+		switch {
 		case h.Group != nil:
 			return w.decidePin(tx, h, by, approve)
 		case h.Why == reason.NoTarget:
@@ -64,10 +71,10 @@ func (w *Desk) decide(ctx context.Context, id string, by Decision, approve bool)
 		}
 		return w.decideRemovals(tx, h, by, approve)
 	})
-	if err == nil {
+	if err == nil && !more {
 		w.Nudge()
 	}
-	return err
+	return more, err
 }
 
 // decideRemovals approves or rejects the removals of a hold.

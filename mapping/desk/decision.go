@@ -12,6 +12,8 @@ type Decision struct {
 	By      store.Origin // the operator and the request; Decide adds the time
 	Reason  string       // in the words of the operator
 	Approve bool         // false: reject
+	// Two: an approval needs two operators, and not the one whose reload caused the hold.
+	Two bool
 }
 
 // signed adds the operator and the reason to the event of a decision.
@@ -26,18 +28,21 @@ func (d Decision) signed(e store.Event) store.Event {
 // that Holds lists: it pins the content. ErrNoHold: there is no such hold; ErrChanged: it is not what
 // was listed. A grant of a user under `protect`, or of the credential's own account, cannot be
 // approved: ErrProtected. About a group that took a name which is bound to another group, an
-// approval binds the name to it, and a rejection keeps it out.
-func (w *Desk) Decide(ctx context.Context, id string, d Decision) error {
+// approval binds the name to it, and a rejection keeps it out. more: of two approvals it was the first,
+// and nothing was done yet; ErrSameOperator and ErrCaused say who may not give the second.
+func (w *Desk) Decide(ctx context.Context, id string, d Decision) (more bool, err error) {
 	d.By.At = w.Clock()
 	return w.decide(ctx, id, d, d.Approve)
 }
 
 // Approve is Decide for an actor who gives no reason.
 func (w *Desk) Approve(ctx context.Context, id, actor, request string) error {
-	return w.Decide(ctx, id, Decision{By: store.Origin{Initiator: actor, Request: request}, Approve: true})
+	_, err := w.Decide(ctx, id, Decision{By: store.Origin{Initiator: actor, Request: request}, Approve: true})
+	return err
 }
 
 // Reject is the other decision: see Approve.
 func (w *Desk) Reject(ctx context.Context, id, actor, request string) error {
-	return w.Decide(ctx, id, Decision{By: store.Origin{Initiator: actor, Request: request}})
+	_, err := w.Decide(ctx, id, Decision{By: store.Origin{Initiator: actor, Request: request}})
+	return err
 }

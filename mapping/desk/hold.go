@@ -20,7 +20,9 @@ type Hold struct {
 	Since   time.Time  `json:"since"`
 	Grants  []HeldItem `json:"grants"`          // that would be taken away
 	Group   *HeldGroup `json:"group,omitempty"` // that would be accepted
-	end     bool       // of an off-boarding that takes away more than roles
+	// Approved is the first of two approvals, if the configuration asks for two.
+	Approved *FirstApproval `json:"approved_by,omitempty"`
+	end      bool           // of an off-boarding that takes away more than roles
 }
 
 // HeldItem is one role of one account, or a permission set of the target, which all its users would

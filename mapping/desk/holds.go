@@ -76,7 +76,7 @@ func (w *Desk) allHolds(tx store.Tx) ([]Hold, error) {
 			return nil, err
 		}
 	}
-	return out, nil
+	return out, approvedOnce(tx, out)
 }
 
 // removalHolds reads the holds of the ledger.

@@ -17,6 +17,7 @@ type Rules struct {
 	Fresh   bool              `json:"fresh,omitempty"`   // not everything was compared with those in force yet
 	Allowed string            `json:"allowed,omitempty"` // the fingerprint of rules whose revocations an operator lets go
 	Cut     bool              `json:"cut,omitempty"`     // the oldest of Former are forgotten
+	By      string            `json:"by,omitempty"`      // the credential of the operator who reloaded them last; "": a start
 }
 
 func rulesKey(backend string) string { return "rules/" + backend }
@@ -40,6 +41,16 @@ func (r Rules) Put(tx store.Tx, backend string) error {
 		return fmt.Errorf("writing the rules of before: %w", err)
 	}
 	return tx.SetSetting(rulesKey(backend), raw)
+}
+
+// RulesAreOf notes which operator takes rules into force.
+func RulesAreOf(tx store.Tx, backend, operator string) error {
+	r, err := RulesOf(tx, backend)
+	if err != nil || r.By == operator {
+		return err
+	}
+	r.By = operator
+	return r.Put(tx, backend)
 }
 
 // AllowRevocations lets go what rules take away that are in force or are about to be, also what is held of it.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/backend"
@@ -26,7 +27,7 @@ type Account struct {
 
 	Marks  []store.Mark        // settled together when nothing is left to do for the account
 	Links  []store.Link        // of its users
-	Causes map[string][]string // by role: the groups and rules that give it, for the audit trail
+	Causes map[string][]string // by role: the groups and rules that give it, or gave it until now, for the audit trail
 	Origin store.Origin        // of the newest mark that concerns it
 }
 
@@ -67,7 +68,9 @@ func (a *Account) because(idp string, g mapping.Grant) {
 		if r.Rule.Line > 0 {
 			cause += fmt.Sprintf(" (rule in line %d)", r.Rule.Line)
 		}
-		a.Causes[g.Role] = append(a.Causes[g.Role], cause)
+		if !slices.Contains(a.Causes[g.Role], cause) {
+			a.Causes[g.Role] = append(a.Causes[g.Role], cause)
+		}
 	}
 }
 

@@ -45,6 +45,9 @@ func (w *View) loadOrigins(tx store.Tx, target string, v *Visit, since map[store
 		if a.Origin, err = w.Origin(tx, target, a, since); err != nil {
 			return err
 		}
+		if err := becauseEnded(w, tx, target, a); err != nil {
+			return err
+		}
 	}
 	return nil
 }

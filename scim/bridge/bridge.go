@@ -86,7 +86,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err := b.bindNames(ctx, rules); err != nil {
 		return err
 	}
-	b.policy.Store(newPolicy(rules, b.Config.Backends))
+	first := newPolicy(rules, b.Config.Backends)
+	first.approvals = b.Config.Operators.Approvals
+	b.policy.Store(first)
 	b.file.path, b.file.kinds = b.Path, b.Config.Kinds
 	b.file.took(data)
 	if err := b.loaded(ctx, store.Event{Actor: "bridge", Detail: "start"}, data); err != nil {
@@ -144,7 +146,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	}
 	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
 		Traffic: traffic, Uses: &b.notices.uses, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.rejectedOperator, Operators: func() auth.Operators { return *b.operators.Load() }, Access: func() *access.Source { return reportSource(b) },
-		Ignored: &b.ignored, Omitted: &b.omissions, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant {
+		Ignored: &b.ignored, Omitted: &b.omissions, Approvals: func() int { return b.policy.Load().approvals }, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant {
 			return desk.GroupGrants(tx, b.policy.Load().rules, idp, g)
 		}}
 	for _, n := range names {

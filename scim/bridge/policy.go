@@ -9,15 +9,18 @@ import (
 	"github.com/scimbridge/scimbridge/scim/config"
 )
 
-// policy is what a reload changes, at one moment: the rules, and the brakes of each backend.
+// policy is what a reload changes, at one moment: the rules, the brakes of each backend, and how many operators must
+// approve a hold.
 type policy struct {
+	approvals int
+
 	rules    *mapping.Rules
 	backends map[string]*config.Backend
 	brakes   map[string]view.Brakes
 }
 
 func newPolicy(rules *mapping.Rules, backends map[string]*config.Backend) *policy {
-	p := &policy{rules, backends, map[string]view.Brakes{}}
+	p := &policy{rules: rules, backends: backends, brakes: map[string]view.Brakes{}}
 	for name, c := range backends {
 		p.brakes[name] = brakes(c)
 	}

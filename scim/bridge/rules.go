@@ -100,7 +100,7 @@ func (b *Bridge) readRules(meant string) (*mapping.Rules, []byte, error) {
 	}
 	rules, err := b.Config.Propose(b.Path, data)
 	if err == nil { // a file is taken as a whole or refused
-		_, err = b.Config.ProposedOperators(b.Path, data)
+		_, _, err = b.Config.ProposedOperators(b.Path, data)
 	}
 	return rules, data, err
 }
@@ -144,14 +144,18 @@ func fits(saved, now []desk.Preview) bool {
 // takeRules takes rules and operators into force. An error is one of the store or of the operators, and leaves the
 // previous ones.
 func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byte, asked console.ReloadRequest) (out console.Reloaded, err error) {
-	operators, err := b.Config.ProposedOperators(b.Path, data)
+	operators, approvals, err := b.Config.ProposedOperators(b.Path, data)
 	if err != nil {
 		return out, err
+	}
+	if now := b.policy.Load(); now != nil && now.approvals > 1 && (asked.Plan != nil || asked.AllowRevocations > 0) {
+		return out, errors.New("operators.approvals is 2, and a reload is of one operator: reload without --plan and --allow-revocations, and let two operators approve the hold")
 	}
 	policy, err := proposedPolicy(b, rules, b.Path, data)
 	if err != nil {
 		return out, err
 	}
+	policy.approvals = approvals
 	plan, err := b.previews(ctx, policy)
 	if err != nil {
 		return out, err
@@ -160,15 +164,13 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 		return out, errors.New("the saved plan no longer fits what would be done now; make it again with `scimbridge plan --proposed`")
 	}
 	sum := sha256.Sum256(data)
-	out = console.Reloaded{File: b.Path, SHA256: hex.EncodeToString(sum[:]), Revocations: console.OnlyByRules(plan), Plan: plan}
+	out = console.Reloaded{File: b.Path, SHA256: hex.EncodeToString(sum[:]), Revocations: console.OnlyByRules(plan), Approvals: approvals, Plan: plan}
 	out.Allowed = asked.Plan != nil || asked.AllowRevocations > 0 && out.Revocations <= asked.AllowRevocations
 	if err := b.bindNames(ctx, rules); err != nil {
 		return out, err
 	}
-	if out.Allowed {
-		if err := allowRevocations(ctx, b, rules); err != nil {
-			return out, err
-		}
+	if err := sign(ctx, b, rules, asked.By, out.Allowed); err != nil {
+		return out, err
 	}
 	if err := b.loaded(ctx, asked.By.Sign(store.Event{Detail: "reload"}), data, b.Config.Reloadable()...); err != nil {
 		return out, err
@@ -188,18 +190,27 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 	return out, nil
 }
 
-// allowRevocations lets go what rules alone take away, before they are in force.
-func allowRevocations(ctx context.Context, b *Bridge, rules *mapping.Rules) error {
+// sign notes whose rules are about to be in force, if an operator asked for them. allowed: what they alone take away is let
+// go.
+func sign(ctx context.Context, b *Bridge, rules *mapping.Rules, by console.Decision, allowed bool) error {
+	if by.Operator.Name == "" && by.Request == "" { // another replica has noted it
+		return nil
+	}
 	err := b.store.Update(ctx, func(tx store.Tx) error {
 		for _, name := range slices.Sorted(maps.Keys(b.workers)) {
-			if err := memory.AllowRevocations(tx, name, rules.Fingerprint(name)); err != nil {
+			if err := memory.RulesAreOf(tx, name, by.Operator.Credential()); err != nil {
 				return err
+			}
+			if allowed {
+				if err := memory.AllowRevocations(tx, name, rules.Fingerprint(name)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("letting go what the rules take away: %w", err)
+		return fmt.Errorf("noting whose rules they are: %w", err)
 	}
 	return nil
 }

@@ -23,9 +23,9 @@ func (c *change) append(e store.Event) (uint64, error) {
 	return c.tx.Events().Append(e)
 }
 
-// origin returns what the marks of this request record of it.
-func (c *change) origin() store.Origin {
-	return store.Origin{Initiator: c.IdP, Token: c.Token, Request: c.ID, At: c.now}
+// origin returns what the marks of this request record of it: the groups are those by which the mark counts.
+func (c *change) origin(groups ...string) store.Origin {
+	return store.Origin{Initiator: c.IdP, Token: c.Token, Request: c.ID, Groups: store.JoinGroups(groups...), At: c.now}
 }
 
 func (c *change) userEvent(event string, old, next store.User) error {

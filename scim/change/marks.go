@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -61,7 +62,7 @@ func (c *change) touch(g store.Group, subjects ...store.Subject) error {
 	}
 	for _, t := range c.Rules.Targets(c.IdP, g) {
 		c.marked[t.Backend] = true
-		if err := c.tx.Work(t.Backend).Touch(t.Target, c.now, c.origin(), subjects...); err != nil {
+		if err := c.tx.Work(t.Backend).Touch(t.Target, c.now, c.origin(c.IdP+"/"+g.DisplayName), subjects...); err != nil {
 			return err
 		}
 	}
@@ -84,16 +85,24 @@ func (c *change) touchOtherRules(subjects ...store.Subject) error {
 // first.
 func (c *change) markUser(id string, offBoards bool) error {
 	subject := store.Subject{IdP: c.IdP, User: id}
+	groups := map[mapping.Target][]string{}
+	var targets []mapping.Target
 	for g, err := range c.dir.GroupsOf(id) {
 		if err != nil {
 			return err
 		}
 		for _, t := range c.Rules.Targets(c.IdP, g) {
-			c.marked[t.Backend] = true
-			touch := c.touchOf(t.Backend, offBoards)
-			if err := touch(t.Target, c.now, c.origin(), subject); err != nil {
-				return err
+			if groups[t] == nil {
+				targets = append(targets, t)
 			}
+			groups[t] = append(groups[t], c.IdP+"/"+g.DisplayName)
+		}
+	}
+	for _, t := range targets {
+		c.marked[t.Backend] = true
+		touch := c.touchOf(t.Backend, offBoards)
+		if err := touch(t.Target, c.now, c.origin(groups[t]...), subject); err != nil {
+			return err
 		}
 	}
 	if !offBoards {

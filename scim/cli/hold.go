@@ -83,6 +83,7 @@ func (d *decision) run(ctx context.Context, id string) error {
 		ID       string     `json:"id"`
 		Decision string     `json:"decision"`
 		Why      string     `json:"why"`
+		More     string     `json:"more,omitempty"` // "approval": another operator must approve, too
 		Hold     *desk.Hold `json:"hold,omitempty"` // if the id did not say
 	}
 	if err := o.Call(ctx, http.MethodPost, d.why("/api/holds/"+url.PathEscape(id)+"/"+d.word), &answer); err != nil {
@@ -93,6 +94,10 @@ func (d *decision) run(ctx context.Context, id string) error {
 			answer.Hold = &holds[shown]
 		}
 		return printJSON(d.stdout, answer)
+	}
+	if answer.More != "" {
+		_, err = fmt.Fprintf(d.stdout, "hold %s: approved by you; it is delivered once another operator approves it, too\n", id)
+		return err
 	}
 	_, err = fmt.Fprintf(d.stdout, "hold %s: %s\n", id, cmp.Or(decisionWords[d.word+" "+answer.Why], decisionWords[d.word]))
 	return err
@@ -147,6 +152,9 @@ func showHolds(w io.Writer, holds []desk.Hold) error {
 	}
 	footer := map[bool]string{}
 	for _, h := range holds {
+		if a := h.Approved; a != nil {
+			fmt.Fprintf(w, "\n%s: %s approved it at %s; another operator must approve it, too.\n", h.ID, a.Operator, legible.Moment(a.At))
+		}
 		if h.Group != nil {
 			showHeldGroup(w, h)
 			footer[true] = "\nscimbridge hold approve ID binds the name to the group that has it now; scimbridge hold reject ID keeps the group out until it takes the name again."

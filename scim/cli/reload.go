@@ -63,6 +63,9 @@ func byRules(done console.Reloaded) string {
 	case done.Allowed:
 		return fmt.Sprintf("Only the changed mapping takes away %d role(s), as you allowed.\n", done.Revocations)
 	}
+	if done.Approvals > 1 {
+		return fmt.Sprintf("Only the changed mapping takes away %d role(s): they are held. Two operators must approve that, and you are\nneither of them: see `scimbridge hold list`. Or put the rules back.\n", done.Revocations)
+	}
 	return fmt.Sprintf("Only the changed mapping takes away %d role(s): they are held. Decide with `scimbridge hold list`,\nlet all of them go with `scimbridge reload --allow-revocations %d`, or put the rules back.\n", done.Revocations, done.Revocations)
 }
 

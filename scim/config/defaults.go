@@ -22,6 +22,8 @@ func Default() *Config {
 		Console: Console{Listen: "127.0.0.1:8081"},
 		Store:   Store{Driver: "bolt", Path: "data/scimbridge.db", Lease: Duration(15 * time.Second)},
 		Audit:   Audit{Duration(365 * 24 * time.Hour)},
+
+		Operators: Operators{Approvals: 1},
 	}
 }
 

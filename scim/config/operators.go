@@ -11,6 +11,8 @@ import (
 // Operators is who may use the operator API, besides those who can read the key file of the server.
 type Operators struct {
 	Keys []OperatorKey `yaml:"keys"`
+	// Approvals is how many operators must approve a hold: 1 or 2.
+	Approvals int `yaml:"approvals"`
 }
 
 // OperatorKey is the key of an operator.
@@ -23,6 +25,7 @@ type OperatorKey struct {
 
 func (c Operators) check(v *validation) {
 	var names []string
+	approvers := 1 // local
 	for i, k := range c.Keys {
 		path := []string{"operators", "keys", strconv.Itoa(i)}
 		at := func(key string) []string { return append(slices.Clone(path), key) }
@@ -35,6 +38,9 @@ func (c Operators) check(v *validation) {
 			v.bad(at("name"), "%q has a key already: a key names exactly one operator", k.Name)
 		}
 		names = append(names, k.Name)
+		if role, _ := auth.ParseRole(k.Role); role >= auth.Approver {
+			approvers++
+		}
 		if _, known := auth.ParseRole(k.Role); !known {
 			v.bad(at("role"), "%q is not one of viewer, approver, admin", legible.Clip(k.Role))
 		}
@@ -43,6 +49,11 @@ func (c Operators) check(v *validation) {
 			continue
 		}
 		v.token(at("key"), "the operator "+k.Name, Token{k.Key, k.Expires})
+	}
+	if at := []string{"operators", "approvals"}; c.Approvals < 1 || c.Approvals > 2 {
+		v.bad(at, "is how many operators must approve a hold: 1 or 2")
+	} else if c.Approvals > approvers {
+		v.bad(at, "is 2, and only the operator %q could approve: give a key the role approver or admin", auth.Local)
 	}
 }
 
@@ -65,11 +76,11 @@ func (c Operators) List() (auth.Operators, error) {
 	return out, nil
 }
 
-// ProposedOperators returns the operators of another file, checked against the credentials of c.
-func (c *Config) ProposedOperators(file string, data []byte) (auth.Operators, error) {
+// ProposedOperators returns the operators of another file and how many must approve, checked against the credentials of c.
+func (c *Config) ProposedOperators(file string, data []byte) (all auth.Operators, approvals int, err error) {
 	proposed, v, err := decode(file, data, c.Kinds)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for name, idp := range c.IdentityProviders {
 		for _, t := range idp.Tokens {
@@ -82,7 +93,8 @@ func (c *Config) ProposedOperators(file string, data []byte) (auth.Operators, er
 	}
 	proposed.Operators.check(v)
 	if err := v.err(file); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return proposed.Operators.List()
+	all, err = proposed.Operators.List()
+	return all, proposed.Operators.Approvals, err
 }

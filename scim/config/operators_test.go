@@ -45,7 +45,7 @@ func TestOperatorKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := conf.ProposedOperators("file", []byte(text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, _, err := conf.ProposedOperators("file", []byte(text)); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("a reload: %v; want %s", err, c.want)
 			}
 		})

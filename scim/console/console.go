@@ -25,7 +25,7 @@ type Engine interface {
 	Holds(ctx context.Context) ([]desk.Hold, error)
 	CountHolds(ctx context.Context) (int, error)
 	ShowHolds(ctx context.Context) ([]desk.Hold, error) // to an operator, who decides about what is listed
-	Decide(ctx context.Context, id string, d desk.Decision) error
+	Decide(ctx context.Context, id string, d desk.Decision) (more bool, err error)
 	Retry(ctx context.Context) error
 	Resync(ctx context.Context) error
 	Explain(ctx context.Context, who, role string) ([]desk.Why, error)
@@ -52,6 +52,8 @@ type Console struct {
 	Key      backend.Secret   // of the operator "local"; zero: there is none
 	// Operators returns the configured operators; nil: none. Without any key the operator API is closed.
 	Operators func() auth.Operators
+	// Approvals is how many operators must approve a hold; nil: one.
+	Approvals func() int
 	Tokens    []Token
 	Signing   []string // the identity providers that sign tokens
 	Traffic   *Traffic // nil: not recorded

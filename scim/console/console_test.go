@@ -59,13 +59,13 @@ func (e *engine) Explain(_ context.Context, who, _ string) ([]desk.Why, error) {
 	return []desk.Why{{Backend: e.state, IdP: "entra", UserID: "2", User: who}, {Backend: e.state, IdP: "okta", UserID: "1", User: who}}, nil
 }
 
-func (e *engine) Decide(_ context.Context, id string, d desk.Decision) error {
+func (e *engine) Decide(_ context.Context, id string, d desk.Decision) (more bool, err error) {
 	if id != e.hold || id == "" {
-		return desk.ErrNoHold
+		return false, desk.ErrNoHold
 	}
 	word := map[bool]string{true: "approve", false: "reject"}[d.Approve]
 	e.asked = append(e.asked, strings.TrimSuffix(d.By.Initiator+" "+d.By.Token+" "+word+" "+id+" "+d.Reason, " "))
-	return nil
+	return false, nil
 }
 
 // failing is a store whose disk is gone.

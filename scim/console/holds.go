@@ -66,18 +66,26 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 	by := store.Origin{Initiator: operator, Token: d.Operator.Credential(), Request: d.Request}
 	for _, b := range c.Backends {
 		why := reasonOf(r.Context(), b.Engine, id)
-		err := b.Engine.Decide(r.Context(), id, desk.Decision{By: by, Reason: d.Reason, Approve: decision == "approve"})
+		more, err := b.Engine.Decide(r.Context(), id, desk.Decision{By: by, Reason: d.Reason, Approve: decision == "approve", Two: c.Approvals != nil && c.Approvals() > 1})
 		switch {
+		case errors.Is(err, desk.ErrSameOperator):
+			refuse(w, http.StatusConflict, "you approved this hold already: it needs two operators, so another one must approve it")
+		case errors.Is(err, desk.ErrCaused):
+			refuse(w, http.StatusConflict, "your reload caused this hold: it needs two operators, and you are neither of them")
 		case errors.Is(err, desk.ErrNoHold):
 			continue
 		case errors.Is(err, desk.ErrChanged):
 			c.holdChanged(w, r)
 		case errors.Is(err, desk.ErrProtected):
-			refuse(w, http.StatusConflict, "the configuration protects this user: remove the user from `protect` or `own_account` and restart, or reject the hold")
+			refuse(w, http.StatusConflict, "the configuration protects this user: remove the user from `protect` or `own_account` and run `scimbridge reload`, or reject the hold")
 		case err != nil:
 			refuse(w, http.StatusServiceUnavailable, "the decision cannot be stored now; nothing was changed")
 		default:
-			answer(w, http.StatusOK, map[string]string{"id": id, "decision": decision, "why": why})
+			done := map[string]string{"id": id, "decision": decision, "why": why}
+			if more {
+				done["more"] = "approval"
+			}
+			answer(w, http.StatusOK, done)
 		}
 		return
 	}

@@ -25,6 +25,7 @@ type Reloaded struct {
 	SHA256      string         `json:"sha256"`
 	Revocations int            `json:"revocations"`         // that come of the changed mapping alone
 	Allowed     bool           `json:"revocations_allowed"` // else they are held
+	Approvals   int            `json:"approvals"`           // how many operators must approve a hold
 	Plan        []desk.Preview `json:"plan"`
 }
 

@@ -30,8 +30,12 @@ func scanMark(r pgx.CollectableRow) (m markID, err error) {
 	m.key = m.Target
 	pgtext.Unshorten(whole, &m.Target, &s.IdP, &s.User, &s.Account)
 	s.Event, m.Seq, m.Since, m.NotBefore, m.Reason = uint64(event), uint64(seq), pgtext.Moment(since), pgtext.Moment(notBefore), pgtext.Plain(m.Reason)
-	if o := &m.Origin; len(origin) == 3 {
+	if o := &m.Origin; len(origin) == 3 { // of earlier versions, too
 		pgtext.Unshorten(origin, &o.Initiator, &o.Token, &o.Request)
+		o.At = pgtext.Moment(asked)
+	} else if len(origin) > 3 {
+		origin = pgtext.Plains(origin)
+		o.Initiator, o.Token, o.Request, o.Groups = origin[0], origin[1], origin[2], store.JoinGroups(origin[3:]...)
 		o.At = pgtext.Moment(asked)
 	}
 	return m, err
@@ -78,14 +82,19 @@ func (w *work) touch(target string, at time.Time, by store.Origin, urgent bool, 
 	}
 	var origin []string
 	if by != (store.Origin{}) {
-		origin = pgtext.Texts([]string{by.Initiator, by.Token, by.Request})
+		origin = []string{by.Initiator, by.Token, by.Request}
+		if by.Groups != "" {
+			origin = append(origin, by.Groups)
+		}
+		origin = pgtext.Texts(origin)
 	}
 	err = w.Later(`INSERT INTO marks (backend, target, idp, usr, account, event, whole, seq, since, state, urgent, tries, not_before, reason, origin, asked)
 		SELECT $1, $2, idp, usr, account, event, whole, nextval('mark_numbers'), $8, 0, $9, 0, NULL, '', $10::text[], $11::int8 FROM (
 			SELECT idp, usr, account, event, CASE WHEN ($7::text[])[4 * ordinal] IS NOT NULL THEN ($7::text[])[4 * ordinal - 3 : 4 * ordinal] END AS whole
 			FROM unnest($3::text[], $4::text[], $5::text[], $6::int8[]) WITH ORDINALITY AS s (idp, usr, account, event, ordinal) ORDER BY ordinal) AS subjects
 		ON CONFLICT (backend, target, usr, idp, account, event) DO UPDATE SET seq = excluded.seq, state = 0, urgent = marks.urgent OR excluded.urgent, tries = 0, not_before = NULL, reason = '',
-			origin = CASE WHEN excluded.asked >= marks.asked OR marks.asked IS NULL THEN excluded.origin ELSE marks.origin END, asked = greatest(marks.asked, excluded.asked)`,
+			origin = CASE WHEN excluded.asked >= marks.asked OR marks.asked IS NULL THEN excluded.origin || array_remove(marks.origin[4:8], excluded.origin[4])
+				ELSE marks.origin || array_remove(excluded.origin[4:8], marks.origin[4]) END, asked = greatest(marks.asked, excluded.asked)`,
 		b, pgtext.Key(target), idps, users, accounts, events, long, pgtext.Nanos(at), urgent, origin, pgtext.Nanos(by.At))
 	if err != nil {
 		return fmt.Errorf("touch: %w", err)

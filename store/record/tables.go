@@ -24,6 +24,7 @@ const (
 // Tables returns an empty record of each typed table, in the order of their names.
 func Tables() []Record {
 	return []Record{
+		new(Approval),
 		new(Command),
 		new(Comparison),
 		new(Condition),
@@ -212,6 +213,26 @@ func (*Listing) Table() Table {
 // Fields implements Record.
 func (r *Listing) Fields() []any {
 	return []any{&r.Backend, &r.Listing, &r.At}
+}
+
+// Approval is the first of two approvals that a hold needs. It is void once the hold has another content.
+type Approval struct {
+	Backend  string
+	ID       string // of the hold
+	Digest   string // of what was approved
+	Operator string // the credential of the operator
+	Reason   string // in the words of the operator
+	At       time.Time
+}
+
+// Table implements Record.
+func (*Approval) Table() Table {
+	return Table{"approvals", []string{"backend", "id", "digest", "operator", "reason", "at"}, 2, false}
+}
+
+// Fields implements Record.
+func (r *Approval) Fields() []any {
+	return []any{&r.Backend, &r.ID, &r.Digest, &r.Operator, &r.Reason, &r.At}
 }
 
 // ShownHold is a hold that was listed for an operator: it must not grow.

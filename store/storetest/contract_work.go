@@ -89,7 +89,13 @@ func testMarks(t *testing.T, s store.Store) {
 func testOrigins(t *testing.T, s store.Store) {
 	u, v := store.Subject{Account: "u"}, store.Subject{Account: "v"}
 	by := func(request string, sec int64) store.Origin {
-		return store.Origin{Initiator: "idp", Token: "t\x00", Request: request, At: At(sec)}
+		return store.Origin{Initiator: "idp", Token: "t\x00", Request: request, Groups: fmt.Sprintf("idp/g%d\x00", sec%3), At: At(sec)}
+	}
+	with := func(o store.Origin, groups ...string) store.Origin { // of both, the newer one's first
+		for _, g := range groups {
+			o.Groups += "\nidp/" + g + "\x00"
+		}
+		return o
 	}
 	step := func(what string, touch func(w store.Work) error, want store.Origin) {
 		t.Helper()
@@ -108,15 +114,15 @@ func testOrigins(t *testing.T, s store.Store) {
 	step("without an origin", func(w store.Work) error { return w.Touch("t", At(1), store.Origin{}, u, v) }, store.Origin{})
 	step("with an origin", func(w store.Work) error { return w.Touch("t", At(2), by("one", 2), u) }, by("one", 2))
 	step("without an origin again", func(w store.Work) error { return w.Touch("t", At(3), store.Origin{}, v, u) }, by("one", 2))
-	step("one that goes first", func(w store.Work) error { return w.TouchUrgent("t", At(4), by("two", 4), u, v) }, by("two", 4))
-	step("what was asked earlier", func(w store.Work) error { return w.Touch("t", At(5), by("one", 3), u) }, by("two", 4))
-	step("at one moment", func(w store.Work) error { return w.Touch("t", At(6), by("three", 4), v, u) }, by("three", 4))
+	step("one that goes first", func(w store.Work) error { return w.TouchUrgent("t", At(4), by("two", 4), u, v) }, with(by("two", 4), "g2"))
+	step("what was asked earlier", func(w store.Work) error { return w.Touch("t", At(5), by("one", 3), u) }, with(by("two", 4), "g2", "g0"))
+	step("at one moment", func(w store.Work) error { return w.Touch("t", At(6), by("three", 4), v, u) }, with(by("three", 4), "g2", "g0"))
 	step("parked", func(w store.Work) error {
 		m, err := w.Mark("t", u)
 		m.State, m.Origin = store.Held, by("not Park's to change", 9)
 		_, err2 := w.Park(m)
 		return errors.Join(err, err2)
-	}, by("three", 4))
+	}, with(by("three", 4), "g2", "g0"))
 	step("settled and marked again", func(w store.Work) error {
 		m, err := w.Mark("t", u)
 		_, err2 := w.Settle(m)

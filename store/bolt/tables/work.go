@@ -114,6 +114,9 @@ func EncodeMark(key []byte, m store.Mark) []byte {
 	e.String(m.Origin.Token)
 	e.String(m.Origin.Request)
 	e.Time(m.Origin.At)
+	if m.Origin.Groups != "" { // without it the record has the form of earlier versions
+		e.String(m.Origin.Groups)
+	}
 	return e.Seal(key)
 }
 
@@ -130,6 +133,9 @@ func DecodeMark(key, record []byte) (m store.Mark, err error) {
 	m.State, m.NotBefore = store.MarkState(d.Byte()), d.Time()
 	m.Reason, m.Tries, m.Urgent = d.String(), int(d.Int()), d.Bool()
 	m.Origin.Initiator, m.Origin.Token, m.Origin.Request, m.Origin.At = d.String(), d.String(), d.String(), d.Time()
+	if d.More() {
+		m.Origin.Groups = d.String()
+	}
 	if m.State > store.Held {
 		d.Fail()
 	}
