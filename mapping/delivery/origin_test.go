@@ -60,7 +60,7 @@ func TestTheTrailNamesTheRequest(t *testing.T) {
 	w.vendor.refuse["a9/SCAN"] = true
 	w.resync()
 	w.pass(20 * time.Second)
-	w.expectAsked("drift.missing a9 SCAN by bridge: resync")
+	w.expectAsked("drift.missing a9 SCAN by bridge: resync", "grant.refused a9 SCAN by bridge: resync")
 	delete(w.vendor.refuse, "a9/SCAN") // the user who is bound to the account has waited in its place
 	w.pass(time.Hour)
 	w.expectAsked("grant a9 SCAN by bridge: resync")
@@ -102,7 +102,7 @@ func TestTheTrailNamesTheRequestAfterDoubt(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
-	w.expectAsked("grant a1 ADMIN by okta t1 r2")
+	w.expectAsked("grant.refused a1 ADMIN by okta t1 r2", "grant a1 ADMIN by okta t1 r2")
 }
 
 // looking is a vendor that is asked for the account of a user, while something happens.

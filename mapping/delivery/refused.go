@@ -39,11 +39,18 @@ func (w *sender) single(ctx context.Context, s step, failure *backend.Error) err
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		note, ok := v.right[role]
 		if !ok {
+			known := e.Note == "refused" // the trail has it: a repetition is no event
 			e.Note = "refused"
 			if !failure.Unsent { // it may be done all the same
 				e.State = store.Unknown
 			}
-			return nil
+			if known {
+				return nil
+			}
+			event := w.event(*e, s.accounts[e.Account].Account, want, false, fmt.Sprintf("refused with %d %s", failure.Status, failure.Code), now)
+			event.Type, event.Detail = event.Type+".refused", reasonOf(failure)
+			_, err := tx.Events().Append(event)
+			return err
 		}
 		_, known := s.accounts[e.Account].Owned[role]
 		adopted := want && (!known || e.Adopted && e.Since.IsZero())

@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -43,7 +45,11 @@ func (b *Bridge) loaded(ctx context.Context, e store.Event, data []byte, only ..
 		}
 		loaded := e
 		loaded.At, loaded.Type, loaded.Detail = b.now().UTC(), "config.load", e.Detail+", version "+b.Version
-		loaded.Before, loaded.After = changed(before, now), changed(now, before)
+		loaded.Before, loaded.After = changed(before, now, ""), changed(now, before, config.RulesText(data))
+		if data != nil {
+			sum := sha256.Sum256(data)
+			loaded.Evidence = "file with SHA-256 " + hex.EncodeToString(sum[:])
+		}
 		if _, err := tx.Events().Append(loaded); err != nil {
 			return err
 		}
@@ -56,8 +62,8 @@ func (b *Bridge) loaded(ctx context.Context, e store.Event, data []byte, only ..
 }
 
 // changed returns the fingerprints that the other lacks as a JSON object; "" if there are
-// none.
-func changed(of, other map[string]string) string {
+// none. With the fingerprint of mappings comes their text, if one is given.
+func changed(of, other map[string]string, rules string) string {
 	differ := map[string]string{}
 	for name, print := range of {
 		if other[name] != print {
@@ -66,6 +72,9 @@ func changed(of, other map[string]string) string {
 	}
 	if len(differ) == 0 {
 		return ""
+	}
+	if differ["mappings"] != "" && rules != "" {
+		differ["rules"] = rules
 	}
 	out, _ := json.Marshal(differ) // of texts: cannot fail
 	return string(out)

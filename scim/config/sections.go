@@ -61,6 +61,31 @@ func Sections(data []byte) (map[string]string, error) {
 	return out, nil
 }
 
+// mostRules is how much of the text of the rules an event holds, in bytes.
+const mostRules = 64 << 10
+
+// RulesText returns the mappings of a configuration file as YAML, without comments and secrets. Of a longer text than 64 KiB
+// only the beginning is returned, and that is said at its end.
+func RulesText(data []byte) string {
+	var root yaml.Node
+	if yaml.Unmarshal(data, &root) != nil || len(root.Content) == 0 {
+		return "" // Sections has reported it
+	}
+	n := pairs(root.Content[0])["mappings"]
+	if n == nil {
+		return ""
+	}
+	hideLiterals(n, false)
+	text, err := yaml.Marshal(n)
+	if err != nil {
+		return ""
+	}
+	if len(text) > mostRules {
+		return strings.ToValidUTF8(string(text[:mostRules]), "") + fmt.Sprintf("\n# %d more bytes are left out\n", len(text)-mostRules)
+	}
+	return string(text)
+}
+
 // withoutBrakes divides a backend into its brakes and the rest.
 func withoutBrakes(n *yaml.Node) (rest, brakes *yaml.Node) {
 	if n.Kind != yaml.MappingNode {

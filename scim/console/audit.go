@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,7 +29,7 @@ func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
 // auditExport writes the events that the query selects: see AuditQuery.
 func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	f, ok := filterOf(w, q)
+	f, ok := c.filterOf(w, q)
 	if !ok {
 		return
 	}
@@ -38,7 +39,7 @@ func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
 }
 
 // filterOf reads a query; an invalid one is answered.
-func filterOf(w http.ResponseWriter, q url.Values) (f audit.Filter, ok bool) {
+func (c *Console) filterOf(w http.ResponseWriter, q url.Values) (f audit.Filter, ok bool) {
 	f = audit.Filter{Person: q.Get("person"), Role: q.Get("role"), Backend: q.Get("backend"), Request: q.Get("request"), Type: q.Get("type")}
 	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
 		if text := q.Get(name); text != "" {
@@ -49,6 +50,7 @@ func filterOf(w http.ResponseWriter, q url.Values) (f audit.Filter, ok bool) {
 			}
 		}
 	}
+	f.Configured = slices.ContainsFunc(c.Backends, func(b Backend) bool { return b.Name == f.Backend })
 	return f, true
 }
 
@@ -60,7 +62,7 @@ const mostNewest = 10_000
 // The end of the answer has the place after which to ask next.
 func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	f, ok := filterOf(w, q)
+	f, ok := c.filterOf(w, q)
 	if !ok {
 		return
 	}

@@ -21,6 +21,7 @@ type Filter struct {
 	Person       string    // a userName, an e-mail address, an externalId, the id of a user, or an account
 	Role         string    // a role, or a target
 	Backend      string
+	Configured   bool   // Backend exists, also if no event is about it
 	Request      string // a request id: its changes, and the grants and revocations that followed
 	Type         string // a type of events, or its first part: "hold" selects "hold.approve", too
 }

@@ -62,7 +62,7 @@ func (f Filter) explainNothing(ctx context.Context, w *writer) error {
 		return user.Unknown("user", false)
 	case f.Role != "" && !there.role:
 		return role.Unknown("role", true)
-	case f.Backend != "" && !there.backend:
+	case f.Backend != "" && !there.backend && !f.Configured:
 		return backend.Unknown("backend", true)
 	case f.Type != "" && !there.kind:
 		return kind.Unknown("type of events", true)
