@@ -34,17 +34,43 @@ func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	all, err := c.explained(r.Context(), user, role)
-	if err == nil && len(all) > 0 && c.Access != nil {
+	names := nearest.Names{Asked: user}
+	switch {
+	case err != nil:
+	case len(all) == 0:
+		err = c.Store.View(r.Context(), func(tx store.Tx) error {
+			names = nearest.Names{Asked: user}
+			return addUserNames(tx, &names)
+		})
+	case c.Access != nil:
 		err = c.addAccess(r.Context(), all, user, role)
 	}
 	switch {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, storeFailure)
 	case len(all) == 0:
-		refuse(w, http.StatusNotFound, unknownUser)
+		refuse(w, http.StatusNotFound, withNearest(unknownUser, &names))
 	default:
 		answer(w, http.StatusOK, all)
 	}
+}
+
+// addUserNames takes the userName of every user into account.
+func addUserNames(tx store.Tx, names *nearest.Names) error {
+	if len(names.Asked) > longestCompared {
+		return nil
+	}
+	for _, idp := range tx.IdPs() {
+		for u, err := range tx.Directory(idp).Users(store.From{By: store.ByUserName}) {
+			if err != nil {
+				return err
+			}
+			if len(u.UserName) <= longestCompared {
+				names.Add(u.UserName)
+			}
+		}
+	}
+	return nil
 }
 
 // explained asks every backend. A user of several identity providers is listed once for each.
