@@ -12,6 +12,7 @@
 //	backend.go    the ledger of a backend, target by target
 //	target.go     what is read of one target
 //	state.go      the state of one grant
+//	shows.go      whether a comparison tells who has a role
 //	people.go     users, memberships and accounts, all of them
 //	scope.go      users, memberships and accounts of one user
 //	trail.go      the audit trail, replayed up to a moment

@@ -94,7 +94,11 @@ func (t *target) history(r *Row, e *store.Entry) {
 
 // shows reports whether the last comparison of the target tells who has a role.
 func (t *target) shows(role string) bool {
-	return t.comparison.Shows == record.AnyRole || role != "" && t.comparison.Shows == role
+	return showsRole(t.comparison, role)
+}
+
+func showsRole(c record.Comparison, role string) bool {
+	return c.Shows == record.AnyRole || role != "" && c.Shows == role
 }
 
 // withoutEntry fills in how a grant stands that a group gives and that is not in the ledger.

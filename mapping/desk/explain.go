@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,20 @@ type WhyGrant struct {
 	State  string   `json:"state"`            // what the ledger and the marks say, in words
 	Answer string   `json:"answer,omitempty"` // the last one of the backend, in words
 
+	// Has, Reason and Past are of the report of access: the caller fills them in.
+	Has    string `json:"has"`              // yes, no or unknown
+	Reason string `json:"reason,omitempty"` // a code: why not, or what the role waits for
+	Past
+
 	missed []int // the indexes of the rules in Not
+}
+
+// Past is where a grant comes from, as the audit trail has it. A field is empty if it is not known.
+type Past struct {
+	Since       time.Time `json:"since,omitzero"`
+	Request     string    `json:"request,omitempty"`
+	RequestedBy string    `json:"requested_by,omitempty"`
+	Confirmed   time.Time `json:"confirmed,omitzero"` // by the vendor
 }
 
 // Explain finds a user by userName, e-mail address, externalId or id in every directory and says, for all roles or one, what gives
@@ -145,6 +159,7 @@ func (w *Desk) why(tx store.Tx, idp string, u store.User, role string) (Why, err
 		if m.Target.Backend == w.Name {
 			one := grant(m.Target.Target, m.Role)
 			one.Not, one.missed = append(one.Not, w.missed(tx, idp, m)), append(one.missed, m.Rule.Index)
+			one.Reason = cmp.Or(one.Reason, notGiven[m.Why])
 		}
 	}
 	if role != "" && !slices.ContainsFunc(out.Grants, func(g WhyGrant) bool { return strings.EqualFold(g.Role, role) || strings.EqualFold(g.Target, role) }) {
@@ -197,6 +212,11 @@ func (w *Desk) missed(tx store.Tx, idp string, m mapping.Miss) string {
 		return about + ": " + w.pinned(tx, idp, m.Group)
 	}
 	return about + ": the rule is for " + m.Rule.IdP
+}
+
+// notGiven has the codes of why a rule does not give what it would.
+var notGiven = map[string]string{
+	"where": "where", "paused": "rule_paused", "excluded": "excluded", "pin": "pin", "identity provider": "identity_provider",
 }
 
 // stands puts into words how a grant stands.

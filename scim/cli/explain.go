@@ -7,10 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/scimbridge/scimbridge/mapping/access"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/scim/cli/remote"
@@ -42,6 +44,9 @@ func explainCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 func showWhy(w io.Writer, whys []desk.Why, asked string) error {
 	last, found := "", asked == ""
 	for _, y := range whys {
+		if len(y.Grants) == 0 && slices.ContainsFunc(whys, func(o desk.Why) bool { return o.IdP == y.IdP && o.UserID == y.UserID && len(o.Grants) > 0 }) {
+			continue // no rule of the backend concerns the user
+		}
 		if id := y.IdP + y.UserID; id != last {
 			last = id
 			groups := "in no group"
@@ -70,7 +75,8 @@ func showWhy(w io.Writer, whys []desk.Why, asked string) error {
 			fmt.Fprintln(w, "    no rule gives "+cmp.Or(legible.Clip(asked), "anything")+" here")
 		}
 		for _, g := range y.Grants {
-			fmt.Fprintf(w, "    %s on %s: %s\n", g.Role, g.Target, g.State)
+			fmt.Fprintf(w, "    %s: %s on %s: %s\n", cmp.Or(g.Has, access.Dark), g.Role, g.Target, g.State)
+			showPast(w, g.Past)
 			if g.Answer != "" {
 				fmt.Fprintf(w, "      last answer: %s\n", g.Answer)
 			}
@@ -89,4 +95,18 @@ func showWhy(w io.Writer, whys []desk.Why, asked string) error {
 		fmt.Fprintln(w, "\nNo group that was pushed, and no role that the bridge gave, is about that: check the spelling of the role or target; without one, everything is shown.")
 	}
 	return nil
+}
+
+// showPast prints which request a grant comes from, and when the vendor confirmed it.
+func showPast(w io.Writer, p desk.Past) {
+	if p.Request != "" {
+		since := ""
+		if !p.Since.IsZero() {
+			since = ", granted " + legible.Moment(p.Since)
+		}
+		fmt.Fprintf(w, "      requested by %s, request %s%s\n", cmp.Or(p.RequestedBy, "the bridge"), p.Request, since)
+	}
+	if !p.Confirmed.IsZero() {
+		fmt.Fprintf(w, "      confirmed by the vendor %s\n", legible.Moment(p.Confirmed))
+	}
 }

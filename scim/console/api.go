@@ -1,17 +1,14 @@
 package console
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/mapping/desk"
-	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/legible"
 	"github.com/scimbridge/scimbridge/store"
@@ -85,42 +82,6 @@ func previews(w http.ResponseWriter, compute func() ([]desk.Preview, error)) {
 		refuse(w, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
-	answer(w, http.StatusOK, all)
-}
-
-func (c *Console) explain(w http.ResponseWriter, r *http.Request) {
-	user, all := r.URL.Query().Get("user"), []desk.Why{}
-	if user == "" {
-		refuse(w, http.StatusBadRequest, "name a user")
-		return
-	}
-	for _, b := range c.Backends {
-		whys, err := b.Engine.Explain(r.Context(), user, r.URL.Query().Get("role"))
-		var is memory.Condition
-		if err == nil {
-			err = c.Store.View(r.Context(), func(tx store.Tx) (err error) {
-				is, err = b.condition(tx)
-				return err
-			})
-		}
-		if err != nil {
-			refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
-			return
-		}
-		for _, y := range whys {
-			if is.State != "ok" {
-				y.Condition = is
-			}
-			all = append(all, y)
-		}
-	}
-	if len(all) == 0 {
-		refuse(w, http.StatusNotFound, "no identity provider has sent such a user; name a userName, an e-mail address, an externalId or an id")
-		return
-	}
-	slices.SortStableFunc(all, func(a, b desk.Why) int { // a user of several identity providers is listed once for each
-		return cmp.Or(cmp.Compare(a.IdP, b.IdP), cmp.Compare(a.UserID, b.UserID))
-	})
 	answer(w, http.StatusOK, all)
 }
 

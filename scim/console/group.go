@@ -3,9 +3,11 @@ package console
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/nearest"
 )
 
 // maxUnknownShown is how many members without a user an answer lists.
@@ -33,8 +35,9 @@ func (c *Console) group(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "name a group")
 		return
 	}
+	names := nearest.Names{Asked: name}
 	err := c.Store.View(r.Context(), func(tx store.Tx) error {
-		all = all[:0]
+		all, names = all[:0], nearest.Names{Asked: name}
 		for _, idp := range tx.IdPs() {
 			groups, err := findGroups(tx.Directory(idp), name)
 			if err != nil {
@@ -48,16 +51,48 @@ func (c *Console) group(w http.ResponseWriter, r *http.Request) {
 				all = append(all, one)
 			}
 		}
-		return nil
+		if len(all) > 0 {
+			return nil
+		}
+		return addGroupNames(tx, &names)
 	})
 	switch {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, "the store cannot be read")
 	case len(all) == 0:
-		refuse(w, http.StatusNotFound, "no identity provider has sent such a group; name a displayName or an id")
+		refuse(w, http.StatusNotFound, withNearest("no identity provider has sent such a group; name a displayName or an id", &names))
 	default:
 		answer(w, http.StatusOK, all)
 	}
+}
+
+// longestCompared is how long a name may be that is compared with all others.
+const longestCompared = 128
+
+// withNearest adds the nearest names to the text of an error.
+func withNearest(text string, names *nearest.Names) string {
+	if near := names.List(false); len(near) > 0 {
+		text += "; the nearest: " + strings.Join(near, ", ")
+	}
+	return text
+}
+
+// addGroupNames takes the name of every group into account.
+func addGroupNames(tx store.Tx, names *nearest.Names) error {
+	if len(names.Asked) > longestCompared {
+		return nil
+	}
+	for _, idp := range tx.IdPs() {
+		for g, err := range tx.Directory(idp).Groups(store.From{}) {
+			if err != nil {
+				return err
+			}
+			if len(g.DisplayName) <= longestCompared {
+				names.Add(g.DisplayName)
+			}
+		}
+	}
+	return nil
 }
 
 func findGroups(d store.Directory, name string) ([]store.Group, error) {
