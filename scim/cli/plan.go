@@ -27,8 +27,9 @@ func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var form planForm
 	var exitCode bool
 	var proposed string
+	var supposed []string
 	c := &cobra.Command{Use: "plan", Short: "Show the exact calls that would be made now, or under other mappings: who gets and loses what, and why", Args: noArgs,
-		Example: "  scimbridge plan\n  scimbridge plan --proposed new.yaml --exit-code\n  scimbridge plan --csv --out report.csv"}
+		Example: "  scimbridge plan\n  scimbridge plan --proposed new.yaml --exit-code\n  scimbridge plan --csv --out report.csv\n  scimbridge plan --if 'leave VT Admins ada@example.com'"}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var body []byte
 		if c.Flags().Changed("proposed") { // even if empty: a pipeline must not pass because a name is missing
@@ -44,7 +45,7 @@ func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		plan, err := o.Plan(c.Context(), proposed, body)
+		plan, err := o.PlanIf(c.Context(), proposed, body, supposed...)
 		if err != nil {
 			return err
 		}
@@ -63,6 +64,7 @@ func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	c.Flags().StringVar(&form.out, "out", "", "write the plan to a new file, as text, JSON or CSV")
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when there is something to do")
 	c.Flags().StringVar(&proposed, "proposed", "", "a configuration file, or one with mappings alone, to plan for")
+	c.Flags().StringArrayVar(&supposed, "if", nil, "suppose a change of the directory, which is not made: 'leave GROUP USER', 'delete-group GROUP' or 'deactivate USER'; may be repeated")
 	c.MarkFlagsMutuallyExclusive("json", "csv")
 	return c
 }

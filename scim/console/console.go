@@ -67,7 +67,7 @@ type Console struct {
 	// Plan computes the calls under a proposed file, or under the rules in force if proposed is
 	// nil; errors name the file. Reload reads the configuration again. Their errors are for the
 	// operator.
-	Plan   func(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error)
+	Plan   func(ctx context.Context, asked PlanRequest) ([]desk.Preview, error)
 	Reload func(ctx context.Context, asked ReloadRequest) (Reloaded, error)
 	// Backup and Export write the whole store as of one moment; an errors.ErrUnsupported is for the
 	// operator. Resume ends the observe-only state of a restored store.

@@ -39,7 +39,7 @@ var floors = [][]string{
 	{"mapping/resync"},
 	{"mapping/lookup"},
 	{"mapping/flight"},
-	{"mapping/breaker", "mapping/view", "mapping/access", "mapping/lead"},
+	{"mapping/breaker", "mapping/view", "mapping/access", "mapping/lead", "mapping/suppose"},
 	{"mapping/pin"},
 	{"mapping/memory"},
 	{"mapping/reason"},

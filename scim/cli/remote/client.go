@@ -190,9 +190,15 @@ func (o *Client) do(req *http.Request) (*http.Response, error) {
 
 // Plan returns what would be done under the mappings of a file or, without one, under those in
 // force.
-func (o *Client) Plan(ctx context.Context, file string, proposed []byte) (plan []desk.Preview, err error) {
+func (o *Client) Plan(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error) {
+	return o.PlanIf(ctx, file, proposed)
+}
+
+// PlanIf is Plan with the directory as it is supposed to be: see package suppose.
+func (o *Client) PlanIf(ctx context.Context, file string, proposed []byte, supposed ...string) (plan []desk.Preview, err error) {
 	o.client.Timeout = 0 // a large directory takes a while
-	err = o.Send(ctx, http.MethodPost, "/api/plan?"+url.Values{"file": {file}}.Encode(), proposed, &plan)
+	query := url.Values{"file": {file}, "if": supposed}
+	err = o.Send(ctx, http.MethodPost, "/api/plan?"+query.Encode(), proposed, &plan)
 	return plan, err
 }
 
