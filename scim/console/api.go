@@ -21,7 +21,7 @@ import (
 func (c *Console) api() http.Handler {
 	mux := http.NewServeMux()
 	for route, h := range map[string]http.HandlerFunc{
-		"GET /api/status": c.status, "GET /api/holds": c.holds, "POST /api/plan": c.plan, "GET /api/explain": c.explain,
+		"GET /api/status": c.status, "GET /api/holds": c.holds, "POST /api/plan": c.plan, "GET /api/plan/live": c.live, "GET /api/explain": c.explain,
 		"GET /api/group": c.group, "GET /api/access": c.access, "GET /api/blocked": c.blocked, "GET /api/drift": c.drift, "GET /api/audit": c.auditExport, "GET /api/events": c.events, "GET /api/audit/verify": c.auditVerify,
 	} {
 		mux.HandleFunc(route, needs(auth.Viewer, h))

@@ -35,6 +35,7 @@ var floors = [][]string{
 	{"scim/filter"},
 	{"scim/ingress"},
 	{"scim/legible", "scim/canary"},
+	{"mapping/live"},
 	{"mapping/desk", "mapping/delivery"},
 	{"mapping/resync"},
 	{"mapping/lookup"},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/live"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -200,6 +201,13 @@ func (o *Client) PlanIf(ctx context.Context, file string, proposed []byte, suppo
 	query := url.Values{"file": {file}, "if": supposed}
 	err = o.Send(ctx, http.MethodPost, "/api/plan?"+query.Encode(), proposed, &plan)
 	return plan, err
+}
+
+// Live compares every backend with what its vendor has now.
+func (o *Client) Live(ctx context.Context) (all []live.Report, err error) {
+	o.client.Timeout = 0 // the vendors take a while
+	err = o.Call(ctx, http.MethodGet, "/api/plan/live", &all)
+	return all, err
 }
 
 // Status returns the state of the server.
