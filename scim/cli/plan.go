@@ -31,6 +31,9 @@ func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{Use: "plan", Short: "Show the exact calls that would be made now, or under other mappings: who gets and loses what, and why", Args: noArgs,
 		Example: "  scimbridge plan\n  scimbridge plan --proposed new.yaml --exit-code\n  scimbridge plan --csv --out report.csv\n  scimbridge plan --live --out report.csv\n  scimbridge plan --if 'leave VT Admins ada@example.com'"}
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if fromVendors && (c.Flags().Changed("proposed") || c.Flags().Changed("if")) {
+			return usageError{errors.New("--live compares the directory and the rules as they are: leave --proposed and --if out")}
+		}
 		var body []byte
 		if c.Flags().Changed("proposed") { // even if empty: a pipeline must not pass because a name is missing
 			var err error
@@ -70,8 +73,6 @@ func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	c.Flags().StringArrayVar(&supposed, "if", nil, "suppose a change of the directory, which is not made: 'leave GROUP USER', 'delete-group GROUP' or 'deactivate USER'; may be repeated")
 	c.Flags().BoolVar(&fromVendors, "live", false, "read what the vendors have now, and show for each role of each user what sync would do: keep, adopt, grant, revoke …")
 	c.MarkFlagsMutuallyExclusive("json", "csv")
-	c.MarkFlagsMutuallyExclusive("live", "proposed")
-	c.MarkFlagsMutuallyExclusive("live", "if")
 	return c
 }
 
