@@ -181,7 +181,7 @@ func findGroup(tx store.Tx, name string) (out groupOf, err error) {
 			names.Add(g.DisplayName)
 		}
 	}
-	return out, unknown("group", name, names.List(true))
+	return out, names.Unknown("group", true)
 }
 
 // groupsIn finds the groups of a directory with an id or a displayName.
@@ -228,7 +228,7 @@ func findUser(tx store.Tx, name, at string) (out userOf, err error) {
 			names.Add(u.UserName)
 		}
 	}
-	return out, unknown("user", name, names.List(false))
+	return out, names.Unknown("user", false)
 }
 
 func usersIn(d store.Directory, name string) ([]store.User, error) {
@@ -245,13 +245,6 @@ func usersIn(d store.Directory, name string) ([]store.User, error) {
 		}
 	}
 	return nil, nil
-}
-
-func unknown(what, name string, near []string) error {
-	if len(near) == 0 {
-		return fmt.Errorf("there is no %s %.64q", what, name)
-	}
-	return fmt.Errorf("there is no %s %.64q; the nearest: %s", what, name, strings.Join(near, ", "))
 }
 
 func several[T any](what, name string, all []T, id func(T) string) error {
