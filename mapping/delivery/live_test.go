@@ -159,3 +159,41 @@ func TestLiveOffboard(t *testing.T) {
 	w.expect("acme/a1=ADMIN")
 	w.expectLive("u1@example.com a1 ADMIN keep stays yes")
 }
+
+// TestLiveMoved: a value that finds another account at the vendor is a revocation there and a grant
+// here, as the worker does then.
+func TestLiveMoved(t *testing.T) {
+	revoke := "u0@example.com a0 ADMIN revoke now yes"
+	for name, change := range map[string]struct {
+		do   func(w *world)
+		want []string
+		end  string
+	}{
+		"the account before is gone": {func(w *world) {
+			w.vendor.people["u0@example.com"] = "a9"
+			delete(w.vendor.holds, "acme/a0")
+		}, []string{"u0@example.com a0 ADMIN revoke now no", "u0@example.com a9 ADMIN grant now no"}, "acme/a1=ADMIN acme/a9=ADMIN"},
+		"the account before has another value": {func(w *world) {
+			w.vendor.people["u0@example.com"], w.vendor.people["old@example.com"] = "a9", "a0"
+		}, []string{revoke, "u0@example.com a9 ADMIN grant now no"}, "acme/a1=ADMIN acme/a9=ADMIN"},
+		"only another value finds the account": {func(w *world) {
+			delete(w.vendor.people, "u0@example.com")
+			w.vendor.people["old@example.com"] = "a0"
+		}, []string{"u0@example.com  ADMIN no_account blocked no no_account", revoke}, "acme/a1=ADMIN"},
+		"no value finds the account": {func(w *world) { delete(w.vendor.people, "u0@example.com") },
+			[]string{"u0@example.com  ADMIN no_account blocked no no_account"}, "acme/a0=ADMIN acme/a1=ADMIN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, admins)
+			team(w, 3, "Admins")
+			w.join("okta", "u0", "Admins")
+			w.join("okta", "u1", "Admins")
+			w.pass(time.Hour)
+			change.do(w)
+			w.expectLive(append(change.want, "u1@example.com a1 ADMIN keep stays yes")...)
+			w.resync()
+			w.pass(time.Hour)
+			w.expect(change.end)
+		})
+	}
+}

@@ -2,6 +2,7 @@ package live
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 
@@ -26,6 +27,51 @@ func (r *reading) take(e store.Entry) {
 	if has, tells := seen.Has(e.Account, e.Role); tells && !has && !memory.Within(r.now, e.Sent, plan.SecondLook) {
 		r.missing[g] = true
 	}
+}
+
+// follow finds the users whose value finds another account now, or none although the vendor shows the
+// one they had: a visit would bind them again, and revoke what the other account has.
+func (r *reading) follow(tx store.Tx) error {
+	r.moved = map[store.Subject]store.Link{}
+	for l, err := range tx.Accounts(r.Name).Links() {
+		if err != nil {
+			return err
+		}
+		now, moves := r.bound(l)
+		if l.Account == "" || !moves {
+			continue
+		}
+		u, err := tx.Directory(l.IdP).User(l.User)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if u.Active && r.Key(u) == l.Key { // of a user who leaves nothing is looked up
+			l.Account, l.Seen = now, r.now
+			r.moved[store.Subject{IdP: l.IdP, User: l.User}] = l
+		}
+	}
+	return nil
+}
+
+// bound is the account that the value of a link finds in the listings that were read to their end. A
+// listing that still shows the one before decides for it.
+func (r *reading) bound(l store.Link) (account string, moves bool) {
+	for _, name := range slices.Sorted(maps.Keys(r.listings)) {
+		a, shown := r.listings[name].Accounts[l.Key]
+		switch {
+		case !r.listings[name].Whole:
+		case shown && a.ID == l.Account:
+			return "", false
+		case shown:
+			account, moves = cmp.Or(account, a.ID), true
+		case r.keys(name)[l.Account] != "": // under another value
+			moves = true
+		}
+	}
+	return account, moves
 }
 
 // takeForeign lists the grants that an authoritative rule takes over, because a complete reading shows

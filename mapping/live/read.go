@@ -32,6 +32,7 @@ type reading struct {
 	managed  map[string]managed   // by target
 	missing  map[memory.Grant]bool
 	taken    []store.Entry
+	moved    map[store.Subject]store.Link
 
 	byAccount map[string]map[string]string // see keys
 }
@@ -185,6 +186,9 @@ func (r *reading) compare(ctx context.Context) error {
 				return err
 			}
 			r.take(e)
+		}
+		if err := r.follow(tx); err != nil {
+			return err
 		}
 		groups, err := view.AllGroups(tx)
 		if err != nil {

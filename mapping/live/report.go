@@ -136,7 +136,7 @@ func (r *reading) plan(ctx context.Context) (desk.Preview, error) {
 	v.InForce = func() view.Policy { return policy }
 	d := desk.Desk{View: &v, Log: r.Log, Seen: func(target string) *backend.Observation { return r.seen[target] }}
 	d.Store = &suppose.Store{Store: r.Store, Now: r.now, Vendors: map[string]suppose.Vendor{
-		r.Name: {Listings: r.listings, Missing: r.missing, Taken: r.taken}}}
+		r.Name: {Listings: r.listings, Missing: r.missing, Taken: r.taken, Moved: r.moved}}}
 	p, err := d.PreviewUnder(ctx, policy)
 	if err != nil {
 		return p, fmt.Errorf("comparing with the vendor: %w", err)

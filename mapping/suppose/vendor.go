@@ -17,6 +17,8 @@ type Vendor struct {
 	Listings map[string]Listing    // by name: see memory.Memory.Listing
 	Missing  map[memory.Grant]bool // grants of the ledger that the vendor does not show
 	Taken    []store.Entry         // foreign grants that an authoritative rule takes over
+	// Moved has the links of users whose value finds another account now, or none.
+	Moved map[store.Subject]store.Link
 }
 
 // Listing is a list of accounts as it was read.
@@ -85,6 +87,44 @@ type accounts struct {
 	store.Accounts
 	is  Vendor
 	now time.Time
+}
+
+// Link implements store.Accounts.
+func (a accounts) Link(idp, user string) (store.Link, error) {
+	if l, moved := a.is.Moved[store.Subject{IdP: idp, User: user}]; moved {
+		return l, nil
+	}
+	return a.Accounts.Link(idp, user)
+}
+
+// Linked implements store.Accounts.
+func (a accounts) Linked(account string) (out []store.Link, err error) {
+	all, err := a.Accounts.Linked(account)
+	for _, l := range all {
+		if _, moved := a.is.Moved[store.Subject{IdP: l.IdP, User: l.User}]; !moved {
+			out = append(out, l)
+		}
+	}
+	for _, l := range a.is.Moved {
+		if l.Account == account {
+			out = append(out, l)
+		}
+	}
+	return out, err
+}
+
+// Links implements store.Accounts.
+func (a accounts) Links() iter.Seq2[store.Link, error] {
+	return func(yield func(store.Link, error) bool) {
+		for l, err := range a.Accounts.Links() {
+			if now, moved := a.is.Moved[store.Subject{IdP: l.IdP, User: l.User}]; moved {
+				l = now
+			}
+			if !yield(l, err) {
+				return
+			}
+		}
+	}
 }
 
 // Cached implements store.Accounts.
