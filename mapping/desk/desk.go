@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/record"
@@ -17,6 +18,9 @@ type Desk struct {
 	Store store.Store
 	Nudge func() // says to what delivers that there is something to do
 	Log   *slog.Logger
+	// Seen is what the vendor shows of a target, as far as it was read; nil: plans go by the ledger
+	// alone. With it a plan also names the grants that stay.
+	Seen func(target string) *backend.Observation
 }
 
 // Retry lets everything that is blocked or waits for its next try be tried at once. It may be

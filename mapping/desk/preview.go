@@ -234,7 +234,7 @@ type previewer struct {
 
 func (w *Desk) under(policy view.Policy) *previewer {
 	v := view.NewView(w.Name, w.Settings, w.Traits)
-	p := &previewer{Desk: &Desk{View: v, Store: w.Store}, before: w.InForce().Rules}
+	p := &previewer{Desk: &Desk{View: v, Store: w.Store, Seen: w.Seen}, before: w.InForce().Rules}
 	v.Clock, v.InForce, v.Where = w.Clock, func() view.Policy { return policy }, w.Where
 	if w.Where != nil {
 		v.Former = p.former

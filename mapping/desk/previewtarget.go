@@ -52,7 +52,9 @@ func (w *previewer) previewTarget(tx store.Tx, target string, leaving []store.Ma
 	if err != nil {
 		return err
 	}
-	s.Blind = true
+	if s.Blind = true; w.Seen != nil {
+		s.Seen = w.Seen(target)
+	}
 	s.Missing = slices.DeleteFunc(s.Missing, func(m plan.Missing) bool {
 		again := out.invited[w.EndKey(target, m.Key)]
 		out.invited[w.EndKey(target, m.Key)] = true

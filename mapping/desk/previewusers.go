@@ -39,6 +39,7 @@ const (
 	Revoke   PlannedAction = "revoke"
 	OffBoard PlannedAction = "off_board"
 	Invite   PlannedAction = "invite"
+	Keep     PlannedAction = "keep" // see Desk.Seen
 )
 
 // PlannedState says when an action is taken.
@@ -53,6 +54,7 @@ const (
 	IsBlocked   PlannedState = "blocked"
 	LookUpFirst PlannedState = "look_up"
 	NotInMode   PlannedState = "not_in_mode"
+	Stays       PlannedState = "stays" // nothing is done
 )
 
 // PlannedTotal counts the grants of a plan with one action and state, and their accounts or values.
@@ -145,6 +147,11 @@ func (r planReasons) take(out *Preview, planned plan.Plan, v *view.Visit, blocke
 		if m, is := blocked[id]; is {
 			g.State, g.Reason, g.Until = IsBlocked, m.Reason, m.NotBefore
 		}
+		if r.desk.Seen != nil {
+			if err := r.keep(out, a, d, g); err != nil {
+				return err
+			}
+		}
 		if len(d.Add) > 0 {
 			gives, err := r.given(id)
 			if err != nil {
@@ -184,6 +191,26 @@ func (r planReasons) take(out *Preview, planned plan.Plan, v *view.Visit, blocke
 			out.Users = append(out.Users, PlannedGrant{Target: r.target, Person: c.Invite, Role: memory.Membership, Action: Invite, State: Now,
 				Why: []string{"a complete listing shows no account"}})
 		}
+	}
+	return nil
+}
+
+// keep names the grants of an account that stay.
+func (r planReasons) keep(out *Preview, a *view.Account, d plan.Decision, g PlannedGrant) error {
+	gives, err := r.given(a.ID)
+	if err != nil {
+		return err
+	}
+	g.Action, g.State, g.Reason, g.Until = Keep, Stays, "", time.Time{}
+	for role, e := range a.Ledger {
+		changes := slices.Concat(d.Add, d.Remove, d.GiveBack, d.Disown)
+		if _, held := d.Held[role]; held || e.State != store.Present || slices.Contains(changes, role) {
+			continue
+		}
+		if g.Role, g.Why = role, gives[role]; slices.Contains(a.Frozen, role) {
+			g.Why = []string{"the rule is paused: nothing is revoked for it"}
+		}
+		out.Users = append(out.Users, g)
 	}
 	return nil
 }

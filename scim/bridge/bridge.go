@@ -144,7 +144,7 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Reload: b.Reload,
+	c := &console.Console{Store: s, Metrics: metrics, Version: b.Version, Now: b.Now, Key: key, Plan: b.plan, Live: liveReports(b), Reload: b.Reload,
 		Traffic: traffic, Uses: &b.notices.uses, Backup: b.Backup, Export: b.Export, BrokeOff: b.brokeOff, Resume: b.Resume, Rejected: b.notices.rejectedOperator, Operators: func() auth.Operators { return *b.operators.Load() }, Access: func() *access.Source { return reportSource(b) },
 		Ignored: &b.ignored, Omitted: &b.omissions, Approvals: func() int { return b.policy.Load().approvals }, Exposed: func() []string { return b.Config.Exposures(b.now()) }, Grants: func(tx store.Tx, idp string, g store.Group) []desk.GroupGrant {
 			return desk.GroupGrants(tx, b.policy.Load().rules, idp, g)

@@ -20,6 +20,7 @@
 //	filestate.go    the file on disk against what runs
 //	workers.go      the delivery to each backend
 //	rules.go        plan, reload, and rules in force
+//	live.go         the comparison of all backends with their vendors
 //	loaded.go       the audit event about a loaded configuration
 //	replicas.go     several servers over one store
 //	notices.go      rejected credentials in the audit trail

@@ -46,6 +46,7 @@ type engine interface {
 type served struct {
 	engine
 	*desk.Desk
+	vendor backend.Backend
 }
 
 // replicas is what a bridge knows of the replicas that share its store.

@@ -13,31 +13,45 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/mapping/desk"
 	"github.com/scimbridge/scimbridge/mapping/memory"
 	"github.com/scimbridge/scimbridge/mapping/pin"
+	"github.com/scimbridge/scimbridge/mapping/suppose"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/console"
 	"github.com/scimbridge/scimbridge/store"
 )
 
-// plan returns what would be done under the policy in force, or under that of a proposed file.
-func (b *Bridge) plan(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error) {
+// plan returns what would be done under the policy in force, or under that of a proposed file, with
+// the directory as it is or as it is supposed to be.
+func (b *Bridge) plan(ctx context.Context, asked console.PlanRequest) ([]desk.Preview, error) {
 	p := b.policy.Load()
-	if len(proposed) > 0 || file != "" {
-		file = cmp.Or(file, "the proposed file")
-		rules, err := b.Config.Propose(file, proposed)
+	if len(asked.Proposed) > 0 || asked.File != "" {
+		file := cmp.Or(asked.File, "the proposed file")
+		rules, err := b.Config.Propose(file, asked.Proposed)
 		if err != nil {
 			return nil, err
 		}
-		if p, err = proposedPolicy(b, rules, file, proposed); err != nil {
+		if p, err = proposedPolicy(b, rules, file, asked.Proposed); err != nil {
 			return nil, err
 		}
 	}
-	return b.previews(ctx, p)
+	if len(asked.If) == 0 {
+		return b.previews(ctx, p, b.store)
+	}
+	supposed, err := suppose.If(ctx, b.store, asked.If, b.now())
+	if err != nil {
+		return nil, err
+	}
+	out, err := b.previews(ctx, p, supposed)
+	for i := range out {
+		out[i].Notes = append(out[i].Notes, "this is the plan if: "+strings.Join(asked.If, "; "))
+	}
+	return out, err
 }
 
 // proposedPolicy is the policy of a file other than the one in force.
@@ -53,11 +67,13 @@ func proposedPolicy(b *Bridge, rules *mapping.Rules, file string, data []byte) (
 	return newPolicy(rules, backends), nil
 }
 
-// previews plans every backend under a policy.
-func (b *Bridge) previews(ctx context.Context, under *policy) ([]desk.Preview, error) {
+// previews plans every backend under a policy, over a store.
+func (b *Bridge) previews(ctx context.Context, under *policy, over store.Store) ([]desk.Preview, error) {
 	out := []desk.Preview{}
 	for _, name := range slices.Sorted(maps.Keys(b.workers)) {
-		p, err := b.workers[name].PreviewUnder(ctx, under.of(name))
+		d := *b.workers[name].Desk
+		d.Store = over
+		p, err := d.PreviewUnder(ctx, under.of(name))
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +172,7 @@ func (b *Bridge) takeRules(ctx context.Context, rules *mapping.Rules, data []byt
 		return out, err
 	}
 	policy.approvals = approvals
-	plan, err := b.previews(ctx, policy)
+	plan, err := b.previews(ctx, policy, b.store)
 	if err != nil {
 		return out, err
 	}

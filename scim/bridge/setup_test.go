@@ -46,13 +46,14 @@ type setup struct {
 	running  bool
 	given    store.Store   // one that several share; nil: its own
 	skew     time.Duration // of the clock of a process
+	ahead    atomic.Int64  // how far the clock of VirusTotal is: its reads lag by seconds
 }
 
 // newSetup starts the vendors in a profile and configures the bridge; extra goes into both backends.
 func newSetup(t *testing.T, profile, extra string) *setup {
 	t.Helper()
-	s := &setup{t: t, vt: vtsimulator.New(vtsimulator.Options{Profile: profile}), rc: rcsimulator.New(rcsimulator.Options{Profile: profile}),
-		vendorID: map[string][2]string{}}
+	s := &setup{t: t, rc: rcsimulator.New(rcsimulator.Options{Profile: profile}), vendorID: map[string][2]string{}}
+	s.vt = vtsimulator.New(vtsimulator.Options{Profile: profile, Now: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }})
 	vt, rc := httptest.NewServer(s.vt), httptest.NewServer(s.rc)
 	t.Cleanup(vt.Close)
 	t.Cleanup(rc.Close)

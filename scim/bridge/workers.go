@@ -64,7 +64,7 @@ func (b *Bridge) startWorkers(names []string, metrics *console.Metrics) error {
 			return fmt.Errorf("backend %s: %w", n, err)
 		}
 		e := b.engine(n, client, metrics)
-		b.workers[n] = served{e, newDesk(b, n, client, e)}
+		b.workers[n] = served{e, newDesk(b, n, client, e), client}
 		b.workers[n].Standby(since != "")
 	}
 	ctx, cancel := context.WithCancel(context.Background())

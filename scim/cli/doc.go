@@ -14,7 +14,7 @@
 //	check.go    check
 //	config.go   config schema
 //	status.go   status
-//	plan.go     plan
+//	plan.go     plan; planlive.go plan --live
 //	reason.go   --reason
 //	reload.go   reload
 //	explain.go  explain

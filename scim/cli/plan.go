@@ -25,11 +25,15 @@ type planForm struct {
 
 func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	var form planForm
-	var exitCode bool
+	var exitCode, fromVendors bool
 	var proposed string
+	var supposed []string
 	c := &cobra.Command{Use: "plan", Short: "Show the exact calls that would be made now, or under other mappings: who gets and loses what, and why", Args: noArgs,
-		Example: "  scimbridge plan\n  scimbridge plan --proposed new.yaml --exit-code\n  scimbridge plan --csv --out report.csv"}
+		Example: "  scimbridge plan\n  scimbridge plan --proposed new.yaml --exit-code\n  scimbridge plan --csv --out report.csv\n  scimbridge plan --live --out report.csv\n  scimbridge plan --if 'leave VT Admins ada@example.com'"}
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if fromVendors && (c.Flags().Changed("proposed") || c.Flags().Changed("if")) {
+			return usageError{errors.New("--live compares the directory and the rules as they are: leave --proposed and --if out")}
+		}
 		var body []byte
 		if c.Flags().Changed("proposed") { // even if empty: a pipeline must not pass because a name is missing
 			var err error
@@ -44,7 +48,10 @@ func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		plan, err := o.Plan(c.Context(), proposed, body)
+		if fromVendors {
+			return planLive(c.Context(), o, stdout, form, exitCode)
+		}
+		plan, err := o.PlanIf(c.Context(), proposed, body, supposed...)
 		if err != nil {
 			return err
 		}
@@ -63,14 +70,14 @@ func planCommand(server *remote.Server, stdout io.Writer) *cobra.Command {
 	c.Flags().StringVar(&form.out, "out", "", "write the plan to a new file, as text, JSON or CSV")
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when there is something to do")
 	c.Flags().StringVar(&proposed, "proposed", "", "a configuration file, or one with mappings alone, to plan for")
+	c.Flags().StringArrayVar(&supposed, "if", nil, "suppose a change of the directory, which is not made: 'leave GROUP USER', 'delete-group GROUP' or 'deactivate USER'; may be repeated")
+	c.Flags().BoolVar(&fromVendors, "live", false, "read what the vendors have now, and show for each role of each user what sync would do: keep, adopt, grant, revoke …")
 	c.MarkFlagsMutuallyExclusive("json", "csv")
 	return c
 }
 
-// print prints a plan, or writes it to a file and prints a line for each backend. A file whose name ends
-// in .json or .csv has that form unless a flag says otherwise.
-func (f planForm) print(stdout io.Writer, plan []desk.Preview) error {
-	const footer = "Nothing was called. " + planned.Uncertain
+// byName gives a file whose name ends in .json or .csv that form, unless a flag says otherwise.
+func (f *planForm) byName() {
 	switch ext := filepath.Ext(f.out); {
 	case f.json || f.csv:
 	case ext == ".json":
@@ -78,6 +85,12 @@ func (f planForm) print(stdout io.Writer, plan []desk.Preview) error {
 	case ext == ".csv":
 		f.csv = true
 	}
+}
+
+// print prints a plan, or writes it to a file and prints a line for each backend.
+func (f planForm) print(stdout io.Writer, plan []desk.Preview) error {
+	const footer = "Nothing was called. " + planned.Uncertain
+	f.byName()
 	write := func(w io.Writer) error {
 		switch {
 		case f.csv:

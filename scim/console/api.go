@@ -18,7 +18,7 @@ import (
 func (c *Console) api() http.Handler {
 	mux := http.NewServeMux()
 	for route, h := range map[string]http.HandlerFunc{
-		"GET /api/status": c.status, "GET /api/holds": c.holds, "POST /api/plan": c.plan, "GET /api/explain": c.explain,
+		"GET /api/status": c.status, "GET /api/holds": c.holds, "POST /api/plan": c.plan, "GET /api/plan/live": c.live, "GET /api/explain": c.explain,
 		"GET /api/group": c.group, "GET /api/access": c.access, "GET /api/blocked": c.blocked, "GET /api/drift": c.drift, "GET /api/audit": c.auditExport, "GET /api/events": c.events, "GET /api/audit/verify": c.auditVerify,
 	} {
 		mux.HandleFunc(route, needs(auth.Viewer, h))
@@ -52,6 +52,13 @@ func refuse(w http.ResponseWriter, status int, text string) {
 	answer(w, status, map[string]string{"error": text})
 }
 
+// PlanRequest says which plan is requested.
+type PlanRequest struct {
+	File     string // the name of the proposed file; "" and no content: the policy in force
+	Proposed []byte
+	If       []string // what is supposed of the directory: see package suppose
+}
+
 // maxProposal limits a proposed file, in bytes.
 const maxProposal = 1 << 20
 
@@ -61,7 +68,10 @@ func (c *Console) plan(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusRequestEntityTooLarge, "the proposed file has more than 1 MiB")
 		return
 	}
-	previews(w, func() ([]desk.Preview, error) { return c.Plan(r.Context(), r.URL.Query().Get("file"), proposed) })
+	query := r.URL.Query()
+	previews(w, func() ([]desk.Preview, error) {
+		return c.Plan(r.Context(), PlanRequest{File: query.Get("file"), Proposed: proposed, If: query["if"]})
+	})
 }
 
 // withoutDeadline removes the deadline of an answer and reports whether it could.

@@ -14,6 +14,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/access"
 	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/live"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
 )
@@ -67,8 +68,10 @@ type Console struct {
 	// Plan computes the calls under a proposed file, or under the rules in force if proposed is
 	// nil; errors name the file. Reload reads the configuration again. Their errors are for the
 	// operator.
-	Plan   func(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error)
+	Plan   func(ctx context.Context, asked PlanRequest) ([]desk.Preview, error)
 	Reload func(ctx context.Context, asked ReloadRequest) (Reloaded, error)
+	// Live compares every backend with what its vendor has now.
+	Live func(ctx context.Context) ([]live.Report, error)
 	// Backup and Export write the whole store as of one moment; an errors.ErrUnsupported is for the
 	// operator. Resume ends the observe-only state of a restored store.
 	Backup, Export func(ctx context.Context, to io.Writer) error

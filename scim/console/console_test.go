@@ -263,7 +263,7 @@ func TestOperatorAPI(t *testing.T) {
 		}
 	}
 	c.Key = backend.NewSecret(key)
-	c.Plan = func(context.Context, string, []byte) ([]desk.Preview, error) {
+	c.Plan = func(context.Context, PlanRequest) ([]desk.Preview, error) {
 		return []desk.Preview{{Backend: "planned"}}, nil
 	}
 	c.Reload = func(context.Context, ReloadRequest) (Reloaded, error) { return Reloaded{}, errors.New("refused") }

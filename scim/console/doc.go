@@ -8,6 +8,7 @@
 //
 //	console.go          Console, its routes, readiness, the first page
 //	api.go              the operator API: plan, reload, explain, resume, resync, retry
+//	live.go             the comparison with what the vendors have now
 //	status.go           GET /api/status
 //	holds.go            GET /api/holds, and decisions about a hold
 //	group.go            GET /api/group

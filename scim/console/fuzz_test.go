@@ -41,7 +41,8 @@ func FuzzOperator(f *testing.F) {
 	const key = "key-of-the-operator"
 	proposed := 0
 	c := &Console{Store: s, Metrics: NewMetrics(s, []string{"vt"}), Key: backend.NewSecret(key), Backends: []Backend{{Name: "vt", Kind: "virustotal", Mode: func() string { return "sync" }, Engine: vt}},
-		Plan: func(_ context.Context, _ string, file []byte) ([]desk.Preview, error) {
+		Plan: func(_ context.Context, asked PlanRequest) ([]desk.Preview, error) {
+			file := asked.Proposed
 			if proposed = len(file); proposed%2 == 1 {
 				return nil, errors.New("a mistake")
 			}

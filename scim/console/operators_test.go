@@ -28,7 +28,7 @@ func TestRoles(t *testing.T) {
 	c.Operators = func() auth.Operators { return all }
 	var rejected []string
 	c.Rejected = func(_ *http.Request, why *auth.Refusal) { rejected = append(rejected, why.Why) }
-	c.Plan = func(context.Context, string, []byte) ([]desk.Preview, error) { return nil, nil }
+	c.Plan = func(context.Context, PlanRequest) ([]desk.Preview, error) { return nil, nil }
 	c.Reload = func(context.Context, ReloadRequest) (Reloaded, error) { return Reloaded{}, nil }
 	c.Resume = func(context.Context, Decision) (bool, error) { return true, nil }
 	c.Backup = func(_ context.Context, to io.Writer) error { _, err := io.WriteString(to, "copy"); return err }

@@ -2,5 +2,6 @@
 //
 //	text.go  for people
 //	read.go  a saved one
+//	live.go  comparisons with the vendors
 //	csv.go   a line for each role of each user
 package planned

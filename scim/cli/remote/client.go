@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/mapping/desk"
+	"github.com/scimbridge/scimbridge/mapping/live"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/scim/bridge"
 	"github.com/scimbridge/scimbridge/scim/config"
@@ -190,10 +191,23 @@ func (o *Client) do(req *http.Request) (*http.Response, error) {
 
 // Plan returns what would be done under the mappings of a file or, without one, under those in
 // force.
-func (o *Client) Plan(ctx context.Context, file string, proposed []byte) (plan []desk.Preview, err error) {
+func (o *Client) Plan(ctx context.Context, file string, proposed []byte) ([]desk.Preview, error) {
+	return o.PlanIf(ctx, file, proposed)
+}
+
+// PlanIf is Plan with the directory as it is supposed to be: see package suppose.
+func (o *Client) PlanIf(ctx context.Context, file string, proposed []byte, supposed ...string) (plan []desk.Preview, err error) {
 	o.client.Timeout = 0 // a large directory takes a while
-	err = o.Send(ctx, http.MethodPost, "/api/plan?"+url.Values{"file": {file}}.Encode(), proposed, &plan)
+	query := url.Values{"file": {file}, "if": supposed}
+	err = o.Send(ctx, http.MethodPost, "/api/plan?"+query.Encode(), proposed, &plan)
 	return plan, err
+}
+
+// Live compares every backend with what its vendor has now.
+func (o *Client) Live(ctx context.Context) (all []live.Report, err error) {
+	o.client.Timeout = 0 // the vendors take a while
+	err = o.Call(ctx, http.MethodGet, "/api/plan/live", &all)
+	return all, err
 }
 
 // Status returns the state of the server.
