@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/config/fingerprint"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -17,7 +17,7 @@ const sectionsSetting = "config/sections"
 // loaded records in the audit trail that a configuration is in force and which parts changed: all
 // parts, or only those that a reload takes. The event says who loaded it, and how in its detail.
 func (b *Bridge) loaded(ctx context.Context, e store.Event, data []byte, only ...string) error {
-	read, err := config.Sections(data)
+	read, err := fingerprint.Of(data)
 	if err != nil {
 		return err
 	}
