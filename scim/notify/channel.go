@@ -28,6 +28,9 @@ type Channel struct {
 	On     []string // the types of conditions; empty: all
 }
 
+// wants reports whether the channel is notified of a type.
+func (c Channel) wants(t Type) bool { return len(c.On) == 0 || slices.Contains(c.On, string(t)) }
+
 // Problems returns the mistakes in a channel, by its keys in the configuration. No text repeats a
 // secret.
 func Problems(c Channel) []backend.Mistake {

@@ -38,6 +38,9 @@ const (
 	maxHolds     = 20                  // of a backend that are conditions of their own
 )
 
+// FewRejected is how many rejected requests of one replica do not matter to the others.
+const FewRejected = manyRejected / 10
+
 // Facts is what the server knows at one moment. Unknown are the types about which it knows nothing
 // now: their conditions stay as they are.
 type Facts struct {

@@ -1,0 +1,92 @@
+package bridge_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/scim/notify"
+)
+
+// hook takes messages and keeps a journal: the id and the subject of each.
+type hook struct {
+	mu      sync.Mutex
+	journal [][2]string
+}
+
+func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var p notify.Payload
+	err := json.NewDecoder(r.Body).Decode(&p)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil {
+		h.journal = append(h.journal, [2]string{"", err.Error()})
+	}
+	h.journal = append(h.journal, [2]string{r.Header.Get("webhook-id"), p.Type + " " + p.Data.Backend + " " + p.Data.Reason})
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// subjects lists what the messages are about, each id once.
+func (h *hook) subjects() (out []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := map[string]bool{}
+	for _, m := range h.journal {
+		if !seen[m[0]] {
+			seen[m[0]] = true
+			out = append(out, m[1])
+		}
+	}
+	return out
+}
+
+// TestNotifyReplicas: of two replicas one notifies, and the other goes on after it.
+func TestNotifyReplicas(t *testing.T) {
+	for name, share := range stores {
+		t.Run(name, func(t *testing.T) {
+			receiver := &hook{}
+			s := httptest.NewServer(receiver)
+			defer s.Close()
+			t.Setenv("HOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+			all := replicasOf(t, 2)
+			share(t, all)
+			for _, one := range all {
+				one.edit("backends:\n", "notify: [{kind: webhook, url: '"+s.URL+"', secret: env:HOOK_SECRET, on: [hold]}]\nbackends:\n")
+				one.edit("batch: {size: 25", "protect: [ada@example.com], batch: {size: 25")
+				one.fixConsole()
+				one.start()
+			}
+			first := all[0]
+			first.person("ada@example.com")
+			ada := first.user("ada@example.com")
+			vt, rc := first.group("VT Admins", ada), first.group("risk-approver", ada)
+			first.eventually("granted", map[string]string{"ada@example.com": "acme GROUP_ADMIN, approver"})
+			first.patch("/Groups/"+vt, `{"op": "remove", "path": "members"}`)
+			until(t, "the first message", func() bool { return len(receiver.subjects()) == 1 })
+
+			leads, follows := all[0], all[1]
+			if !leads.bridge.Leads(notify.Lease) {
+				leads, follows = follows, leads
+			}
+			follows.patch("/Groups/"+rc, `{"op": "remove", "path": "members"}`)
+			follows.holds("rc", 1)
+			leads.stop()
+			until(t, "the second message", func() bool { return len(receiver.subjects()) == 2 })
+			if got := receiver.subjects(); !slices.Equal(got, []string{"hold.begun vt protected", "hold.begun rc protected"}) {
+				t.Errorf("%q", got)
+			}
+			if pending := follows.metric(`scimbridge_notify_pending{channel="webhook-1"}`); pending != "0" {
+				t.Errorf("%s messages wait", pending)
+			}
+			for _, m := range receiver.journal {
+				if strings.Contains(m[1], "@") {
+					t.Errorf("an address left: %s", m)
+				}
+			}
+		})
+	}
+}
