@@ -14,6 +14,12 @@ type Channel struct {
 	Name     string `yaml:"name"`
 	URL      Secret `yaml:"url"`
 	Secret   Secret `yaml:"secret"`
+	Host     string `yaml:"host"`
+	Port     int    `yaml:"port"`
+	From     string `yaml:"from"`
+	To       Names  `yaml:"to"`
+	Username string `yaml:"username"`
+	Password Secret `yaml:"password"`
 	Outgoing `yaml:",inline"`
 	On       []string `yaml:"on"`
 }
@@ -34,7 +40,7 @@ func (c *Config) Channels() ([]notify.Channel, error) {
 // channel returns a channel with its secrets. Without a name it is called after its kind and place.
 // An error is about the key.
 func (c Channel) channel(place int) (out notify.Channel, key string, err error) {
-	out = notify.Channel{Name: c.Name, Kind: c.Kind, On: c.On}
+	out = notify.Channel{Name: c.Name, Kind: c.Kind, On: c.On, Mail: notify.Mail{Host: c.Host, Port: c.Port, From: c.From, To: c.To, Username: c.Username}}
 	if out.Name == "" {
 		out.Name = fmt.Sprintf("%s-%d", c.Kind, place+1)
 	}
@@ -43,6 +49,9 @@ func (c Channel) channel(place int) (out notify.Channel, key string, err error) 
 	}
 	if out.Secret, err = c.Secret.Value(); err != nil {
 		return out, "secret", err
+	}
+	if out.Mail.Password, err = c.Password.Value(); err != nil {
+		return out, "password", err
 	}
 	out.Way, err = c.Connection()
 	return out, "ca_file", err
@@ -56,7 +65,7 @@ func checkChannels(v *validation, all []Channel) {
 		if c.Name != "" && !plainName.MatchString(c.Name) {
 			v.bad(at("name"), "a name is 1 to 64 letters, digits, dots, dashes and underscores")
 		}
-		for key, s := range map[string]Secret{"url": c.URL, "secret": c.Secret} {
+		for key, s := range map[string]Secret{"url": c.URL, "secret": c.Secret, "password": c.Password} {
 			if s.Literal() {
 				v.warn(at(key), "is written in the file; prefer env:NAME or file:/path")
 			}

@@ -253,6 +253,7 @@ func refinements(kinds []string) []refinement {
 		{[]string{"operators.keys.role"}, must(auth.Roles()...), []string{"owner", ""}},
 		{[]string{"notify.0"}, object{"type": "object", "required": []string{"kind"}}, []string{"{url: env:HOOK}", ""}},
 		{[]string{"notify.kind"}, must(notify.Kinds()...), []string{"pigeon", ""}},
+		{[]string{"notify.port"}, object{"minimum": 0, "maximum": 65535}, []string{"70000", "smtp"}},
 		{[]string{"notify.name"}, object{"type": []string{"string", "number", "null"}, "pattern": "^$|" + plainName.String()}, []string{"a b"}},
 		{[]string{"notify.on.0"}, must(notify.Types()...), []string{"holds"}},
 		{[]string{vendor + "*"}, object{"type": "object", "required": []string{"kind", "url", "mode"}}, []string{"{kind: virustotal, url: simulated}", "{kind: virustotal, mode: sync}", "{url: simulated, mode: sync}", ""}},

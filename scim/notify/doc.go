@@ -8,6 +8,8 @@
 //	message.go    the message about a condition
 //	sender.go     Sender; HTTP calls to receivers
 //	webhook.go    signed messages, as Standard Webhooks describes
+//	slack.go      messages for an incoming webhook of Slack
+//	email.go      messages by SMTP
 //	logged.go     the log as a channel
 //	outbox.go     Outbox: which messages follow from the conditions, in the store
 //	deliver.go    attempts to send what the store has

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.journal = append(r.journal, about)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// sort sorts the journal.
+func (r *receiver) sort() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.Sort(r.journal)
 }
 
 // read returns the journal: what came, each id once.

@@ -50,6 +50,10 @@ func NewSender(c Channel, now func() time.Time) (Sender, error) {
 			return nil, errors.New("the signing secret cannot be used")
 		}
 		return &webhook{newPoster(c), key, now}, nil
+	case KindSlack:
+		return &slack{newPoster(c)}, nil
+	case KindEmail:
+		return &email{Mail: c.Mail, way: c.Way}, nil
 	}
 	return nil, fmt.Errorf("%q is no kind of channel", c.Kind)
 }
