@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/scimbridge/scimbridge/scim/bridge"
+	"github.com/scimbridge/scimbridge/scim/config"
 	"github.com/scimbridge/scimbridge/scim/notify"
 )
 
@@ -88,5 +90,36 @@ func TestNotifyReplicas(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNotifyKills: a vendor that refuses the key makes one message, however often the server is killed.
+func TestNotifyKills(t *testing.T) {
+	receiver := &hook{}
+	hooks := httptest.NewServer(receiver)
+	defer hooks.Close()
+	t.Setenv("HOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	s := newSetup(t, "strict", "batch: {size: 25, wait: 20ms}, retry: {initial: 50ms, max: 100ms}")
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer refusing.Close()
+	c, _, err := config.Load(s.path, bridge.Kinds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.edit(c.Backends["vt"].URL, refusing.URL)
+	s.edit("backends:\n", "notify: [{kind: webhook, url: '"+hooks.URL+"', secret: env:HOOK_SECRET}]\nbackends:\n")
+	p := s.launch()
+	s.group("VT Admins", s.user("ada@example.com"))
+	for range 4 {
+		until(t, "the vendor refuses the key", func() bool {
+			return s.metric(`scimbridge_backend_calls_total{backend="vt",operation="list_users",outcome="unauthorized"}`) != "absent"
+		})
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		p = s.launch()
+	}
+	until(t, "a message", func() bool { return len(receiver.subjects()) > 0 })
+	if got := receiver.subjects(); !slices.Equal(got, []string{"unauthorized.begun vt "}) {
+		t.Errorf("%q", got)
 	}
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 
+	"github.com/scimbridge/scimbridge/mapping/delivery"
 	"github.com/scimbridge/scimbridge/scim/notify"
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/record"
@@ -36,6 +37,9 @@ func (c *Console) Facts(ctx context.Context) (f notify.Facts, err error) {
 	}
 	for i, b := range c.Backends {
 		one := notify.BackendFacts{Name: b.Name, State: backends[i].State, Blocked: backends[i].Blocked}
+		_, called := c.Metrics.called.Load(b.Name)
+		state, _ := b.Engine.Health()
+		one.Uncalled = !called && state != delivery.Following
 		if one.OldestRemoval, err = b.Engine.OldestRemoval(ctx); err != nil {
 			return f, err
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/scimbridge/scimbridge/backend"
 )
 
 // Type is a type of conditions, as the key `on` of a channel names it.
@@ -55,6 +57,7 @@ type Facts struct {
 type BackendFacts struct {
 	Name          string
 	State         string // in the word that `scimbridge status` prints
+	Uncalled      bool   // no call was made since the start, so State proves nothing
 	Holds         []HoldFacts
 	Blocked       map[string]int // users by reason
 	OldestRemoval time.Time
@@ -118,8 +121,11 @@ func Conditions(f Facts, now time.Time) map[string]Condition {
 				add(Condition{Type: Blocked, Backend: b.Name, Reason: why, Count: n})
 			}
 		}
-		if b.State == string(Unauthorized) || b.State == string(Unreachable) {
-			add(Condition{Type: Type(b.State), Backend: b.Name})
+		switch b.State {
+		case backend.Unauthorized.String():
+			add(Condition{Type: Unauthorized, Backend: b.Name})
+		case backend.Transient.String():
+			add(Condition{Type: Unreachable, Backend: b.Name})
 		}
 		if !b.OldestRemoval.IsZero() && now.Sub(b.OldestRemoval) >= late {
 			add(Condition{Type: RemovalLate, Backend: b.Name, At: b.OldestRemoval})
@@ -137,6 +143,12 @@ func Conditions(f Facts, now time.Time) map[string]Condition {
 		add(Condition{Type: Rejected, Count: f.Rejected})
 	}
 	return out
+}
+
+// unknown reports whether nothing is known now about a condition of a type at a backend.
+func (f Facts) unknown(t Type, backend string) bool {
+	ofState := t == Unauthorized || t == Unreachable
+	return slices.Contains(f.Unknown, t) || ofState && slices.ContainsFunc(f.Backends, func(b BackendFacts) bool { return b.Name == backend && b.Uncalled })
 }
 
 // Text says in one sentence what the condition is.

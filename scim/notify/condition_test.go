@@ -23,7 +23,7 @@ func TestConditions(t *testing.T) {
 		"two holds":                {vt(BackendFacts{State: "ok", Holds: []HoldFacts{{"h1", "max_removals", 3}, {"h2", "protect", 1}}}), []string{"hold/vt//h1/max_removals", "hold/vt//h2/protect"}},
 		"blocked for two reasons":  {vt(BackendFacts{Blocked: map[string]int{"no_account": 2, "rejected": 1, "locked": 0}}), []string{"blocked/vt///no_account", "blocked/vt///rejected"}},
 		"unauthorized":             {vt(BackendFacts{State: "unauthorized"}), []string{"unauthorized/vt///"}},
-		"unreachable":              {vt(BackendFacts{State: "unreachable"}), []string{"unreachable/vt///"}},
+		"unreachable":              {vt(BackendFacts{State: "transient"}), []string{"unreachable/vt///"}},
 		"throttled":                {vt(BackendFacts{State: "throttled"}), nil},
 		"a revocation of a moment": {vt(BackendFacts{OldestRemoval: in(-4 * time.Minute)}), nil},
 		"a late revocation":        {vt(BackendFacts{OldestRemoval: in(-5 * time.Minute)}), []string{"removal_late/vt///"}},

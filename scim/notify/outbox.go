@@ -120,7 +120,7 @@ func (o *Outbox) changes(tx store.Tx, f Facts) (out change, err error) {
 	now := o.Now()
 	holds := Conditions(f, now)
 	for _, ch := range o.Channels {
-		if err := out.channel(ch.Channel, known[ch.Name], holds, f.Unknown, now); err != nil {
+		if err := out.channel(ch.Channel, known[ch.Name], holds, f.unknown, now); err != nil {
 			return out, err
 		}
 		delete(known, ch.Name)
@@ -140,7 +140,7 @@ func (o *Outbox) changes(tx store.Tx, f Facts) (out change, err error) {
 }
 
 // channel adds what changes for a channel that knows these notices.
-func (c *change) channel(ch Channel, known map[string]record.Notice, holds map[string]Condition, unknown []Type, now time.Time) error {
+func (c *change) channel(ch Channel, known map[string]record.Notice, holds map[string]Condition, unknown func(t Type, backend string) bool, now time.Time) error {
 	for _, key := range slices.Sorted(maps.Keys(holds)) {
 		is := holds[key]
 		n, there := known[key]
@@ -170,11 +170,13 @@ func (c *change) channel(ch Channel, known map[string]record.Notice, holds map[s
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(known)) {
-		kind, _, _ := strings.Cut(key, "/")
-		if _, stays := holds[key]; stays && ch.wants(Type(kind)) || slices.Contains(unknown, Type(kind)) {
+		word, rest, _ := strings.Cut(key, "/")
+		backend, _, _ := strings.Cut(rest, "/")
+		kind := Type(word)
+		if _, stays := holds[key]; stays && ch.wants(kind) || unknown(kind, backend) {
 			continue
 		}
-		if err := c.absent(ch, known[key], Type(kind), now); err != nil {
+		if err := c.absent(ch, known[key], kind, now); err != nil {
 			return err
 		}
 	}

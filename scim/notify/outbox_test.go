@@ -226,7 +226,7 @@ func TestOutbox(t *testing.T) {
 	t.Run("unreachable for a moment", func(t *testing.T) {
 		r := newReceiver(t)
 		p := newProcess(t, r.channel("hook"))
-		down := Facts{Backends: []BackendFacts{{Name: "vt", State: "unreachable"}}}
+		down := Facts{Backends: []BackendFacts{{Name: "vt", State: "transient"}}}
 		p.ticks(5, down)
 		p.ticks(20, held())
 		p.want(r, "")
@@ -251,6 +251,15 @@ func TestOutbox(t *testing.T) {
 		p.want(r, "audit_broken//// begun")
 		p.ticks(8, Facts{})
 		p.want(r, "audit_broken//// begun\naudit_broken//// ended")
+	})
+	t.Run("a start does not end what no call disproved", func(t *testing.T) {
+		r := newReceiver(t)
+		p := newProcess(t, r.channel("hook"))
+		p.tick(Facts{Backends: []BackendFacts{{Name: "vt", State: "unauthorized"}}})
+		p.ticks(30, Facts{Backends: []BackendFacts{{Name: "vt", State: "ok", Uncalled: true}}})
+		p.want(r, "unauthorized/vt/// begun")
+		p.ticks(8, Facts{Backends: []BackendFacts{{Name: "vt", State: "ok"}}})
+		p.want(r, "unauthorized/vt/// begun\nunauthorized/vt/// ended")
 	})
 	t.Run("a new channel hears what holds", func(t *testing.T) {
 		r, other := newReceiver(t), newReceiver(t)
