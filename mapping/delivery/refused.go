@@ -39,12 +39,11 @@ func (w *sender) single(ctx context.Context, s step, failure *backend.Error) err
 	return w.commit(ctx, s, func(tx store.Tx, e *store.Entry, role string, want bool) error {
 		note, ok := v.right[role]
 		if !ok {
-			known := e.Note == "refused" // the trail has it: a repetition is no event
 			e.Note = "refused"
 			if !failure.Unsent { // it may be done all the same
 				e.State = store.Unknown
 			}
-			if known {
+			if slices.ContainsFunc(s.accounts[e.Account].Marks, func(m store.Mark) bool { return m.Tries > 0 }) { // a repetition is no event
 				return nil
 			}
 			event := w.event(*e, s.accounts[e.Account].Account, want, false, fmt.Sprintf("refused with %d %s", failure.Status, failure.Code), now)

@@ -5,7 +5,7 @@
 // It calls no vendor, and computes no plan of its own: that is package plan's, over the same view as the worker's.
 //
 //	desk.go           Desk; commands to what delivers
-//	holds.go          what is held; hold.go a hold and its id
+//	holds.go          what is held; hold.go a hold and its id; holdsizes.go how much is held
 //	decision.go       a decision, whose it is and why; decide.go carries it out; vanished.go holds of targets that are gone
 //	pins.go           groups whose names are bound to others
 //	preview.go        the plan; previewtarget.go of a target, previewusers.go by user

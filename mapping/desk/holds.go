@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/scimbridge/scimbridge/mapping/memory"
-	"github.com/scimbridge/scimbridge/mapping/pin"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -150,30 +149,4 @@ func (w *Desk) ShowHolds(ctx context.Context) ([]Hold, error) {
 		return out, nil
 	}
 	return noted, nil
-}
-
-// CountHolds counts what Holds lists, without reading what is in the holds. It may be called from any
-// goroutine.
-func (w *Desk) CountHolds(ctx context.Context) (n int, err error) {
-	err = w.Store.View(ctx, func(tx store.Tx) error {
-		sizes, err := tx.Ledger(w.Name).Holds()
-		if err != nil {
-			return err
-		}
-		ids := map[string]bool{}
-		for _, h := range sizes {
-			ids[h.ID] = true
-		}
-		groups, err := pin.Waits(tx, w.Name)
-		if err != nil {
-			return err
-		}
-		vanished, err := w.vanishedHolds(tx)
-		n = len(ids) + len(groups) + len(vanished)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("counting holds: %w", err)
-	}
-	return n, nil
 }

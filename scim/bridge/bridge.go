@@ -163,6 +163,9 @@ func (b *Bridge) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := startNotify(b, c); err != nil {
+		return err
+	}
 	b.accept("console", b.console, nil, nil, guard.Handler(c.Handler()))
 	b.follow()
 	return nil

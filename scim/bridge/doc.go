@@ -24,6 +24,7 @@
 //	loaded.go       the audit event about a loaded configuration
 //	replicas.go     several servers over one store
 //	notices.go      rejected credentials in the audit trail
+//	notify.go       notifications of conditions
 //	omissions.go    PUTs of groups without members
 //	audit.go        the chain of the audit trail
 //	copies.go       backup and export of a running server

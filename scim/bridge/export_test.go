@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"context"
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/scim/auth"
 	"github.com/scimbridge/scimbridge/store"
+	"slices"
 )
 
 // The tests of the whole program reach into a bridge with these.
@@ -36,3 +38,11 @@ func (b *Bridge) Self() store.Replica { return b.replicas.self }
 
 // BrokeOff logs that a copy broke off.
 func (b *Bridge) BrokeOff(path string, err error) { b.brokeOff(path, err) }
+
+// Leads reports whether this replica has a lease.
+func (b *Bridge) Leads(lease string) bool {
+	all, err := b.replicas.shared.Leases(context.Background())
+	return err == nil && slices.ContainsFunc(all, func(l store.Lease) bool {
+		return l.Name == lease && l.Owner == b.replicas.self.ID && l.Until.After(l.Now)
+	})
+}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/scimbridge/scimbridge/scim/config"
+	"github.com/scimbridge/scimbridge/scim/config/fingerprint"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -19,7 +19,7 @@ const sectionsSetting = "config/sections"
 // loaded records in the audit trail that a configuration is in force and which parts changed: all
 // parts, or only those that a reload takes. The event says who loaded it, and how in its detail.
 func (b *Bridge) loaded(ctx context.Context, e store.Event, data []byte, only ...string) error {
-	read, err := config.Sections(data)
+	read, err := fingerprint.Of(data)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (b *Bridge) loaded(ctx context.Context, e store.Event, data []byte, only ..
 		}
 		loaded := e
 		loaded.At, loaded.Type, loaded.Detail = b.now().UTC(), "config.load", e.Detail+", version "+b.Version
-		loaded.Before, loaded.After = changed(before, now, ""), changed(now, before, config.RulesText(data))
+		loaded.Before, loaded.After = changed(before, now, ""), changed(now, before, fingerprint.RulesText(data))
 		if data != nil {
 			sum := sha256.Sum256(data)
 			loaded.Evidence = "file with SHA-256 " + hex.EncodeToString(sum[:])

@@ -291,7 +291,7 @@ func (b *Bridge) noteRestart(plan []desk.Preview) {
 		}
 	}
 	kept := map[string]bool{
-		"server": reflect.DeepEqual(now.Server, b.Config.Server), "console": reflect.DeepEqual(now.Console, b.Config.Console), "store": reflect.DeepEqual(now.Store, b.Config.Store), "audit": now.Audit == b.Config.Audit,
+		"server": reflect.DeepEqual(now.Server, b.Config.Server), "console": reflect.DeepEqual(now.Console, b.Config.Console), "store": reflect.DeepEqual(now.Store, b.Config.Store), "audit": now.Audit == b.Config.Audit, "notify": reflect.DeepEqual(now.Notify, b.Config.Notify),
 		"identity_providers": reflect.DeepEqual(now.IdentityProviders, b.Config.IdentityProviders), "the list of backends": len(now.Backends) == len(b.Config.Backends),
 	}
 	for _, what := range slices.Sorted(maps.Keys(kept)) {

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +40,7 @@ func TestScripts(t *testing.T) {
 			held = s
 		},
 		"release": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(held.Close()) },
-		"expand":  expandFile, "until": untilPrinted, "send": sendSCIM, "occupy": occupyAddress, "certificate": makeCertificate,
+		"expand":  expandFile, "until": untilPrinted, "send": sendSCIM, "occupy": occupyAddress, "certificate": makeCertificate, "receiver": startReceiver,
 		"replace": func(ts *testscript.TestScript, _ bool, args []string) { // OLD NEW FILE
 			ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(ts.ReadFile(args[2]), args[0], args[1])), 0o600))
 		},
@@ -92,6 +94,15 @@ func sendSCIM(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(json.Unmarshal(body, &resource))
 		ts.Setenv(args[3], resource.ID)
 	}
+}
+
+// startReceiver starts a receiver of messages (`receiver NAME STATUS`) that answers so. $NAME becomes its URL.
+func startReceiver(ts *testscript.TestScript, _ bool, args []string) {
+	status, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], s.URL)
 }
 
 // occupyAddress listens on $SCIM until the script ends.

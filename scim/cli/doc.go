@@ -33,6 +33,7 @@
 //	migrate.go  migrate
 //	token.go    token new
 //	doctor.go   doctor
+//	notify.go   notify test
 //	demo.go     demo
 //	measure.go  measure scale
 //	version.go  version

@@ -82,7 +82,7 @@ func command(stdout, stderr io.Writer, now func() time.Time) *cobra.Command {
 	at := &remote.Server{Config: &configFile}
 	root.AddCommand(
 		serveCommand(&configFile, stderr, now), checkCommand(&configFile, stdout, stderr), demoCommand(stdout, stderr),
-		tokenCommand(stdout), versionCommand(stdout), configCommand(stdout), holdCommand(at, stdout), groupCommand(at, stdout), statusCommand(at, stdout),
+		tokenCommand(stdout), versionCommand(stdout), configCommand(stdout), notifyCommand(&configFile, stdout), holdCommand(at, stdout), groupCommand(at, stdout), statusCommand(at, stdout),
 		planCommand(at, stdout), explainCommand(at, stdout), accessCommand(at, stdout), blockedCommand(at, stdout), driftCommand(at, stdout), eventsCommand(at, stdout), reloadCommand(at, stdout),
 		doctorCommand(&configFile, stdout), backupCommand(at, stdout), restoreCommand(&configFile, stdout), resumeCommand(at, stdout),
 		exportCommand(at, stdout), importCommand(&configFile, os.Stdin, stdout), migrateCommand(&configFile, stdout), auditCommand(at, stdout), measureCommand(&configFile, stdout, stderr),

@@ -15,6 +15,7 @@ type Config struct {
 	Store             Store                       `yaml:"store"`
 	Audit             Audit                       `yaml:"audit"`
 	Operators         Operators                   `yaml:"operators"`
+	Notify            []Channel                   `yaml:"notify"`
 	IdentityProviders map[string]IdentityProvider `yaml:"identity_providers"`
 	Backends          map[string]*Backend         `yaml:"backends"`
 	Mappings          []Rule                      `yaml:"mappings"`

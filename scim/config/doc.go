@@ -15,7 +15,6 @@
 //	secret.go     env:NAME, file:/path or a literal
 //	token.go      a secret with its end
 //	transport.go  how another server is reached: its authority, a proxy
-//	sections.go   fingerprints of the parts of a file, for the audit trail
 //	validate.go   the list of problems, and where they stand
 //	network.go    the clients that may connect
 //	effective.go  a configuration with its defaults, without secrets
@@ -31,4 +30,6 @@
 //	mappings.go   rules and their grants
 //	conflicts.go  rules that contradict each other or never match
 //	store.go      where the state is kept
+//	operators.go  operators and their keys
+//	notify.go     channels by which operators are notified
 package config

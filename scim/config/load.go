@@ -182,6 +182,15 @@ func (c Backend) Reloaded(from *Backend) Backend {
 	return c
 }
 
+// Reloadable lists the parts of a configuration, as Sections names them, that a reload applies.
+func (c *Config) Reloadable() []string {
+	out := []string{"mappings", "operators"}
+	for name := range c.Backends {
+		out = append(out, "backends."+name+".brakes")
+	}
+	return out
+}
+
 // lineOf returns the line that a warning or a recommendation begins with.
 func lineOf(s string) (line int) {
 	_, _ = fmt.Sscanf(s, "line %d:", &line) // 0 if it names none

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/config/fingerprint"
 )
 
 func TestOperatorKeys(t *testing.T) {
@@ -68,8 +69,8 @@ func TestOperatorKeysAreHidden(t *testing.T) {
 	if err != nil || strings.Contains(string(printed), "canary") || !strings.Contains(string(printed), "role: viewer") {
 		t.Errorf("%v %s", err, printed)
 	}
-	one, err := Sections([]byte(text))
-	other, again := Sections([]byte(strings.Replace(text, "canary-key", "another-key", 1)))
+	one, err := fingerprint.Of([]byte(text))
+	other, again := fingerprint.Of([]byte(strings.Replace(text, "canary-key", "another-key", 1)))
 	if err != nil || again != nil || one["operators"] != other["operators"] {
 		t.Errorf("the fingerprint of a literal key is in the audit trail: %v %v", err, again)
 	}

@@ -17,7 +17,7 @@ func TestReferenceOfConfiguration(t *testing.T) {
 	}
 	for section, of := range map[string]reflect.Type{
 		"server": reflect.TypeFor[Server](), "console": reflect.TypeFor[Console](), "store": reflect.TypeFor[Store](),
-		"audit": reflect.TypeFor[Audit](), "operators": reflect.TypeFor[Operators](), "identity_providers": reflect.TypeFor[IdentityProvider](), "backends": reflect.TypeFor[Backend](),
+		"audit": reflect.TypeFor[Audit](), "operators": reflect.TypeFor[Operators](), "notify": reflect.TypeFor[Channel](), "identity_providers": reflect.TypeFor[IdentityProvider](), "backends": reflect.TypeFor[Backend](),
 	} {
 		_, text, found := strings.Cut(string(page), "\n## "+section+"\n")
 		if !found {

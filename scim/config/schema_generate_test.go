@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/backend"
 	"github.com/scimbridge/scimbridge/scim/auth"
+	"github.com/scimbridge/scimbridge/scim/notify"
 )
 
 var update = flag.Bool("update", false, "write schema.json")
@@ -250,6 +251,11 @@ func refinements(kinds []string) []refinement {
 		{[]string{"operators.keys.0"}, object{"type": "object", "required": []string{"name", "role", "key"}}, []string{"{name: ci, role: viewer}", "{role: viewer, key: env:KEY}", ""}},
 		{[]string{"operators.keys.name"}, object{"type": []string{"string", "number"}, "pattern": plainName.String(), "not": object{"const": "local"}}, []string{"a b", "local", ""}},
 		{[]string{"operators.keys.role"}, must(auth.Roles()...), []string{"owner", ""}},
+		{[]string{"notify.0"}, object{"type": "object", "required": []string{"kind"}}, []string{"{url: env:HOOK}", ""}},
+		{[]string{"notify.kind"}, must(notify.Kinds()...), []string{"pigeon", ""}},
+		{[]string{"notify.port"}, object{"minimum": 0, "maximum": 65535}, []string{"70000", "smtp"}},
+		{[]string{"notify.name"}, object{"type": []string{"string", "number", "null"}, "pattern": "^$|" + plainName.String()}, []string{"a b"}},
+		{[]string{"notify.on.0"}, must(notify.Types()...), []string{"holds"}},
 		{[]string{vendor + "*"}, object{"type": "object", "required": []string{"kind", "url", "mode"}}, []string{"{kind: virustotal, url: simulated}", "{kind: virustotal, mode: sync}", "{url: simulated, mode: sync}", ""}},
 		{[]string{vendor + "kind"}, must(kinds...), []string{"vt", ""}},
 		{[]string{vendor + "url"}, object{"type": "string", "pattern": `^(simulated(:(strict|lenient|partial)?)?|https?://.+)$`}, []string{"simulated:often", "www.virustotal.com", ""}},

@@ -277,7 +277,7 @@ func place(path string) []string {
 			out = append(out, "okta")
 		case key == "backends":
 			out = append(out, "vt")
-		case slices.Contains([]string{"mappings", "clients", "grants", "tokens", "secrets", "keys"}, key):
+		case slices.Contains([]string{"mappings", "clients", "grants", "tokens", "secrets", "keys", "notify"}, key):
 			out = append(out, "0")
 		}
 	}

@@ -49,3 +49,15 @@ func (c TLS) exposures(now time.Time) (out []exposure) {
 	}
 	return out
 }
+
+// End returns when the certificate in the file expires; zero: there is none, or it cannot be read.
+func (c TLS) End() time.Time {
+	if c.CertFile == "" {
+		return time.Time{}
+	}
+	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return time.Time{}
+	}
+	return pair.Leaf.NotAfter
+}

@@ -116,6 +116,7 @@ func (v *validation) check(c *Config) {
 		v.oauth(c, name)
 	}
 	c.Operators.check(v)
+	checkChannels(v, c.Notify)
 	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
 		if c.Backends[name] == nil {
 			v.bad([]string{"backends", name}, "is empty")

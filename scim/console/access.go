@@ -10,7 +10,7 @@ import (
 )
 
 // access writes who has which role, as the query selects: see AccessQuery.
-func (c *Console) access(w http.ResponseWriter, r *http.Request) {
+func (c lists) access(w http.ResponseWriter, r *http.Request) {
 	v := r.URL.Query()
 	q := access.Query{User: v.Get("user"), Role: v.Get("role"), Target: v.Get("target"), Backend: v.Get("backend"), IdP: v.Get("idp"),
 		Unmanaged: v.Get("unmanaged") == "true"}

@@ -16,10 +16,10 @@ import (
 
 // api serves the operator API, which the commands call.
 func (c *Console) api() http.Handler {
-	mux := http.NewServeMux()
+	mux, all := http.NewServeMux(), lists{c}
 	for route, h := range map[string]http.HandlerFunc{
-		"GET /api/status": c.status, "GET /api/holds": c.holds, "POST /api/plan": c.plan, "GET /api/plan/live": c.live, "GET /api/explain": c.explain,
-		"GET /api/group": c.group, "GET /api/access": c.access, "GET /api/blocked": c.blocked, "GET /api/drift": c.drift, "GET /api/audit": c.auditExport, "GET /api/events": c.events, "GET /api/audit/verify": c.auditVerify,
+		"GET /api/status": c.status, "GET /api/holds": c.holds, "POST /api/plan": c.plan, "GET /api/plan/live": all.live, "GET /api/explain": c.explain,
+		"GET /api/group": c.group, "GET /api/access": all.access, "GET /api/blocked": all.blocked, "GET /api/drift": all.drift, "GET /api/audit": all.auditExport, "GET /api/events": all.events, "GET /api/audit/verify": all.auditVerify,
 	} {
 		mux.HandleFunc(route, needs(auth.Viewer, h))
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // auditVerify verifies the chain of the audit trail. It has no deadline.
-func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
+func (c lists) auditVerify(w http.ResponseWriter, r *http.Request) {
 	if !withoutDeadline(w) {
 		return
 	}
@@ -27,7 +27,7 @@ func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
 }
 
 // auditExport writes the events that the query selects: see AuditQuery.
-func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
+func (c lists) auditExport(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	f, ok := c.filterOf(w, q)
 	if !ok {
@@ -39,7 +39,7 @@ func (c *Console) auditExport(w http.ResponseWriter, r *http.Request) {
 }
 
 // filterOf reads a query; an invalid one is answered.
-func (c *Console) filterOf(w http.ResponseWriter, q url.Values) (f audit.Filter, ok bool) {
+func (c lists) filterOf(w http.ResponseWriter, q url.Values) (f audit.Filter, ok bool) {
 	f = audit.Filter{Person: q.Get("person"), Role: q.Get("role"), Backend: q.Get("backend"), Request: q.Get("request"), Type: q.Get("type")}
 	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
 		if text := q.Get(name); text != "" {
@@ -60,7 +60,7 @@ const mostNewest = 10_000
 // events lists the newest events that the query selects (last=N; follow=true: more will be asked for), or those
 // after a place (after=PLACE): see AuditQuery.
 // The end of the answer has the place after which to ask next.
-func (c *Console) events(w http.ResponseWriter, r *http.Request) {
+func (c lists) events(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	f, ok := c.filterOf(w, q)
 	if !ok {

@@ -25,6 +25,7 @@ type Engine interface {
 	PausedUntil() time.Time
 	Holds(ctx context.Context) ([]desk.Hold, error)
 	CountHolds(ctx context.Context) (int, error)
+	HoldSizes(ctx context.Context) ([]desk.HoldSize, error)
 	ShowHolds(ctx context.Context) ([]desk.Hold, error) // to an operator, who decides about what is listed
 	Decide(ctx context.Context, id string, d desk.Decision) (more bool, err error)
 	Retry(ctx context.Context) error

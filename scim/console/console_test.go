@@ -43,6 +43,8 @@ func (e *engine) CountHolds(ctx context.Context) (int, error) {
 	return len(all), err
 }
 
+func (e *engine) HoldSizes(context.Context) ([]desk.HoldSize, error) { return nil, nil }
+
 func (e *engine) Holds(context.Context) ([]desk.Hold, error) {
 	if e.hold == "" {
 		return nil, nil

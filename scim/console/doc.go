@@ -15,6 +15,7 @@
 //	audit.go            the audit trail: export and verification
 //	stream.go           answers that take long to write: copies of the store, exports
 //	challenge.go        who is an operator; operators.go what each may do, and decisions
+//	facts.go            what the conditions of package notify follow from; notify.go its metrics
 //	metrics.go          metrics, and gauges that are read from the store
 //	blocked.go          blocked users and held grants, each user counted once
 //	unknown_members.go  members of groups that are neither users nor groups

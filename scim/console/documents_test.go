@@ -17,7 +17,9 @@ import (
 func TestMonitoringPage(t *testing.T) {
 	described := make(chan *prometheus.Desc)
 	go func() {
-		NewMetrics(nil, nil).registry.Describe(described)
+		m := NewMetrics(nil, nil)
+		m.Channels(nil, nil)
+		m.registry.Describe(described)
 		close(described)
 	}()
 	exported, shown := []string{"scimbridge_log_dropped_total"}, []string{} // the first is of serve

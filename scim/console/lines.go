@@ -11,6 +11,9 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/access"
 )
 
+// lists answers with what is read line by line.
+type lists struct{ *Console }
+
 // LastLine is a line after the rows of a list: a note, or the end. An answer without an end broke off.
 type LastLine struct {
 	Note string `json:"note,omitempty"`
@@ -29,7 +32,7 @@ type listEnd struct {
 }
 
 // lines answers with a list while it is read.
-func (c *Console) lines(w http.ResponseWriter, r *http.Request, all list) {
+func (c lists) lines(w http.ResponseWriter, r *http.Request, all list) {
 	c.stream("application/jsonl", 0, func() writeFunc {
 		return func(ctx context.Context, to io.Writer) error {
 			out, rows := bufio.NewWriterSize(to, pieceSize), 0
@@ -69,7 +72,7 @@ func marshaled[T any](emit func([]byte) error) func(T) error {
 }
 
 // blocked lists who is blocked, as the query selects: see ListQuery.
-func (c *Console) blocked(w http.ResponseWriter, r *http.Request) {
+func (c lists) blocked(w http.ResponseWriter, r *http.Request) {
 	q := listQueryOf(r.URL.Query())
 	c.lines(w, r, func(ctx context.Context, emit func([]byte) error) (listEnd, error) {
 		return listEnd{}, c.Access().Blocked(ctx, q, marshaled[access.BlockedRow](emit))
@@ -77,7 +80,7 @@ func (c *Console) blocked(w http.ResponseWriter, r *http.Request) {
 }
 
 // drift lists foreign and missing grants, as the query selects: see ListQuery.
-func (c *Console) drift(w http.ResponseWriter, r *http.Request) {
+func (c lists) drift(w http.ResponseWriter, r *http.Request) {
 	q := listQueryOf(r.URL.Query())
 	c.lines(w, r, func(ctx context.Context, emit func([]byte) error) (listEnd, error) {
 		notes, err := c.Access().Drift(ctx, q, marshaled[access.DriftRow](emit))

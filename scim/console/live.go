@@ -9,7 +9,7 @@ import (
 var ErrBusy = errors.New("another comparison with the vendors is under way; try again when it has ended")
 
 // live compares every backend with what its vendor has now. It takes as long as the vendors do.
-func (c *Console) live(w http.ResponseWriter, r *http.Request) {
+func (c lists) live(w http.ResponseWriter, r *http.Request) {
 	if !withoutDeadline(w) {
 		return
 	}

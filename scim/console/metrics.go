@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,7 @@ type Metrics struct {
 	omitted  *prometheus.CounterVec
 	unknown  *unknownMembers
 	file     func() FileState
+	called   sync.Map // the backends that were called since the start
 }
 
 // NewMetrics returns registered metrics, with the gauges of every backend at 0 from the start.
@@ -91,6 +93,7 @@ func (m *Metrics) Request(idp, method, resource string, code int) {
 // Call counts a call to a backend.
 func (m *Metrics) Call(backend, operation, outcome string) {
 	m.calls.WithLabelValues(backend, operation, outcome).Inc()
+	m.called.Store(backend, true)
 }
 
 // Delivered observes how long a change took to reach the backend.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/scimbridge/scim/notify"
 	"github.com/scimbridge/scimbridge/store"
 )
 
@@ -58,7 +59,7 @@ func (c *Console) replicas(ctx context.Context) (all []ReplicaStatus, leaders ma
 	}
 	leaders = map[string]LeaderStatus{}
 	for _, l := range leases {
-		if !l.Until.After(l.Now) {
+		if !l.Until.After(l.Now) || l.Name == notify.Lease { // not of a backend
 			continue
 		}
 		leader := LeaderStatus{Replica: l.Owner, Term: l.Term, Until: l.Until}

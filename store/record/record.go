@@ -4,6 +4,7 @@
 //	record.go      reading and writing records of any table
 //	tables.go      the tables
 //	comparison.go  the tables of comparisons with the vendor
+//	notify.go      the tables of what operators are notified of
 //
 // It imports no other package of the program: package store has a transaction with Records.
 package record

@@ -24,6 +24,7 @@ var floors = [][]string{
 	{"scim/bridge"},
 	{"scim/console"},
 	{"scim/config"},
+	{"scim/notify", "scim/config/fingerprint"},
 	{"scim"},
 	{"scim/discovery"},
 	{"scim/bulk", "scim/change", "scim/list"},

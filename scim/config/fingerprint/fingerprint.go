@@ -1,9 +1,12 @@
-package config
+// Package fingerprint has the fingerprints of the parts of a configuration file, for the audit trail: which
+// parts changed, without what is in them.
+package fingerprint
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,28 +14,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// brakeKeys are the keys of a backend that a reload applies: see Backend.Reloaded.
+// brakeKeys are the keys of a backend that a reload applies: see config.Backend.Reloaded.
 var brakeKeys = []string{"mode", "protect", "own_account", "max_removals", "max_offboardings"}
 
-// Reloadable lists the parts of a configuration, as Sections names them, that a reload applies.
-func (c *Config) Reloadable() []string {
-	out := []string{"mappings", "operators"}
-	for name := range c.Backends {
-		out = append(out, "backends."+name+".brakes")
-	}
-	return out
-}
-
-// Sections returns fingerprints of the parts of a configuration file: each backend but for its brakes, the brakes of
+// Of returns fingerprints of the parts of a configuration file: each backend but for its brakes, the brakes of
 // each, each identity provider, and each other top-level key.
-func Sections(data []byte) (map[string]string, error) {
+func Of(data []byte) (map[string]string, error) {
 	out := map[string]string{}
 	var root yaml.Node
 	if len(bytes.TrimSpace(data)) == 0 {
 		return out, nil
 	}
 	if err := yaml.Unmarshal(data, &root); err != nil {
-		return nil, fmt.Errorf("reading the configuration: %s", unreadable(err, data))
+		return nil, errors.New("reading the configuration: it is not YAML") // the words of the library may repeat a secret
 	}
 	if len(root.Content) == 0 {
 		return out, nil
@@ -49,7 +43,7 @@ func Sections(data []byte) (map[string]string, error) {
 			}
 		}
 		for part, n := range parts {
-			hideLiterals(n, false)
+			hideLiterals(n, false, secretsOf(part))
 			text, err := yaml.Marshal(n)
 			if err != nil {
 				return nil, fmt.Errorf("reading the configuration: %w", err)
@@ -75,7 +69,7 @@ func RulesText(data []byte) string {
 	if n == nil {
 		return ""
 	}
-	hideLiterals(n, false)
+	hideLiterals(n, false, secretsOf("mappings"))
 	text, err := yaml.Marshal(n)
 	if err != nil {
 		return ""
@@ -115,11 +109,19 @@ func pairs(n *yaml.Node) map[string]*yaml.Node {
 }
 
 // secretKeys are the keys whose values are secrets.
-var secretKeys = []string{"tokens", "secrets", "api_key", "client_secret", "token", "dsn", "proxy", "key"}
+var secretKeys = []string{"tokens", "secrets", "secret", "api_key", "client_secret", "token", "dsn", "proxy", "key", "password"}
+
+// secretsOf returns the keys of a part whose values are secrets: the URL of a channel is one.
+func secretsOf(part string) []string {
+	if part == "notify" {
+		return append(slices.Clone(secretKeys), "url")
+	}
+	return secretKeys
+}
 
 // hideLiterals removes secrets written in the file itself, so that not even their fingerprint
 // enters the audit trail. It also removes comments.
-func hideLiterals(n *yaml.Node, secret bool) {
+func hideLiterals(n *yaml.Node, secret bool, keys []string) {
 	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
 	if n.Kind == yaml.ScalarNode && secret && !slices.ContainsFunc([]string{"env:", "file:", "sha256:"}, func(p string) bool { return strings.HasPrefix(n.Value, p) }) {
 		n.Value = "literal"
@@ -127,10 +129,10 @@ func hideLiterals(n *yaml.Node, secret bool) {
 	for i, c := range n.Content {
 		within := secret
 		if n.Kind == yaml.MappingNode && i%2 == 1 {
-			within = slices.Contains(secretKeys, n.Content[i-1].Value) || secret && n.Content[i-1].Value == "value"
+			within = slices.Contains(keys, n.Content[i-1].Value) || secret && n.Content[i-1].Value == "value"
 		} else if n.Kind == yaml.MappingNode {
 			within = false // a key
 		}
-		hideLiterals(c, within)
+		hideLiterals(c, within, keys)
 	}
 }
