@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,5 +263,27 @@ func TestForbiddenPermissionSetsPauseNoTarget(t *testing.T) {
 	}
 	if calls := w.vendor.calls; slices.Contains(calls, "read acme") {
 		t.Errorf("the whole target was read: %q", calls)
+	}
+}
+
+// TestRefusalIsAnEventOnce: a refusal is in the trail with its code, also of a call for several users, and a repetition is
+// not there again.
+func TestRefusalIsAnEventOnce(t *testing.T) {
+	w := full(t, 3)
+	w.pass(time.Hour)
+	w.vendor.refuse["a1/ADMIN"] = true
+	w.leaveAll(0, 3)
+	w.pass(time.Hour)
+	refused := 0
+	for line := range strings.Lines(w.trail()) {
+		if strings.HasPrefix(line, "revoke.refused ") {
+			refused++
+			if !strings.Contains(line, "u1@example.com ADMIN of a1, acme: okta/Admins") || !strings.Contains(line, "(refused with ") {
+				t.Error(line)
+			}
+		}
+	}
+	if refused != 1 {
+		t.Errorf("%d refusals in the trail\n%s", refused, w.trail())
 	}
 }

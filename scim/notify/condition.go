@@ -189,6 +189,8 @@ func (c Condition) Command() string {
 	switch c.Type {
 	case Hold:
 		return "scimbridge hold list"
+	case Blocked:
+		return "scimbridge blocked list"
 	case Unauthorized, Unreachable:
 		return "scimbridge doctor"
 	case AuditBroken:

@@ -137,7 +137,7 @@ func TestEmail(t *testing.T) {
 	mails, auth := s.got()
 	for _, text := range mails {
 		text = strings.ReplaceAll(text, "\r\n ", " ")
-		for _, want := range []string{"Message-ID: <msg_1_begun@example.com>", "Subject: [scimbridge] blocked.begun: 3 user(s) are blocked at vt: no_account", "Next: scimbridge status", "a@example.com", "b@example.com"} {
+		for _, want := range []string{"Message-ID: <msg_1_begun@example.com>", "Subject: [scimbridge] blocked.begun: 3 user(s) are blocked at vt: no_account", "Next: scimbridge blocked list", "a@example.com", "b@example.com"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("no %q in\n%s", want, text)
 			}

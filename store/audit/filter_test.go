@@ -9,6 +9,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/store"
 	"github.com/scimbridge/scimbridge/store/audit"
+	"github.com/scimbridge/scimbridge/store/nearest"
 )
 
 func TestFilter(t *testing.T) {
@@ -44,7 +45,6 @@ func TestFilter(t *testing.T) {
 			{"id", audit.Filter{Person: "u1"}, "1357"},
 			{"account", audit.Filter{Person: "acc9"}, "7"},
 			{"a deleted user", audit.Filter{Person: "eve"}, "89a"},
-			{"no user", audit.Filter{Person: "ad"}, ""},
 			{"role", audit.Filter{Role: "admin"}, "59"},
 			{"role of a target", audit.Filter{Role: "T2"}, "7"},
 			{"backend", audit.Filter{Backend: "rc"}, "67"},
@@ -62,6 +62,16 @@ func TestFilter(t *testing.T) {
 			if got != test.want {
 				t.Errorf("%s: got %q, want %q", test.what, got, test.want)
 			}
+		}
+		for _, f := range []audit.Filter{{Person: "ad"}, {Role: "admi"}, {Backend: "r"}, {Type: "gran"}} {
+			var out strings.Builder
+			err := audit.Export(t.Context(), s, f, &out)
+			if unknown := new(nearest.UnknownError); !errors.As(err, &unknown) || len(unknown.Nearest) == 0 || out.Len() > 0 {
+				t.Errorf("%+v: %v %q", f, err, out.String())
+			}
+		}
+		if got := exported(t, s, audit.Filter{Backend: "new", Configured: true}); len(got) != 0 {
+			t.Errorf("of a backend without events: %v", got)
 		}
 		seal(t, s) // events without a place are filtered in the same way
 	}
