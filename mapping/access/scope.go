@@ -7,6 +7,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/mapping"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/called"
 )
 
 // loadUser reads the users that a name finds, with their groups, and the users who share an account
@@ -16,7 +17,7 @@ func (p *people) loadUser(ctx context.Context, name string) (found bool, err err
 		*p, found = *newPeople(p.src, p.names, p.memory), false
 		rules := p.src.Rules(tx)
 		for _, idp := range tx.IdPs() {
-			users, err := findUsers(tx.Directory(idp), name)
+			users, err := called.Users(tx.Directory(idp), name)
 			if err != nil {
 				return err
 			}
@@ -35,23 +36,6 @@ func (p *people) loadUser(ctx context.Context, name string) (found bool, err err
 	p.conditionsOf()
 	p.indexMemberships()
 	return found, nil
-}
-
-// findUsers finds users by id, userName, e-mail address or externalId.
-func findUsers(d store.Directory, name string) ([]store.User, error) {
-	u, err := d.User(name)
-	if err == nil {
-		return []store.User{u}, nil
-	}
-	if !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	for _, by := range []store.Index{store.ByUserName, store.ByEmail, store.ByExternalID} {
-		if found, err := d.FindUsers(by, name); err != nil || len(found) > 0 {
-			return found, err
-		}
-	}
-	return nil, nil
 }
 
 // addLinked adds a user and everyone who shares an account with them.

@@ -83,7 +83,7 @@ func (c *Candidate) Nudge() {
 	}
 }
 
-// RulesChanged says that Rules gives others now: they are in force if this replica delivers.
+// RulesChanged says that Policy gives another now: it is in force if this replica delivers.
 func (c *Candidate) RulesChanged() {
 	if w := c.delivers(); w != nil {
 		w.RulesChanged()

@@ -15,6 +15,7 @@ import (
 	"github.com/scimbridge/scimbridge/mapping/reason"
 	"github.com/scimbridge/scimbridge/mapping/view"
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/called"
 )
 
 // Why says of one user of one identity provider what they have at a backend, and why.
@@ -67,7 +68,7 @@ func (w *Desk) Explain(ctx context.Context, who, role string) ([]Why, error) {
 	err := w.Store.View(ctx, func(tx store.Tx) error {
 		out = nil
 		for _, idp := range tx.IdPs() {
-			users, err := findUser(tx.Directory(idp), who)
+			users, err := called.Users(tx.Directory(idp), who)
 			if err != nil {
 				return err
 			}
@@ -85,22 +86,6 @@ func (w *Desk) Explain(ctx context.Context, who, role string) ([]Why, error) {
 		return nil, fmt.Errorf("explaining: %w", err)
 	}
 	return out, nil
-}
-
-func findUser(d store.Directory, who string) ([]store.User, error) {
-	u, err := d.User(who)
-	if err == nil {
-		return []store.User{u}, nil
-	}
-	if !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	for _, by := range []store.Index{store.ByUserName, store.ByEmail, store.ByExternalID} {
-		if found, err := d.FindUsers(by, who); err != nil || len(found) > 0 {
-			return found, err
-		}
-	}
-	return nil, nil
 }
 
 func (w *Desk) why(tx store.Tx, idp string, u store.User, role string) (Why, error) {

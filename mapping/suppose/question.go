@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/store"
+	"github.com/scimbridge/scimbridge/store/called"
 	"github.com/scimbridge/scimbridge/store/nearest"
 )
 
@@ -205,7 +206,7 @@ func findUser(tx store.Tx, name, at string) (out userOf, err error) {
 	}
 	var all []userOf
 	for _, idp := range idps {
-		found, err := usersIn(tx.Directory(idp), name)
+		found, err := called.Users(tx.Directory(idp), name)
 		if err != nil {
 			return out, err
 		}
@@ -229,22 +230,6 @@ func findUser(tx store.Tx, name, at string) (out userOf, err error) {
 		}
 	}
 	return out, names.Unknown("user", false)
-}
-
-func usersIn(d store.Directory, name string) ([]store.User, error) {
-	u, err := d.User(name)
-	if err == nil {
-		return []store.User{u}, nil
-	}
-	if !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	for _, by := range []store.Index{store.ByUserName, store.ByEmail, store.ByExternalID} {
-		if found, err := d.FindUsers(by, name); err != nil || len(found) > 0 {
-			return found, err
-		}
-	}
-	return nil, nil
 }
 
 func several[T any](what, name string, all []T, id func(T) string) error {

@@ -51,7 +51,7 @@ var floors = [][]string{
 	{"backend/simulation", "backend/examine"},
 	{"backend"},
 	{"store/storetest/model", "store/storetest/reread"},
-	{"store/bolt", "store/postgres", "store/archive", "store/audit", "store/storetest"},
+	{"store/bolt", "store/postgres", "store/archive", "store/audit", "store/called", "store/storetest"},
 	{"store/oldsettings"},
 	{"store"},
 	{"store/record", "store/nearest"},
